@@ -1,0 +1,1 @@
+"""What anyone outside the daemons uses: the Python client library and `atos-client`."""

@@ -1,0 +1,1 @@
+"""`atos-client`: standard library only at start; heavier parts load on demand."""

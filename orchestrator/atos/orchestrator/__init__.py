@@ -1,0 +1,1 @@
+"""Goals: planned as a DAG, executed durably, debugged in a sandbox, kept in git."""

@@ -1,0 +1,1 @@
+"""Roles, prompts and the model seam."""

@@ -1,0 +1,1 @@
+"""One task: code, syntax, test, reflect, fix."""

@@ -1,0 +1,1 @@
+"""Durable goal and task workflows behind the DurableRuntime port."""

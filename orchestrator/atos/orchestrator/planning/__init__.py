@@ -1,0 +1,1 @@
+"""A goal becomes a repaired, classified DAG of tasks."""

@@ -1,0 +1,1 @@
+"""One git repository per goal; one branch and worktree per task."""

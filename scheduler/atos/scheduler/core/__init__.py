@@ -1,0 +1,1 @@
+"""The pure scheduler core: events in, effects out."""

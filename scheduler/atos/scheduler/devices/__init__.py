@@ -1,0 +1,1 @@
+"""Devices whose memory the scheduler accounts for."""

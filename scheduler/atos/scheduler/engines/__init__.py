@@ -1,0 +1,1 @@
+"""Inference engines behind one protocol; the scheduler branches on capabilities only."""

@@ -1,0 +1,1 @@
+"""HTTP in front of the scheduler: Ollama routes and control routes."""

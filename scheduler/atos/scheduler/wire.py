@@ -1,0 +1,175 @@
+"""What crosses the scheduler's socket, as plain dataclasses (standard library only).
+
+The daemon validates what comes in with pydantic; everyone else builds and reads these. All times
+are epoch seconds (`float`), all durations seconds (`float`), all sizes bytes (`int`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+PROTOCOL = 1
+"""Raised when a change would break an older client."""
+
+GENERAL_POOLS = ("orchestrator", "simple", "medium", "complex")
+MINI_POOL = "mini"
+"""The demonstration model's own pool; general models never enter it."""
+
+POOL_PREFIX = "atos/"
+"""A `model` of this form in a request names a pool: `atos/simple`."""
+
+HEADERS = {
+    "goal": "x-atos-goal",
+    "task": "x-atos-task",
+    "role": "x-atos-role",
+    "kind": "x-atos-class",
+    "priority": "x-atos-priority",
+    "deadline": "x-atos-deadline",
+    "expected_tokens": "x-atos-expected-tokens",
+}
+"""Field of `Demand` -> request header that carries it."""
+
+DemandClass = Literal["interactive", "batch"]
+ResidencyState = Literal["loading", "resident", "evicting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Why a request is made and how urgent it is; every field may be left out."""
+
+    goal: str = ""
+    task: str = ""
+    role: str = ""
+    kind: DemandClass = "batch"
+    priority: int = 0
+    deadline: float = 0.0
+    """Seconds from now after which the answer is worthless; 0 means the server's default."""
+    expected_tokens: int = 0
+
+    def to_headers(self) -> dict[str, str]:
+        """Return the request headers that carry this demand, leaving defaults out."""
+        plain = Demand()
+        return {
+            header: str(getattr(self, name))
+            for name, header in HEADERS.items()
+            if getattr(self, name) != getattr(plain, name)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One budget: a GPU, or the machine's memory."""
+
+    name: str
+    kind: Literal["cuda", "cpu", "simulated"]
+    total: int
+    budget: int
+    """Bytes that ATOS may commit."""
+    committed: int
+    """Bytes of everything loading, resident or evicting."""
+    foreign: int
+    """Bytes that other programs use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Residency:
+    """One model that occupies memory."""
+
+    model: str
+    engine: str
+    device: str
+    state: ResidencyState
+    bytes: int
+    measured: bool
+    """False while `bytes` is an estimate."""
+    slots: int
+    leases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One request that is being answered, or waits for its grant."""
+
+    id: str
+    state: Literal["waiting", "held"]
+    model: str
+    pool: str
+    goal: str
+    task: str
+    seconds: float
+    """How long it has waited or been held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A promise to whoever sends prompts to `atos/<name>`."""
+
+    name: str
+    context: int
+    """Tokens of prompt and reply together."""
+    output: int
+    """Most tokens of one reply."""
+    system: bool
+    """Whether a system message is understood."""
+    schema: bool
+    """Whether a JSON schema constrains the reply."""
+    dialect: Literal["chat", "mini"]
+    members: tuple[str, ...] = ()
+    """Models that keep the contract and can be used now, first choice first."""
+    missing: tuple[str, ...] = ()
+    """Listed models that are not installed, or why a member was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """Whether an engine can be used, and why not."""
+
+    name: str
+    ok: bool
+    models: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Answer of `GET /atos/v1/status`."""
+
+    version: str
+    pid: int
+    instance: str
+    """Changes with every start: plans must be published again."""
+    uptime: float
+    devices: tuple[Device, ...] = ()
+    residencies: tuple[Residency, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    engines: tuple[EngineStatus, ...] = ()
+    plans: tuple[str, ...] = ()
+    protocol: int = PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTask:
+    """One task of a published plan."""
+
+    id: str
+    depends_on: tuple[str, ...]
+    state: str
+    pool: str
+    calls: int = 1
+    """Model calls that remain, as far as anyone can tell."""
+    tokens: int = 0
+    """Tokens that remain."""
+    off_gpu: float = 0.0
+    """Seconds of work between the calls that need no model."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHint:
+    """Body of `PUT /atos/v1/plans/{goal}`: a hint, never a condition of correctness."""
+
+    revision: int
+    ttl: float
+    """Seconds after which the hint is forgotten unless it is published again."""
+    tasks: tuple[PlannedTask, ...] = field(default=())

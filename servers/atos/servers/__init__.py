@@ -1,0 +1,1 @@
+"""Five MCP servers in one host process, and the shim that stdio clients start."""

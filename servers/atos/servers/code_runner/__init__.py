@@ -1,0 +1,1 @@
+"""Python and pytest over MCP, in a sandbox."""

@@ -1,0 +1,1 @@
+"""Files over MCP, confined to the directories that the client named."""

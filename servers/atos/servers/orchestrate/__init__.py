@@ -1,0 +1,1 @@
+"""Goals over MCP: start, watch, steer, inspect."""

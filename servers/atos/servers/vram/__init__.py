@@ -1,0 +1,1 @@
+"""The GPU budget over MCP."""

@@ -1,0 +1,26 @@
+"""Fixtures that every suite shares: a short, private ATOS home, so that no test meets another's daemons."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def atos_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh ATOS_HOME; short, because a Unix socket's path must fit 107 bytes."""
+    person = Path(tempfile.mkdtemp(prefix="atos"))
+    home = person / "h"
+    monkeypatch.setenv("HOME", str(person))
+    monkeypatch.setenv("ATOS_HOME", str(home))
+    monkeypatch.setenv("ATOS_HTTP_PORT", "0")
+    monkeypatch.setenv("ATOS_OLLAMA_URL", "")
+    yield home
+    shutil.rmtree(person, ignore_errors=True)
