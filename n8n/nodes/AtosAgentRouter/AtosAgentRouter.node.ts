@@ -1,0 +1,71 @@
+/**
+ * ATOS Agent Router: gives each item's task to ATOS and passes on its goal.
+ *
+ * ATOS classifies, queues and owns the GPU; the node only hands over, waits where asked, and picks
+ * the output. An item that fails leaves by the error output with the status for the caller.
+ */
+import type {
+	IExecuteFunctions,
+	INodeExecutionData,
+	INodeType,
+	INodeTypeDescription,
+} from 'n8n-workflow';
+import { NodeConnectionTypes } from 'n8n-workflow';
+import { asFailure, asNodeError, errorItem } from '../shared/failure';
+import { properties } from './properties';
+import { classify, outputOf, runTask } from './route';
+
+/**
+ * One output by default: a webhook that answers with the last node, and an AI agent that uses the
+ * node as a tool, both read output 0 only. Three outputs are for workflows that branch on them.
+ */
+const OUTPUTS = `={{ $parameter["outputMode"] === "perComplexity"
+	? [
+		{ type: "main", displayName: "Simple" },
+		{ type: "main", displayName: "Medium" },
+		{ type: "main", displayName: "Complex" },
+	]
+	: [{ type: "main" }] }}` as const;
+
+export class AtosAgentRouter implements INodeType {
+	description: INodeTypeDescription = {
+		displayName: 'ATOS Agent Router',
+		name: 'atosAgentRouter',
+		icon: { light: 'file:../../icons/atos.svg', dark: 'file:../../icons/atos.dark.svg' },
+		group: ['transform'],
+		version: [1],
+		subtitle: '={{$parameter["operation"]}}',
+		description: 'Give a task to the pool of local models that suits it',
+		defaults: { name: 'ATOS Agent Router' },
+		inputs: [NodeConnectionTypes.Main],
+		outputs: OUTPUTS,
+		usableAsTool: true,
+		credentials: [{ name: 'atosApi', required: true }],
+		properties,
+	};
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const items = this.getInputData();
+		const perComplexity = this.getNodeParameter('outputMode', 0) === 'perComplexity';
+		const operation = this.getNodeParameter('operation', 0);
+		const outputs: INodeExecutionData[][] = perComplexity ? [[], [], []] : [[]];
+
+		for (let i = 0; i < items.length; i++) {
+			try {
+				const routed =
+					operation === 'classify'
+						? await classify(this, i)
+						: await runTask(this, i, perComplexity);
+				outputs[outputOf(routed, perComplexity)].push({
+					json: routed.json,
+					pairedItem: { item: i },
+				});
+			} catch (error) {
+				const failure = asFailure(error);
+				if (!this.continueOnFail()) throw asNodeError(this.getNode(), failure, i);
+				outputs[0].push(errorItem(this.getNode(), failure, i));
+			}
+		}
+		return outputs;
+	}
+}

@@ -1,0 +1,70 @@
+/** What the ATOS Agent Router does with one item: classify it, or run it and wait where asked. */
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
+import { AtosFailure } from '../shared/failure';
+import type { Complexity, Goal } from '../shared/goals';
+import { asGoal, COMPLEXITIES, complexityOf, hasEnded, waitForGoal } from '../shared/goals';
+import { defaultKey } from '../shared/key';
+import { callTool } from '../shared/transport';
+
+/** How long, in seconds, a task may take to be classified when its output depends on it. */
+const CLASSIFY_SECONDS = 60;
+const DEFAULT_WAIT_SECONDS = 300;
+
+export interface Routed {
+	json: IDataObject;
+	complexity?: Complexity;
+}
+
+interface RunOptions {
+	key?: string;
+	waitSeconds?: number;
+}
+
+function taskOf(context: IExecuteFunctions, itemIndex: number): string {
+	const task = String(context.getNodeParameter('task', itemIndex) ?? '').trim();
+	if (task === '') throw new AtosFailure('bad_request', 'Task is empty', 'Say what has to be done.');
+	return task;
+}
+
+/** Plans the task without starting it; its complexity is that of its hardest part. */
+export async function classify(context: IExecuteFunctions, itemIndex: number): Promise<Routed> {
+	const task = taskOf(context, itemIndex);
+	const answer = await callTool(context, itemIndex, 'plan_goal', { goal: task });
+	const plan = answer.plan as { tasks?: Goal['tasks'] } | undefined;
+	const complexity = complexityOf(plan?.tasks);
+	return { json: { task, complexity, ...answer }, complexity };
+}
+
+/** Starts the task; returns at once unless the item waits for the result or for its complexity. */
+export async function runTask(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	mustClassify: boolean,
+): Promise<Routed> {
+	const task = taskOf(context, itemIndex);
+	const pool = context.getNodeParameter('pool', itemIndex) as Complexity | 'auto';
+	const options = context.getNodeParameter('options', itemIndex, {}) as RunOptions;
+	const key = options.key || defaultKey(context, itemIndex);
+	const known = (goal: Goal) => (pool === 'auto' ? complexityOf(goal.tasks) : pool);
+
+	let goal = asGoal(await callTool(context, itemIndex, 'run_task', { task, pool, key }));
+	if (context.getNodeParameter('wait', itemIndex)) {
+		const seconds = options.waitSeconds ?? DEFAULT_WAIT_SECONDS;
+		goal = await waitForGoal(context, itemIndex, goal, seconds);
+	} else if (mustClassify) {
+		const classified = (seen: Goal) => known(seen) !== undefined;
+		goal = await waitForGoal(context, itemIndex, goal, CLASSIFY_SECONDS, classified);
+	}
+	const complexity = known(goal);
+	return { json: { ...goal, complexity, ended: hasEnded(goal) }, complexity };
+}
+
+/** The output by which an item leaves. */
+export function outputOf(routed: Routed, perComplexity: boolean): number {
+	if (!perComplexity) return 0;
+	if (routed.complexity === undefined) {
+		const next = 'Choose a pool, or use one output.';
+		throw new AtosFailure('deadline', 'The task was not classified in time', next);
+	}
+	return COMPLEXITIES.indexOf(routed.complexity);
+}

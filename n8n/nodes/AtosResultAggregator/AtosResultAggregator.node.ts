@@ -1,0 +1,41 @@
+/** ATOS Result Aggregator: all items in, one item out, with every goal and the sums over them. */
+import type {
+	IExecuteFunctions,
+	INodeExecutionData,
+	INodeType,
+	INodeTypeDescription,
+} from 'n8n-workflow';
+import { NodeConnectionTypes } from 'n8n-workflow';
+import { asFailure, asNodeError, errorItem } from '../shared/failure';
+import { aggregate } from './aggregate';
+import { properties } from './properties';
+
+export class AtosResultAggregator implements INodeType {
+	description: INodeTypeDescription = {
+		displayName: 'ATOS Result Aggregator',
+		name: 'atosResultAggregator',
+		icon: { light: 'file:../../icons/atos.svg', dark: 'file:../../icons/atos.dark.svg' },
+		group: ['transform'],
+		version: [1],
+		subtitle: '={{$parameter["wait"] ? "wait for all" : "as they are now"}}',
+		description: 'Collect the goals of all items into one result',
+		defaults: { name: 'ATOS Result Aggregator' },
+		inputs: [NodeConnectionTypes.Main],
+		outputs: [NodeConnectionTypes.Main],
+		usableAsTool: true,
+		credentials: [{ name: 'atosApi', required: true }],
+		properties,
+	};
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const items = this.getInputData();
+		try {
+			const json = await aggregate(this, items.length);
+			return [[{ json, pairedItem: items.map((_, item) => ({ item })) }]];
+		} catch (error) {
+			const failure = asFailure(error);
+			if (!this.continueOnFail()) throw asNodeError(this.getNode(), failure, 0);
+			return [[errorItem(this.getNode(), failure, 0)]];
+		}
+	}
+}

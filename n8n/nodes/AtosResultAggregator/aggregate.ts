@@ -1,0 +1,63 @@
+/**
+ * Collects goals into one result and gives it the status for the caller of a workflow: 200 all
+ * succeeded, 202 some are still at work when the time is over, 502 all have ended and at least one
+ * did not succeed.
+ */
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
+import { AtosFailure } from '../shared/failure';
+import type { Goal } from '../shared/goals';
+import { asGoal, hasEnded, waitForGoal } from '../shared/goals';
+import { callTool } from '../shared/transport';
+
+const DEFAULT_WAIT_SECONDS = 300;
+
+function idsOf(context: IExecuteFunctions, items: number): string[] {
+	const ids = new Set<string>();
+	for (let i = 0; i < items; i++) {
+		const text = String(context.getNodeParameter('goalId', i) ?? '');
+		const found = text
+			.split(',')
+			.map((id) => id.trim())
+			.filter((id) => id !== '');
+		if (found.length === 0) {
+			const next = 'Connect the ATOS Agent Router, or set Goal ID.';
+			throw new AtosFailure('bad_request', `Item ${i} has no goal ID`, next);
+		}
+		found.forEach((id) => ids.add(id));
+	}
+	return [...ids];
+}
+
+function goalsIn(result: IDataObject): Goal[] {
+	return ((result.items ?? []) as IDataObject[]).map(asGoal);
+}
+
+function withStatus(result: IDataObject): IDataObject {
+	const goals = goalsIn(result);
+	const allSucceeded = goals.every((goal) => goal.state === 'success');
+	const status = !goals.every(hasEnded) ? 202 : allSucceeded ? 200 : 502;
+	return { ...result, status };
+}
+
+/** Goals work side by side, so waiting for one after the other ends with the slowest. */
+async function waitForAll(
+	context: IExecuteFunctions,
+	goals: Goal[],
+	seconds: number,
+): Promise<void> {
+	const deadline = Date.now() + seconds * 1000;
+	for (const goal of goals) {
+		await waitForGoal(context, 0, goal, (deadline - Date.now()) / 1000);
+	}
+}
+
+/** Reads the ids of all items, waits where asked, and returns the sums with the goals. */
+export async function aggregate(context: IExecuteFunctions, items: number): Promise<IDataObject> {
+	const ids = idsOf(context, items);
+	const now = await callTool(context, 0, 'aggregate_results', { ids });
+	const goals = goalsIn(now);
+	if (!context.getNodeParameter('wait', 0) || goals.every(hasEnded)) return withStatus(now);
+	const seconds = context.getNodeParameter('waitSeconds', 0, DEFAULT_WAIT_SECONDS) as number;
+	await waitForAll(context, goals, seconds);
+	return withStatus(await callTool(context, 0, 'aggregate_results', { ids }));
+}

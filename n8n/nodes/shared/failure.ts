@@ -1,0 +1,86 @@
+/**
+ * What can go wrong between n8n and ATOS, as data: a code, a message, the next step, and the HTTP
+ * status with which a workflow should answer its own caller.
+ *
+ * A caller's mistake and a broken ATOS must not look alike, so every code has its status here, and
+ * an error item carries it: the respond node of a workflow only reads `{{ $json.status }}`.
+ */
+import type { IDataObject, INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
+import { NodeApiError, NodeOperationError } from 'n8n-workflow';
+
+/** Status per code of an ATOS error; whatever is not listed is a bad gateway. */
+const STATUS_OF_CODE: Record<string, number> = {
+	bad_request: 400,
+	context: 400,
+	workspace: 400,
+	not_found: 404,
+	conflict: 409,
+	refused: 409,
+	out_of_scope: 422,
+	busy: 503,
+	no_model: 503,
+	deadline: 504,
+};
+
+const BAD_GATEWAY = 502;
+
+export class AtosFailure extends Error {
+	readonly name = 'AtosFailure';
+
+	constructor(
+		readonly code: string,
+		message: string,
+		readonly next = '',
+	) {
+		super(message);
+	}
+
+	/** The status for the caller of the workflow: 4xx when the request can't work, else 5xx. */
+	get status(): number {
+		return STATUS_OF_CODE[this.code] ?? BAD_GATEWAY;
+	}
+}
+
+/** Reads the text of a failed tool, `code: message Next: step`; other text has the code `tool_error`. */
+export function failureFromText(text: string): AtosFailure {
+	const found = /^([a-z][a-z0-9_]*): ([\s\S]*?)(?:\s+Next: ([\s\S]*))?$/.exec(text.trim());
+	if (!found) return new AtosFailure('tool_error', text.trim() || 'The tool failed without a reason');
+	const [, code, message, next] = found;
+	return new AtosFailure(code, message.trim(), next?.trim());
+}
+
+/** Gives any thrown value the form of an `AtosFailure`; what is not one comes from the network. */
+export function asFailure(thrown: unknown): AtosFailure {
+	if (thrown instanceof AtosFailure) return thrown;
+	const message = thrown instanceof Error ? thrown.message : String(thrown);
+	return new AtosFailure(
+		'unreachable',
+		`ATOS did not answer: ${message}`,
+		'Start it with "atos-client up", then check the base URL of the credential.',
+	);
+}
+
+/** The error that n8n shows: the caller's mistakes are the node's, the others the API's. */
+export function asNodeError(
+	node: INode,
+	failure: AtosFailure,
+	itemIndex: number,
+): NodeApiError | NodeOperationError {
+	const shown = { message: failure.message, description: failure.next, itemIndex };
+	if (failure.status < 500) return new NodeOperationError(node, failure.message, shown);
+	const response: JsonObject = { code: failure.code, message: failure.message };
+	return new NodeApiError(node, response, { ...shown, httpCode: String(failure.status) });
+}
+
+/** The item that leaves by the error output, or by output 0 when the workflow chose to go on. */
+export function errorItem(node: INode, failure: AtosFailure, itemIndex: number): INodeExecutionData {
+	const json: IDataObject = {
+		ok: false,
+		error: failure.message,
+		code: failure.code,
+		next: failure.next,
+		status: failure.status,
+	};
+	// n8n moves an item to the error output by its `error` property, not by the JSON alone.
+	return { json, error: asNodeError(node, failure, itemIndex), pairedItem: { item: itemIndex } };
+}
