@@ -21,7 +21,7 @@ from mcp import MCPError
 
 from atos.clients.transport import SocketTransport
 from atos.scheduler.ensure import ensure
-from atos.scheduler.errors import AtosError, DeadlineError, UnreachableError, from_wire
+from atos.scheduler.errors import DeadlineError, UnreachableError, from_text
 from atos.scheduler.settings import Settings
 
 CALL_SECONDS = 60.0
@@ -83,14 +83,14 @@ class ToolClient:
                 with anyio.fail_after(CALL_SECONDS):
                     result = await client.call_tool(tool, dict(arguments))
             except ToolError as error:
-                raise parse_tool_error(str(error)) from error
+                raise from_text(str(error)) from error
             except TimeoutError as error:
                 await self._drop((server, tuple(roots)))
                 message = f"{server}.{tool} did not answer within {CALL_SECONDS:.0f} s"
                 raise DeadlineError(message, next_step="Look at logs/servers.log.") from error
             except (MCPError, RuntimeError, OSError, anyio.BrokenResourceError) as error:
                 if isinstance(error, MCPError) and client.is_connected() and not _lost(error):
-                    raise parse_tool_error(str(error)) from error
+                    raise from_text(str(error)) from error
                 await self._drop((server, tuple(roots)))
                 if not resend or attempt + 1 == ATTEMPTS:
                     message = f"the connection was lost during {server}.{tool}: {error}"
@@ -128,12 +128,3 @@ class ToolClient:
 
 def _lost(error: MCPError) -> bool:
     return "closed" in str(error).lower()
-
-
-def parse_tool_error(text: str) -> AtosError:
-    """Rebuild the error behind a tool's error text, `code: message Next: step`."""
-    code, colon, rest = text.partition(": ")
-    message, _, step = rest.partition(" Next: ")
-    if not colon or not code.replace("_", "").isalpha():
-        return AtosError(text)
-    return from_wire({"code": code, "message": message, "next": step})

@@ -37,6 +37,10 @@ class AtosError(Exception):
         """Return the form that crosses a socket: `code`, `message` and `next`."""
         return {"code": self.code, "message": self.message, "next": self.next_step}
 
+    def to_text(self) -> str:
+        """Return the form in which an MCP tool's error carries it; `from_text` reads it back."""
+        return f"{self.code}: {self.message}" + (f" Next: {self.next_step}" * bool(self.next_step))
+
 
 class BadRequestError(AtosError):
     """The request itself is wrong: its shape, a value, or a size."""
@@ -186,3 +190,12 @@ def from_wire(error: dict[str, str]) -> AtosError:
     """Rebuild the error that another process put on the wire; an unknown code gives `AtosError`."""
     kind = _family(AtosError).get(error.get("code", ""), AtosError)
     return kind(error.get("message", "unknown error"), next_step=error.get("next", ""))
+
+
+def from_text(text: str) -> AtosError:
+    """Rebuild the error behind an MCP tool's error text, `code: message Next: step`."""
+    code, colon, rest = text.partition(": ")
+    if not colon or not code.replace("_", "").isalpha():
+        return AtosError(text)
+    message, _, step = rest.partition(" Next: ")
+    return from_wire({"code": code, "message": message, "next": step})

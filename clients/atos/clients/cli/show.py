@@ -1,0 +1,140 @@
+"""What a person sees of goals, tasks and events: pure functions from JSON to lines of text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Json = Mapping[str, Any]
+
+MARKS = {
+    "pending": "·", "queued": "·", "planning": "▸", "running": "▸", "verifying": "▸",
+    "waiting": "?", "done": "✓", "success": "✓", "failed": "✗", "skipped": "-",
+    "cancelled": "-", "needs_help": "!", "limit_reached": "!",
+}  # fmt: skip
+TERMINAL = ("success", "failed", "cancelled", "needs_help", "limit_reached")
+EXIT_CODES = {
+    "success": 0, "failed": 1, "cancelled": 130,
+    "needs_help": 4, "limit_reached": 4, "waiting": 4,
+}  # fmt: skip
+RESULT_FIELDS = (
+    "goal", "state", "repository", "deployment_url", "engine", "models", "tasks", "tests",
+    "seconds", "id", "isolation", "uid", "interpreter", "announcement", "error",
+)  # fmt: skip
+TASK_FIELDS = ("id", "title", "complexity", "state", "rounds")
+CONTROL = {code: None for code in (*range(32), *range(127, 160)) if code != 9}
+
+
+def clean(text: object, limit: int = 300) -> str:
+    """Return text that is safe to print: one line, no control characters, of bounded length."""
+    plain = str(text).replace("\n", " ").translate(CONTROL)
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+
+
+def result_object(view: Json) -> dict[str, Any]:
+    """Return the last line of `--json`: what became of a goal."""
+    result = {name: view.get(name) for name in RESULT_FIELDS}
+    result["tasks"] = [{n: task.get(n) for n in TASK_FIELDS} for task in view.get("tasks", [])]
+    return result
+
+
+def _plan(data: Json) -> str:
+    tasks = data.get("tasks", [])
+    titles = ", ".join(f"{t.get('id')} {clean(t.get('title'), 60)}" for t in tasks)
+    return f"plan: {len(tasks)} task{'s' * (len(tasks) != 1)}: {titles}"
+
+
+def _call(data: Json) -> str:
+    seconds = float(data.get("ended_at", 0)) - float(data.get("started_at", 0))
+    return f"{data.get('role')} asked {data.get('model')}: {data.get('tokens')} tokens, {seconds:.1f} s"
+
+
+def _tests(data: Json) -> str:
+    kind = {"gate": "acceptance tests", "own": "the model's own tests", "stub": "tests on a stub"}
+    name = kind.get(str(data.get("which")), "all tests")
+    verdict = "passed" if data.get("ok") else "failed"
+    counts = f"{data.get('passed', 0)} passed, {data.get('failed', 0)} failed"
+    return f"{name} {verdict}: {counts} [{data.get('isolation')}]"
+
+
+SAY: dict[str, Callable[[Json], str]] = {
+    "goal_submitted": lambda d: f"goal: {clean(d.get('goal', ''), 120)}",
+    "goal_started": lambda d: f"running on {d.get('engine')}: {', '.join(d.get('models', []))}",
+    "announcement": lambda d: f"note: {clean(d.get('text', ''), 400)}",
+    "plan_ready": _plan,
+    "task_queued": lambda _: "queued",
+    "task_started": lambda _: "started",
+    "model_call": _call,
+    "code_written": lambda d: f"wrote {clean(d.get('path'))}",
+    "syntax_checked": lambda d: "syntax is right" if d.get("ok") else "syntax is wrong",
+    "tests_run": _tests,
+    "reflected": lambda d: f"reflected: {clean(d.get('cause', ''), 160)}",
+    "task_committed": lambda d: f"committed {str(d.get('commit', ''))[:10]}",
+    "task_done": lambda d: f"{d.get('state')} after {d.get('rounds')} round(s)",
+    "goal_verified": lambda d: (
+        f"verified: {d.get('passed', 0)} passed, {d.get('failed', 0)} failed"
+    ),
+    "goal_finished": lambda d: f"finished: {d.get('state')}",
+    "warning": lambda d: f"warning: {clean(d.get('text', ''))}",
+}
+"""Event kind -> the sentence that a person reads."""
+
+
+def event_line(event: Json) -> str:
+    """Return one plain line for an event, such as `12:03:01 T1 wrote add.py`."""
+    clock = time.strftime("%H:%M:%S", time.localtime(float(event["at"])))
+    say = SAY.get(event["kind"], lambda d: f"{event['kind']} {clean(dict(d))}")
+    return clean(f"{clock} {event.get('task') or '--':3} {say(event.get('data') or {})}", 500)
+
+
+def task_table(tasks: Sequence[Json]) -> list[str]:
+    """Return one line per task: mark, id, title, complexity, state, rounds."""
+    return [
+        f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], 48):50}"
+        f"{t.get('complexity') or '':9}{t['state']:10}"
+        + (f"round {t['rounds']}" if t.get("rounds") else "")
+        for t in tasks
+    ]
+
+
+def goal_report(view: Json) -> list[str]:
+    """Return what is said at the end of a goal: outcome, repository, tests, isolation, next step."""
+    tests: dict[str, Any] = view.get("tests") or {}
+    seconds = float(view.get("seconds") or 0)
+    mark = MARKS.get(view["state"], "?")
+    lines = [
+        "",
+        f"{mark} {view['state']} in {seconds:.1f} s: {clean(view['goal'], 100)}",
+        *task_table(view.get("tasks", [])),
+        f"  tests       {tests.get('passed', 0)} passed, {tests.get('failed', 0)} failed",
+    ]
+    if view.get("isolation"):
+        where = f"uid {view.get('uid')}, {view.get('interpreter')}"
+        lines.append(f"  sandbox     {view['isolation']} ({where})")
+    if view.get("models"):
+        lines.append(f"  models      {', '.join(view['models'])} ({view.get('engine')})")
+    if view.get("repository"):
+        lines.append(f"  repository  {view['repository']}")
+    if error := view.get("error"):
+        lines.append(f"  why         {clean(error.get('message', ''), 600)}")
+        lines += [f"  next        {clean(error['next'], 400)}"] if error.get("next") else []
+    return lines
+
+
+def goals_table(goals: Sequence[Json]) -> list[str]:
+    """Return one line per goal, newest first."""
+    return [
+        f"  {MARKS.get(g['state'], '?')} {g['id']:30}{g['state']:11}{clean(g['goal'], 60)}"
+        for g in goals
+    ] or ['  none yet: atos-client build "Write a Python function to add two numbers"']
+
+
+def bytes_text(size: int) -> str:
+    """Return a size as a person reads it, in binary units."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
