@@ -1,0 +1,92 @@
+"""A task: one small piece of work with one contract, and the states that it may go through.
+
+    pending -> queued -> running -> done | failed
+       |          |         |
+       +----------+---------+--> cancelled          pending | queued --> skipped
+
+A task is `pending` until its dependencies are done, `queued` until a worker takes it. It is `skipped`
+when a dependency failed. The last four states are terminal: nothing leaves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Kind = Literal["code", "test", "docs"]
+Complexity = Literal["simple", "medium", "complex"]
+TaskState = Literal["pending", "queued", "running", "done", "failed", "skipped", "cancelled"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+COMPLEXITIES: tuple[Complexity, ...] = get_args(Complexity)
+
+LEGAL: Mapping[TaskState, frozenset[TaskState]] = {
+    "pending": frozenset({"queued", "running", "skipped", "cancelled"}),
+    "queued": frozenset({"running", "skipped", "cancelled"}),
+    "running": frozenset({"done", "failed", "cancelled"}),
+    "done": frozenset(),
+    "failed": frozenset(),
+    "skipped": frozenset(),
+    "cancelled": frozenset(),
+}
+"""State -> states that may follow it."""
+
+SETTLED: frozenset[TaskState] = frozenset(state for state, after in LEGAL.items() if not after)
+"""Terminal states."""
+
+
+def may_follow(now: TaskState, then: TaskState) -> bool:
+    """Tell whether a task in state `now` may enter state `then`."""
+    return then in LEGAL[now]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One node of a plan."""
+
+    id: str
+    """`T1`, `T2`, ..."""
+    title: str
+    kind: Kind = "code"
+    files: tuple[str, ...] = ()
+    """Paths that this task alone writes, relative to the repository."""
+    depends_on: tuple[str, ...] = ()
+    contract: str = ""
+    """Exact signatures or routes that others may rely on."""
+    acceptance: tuple[str, ...] = ()
+    """Concrete input -> expected output."""
+    complexity: Complexity = "simple"
+    """Picks the pool of the first attempt, and nothing else."""
+    wanted: dict[str, Any] | None = field(default=None, hash=False)
+    """What the catalogue of atos-mini is asked for (family and slots); None outside of it."""
+
+
+def task_to_json(task: Task) -> dict[str, Any]:
+    """Return the plain form of a task."""
+    return {
+        "id": task.id,
+        "title": task.title,
+        "kind": task.kind,
+        "files": list(task.files),
+        "depends_on": list(task.depends_on),
+        "contract": task.contract,
+        "acceptance": list(task.acceptance),
+        "complexity": task.complexity,
+        "wanted": task.wanted,
+    }
+
+
+def task_from_json(data: Mapping[str, Any]) -> Task:
+    """Rebuild a task that `task_to_json` wrote; missing fields take their defaults."""
+    return Task(
+        id=data["id"],
+        title=data["title"],
+        kind=data.get("kind", "code"),
+        files=tuple(data.get("files", ())),
+        depends_on=tuple(data.get("depends_on", ())),
+        contract=data.get("contract", ""),
+        acceptance=tuple(data.get("acceptance", ())),
+        complexity=data.get("complexity", "simple"),
+        wanted=data.get("wanted"),
+    )
