@@ -161,7 +161,7 @@ def read_env_file(path: Path) -> dict[str, tuple[str, int]]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} can't be read: {error}"

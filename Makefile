@@ -1,0 +1,47 @@
+# The README's commands. Each checks the machine and sets up .venv first, by the standard library alone
+# (clients/atos/clients/first_run.py); what is missing is said in one line that installs it.
+
+PYTHON ?= python3
+FIRST_RUN := $(PYTHON) clients/atos/clients/first_run.py
+IN_TEST_ENV := $(FIRST_RUN) run test --
+
+# A goal is handed over as it was typed: `value` keeps make from expanding it, the environment keeps
+# the shell from reading it, and `unexport` keeps make from exporting an expanded copy of its own.
+unexport GOAL
+export ATOS_GOAL := $(value GOAL)
+
+.DEFAULT_GOAL := help
+.PHONY: help goal test test-chaos test-n8n check bench up down doctor
+
+help:
+	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it'
+	@echo 'make test                 all tests (under 5 minutes)'
+	@echo 'make test-chaos           kill -9 everywhere, many times'
+	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
+	@echo 'make check                lint, types, layers'
+	@echo 'make bench NAME=...       first-minute, shim, status'
+	@echo 'make up, down, doctor     the daemons'
+
+goal:
+	@$(FIRST_RUN) goal
+
+test:
+	@$(IN_TEST_ENV) pytest
+
+test-chaos:
+	@$(IN_TEST_ENV) pytest -m chaos tests/chaos -s
+
+test-n8n:
+	@$(IN_TEST_ENV) python n8n/check.py $(if $(REAL),--real)
+
+check:
+	@$(IN_TEST_ENV) ruff check .
+	@$(IN_TEST_ENV) ruff format --check .
+	@$(IN_TEST_ENV) lint-imports
+	@$(IN_TEST_ENV) pyright
+
+bench:
+	@$(IN_TEST_ENV) python tests/bench/$(subst -,_,$(NAME)).py
+
+up down doctor:
+	@$(FIRST_RUN) run run -- atos-client $@

@@ -1,0 +1,66 @@
+"""What a bare machine is told."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from atos.clients import first_run
+
+SCRIPT = Path(first_run.__file__)
+
+
+def test_it_runs_without_anything_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-I", str(SCRIPT)],
+        capture_output=True, text=True, check=False, timeout=15,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "first minute" in done.stderr
+
+
+def test_a_missing_git_is_named_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(first_run.Missing) as raised:
+        first_run.check_machine()
+    assert str(raised.value) == (
+        "git missing. This installs it:\n  sudo apt-get update && sudo apt-get install -y git"
+    )
+
+
+def test_a_python_without_venv_is_told_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_run, "has_module", lambda name: name != "venv")  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType] - a one-line double
+    with pytest.raises(first_run.Missing, match="python3-venv missing"):
+        first_run.check_machine()
+
+
+def test_an_old_python_is_refused_with_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_run, "OLDEST", (9, 9))
+    with pytest.raises(first_run.Missing, match=r"too old; ATOS needs 9\.9"):
+        first_run.check_machine()
+
+
+def test_a_set_up_is_current_until_the_project_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root, venv = tmp_path, tmp_path / ".venv"
+    (root / "pyproject.toml").write_text("one")
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").touch()
+    monkeypatch.setattr(first_run, "ROOT", root)
+    monkeypatch.setattr(first_run, "VENV", venv)
+    monkeypatch.setattr(first_run, "PYTHON", venv / "bin" / "python")
+    before = first_run.installed("")
+    (venv / ".atos-test").write_text(first_run.stamp("test"))
+    assert (before, first_run.installed("")) == (False, True), (
+        "the test set-up covers the plain one"
+    )
+    (root / "pyproject.toml").write_text("two")
+    assert not first_run.installed("")

@@ -1,0 +1,65 @@
+"""Settings: one place, one precedence, one clear error."""
+
+from pathlib import Path
+
+import pytest
+
+from atos.scheduler.errors import BadConfigError
+from atos.scheduler.settings import TUNABLE, load_settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_everything_lives_below_home_whatever_else_is_set(tmp_path: Path) -> None:
+    bare = load_settings({"HOME": str(tmp_path)})
+    rich = load_settings({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": "/run/user/0", "TERM": "x"})
+    assert bare == rich
+    assert bare.scheduler_socket == tmp_path / ".atos" / "run" / "scheduler.sock"
+    assert bare.workspaces == tmp_path / "atos"
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# mine\nATOS_HTTP_PORT=9000\nATOS_BUDGET = 1.5GiB\n")
+    environ = {"HOME": str(tmp_path), "ATOS_HOME": str(tmp_path), "ATOS_HTTP_PORT": "9001"}
+    settings = load_settings(environ)
+    assert (settings.http_port, settings.budget, settings.idle_seconds) == (9001, 3 << 29, 900.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("ATOS_HTTP_PORT=many", "line 1, ATOS_HTTP_PORT: 'many'", "a port from 0 to 65535"),
+        ("\n\nATOS_HTTP_PROT=1", "line 3: 'ATOS_HTTP_PROT' is not a setting", "ATOS_HTTP_PORT"),
+        ("ATOS_BUDGET=6 elephants", "line 1, ATOS_BUDGET", "bytes, or a size"),
+        ("just words", "line 1: 'just words' is not a setting", "NAME=value"),
+    ],
+)
+def test_a_corrupt_file_is_one_error_with_file_line_and_field(
+    tmp_path: Path, text: str, where: str, what: str
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text(text)
+    with pytest.raises(BadConfigError) as raised:
+        load_settings({"HOME": str(tmp_path), "ATOS_HOME": str(tmp_path)})
+    assert f"{file}, {where}" in raised.value.message
+    assert what in raised.value.next_step
+
+
+def test_a_home_too_deep_for_a_socket_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    with pytest.raises(BadConfigError, match=r"is too deep: its socket path has \d+ bytes"):
+        load_settings({"HOME": str(tmp_path), "ATOS_HOME": str(deep)}).prepare()
+
+
+def test_an_unwritable_home_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BadConfigError, match="can't be made"):
+        load_settings({"HOME": str(tmp_path), "ATOS_HOME": str(tmp_path / "file")}).prepare()
+
+
+def test_the_example_file_names_every_setting_and_can_be_used(tmp_path: Path) -> None:
+    text = (ROOT / ".env.example").read_text()
+    assert [name for name in TUNABLE if name not in text] == []
+    uncommented = "\n".join(line.removeprefix("# ") for line in text.splitlines() if "=" in line)
+    (tmp_path / ".env").write_text(uncommented)
+    load_settings({"HOME": str(tmp_path), "ATOS_HOME": str(tmp_path)})
