@@ -1,0 +1,216 @@
+"""One model in one llama.cpp worker: its slots, and a reply streamed from one of them.
+
+A slot goes free -> busy -> free. It becomes free only when llama.cpp has confirmed it: at the last
+event of a reply, or, when a reply is given up half-way, once `/slots` says that it is idle again.
+A worker that never confirms is killed, because nobody could say what its memory and time go to.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from atos.scheduler.engines import llama_cpp_wire as wire
+from atos.scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
+from atos.scheduler.engines.schema import Schema, parse
+from atos.scheduler.engines.worker_process import WorkerProcess
+from atos.scheduler.errors import BusyError, DeadlineError, EngineError, LengthError
+
+if TYPE_CHECKING:
+    import httpx
+
+WORKER = "atos.scheduler.engines.llama_cpp_worker"
+LOAD_SECONDS = 300.0
+CONFIRM_SECONDS = 60.0
+"""Longest wait for a cancelled slot: llama.cpp looks up between batches of a long prompt."""
+OBITUARY_SECONDS = 0.5
+"""A broken connection is seen before the end of the process that broke it."""
+POLL_SECONDS = 0.01
+CONNECT_SECONDS = 5.0
+
+
+class LlamaModel:
+    """A loaded model; made by `load`, ended by `end`."""
+
+    def __init__(self, spec: ModelSpec, process: WorkerProcess, client: httpx.AsyncClient) -> None:
+        self.spec = spec
+        self._process = process
+        self._client = client
+        self._idle = dict.fromkeys(range(spec.slots), "")
+        """Free slot -> the prompt whose keys and values it still holds."""
+
+    @classmethod
+    async def load(cls, spec: ModelSpec, path: str, threads: int) -> LlamaModel:
+        """Start a worker for a GGUF file.
+
+        Raises:
+            LoadFailedError: with llama.cpp's reason.
+        """
+        import httpx  # 0.2 s of start-up that the scheduler pays only when it loads a model
+
+        key = secrets.token_hex(16)
+        order = {
+            "path": path,
+            "key": key,
+            "slots": spec.slots,
+            "context": spec.context,
+            "threads": threads,
+        }
+        process = await WorkerProcess.start(WORKER, order, LOAD_SECONDS)
+        client = httpx.AsyncClient(
+            base_url=process.ready["url"],
+            headers={"authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # deadlines are set per call
+            trust_env=False,  # a proxy has no business on the loopback
+        )
+        return cls(spec, process, client)
+
+    @property
+    def alive(self) -> bool:
+        """False as soon as the worker has ended."""
+        return self._process.alive
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def footprint(self) -> LoadedModel:
+        """Return what the worker occupies now, as the kernel counts it."""
+        total = self.spec.context * self.spec.slots
+        return LoadedModel(self.spec.name, self._process.memory(), vram=0, context=total)
+
+    async def end(self) -> None:
+        """Return when the process is gone, and its memory with it."""
+        with anyio.CancelScope(shield=True):
+            await self._client.aclose()
+            await self._process.end()
+
+    async def answer(self, request: Request, schema: Schema | None) -> AsyncGenerator[Chunk]:
+        """Stream a reply; a schema that is given must be prepared."""
+        give_up = time.monotonic() + request.deadline
+        async with self._http_errors():
+            prompt = request.prompt or await self._render(request, give_up)
+            slot = self._take_slot(prompt)
+            done = False
+            try:
+                body = wire.completion(request, prompt, self.spec, slot, schema)
+                text: list[str] = []
+                async with aclosing(self._events(body, give_up)) as events:
+                    async for found in events:
+                        chunk = wire.chunk(found)
+                        done = chunk.done
+                        text.append(chunk.text)
+                        if done and schema is not None:
+                            _check(chunk, "".join(text), schema)
+                        yield chunk
+            finally:
+                await self._give_back(slot, prompt, confirmed=done)
+        if not done:
+            message = "the connection closed before the end of the reply"
+            raise EngineError(message, next_step="Try again.")
+
+    async def _render(self, request: Request, give_up: float) -> str:
+        """Turn messages into the prompt that the model's own template makes of them."""
+        with _deadline(give_up):
+            body = {"messages": list(request.messages)}
+            reply = await self._client.post("/apply-template", json=body)
+        if reply.status_code != 200:
+            raise wire.failure(reply.status_code, reply.text)
+        return reply.json()["prompt"]
+
+    async def _events(self, body: dict[str, Any], give_up: float) -> AsyncGenerator[dict[str, Any]]:
+        """Yield the events of one completion; no scope of a deadline is open across a yield."""
+        call = self._client.build_request("POST", "/completion", json=body)
+        with _deadline(give_up):
+            reply = await self._client.send(call, stream=True)
+        try:
+            if reply.status_code != 200:
+                with _deadline(give_up):
+                    await reply.aread()
+                raise wire.failure(reply.status_code, reply.text)
+            lines = reply.aiter_lines()
+            while (line := await _next_line(lines, give_up)) is not None:
+                if (found := wire.event(line)) is not None:
+                    yield found
+        finally:
+            with anyio.CancelScope(shield=True):
+                await reply.aclose()
+
+    def _take_slot(self, prompt: str) -> int:
+        """Take the free slot that remembers most of this prompt."""
+        if not self._idle:
+            message = f"all {self.spec.slots} slots of {self.spec.name} are taken"
+            raise BusyError(message, next_step="Wait for one of its replies to end.")
+        idle = self._idle
+        slot = max(idle, key=lambda s: _shared(idle[s], prompt))
+        del idle[slot]
+        return slot
+
+    async def _give_back(self, slot: int, prompt: str, *, confirmed: bool) -> None:
+        with anyio.CancelScope(shield=True):
+            if confirmed or await self._confirmed_idle(slot):
+                self._idle[slot] = prompt
+            else:
+                await self._process.kill()
+
+    async def _confirmed_idle(self, slot: int) -> bool:
+        """Wait until llama.cpp says that a slot works no more; False if it never does."""
+        import httpx
+
+        with anyio.move_on_after(CONFIRM_SECONDS):
+            while self.alive:
+                try:
+                    slots = (await self._client.get("/slots")).json()
+                except httpx.HTTPError:
+                    return False
+                if not next(s["is_processing"] for s in slots if s["id"] == slot):
+                    return True
+                await anyio.sleep(POLL_SECONDS)
+        return False
+
+    @asynccontextmanager
+    async def _http_errors(self) -> AsyncGenerator[None]:
+        """Say what became of the worker when its connection breaks."""
+        import httpx
+
+        try:
+            yield
+        except httpx.HTTPError as error:
+            await self._process.gone(OBITUARY_SECONDS)
+            message = f"the worker of {self.spec.name} {self._process.obituary()}"
+            raise EngineError(message, next_step="Load the model again.") from error
+
+
+def _shared(a: str, b: str) -> int:
+    """Return how many characters two prompts have in common at their beginning."""
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))
+    return sum(1 for _ in same)
+
+
+def _check(last: Chunk, text: str, schema: Schema) -> None:
+    if last.reason == "length":
+        message = f"the JSON reply ran into its limit after {last.tokens} tokens"
+        raise LengthError(message, next_step="Allow more tokens, or bound the schema tighter.")
+    parse(text, schema)
+
+
+@contextmanager
+def _deadline(give_up: float) -> Generator[None]:
+    try:
+        with anyio.fail_after(max(0.0, give_up - time.monotonic())):
+            yield
+    except TimeoutError as error:
+        message = "the reply did not end before its deadline"
+        raise DeadlineError(message, next_step="Allow more time or fewer tokens.") from error
+
+
+async def _next_line(lines: AsyncIterator[str], give_up: float) -> str | None:
+    with _deadline(give_up):
+        return await anext(lines, None)
