@@ -1,0 +1,101 @@
+"""From a person's sentence to the words that carry its meaning.
+
+Wordings of the catalogue and goals go through the same `read`, so a rough rule does no harm as long
+as it treats both alike: two sentences mean the same family only if the same words are left. A word
+that no rule knows is left as it stands, and whoever asks refuses it.
+"""
+
+import re
+from dataclasses import dataclass
+
+from atos.orchestrator.mini.vocabulary import (
+    CHECKS,
+    DROPPED,
+    FRAMES,
+    NOUNS,
+    PHRASES,
+    TAILS,
+    VERBS,
+    WORDS,
+)
+
+_TOKEN = re.compile(r"[a-z]+|\d+|[^\sa-z\d]")
+_QUIET = re.compile(r"""["'`.?!;]""")
+_LEAD_IN = re.compile(r"^(?:given|take|accept|receive|get|for|from)\b .*(?:,| and\b| then\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The meaningful words of a sentence, in order."""
+
+    words: tuple[str, ...]
+
+    @property
+    def bag(self) -> tuple[str, ...]:
+        """The same words where order carries no meaning."""
+        return tuple(sorted(self.words))
+
+
+def read(sentence: str) -> Reading:
+    """Reduce a sentence to its meaningful words; pure, and linear in its length."""
+    text = " ".join(_TOKEN.findall(_plain(sentence)))
+    text = _unframe(text)
+    led_in = _LEAD_IN.match(text) is not None
+    text = _substitute(_base_verbs(text).replace(",", " "))
+    words = [_word(token) for token in text.split()]
+    kept = [word for word in " ".join(words).split() if word]
+    return Reading(tuple(_settle(kept, led_in=led_in)))
+
+
+def _plain(sentence: str) -> str:
+    text = sentence.lower().replace("\u2019", "'").replace("n't", " not")
+    text = re.sub(r"\bn!(?=\W|$)", "n factorial", text)
+    text = re.sub(r"'(?:s|d|m|re|ll)\b", "", text)
+    text = re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text)
+    return _QUIET.sub(" ", text.replace("\u00b0", " degrees "))
+
+
+def _unframe(text: str) -> str:
+    """Take away politeness and "write a Python function that", front and back, until none is left."""
+    while True:
+        shorter = text.strip(" ,:")
+        for frame in FRAMES:
+            shorter = frame.sub("", shorter, count=1).strip(" ,:")
+        for tail in TAILS:
+            shorter = tail.sub("", shorter, count=1).strip(" ,:")
+        if shorter == text:
+            return text
+        text = shorter
+
+
+def _base_verbs(text: str) -> str:
+    """Bring the verbs in verb places (first, or after "and", "that", "which", a comma) to base form."""
+    return re.sub(
+        r"(^|\b(?:and|that|which|then|who|code|by) |, )([a-z]+)\b",
+        lambda match: match[1] + VERBS.get(match[2], match[2]),
+        text,
+    )
+
+
+def _substitute(text: str) -> str:
+    for pattern, replacement in (*CHECKS, *PHRASES):
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _word(token: str) -> str:
+    return "" if token in DROPPED else WORDS.get(token, token)
+
+
+def _settle(words: list[str], *, led_in: bool) -> list[str]:
+    """Drop what another word already says: "all" outside checks, "count" beside "howoften"."""
+    if "check" in words:
+        seen_once = ["check", *(word for word in words if word not in ("check", "true"))]
+        words = seen_once
+    else:
+        words = [word for word in words if word != "all"]
+    if "howoften" in words:
+        words = [word for word in words if word not in ("count", "occur")]
+    if led_in:
+        words = [w for i, w in enumerate(words) if w not in NOUNS or w not in words[:i]]
+    return words
