@@ -27,10 +27,9 @@ from atos.scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos.scheduler.engines.schema import ANY_OBJECT, Schema, prepare
+from atos.scheduler.engines.schema import checked_schema
 from atos.scheduler.errors import (
     BadConfigError,
-    BadRequestError,
     ConflictError,
     LoadFailedError,
     NoModelError,
@@ -113,7 +112,7 @@ class LlamaCpp:
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply; closing the generator returns when the slot is free again."""
-        schema = _checked(request)
+        schema = checked_schema(request)
         if (model := await self._live(request.model)) is None:
             message = f"{request.model} is not loaded"
             raise NoModelError(message, next_step="Load it first.")
@@ -205,12 +204,3 @@ def _short_count(parameters: int) -> str:
     if parameters >= 10**9:
         return f"{parameters / 1e9:.1f}B"
     return f"{parameters / 1e6:.2f}M"
-
-
-def _checked(request: Request) -> Schema | None:
-    if bool(request.messages) == bool(request.prompt):
-        message = "a request needs either messages or a prompt, and not both"
-        raise BadRequestError(message)
-    if request.schema is None:
-        return None
-    return ANY_OBJECT if request.schema == "json" else prepare(request.schema)

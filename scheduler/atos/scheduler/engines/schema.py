@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
+from atos.scheduler.engines.protocol import Request
 from atos.scheduler.errors import BadRequestError, EngineError
 
 Schema = dict[str, Any]
@@ -41,6 +42,20 @@ def prepare(schema: Schema) -> Schema:
         BadRequestError: a keyword or type is unknown, or a string, array or reference is unbounded.
     """
     return _Preparation(schema).node(schema, "$", 0)
+
+
+def checked_schema(request: Request) -> Schema | None:
+    """Check a request's shape; return the schema that its reply must keep, prepared, or None.
+
+    Raises:
+        BadRequestError: it has both messages and a prompt or neither, or a schema to be refused.
+    """
+    if bool(request.messages) == bool(request.prompt):
+        message = "a request needs either messages or a prompt, and not both"
+        raise BadRequestError(message)
+    if request.schema is None:
+        return None
+    return ANY_OBJECT if request.schema == "json" else prepare(request.schema)
 
 
 class _Preparation:
