@@ -34,8 +34,10 @@ MAX_SLUG = 40
 
 _WORD = re.compile(r"[a-z0-9]+")
 _FILLER = frozenset(
-    "a an and the to of in on for with that which this from by as is are it its be please write"
-    " build make create me us python function program script using".split()
+    _WORD.findall(
+        "a an and the to of in on for with that which this from by as is are it its be please write"
+        " build make create me us python function program script using"
+    )
 )
 
 
