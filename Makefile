@@ -41,7 +41,7 @@ check:
 	@$(IN_TEST_ENV) pyright
 
 bench:
-	@$(IN_TEST_ENV) python tests/bench/$(subst -,_,$(NAME)).py
+	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/bench/$(subst -,_,$(NAME)).py
 
 up down doctor:
 	@$(FIRST_RUN) run run -- atos-client $@
