@@ -1,0 +1,43 @@
+"""Which cancel scopes run under which goal, so that a cancellation reaches a step at once.
+
+The engine's own poll notices a cancelled run within a second; a person expects it sooner, and the
+children of a step (a model's stream, a sandbox) should end with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import anyio
+
+
+class RunningScopes:
+    """The cancel scopes of the steps at work in this process, by goal."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[str, set[anyio.CancelScope]] = {}
+
+    @contextmanager
+    def under(self, goal: str) -> Generator[anyio.CancelScope]:
+        """Open a scope that `cancel(goal)` cancels."""
+        with anyio.CancelScope() as scope:
+            running = self._scopes.setdefault(goal, set())
+            running.add(scope)
+            try:
+                yield scope
+            finally:
+                running.discard(scope)
+                if not running and self._scopes.get(goal) is running:
+                    del self._scopes[goal]
+
+    def cancel(self, goal: str) -> int:
+        """Cancel every scope of a goal; return how many there were."""
+        scopes = list(self._scopes.get(goal, ()))
+        for scope in scopes:
+            scope.cancel()
+        return len(scopes)
+
+    def goals(self) -> list[str]:
+        """Return the goals with a step at work."""
+        return list(self._scopes)

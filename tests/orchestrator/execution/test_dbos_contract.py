@@ -1,0 +1,227 @@
+"""The promises of the DurableRuntime port, held by DBOS: also what we use of it beyond its public face."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from atos.orchestrator.execution.database import open_database
+from atos.orchestrator.execution.dbos_runtime import DbosRuntime
+from atos.orchestrator.execution.runtime import GOALS, TASKS, Run
+from atos.orchestrator.ports import Json
+from atos.scheduler.errors import AtosError, BadRequestError, CancelledWorkError
+from atos.scheduler.settings import load_settings
+
+
+@pytest.fixture
+def runtime(atos_home: Path) -> DbosRuntime:
+    return DbosRuntime(open_database(load_settings()))
+
+
+async def add_one(runtime: DbosRuntime, calls: list[int], argument: Json) -> Json:
+    async def work() -> Json:
+        calls.append(argument["n"])
+        return {"n": argument["n"] + 1}
+
+    return await runtime.step("add", work)
+
+
+async def test_a_run_is_executed_once_however_often_it_is_submitted(runtime: DbosRuntime) -> None:
+    calls: list[int] = []
+    async with runtime.worker({"body": lambda a: add_one(runtime, calls, a)}):
+        for _ in range(3):
+            await runtime.submit("body", "r1", {"n": 1}, queue=GOALS)
+
+        assert await runtime.result("r1") == {"n": 2}
+
+    assert calls == [1]
+
+
+async def test_the_system_sqlite_serves_where_there_is_no_newer_one(atos_home: Path) -> None:
+    calls: list[int] = []
+    runtime = DbosRuntime(open_database(load_settings(), module=sqlite3))
+    async with runtime.worker({"body": lambda a: add_one(runtime, calls, a)}):
+        await runtime.submit("body", "r1", {"n": 41}, queue=GOALS)
+
+        assert await runtime.result("r1") == {"n": 42}
+
+
+async def test_a_goal_may_be_submitted_before_any_worker_ever_ran(runtime: DbosRuntime) -> None:
+    calls: list[int] = []
+    await anyio.to_thread.run_sync(runtime.prepare)
+    await runtime.submit("body", "r1", {"n": 1}, queue=GOALS)
+    waiting = await runtime.list()
+
+    async with runtime.worker({"body": lambda a: add_one(runtime, calls, a)}):
+        await runtime.result("r1")
+
+    assert waiting == [Run("r1", "body", "queued")]
+    assert await runtime.list(["success"]) == [Run("r1", "body", "success")]
+
+
+async def test_what_a_dead_incarnation_left_is_recovered_without_repeating_recorded_steps(
+    runtime: DbosRuntime,
+) -> None:
+    log: list[str] = []
+    stuck = anyio.Event()
+
+    async def body(argument: Json) -> Json:
+        async def first() -> Json:
+            log.append("first")
+            return {"drawn": time.time()}
+
+        async def second() -> Json:
+            log.append("second")
+            if log.count("second") == 1:
+                stuck.set()
+                await anyio.sleep_forever()
+            return {}
+
+        drawn = await runtime.step("first", first)
+        await runtime.step("second", second)
+        return drawn
+
+    async with runtime.worker({"body": body}):
+        await runtime.submit("body", "r1", {}, queue=GOALS)
+        await stuck.wait()
+    left = await runtime.list()
+    async with runtime.worker({"body": body}):
+        await runtime.result("r1")
+
+    assert left == [Run("r1", "body", "running")]
+    assert log == ["first", "second", "second"]
+
+
+async def test_another_name_leaves_the_work_of_a_live_worker_alone(runtime: DbosRuntime) -> None:
+    started = anyio.Event()
+
+    async def body(argument: Json) -> Json:
+        async def work() -> Json:
+            started.set()
+            await anyio.sleep_forever()
+            return {}
+
+        return await runtime.step("work", work)
+
+    async with runtime.worker({"body": body}):
+        await runtime.submit("body", "r1", {}, queue=GOALS)
+        await started.wait()
+    other = DbosRuntime(open_database(load_settings()), name="elsewhere")
+    async with other.worker({"body": body}):
+        assert await other.list() == [Run("r1", "body", "running")]
+
+
+async def test_a_failed_step_raises_the_same_error_again_when_it_is_replayed(
+    runtime: DbosRuntime,
+) -> None:
+    calls: list[str] = []
+    stuck = anyio.Event()
+
+    async def body(argument: Json) -> Json:
+        async def refuse() -> Json:
+            calls.append("refuse")
+            message = "no such thing"
+            raise BadRequestError(message, next_step="Ask for another.")
+
+        async def hang() -> Json:
+            calls.append("hang")
+            if calls.count("hang") == 1:
+                stuck.set()
+                await anyio.sleep_forever()
+            return {}
+
+        try:
+            await runtime.step("refuse", refuse)
+        except AtosError as error:
+            await runtime.step("hang", hang)
+            return {"class": type(error).__name__} | error.to_wire()
+        return {}
+
+    async with runtime.worker({"body": body}):
+        await runtime.submit("body", "r1", {}, queue=GOALS)
+        await stuck.wait()
+    async with runtime.worker({"body": body}):
+        result = await runtime.result("r1")
+
+    assert calls == ["refuse", "hang", "hang"]
+    assert result == {
+        "class": "BadRequestError",
+        "code": "bad_request",
+        "message": "no such thing",
+        "next": "Ask for another.",
+    }
+
+
+async def test_waiting_returns_whichever_run_ends_first(runtime: DbosRuntime) -> None:
+    async def child(argument: Json) -> Json:
+        async def work() -> Json:
+            await anyio.sleep(argument["seconds"])
+            return argument
+
+        return await runtime.step("sleep", work)
+
+    async def parent(argument: Json) -> Json:
+        for name, seconds in (("slow", 0.8), ("fast", 0.01)):
+            await runtime.submit("child", f"p:{name}", {"seconds": seconds}, queue=TASKS)
+        first = await runtime.wait(["p:slow", "p:fast"])
+        second = await runtime.wait(["p:slow"])
+        return {"order": [first, second], "value": await runtime.result("p:slow")}
+
+    async with runtime.worker({"parent": parent, "child": child}):
+        await runtime.submit("parent", "p", {}, queue=GOALS)
+        result = await runtime.result("p")
+
+    assert result == {"order": ["p:fast", "p:slow"], "value": {"seconds": 0.8}}
+
+
+async def test_a_cancelled_run_ends_its_own_and_its_childrens_steps_at_once(
+    runtime: DbosRuntime,
+) -> None:
+    ended: list[str] = []
+    started = anyio.Event()
+
+    async def child(argument: Json) -> Json:
+        async def work() -> Json:
+            started.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.append("child")
+            return {}
+
+        return await runtime.step("hang", work)
+
+    async def parent(argument: Json) -> Json:
+        await runtime.submit("child", "p:c", {}, queue=TASKS)
+        await runtime.wait(["p:c"])
+        return {}
+
+    async with runtime.worker({"parent": parent, "child": child}):
+        await runtime.submit("parent", "p", {}, queue=GOALS)
+        await started.wait()
+        await runtime.cancel("p")
+        begun = time.monotonic()
+        stopped = runtime.scopes.cancel("p")
+        with pytest.raises(CancelledWorkError):
+            await runtime.result("p")
+        with pytest.raises(CancelledWorkError):
+            await runtime.result("p:c")
+        took = time.monotonic() - begun
+
+    assert (stopped, ended) == (1, ["child"])
+    assert took < 1.0
+
+
+async def test_a_signal_waits_for_the_run_that_receives_it(runtime: DbosRuntime) -> None:
+    async def body(argument: Json) -> Json:
+        got = await runtime.receive("approve", timeout_s=10)
+        none = await runtime.receive("never", timeout_s=0.1)
+        return {"got": got, "none": none}
+
+    await anyio.to_thread.run_sync(runtime.prepare)
+    await runtime.submit("body", "r1", {}, queue=GOALS)
+    await runtime.signal("r1", "approve", {"yes": True})
+    async with runtime.worker({"body": body}):
+        assert await runtime.result("r1") == {"got": {"yes": True}, "none": None}
