@@ -13,6 +13,7 @@ GOAL = "Write a Python function to add two numbers"
 
 
 async def main(goal: str) -> int:
+    """Start the goal, print what happens, return the exit code."""
     async with Atos.connect() as atos:
         started = await atos.start_goal(goal)
         async for event in started.events():

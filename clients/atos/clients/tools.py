@@ -78,7 +78,12 @@ class ToolClient:
             AtosError: the tool failed; its class comes from the code in the answer.
         """
         for attempt in range(ATTEMPTS):
-            client = await self.client(server, roots=roots)
+            try:
+                client = await self.client(server, roots=roots)
+            except UnreachableError:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                continue
             try:
                 with anyio.fail_after(CALL_SECONDS):
                     result = await client.call_tool(tool, dict(arguments))
@@ -114,9 +119,20 @@ class ToolClient:
             socket = self._settings.servers_socket
             transport = SocketTransport(socket, server, roots=roots, client=self._who)
             client = Client(transport)
-            await client.__aenter__()
+            try:
+                await client.__aenter__()
+            except (MCPError, RuntimeError, OSError) as error:
+                if transport.refusal is not None:
+                    raise transport.refusal from error
+                message = f"the {server} server did not take the connection: {error}"
+                raise UnreachableError(message, next_step="Ask again.") from error
             self._open[key] = client
             return client
+
+    async def release(self, roots: Sequence[Path]) -> None:
+        """Close the connections that were opened for these directories, once they are done with."""
+        for key in [k for k in self._open if k[1] == tuple(roots)]:
+            await self._drop(key)
 
     async def _drop(self, key: _Key) -> None:
         """Forget a client; closing a broken one fails, and that is all one can do about it."""

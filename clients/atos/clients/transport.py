@@ -22,7 +22,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from atos.scheduler.errors import UnreachableError, from_wire
+from atos.scheduler.errors import AtosError, UnreachableError, from_wire
 
 MAX_MESSAGE_BYTES = 16 << 20
 CONNECT_SECONDS = 5.0
@@ -44,6 +44,8 @@ class SocketTransport(ClientTransport):
     ) -> None:
         self._socket = socket
         self._opening = opening_line(server, roots, client)
+        self.refusal: AtosError | None = None
+        """Why the host turned the connection down, if it did."""
 
     @contextlib.asynccontextmanager
     async def connect_session(
@@ -62,7 +64,7 @@ class SocketTransport(ClientTransport):
         to_session, session_reads = anyio.create_memory_object_stream[Incoming](32)
         session_writes, from_session = anyio.create_memory_object_stream[SessionMessage](32)
         async with connection, session_reads, session_writes, anyio.create_task_group() as tasks:
-            tasks.start_soon(_receive, connection, to_session)
+            tasks.start_soon(self._receive, connection, to_session)
             tasks.start_soon(_send, connection, from_session)
             async with options.session_class(
                 read_stream=session_reads, write_stream=session_writes, **session_kwargs
@@ -80,31 +82,30 @@ class SocketTransport(ClientTransport):
         await connection.send(self._opening)
         return connection
 
+    async def _receive(
+        self, connection: SocketStream, to_session: MemoryObjectSendStream[Incoming]
+    ) -> None:
+        """Hand every message to the session; the end of the connection closes its stream."""
+        lines = BufferedByteReceiveStream(connection)
+        async with to_session:
+            with contextlib.suppress(
+                anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, OSError
+            ):
+                while True:
+                    line = await lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
+                    await to_session.send(self._parse(line))
+
+    def _parse(self, line: bytes) -> Incoming:
+        try:
+            return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+        except ValidationError as invalid:
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                self.refusal = from_wire(json.loads(line)["error"])
+            return invalid
+
     def __repr__(self) -> str:
         """Name the socket, for error messages of the client."""
         return f"<SocketTransport {self._socket}>"
-
-
-async def _receive(connection: SocketStream, to_session: MemoryObjectSendStream[Incoming]) -> None:
-    """Hand every message to the session; the end of the connection closes its stream."""
-    lines = BufferedByteReceiveStream(connection)
-    async with to_session:
-        with contextlib.suppress(
-            anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, OSError
-        ):
-            while True:
-                line = await lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
-                await to_session.send(_parse(line))
-
-
-def _parse(line: bytes) -> Incoming:
-    try:
-        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-    except ValidationError as invalid:
-        try:
-            return from_wire(json.loads(line)["error"])  # the host refused the connection
-        except (ValueError, KeyError, TypeError):
-            return invalid
 
 
 async def _send(
