@@ -135,7 +135,7 @@ async def _merged(repository: Repository, task_id: str, source: str, head: str) 
     parts = raw.split("\0")
     lines: list[str] = []
     for meta, path in zip(parts[0::2], parts[1::2], strict=False):
-        old_mode, new_mode, old, new, _ = meta.removeprefix(":").split(" ")
+        _, new_mode, old, new, _ = meta.removeprefix(":").split(" ")
         there = await git.run("ls-tree", "-z", head, "--", path)
         standing = there.partition("\t")[0].split(" ")[-1] or "0" * len(old)
         if standing not in {old, new}:

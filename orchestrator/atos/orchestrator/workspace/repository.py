@@ -77,5 +77,5 @@ def repository_to_json(repository: Repository) -> dict[str, Any]:
 
 def repository_from_json(data: Mapping[str, Any]) -> Repository:
     """Rebuild a repository that `repository_to_json` wrote."""
-    paths = {name: Path(data[name]) for name in ("path", "trees", "objects")}
+    paths: dict[str, Any] = {name: Path(data[name]) for name in ("path", "trees", "objects")}
     return Repository(**(dict(data) | paths))
