@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from atos.scheduler.errors import LoadFailedError
 
@@ -72,6 +73,23 @@ class GgufHeader:
         """Bytes of one token's keys and values in all layers, as 16-bit elements."""
         return 2 * self.layers * self.kv_heads * (self.key_length + self.value_length)
 
+    def details(self) -> dict[str, Any]:
+        """Return Ollama's `details`, and beside them what an estimate of memory needs."""
+        return {
+            "parent_model": "",
+            "format": "gguf",
+            "family": self.architecture,
+            "families": [self.architecture],
+            "parameter_size": _short_count(self.parameters),
+            "quantization_level": self.quantisation,
+            "context_length": self.context,
+            "embedding_length": self.embedding,
+            "block_count": self.layers,
+            "head_count": self.heads,
+            "head_count_kv": self.kv_heads,
+            "kv_bytes_per_token": self.kv_bytes_per_token,
+        }
+
 
 def read_header(path: Path) -> GgufHeader:
     """Read the header of a GGUF file.
@@ -88,7 +106,7 @@ def read_header(path: Path) -> GgufHeader:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         message = f"{path} can't be used as a GGUF model: {reason}"
         raise LoadFailedError(message, next_step="Name a GGUF file that is complete.") from error
-    return _facts(values, parameters, size)
+    return facts(values, parameters, size)
 
 
 class _Reader:
@@ -176,7 +194,8 @@ def _tensor_elements(reader: _Reader) -> int:
     return elements
 
 
-def _facts(values: dict[str, Value], parameters: int, size: int) -> GgufHeader:
+def facts(values: Mapping[str, object], parameters: int, size: int) -> GgufHeader:
+    """Return the facts of a header's pairs, which Ollama's `/api/show` reports just so."""
     architecture = str(values.get("general.architecture", ""))
 
     def number(name: str, otherwise: int = 0) -> int:
@@ -200,3 +219,9 @@ def _facts(values: dict[str, Value], parameters: int, size: int) -> GgufHeader:
         key_length=number("attention.key_length", head),
         value_length=number("attention.value_length", head),
     )
+
+
+def _short_count(parameters: int) -> str:
+    if parameters >= 10**9:
+        return f"{parameters / 1e9:.1f}B"
+    return f"{parameters / 1e6:.2f}M"

@@ -17,7 +17,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from atos.scheduler.engines.gguf_header import GgufHeader, read_header
+from atos.scheduler.engines.gguf_header import read_header
 from atos.scheduler.engines.llama_cpp_model import LlamaModel
 from atos.scheduler.engines.protocol import (
     Caps,
@@ -72,7 +72,7 @@ class LlamaCpp:
                 if path != self._mini or path.exists():
                     logger.warning("GGUF left out", extra={"model": name, "why": error.message})
                 continue
-            found.append(_described(name, header))
+            found.append(InstalledModel(name, header.size, header.details(), header.context))
         return found
 
     async def loaded(self) -> list[LoadedModel]:
@@ -180,27 +180,3 @@ def _catalogue(mini: Path, files: Iterable[Path]) -> dict[str, Path]:
             raise BadConfigError(message, next_step="Rename one of the files.")
         found[path.stem] = path.absolute()
     return found
-
-
-def _described(name: str, header: GgufHeader) -> InstalledModel:
-    details = {
-        "parent_model": "",
-        "format": "gguf",
-        "family": header.architecture,
-        "families": [header.architecture],
-        "parameter_size": _short_count(header.parameters),
-        "quantization_level": header.quantisation,
-        "context_length": header.context,
-        "embedding_length": header.embedding,
-        "block_count": header.layers,
-        "head_count": header.heads,
-        "head_count_kv": header.kv_heads,
-        "kv_bytes_per_token": header.kv_bytes_per_token,
-    }
-    return InstalledModel(name, header.size, details, header.context)
-
-
-def _short_count(parameters: int) -> str:
-    if parameters >= 10**9:
-        return f"{parameters / 1e9:.1f}B"
-    return f"{parameters / 1e6:.2f}M"

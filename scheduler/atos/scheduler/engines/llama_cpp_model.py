@@ -10,17 +10,18 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from atos.scheduler.engines import llama_cpp_wire as wire
 from atos.scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
-from atos.scheduler.engines.schema import Schema, parse
+from atos.scheduler.engines.schema import Schema
+from atos.scheduler.engines.stream import ReplyCheck, before, next_line
 from atos.scheduler.engines.worker_process import WorkerProcess
-from atos.scheduler.errors import BusyError, DeadlineError, EngineError, LengthError
+from atos.scheduler.errors import BusyError, EngineError
 
 if TYPE_CHECKING:
     import httpx
@@ -101,14 +102,12 @@ class LlamaModel:
             done = False
             try:
                 body = wire.completion(request, prompt, self.spec, slot, schema)
-                text: list[str] = []
+                check = ReplyCheck(schema)
                 async with aclosing(self._events(body, give_up)) as events:
                     async for found in events:
                         chunk = wire.chunk(found)
                         done = chunk.done
-                        text.append(chunk.text)
-                        if done and schema is not None:
-                            _check(chunk, "".join(text), schema)
+                        check.see(chunk)
                         yield chunk
             finally:
                 await self._give_back(slot, prompt, confirmed=done)
@@ -118,7 +117,7 @@ class LlamaModel:
 
     async def _render(self, request: Request, give_up: float) -> str:
         """Turn messages into the prompt that the model's own template makes of them."""
-        with _deadline(give_up):
+        with before(give_up):
             body = {"messages": list(request.messages)}
             reply = await self._client.post("/apply-template", json=body)
         if reply.status_code != 200:
@@ -128,15 +127,15 @@ class LlamaModel:
     async def _events(self, body: dict[str, Any], give_up: float) -> AsyncGenerator[dict[str, Any]]:
         """Yield the events of one completion; no scope of a deadline is open across a yield."""
         call = self._client.build_request("POST", "/completion", json=body)
-        with _deadline(give_up):
+        with before(give_up):
             reply = await self._client.send(call, stream=True)
         try:
             if reply.status_code != 200:
-                with _deadline(give_up):
+                with before(give_up):
                     await reply.aread()
                 raise wire.failure(reply.status_code, reply.text)
             lines = reply.aiter_lines()
-            while (line := await _next_line(lines, give_up)) is not None:
+            while (line := await next_line(lines, give_up)) is not None:
                 if (found := wire.event(line)) is not None:
                     yield found
         finally:
@@ -192,25 +191,3 @@ def _shared(a: str, b: str) -> int:
     """Return how many characters two prompts have in common at their beginning."""
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))
     return sum(1 for _ in same)
-
-
-def _check(last: Chunk, text: str, schema: Schema) -> None:
-    if last.reason == "length":
-        message = f"the JSON reply ran into its limit after {last.tokens} tokens"
-        raise LengthError(message, next_step="Allow more tokens, or bound the schema tighter.")
-    parse(text, schema)
-
-
-@contextmanager
-def _deadline(give_up: float) -> Generator[None]:
-    try:
-        with anyio.fail_after(max(0.0, give_up - time.monotonic())):
-            yield
-    except TimeoutError as error:
-        message = "the reply did not end before its deadline"
-        raise DeadlineError(message, next_step="Allow more time or fewer tokens.") from error
-
-
-async def _next_line(lines: AsyncIterator[str], give_up: float) -> str | None:
-    with _deadline(give_up):
-        return await anext(lines, None)

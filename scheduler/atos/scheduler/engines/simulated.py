@@ -25,12 +25,12 @@ from atos.scheduler.engines.protocol import (
     Request,
 )
 from atos.scheduler.engines.schema import Schema, breach, checked_schema
+from atos.scheduler.engines.stream import ReplyCheck
 from atos.scheduler.errors import (
     BusyError,
     ConflictError,
     ContextError,
     DeadlineError,
-    LengthError,
     LoadFailedError,
     NoModelError,
     UnsupportedError,
@@ -128,6 +128,7 @@ class Simulated:
             raise ContextError(message, next_step="Shorten the prompt.")
         tokens = _tokens(_reply(spec.name, asked, schema))
         pause = self._pause(spec.name)
+        check = ReplyCheck(schema)
         started = time.monotonic()
         with self._slot(spec):
             for token in tokens[: request.max_tokens]:
@@ -135,8 +136,11 @@ class Simulated:
                 if time.monotonic() - started > request.deadline:
                     message = f"the reply did not end within {request.deadline} s"
                     raise DeadlineError(message, next_step="Allow more time or fewer tokens.")
+                check.see(Chunk(token))
                 yield Chunk(token)
-            yield _last(request, schema, words, len(tokens), time.monotonic() - started)
+            last = _last(request, words, len(tokens), time.monotonic() - started)
+            check.see(last)
+            yield last
 
     async def close(self) -> None:
         """Forget everything."""
@@ -170,14 +174,10 @@ class Simulated:
             self._busy[spec.name] -= 1
 
 
-def _last(request: Request, schema: Schema | None, asked: int, total: int, took: float) -> Chunk:
-    cut = total > request.max_tokens
-    if cut and schema is not None:
-        message = f"the JSON reply ran into its limit after {request.max_tokens} tokens"
-        raise LengthError(message, next_step="Allow more tokens.")
+def _last(request: Request, words: int, total: int, took: float) -> Chunk:
     tokens = min(total, request.max_tokens)
-    reason = "length" if cut else "stop"
-    return Chunk("", True, reason, prompt_tokens=asked, tokens=tokens, seconds=took)
+    reason = "length" if total > tokens else "stop"
+    return Chunk("", True, reason, prompt_tokens=words, tokens=tokens, seconds=took)
 
 
 def _reply(model: str, asked: str, schema: Schema | None) -> str:

@@ -1,0 +1,66 @@
+"""What every streamed reply needs: a deadline on each wait, and a check of JSON at its end.
+
+A cancel scope must not stay open while a generator is suspended at `yield`, so the deadline is set
+anew around each wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+
+import anyio
+
+from atos.scheduler.engines.protocol import Chunk
+from atos.scheduler.engines.schema import Schema, parse
+from atos.scheduler.errors import DeadlineError, LengthError
+
+
+@contextmanager
+def before(give_up: float) -> Generator[None]:
+    """Bound a wait by a moment of the monotonic clock.
+
+    Raises:
+        DeadlineError: the moment came first.
+    """
+    try:
+        with anyio.fail_after(max(0.0, give_up - time.monotonic())):
+            yield
+    except TimeoutError as error:
+        message = "the reply did not end before its deadline"
+        raise DeadlineError(message, next_step="Allow more time or fewer tokens.") from error
+
+
+async def next_line(lines: AsyncIterator[str], give_up: float) -> str | None:
+    """Return the next line of a stream, None at its end.
+
+    Raises:
+        DeadlineError: it did not come in time.
+    """
+    with before(give_up):
+        return await anext(lines, None)
+
+
+class ReplyCheck:
+    """Collects a reply that must keep a schema, and judges it at its last chunk."""
+
+    def __init__(self, schema: Schema | None) -> None:
+        self._schema = schema
+        self._text: list[str] = []
+
+    def see(self, chunk: Chunk) -> None:
+        """Take a chunk in.
+
+        Raises:
+            LengthError: the reply was cut, so its JSON can't be whole.
+            EngineError: the reply is no JSON or breaks the schema.
+        """
+        if self._schema is None:
+            return
+        self._text.append(chunk.text)
+        if chunk.done and chunk.reason == "length":
+            message = f"the JSON reply ran into its limit after {chunk.tokens} tokens"
+            raise LengthError(message, next_step="Allow more tokens, or bound the schema tighter.")
+        if chunk.done:
+            parse("".join(self._text), self._schema)
