@@ -1,0 +1,193 @@
+"""The rules that catalogue code must keep to run on the weakest rung, and in split mode at all.
+
+Plain functions and constants, no imports but of one another, nothing that reaches past its
+arguments. Not a sandbox by itself: it keeps the code to a form whose values can cross to another
+process as JSON, and it takes away the names that the seccomp filter would have to catch. Pure.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+NAMES = frozenset(
+    "open exec eval compile getattr setattr delattr globals locals vars dir input breakpoint help "
+    "memoryview classmethod staticmethod property super object exit quit".split()
+)
+ATTRIBUTES = frozenset({"mro", "format_map"})
+INTROSPECTION = ("gi_", "cr_", "ag_", "tb_", "f_", "co_")
+STATEMENTS: dict[type[ast.AST], str] = {
+    ast.ClassDef: "a class",
+    ast.AsyncFunctionDef: "an async function",
+    ast.Await: "await",
+    ast.AsyncFor: "async for",
+    ast.AsyncWith: "async with",
+    ast.Yield: "a generator",
+    ast.YieldFrom: "a generator",
+    ast.Global: "a global statement",
+}
+PYTEST = frozenset({"raises", "approx", "mark", "param"})
+MARKS = frozenset({"parametrize"})
+
+
+def _name_fault(name: str) -> str:
+    if name.startswith("__") or name in NAMES:
+        return f"the name {name} is not allowed"
+    return ""
+
+
+def _attribute_fault(node: ast.Attribute) -> str:
+    name = node.attr
+    if name.startswith("_") or name in ATTRIBUTES or name.startswith(INTROSPECTION):
+        return f"the attribute {name} is not allowed"
+    if name == "format" and not isinstance(node.value, ast.Constant):
+        return "format is allowed on a literal only"
+    return ""
+
+
+def _constant_fault(node: ast.Constant) -> str:
+    if isinstance(node.value, str) and "__" in node.value:
+        return "a text with two underscores in a row is not allowed"
+    return ""
+
+
+def _pattern_fault(node: ast.MatchClass) -> str:
+    odd = [name for name in node.kwd_attrs if name.startswith("_")]
+    return f"the attribute {odd[0]} is not allowed" if odd else ""
+
+
+def _type_fault(node: ast.Call) -> str:
+    named = isinstance(node.func, ast.Name) and node.func.id == "type"
+    return "type with three arguments is not allowed" if named and len(node.args) != 1 else ""
+
+
+def _fault(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name) | ast.arg(arg=name):
+            return _name_fault(name)
+        case ast.keyword(arg=str(name)) | ast.FunctionDef(name=name):
+            return _name_fault(name)
+        case ast.Attribute():
+            return _attribute_fault(node)
+        case ast.Constant():
+            return _constant_fault(node)
+        case ast.MatchClass():
+            return _pattern_fault(node)
+        case ast.Call():
+            return _type_fault(node)
+        case _:
+            return f"{STATEMENTS[type(node)]} is not allowed" if type(node) in STATEMENTS else ""
+
+
+def _imported(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=str(module), level=0):
+            return [module]
+        case ast.ImportFrom():
+            return ["."]
+        case _:
+            return []
+
+
+def _star(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
+
+
+def _import_faults(node: ast.AST, allowed: frozenset[str]) -> Iterator[str]:
+    for module in _imported(node):
+        if module not in allowed:
+            yield f"importing {module} is not allowed"
+    if _star(node):
+        yield "importing * is not allowed"
+
+
+def _top_level_fault(node: ast.stmt) -> str:
+    plain = (ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
+    text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return "" if isinstance(node, plain) or text else "only functions and constants may stand here"
+
+
+def _parsed(text: str, path: str) -> tuple[ast.Module | None, list[str]]:
+    try:
+        return ast.parse(text, path), []
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return None, [f"{path}: can't be parsed: {error}"]
+
+
+def _walk(tree: ast.Module, path: str, allowed: frozenset[str]) -> list[str]:
+    faults: list[str] = []
+    for statement in tree.body:
+        if fault := _top_level_fault(statement):
+            faults.append(f"{path}:{statement.lineno}: {fault}")
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", 0)
+        found = [_fault(node), *_import_faults(node, allowed)]
+        faults += [f"{path}:{line}: {fault}" for fault in found if fault]
+    return faults
+
+
+def code_faults(text: str, path: str, modules: frozenset[str]) -> list[str]:
+    """Return what a module under test does that catalogue code may not, each with its place."""
+    tree, faults = _parsed(text, path)
+    if tree is None:
+        return faults
+    faults = _walk(tree, path, modules)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            faults.append(f"{path}:{node.lineno}: decorators are not allowed")
+    return faults
+
+
+def _parametrized(node: ast.FunctionDef) -> frozenset[str]:
+    names: set[str] = set()
+    for decorator in node.decorator_list:
+        match decorator:
+            case ast.Call(args=[ast.Constant(value=str(text)), *_]):
+                names |= {name.strip() for name in text.split(",")}
+            case ast.Call(args=[ast.List(elts=items) | ast.Tuple(elts=items), *_]):
+                names |= {str(i.value) for i in items if isinstance(i, ast.Constant)}
+            case _:
+                pass
+    return frozenset(names)
+
+
+def _is_mark(node: ast.expr) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(attr=mark, value=ast.Attribute(attr="mark"))):
+            return mark in MARKS
+        case _:
+            return False
+
+
+def _test_function_faults(node: ast.FunctionDef) -> Iterator[str]:
+    if not all(map(_is_mark, node.decorator_list)):
+        yield "only pytest.mark.parametrize may decorate a test"
+    arguments = {argument.arg for argument in node.args.args}
+    if node.name.startswith("test") and (fixtures := arguments - _parametrized(node)):
+        yield f"fixtures are not allowed: {', '.join(sorted(fixtures))}"
+
+
+def _pytest_faults(tree: ast.Module) -> Iterator[str]:
+    used = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in PYTEST}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "pytest" and id(node) not in used:
+            yield f"{node.lineno}: of pytest only {', '.join(sorted(PYTEST))} may be used"
+        if isinstance(node, ast.ImportFrom) and node.module == "pytest":
+            yield f"{node.lineno}: write `import pytest`"
+        if isinstance(node, ast.Import) and any(a.name == "pytest" and a.asname for a in node.names):
+            yield f"{node.lineno}: write `import pytest`"
+
+
+def test_faults(text: str, path: str, modules: frozenset[str]) -> list[str]:
+    """Return what a test file does that may not be done beside the report."""
+    tree, faults = _parsed(text, path)
+    if tree is None:
+        return faults
+    faults = _walk(tree, path, modules | {"pytest"})
+    faults += [f"{path}:{fault}" for fault in _pytest_faults(tree)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            faults += [f"{path}:{node.lineno}: {fault}" for fault in _test_function_faults(node)]
+    return faults

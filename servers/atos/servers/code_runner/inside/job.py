@@ -1,0 +1,79 @@
+"""The job: everything the launcher is told, as one JSON object over its control socket."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["pytest", "script", "syntax", "probe"]
+Rung = Literal["bwrap", "landlock", "seccomp"]
+Cause = Literal[
+    "",
+    "timeout",
+    "memory_limit",
+    "process_limit",
+    "disk_limit",
+    "cancelled",
+    "not_parsed",
+    "refused_code",
+]
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may use. Bytes and seconds."""
+
+    wall: float = 30.0
+    memory: int = 512 * MIB
+    """Resident bytes of all its processes together, watched from outside."""
+    address_space: int = 1024 * MIB
+    """Virtual bytes of each process."""
+    file_size: int = 64 * MIB
+    disk: int = 128 * MIB
+    """Bytes below the writable directory, watched from outside."""
+    processes: int = 64
+    open_files: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run. Paths are absolute and outside the sandbox's reach unless listed."""
+
+    kind: Kind
+    rung: Rung
+    folder: str
+    """The staged copy; read-only for pytest, writable for a script."""
+    scratch: str
+    readable: tuple[str, ...] = ()
+    site: tuple[str, ...] = ()
+    """Where third-party packages are, for `sys.path`."""
+    prefix: str = ""
+    limits: Limits = field(default_factory=Limits)
+    landlock: int = 0
+    arguments: tuple[str, ...] = ()
+    """pytest: what to collect. Script: its arguments."""
+    script: str = ""
+    catalogue: bool = False
+    canary: str = ""
+    """Name of the file with the canaries, which is no test of the caller's."""
+    bwrap: tuple[str, ...] = ()
+    """The command that starts the inner launcher, for the bwrap rung."""
+    run_folder: str = ""
+    """Removed by the supervisor at the end, so that a killed host leaves nothing."""
+    target: str = ""
+    """Syntax: the text's file. Probe: a file outside that must stay out of reach."""
+
+    def to_json(self) -> str:
+        """Return the one line that crosses the socket."""
+        return json.dumps(asdict(self))
+
+
+def job_from_json(text: str | bytes) -> Job:
+    """Read the line that `Job.to_json` wrote."""
+    raw: dict[str, Any] = json.loads(text)
+    lists = ("readable", "site", "arguments", "bwrap")
+    raw |= {name: tuple(raw[name]) for name in lists}
+    raw["limits"] = Limits(**raw["limits"])
+    return Job(**raw)

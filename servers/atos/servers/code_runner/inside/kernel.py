@@ -1,0 +1,67 @@
+"""The kernel's entry points that Python has no function for: `syscall` and `prctl`, with real errors."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+PR_SET_PDEATHSIG = 1
+PR_SET_KEEPCAPS = 8
+PR_SET_SECCOMP = 22
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+Argument = int | bytes | ctypes.Array[ctypes.c_char] | None
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def _word(argument: Argument) -> object:
+    return ctypes.c_long(argument) if isinstance(argument, int) else argument
+
+
+def syscall(number: int, *arguments: Argument) -> int:
+    """Make a system call by its number.
+
+    Raises:
+        OSError: with the kernel's errno; ENOSYS and EPERM both mean that the call is not to be had.
+    """
+    return _checked(_libc.syscall(ctypes.c_long(number), *map(_word, arguments)), f"call {number}")
+
+
+def prctl(option: int, *arguments: int) -> int:
+    """Change an attribute of the calling process.
+
+    Raises:
+        OSError: with the kernel's errno.
+    """
+    padded = (*arguments, 0, 0, 0, 0)[:4]
+    words = [ctypes.c_ulong(argument) for argument in padded]
+    return _checked(_libc.prctl(ctypes.c_int(option), *words), f"prctl {option}")
+
+
+def die_with(parent: int) -> None:
+    """Get SIGKILL when the thread that made this process ends; end now if it has ended already.
+
+    Changing the uid clears the setting, so this comes after it. `parent` is what `getpid` gave
+    before the fork: without the second look, a parent that died in between would leave us alive.
+    """
+    prctl(PR_SET_PDEATHSIG, 9)
+    if os.getppid() != parent:
+        os._exit(137)
+
+
+def pointer_to(data: bytes) -> tuple[int, ctypes.Array[ctypes.c_char]]:
+    """Return the address of a copy of `data` and the buffer that must outlive its use."""
+    buffer = ctypes.create_string_buffer(data, len(data))
+    return ctypes.addressof(buffer), buffer

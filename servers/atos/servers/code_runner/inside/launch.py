@@ -1,0 +1,154 @@
+"""The launcher: `python -I -S -B launch.py CONTROL REPORT`, one per run.
+
+It reads the job from the control socket, reads the staged sources without running them, forks, and
+supervises; the child confines itself and runs pytest or a script in this same interpreter, so a
+run costs one start of Python. On the bwrap rung the child becomes bubblewrap, which starts this
+file once more inside (`--inner JOB REPORT`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+HOME = str(Path(__file__).parents[4])
+sys.path.insert(0, HOME)
+
+import json  # noqa: E402 - the path above comes first
+import resource  # noqa: E402
+import socket  # noqa: E402
+from dataclasses import asdict, replace  # noqa: E402
+from typing import Any  # noqa: E402
+
+from atos.servers.code_runner.inside import (  # noqa: E402
+    confine,
+    kernel,
+    probe_job,
+    pytest_job,
+    report,
+    scan,
+    script_job,
+    split,
+    supervise,
+)
+from atos.servers.code_runner.inside.job import Job, job_from_json  # noqa: E402
+
+JOB_BYTES = 1 << 20
+
+
+def _receive_line(control: socket.socket) -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and len(line) < JOB_BYTES:
+        if not (part := control.recv(65536)):
+            sys.exit(0)  # the host is gone before it said what to do
+        line += part
+    return line
+
+
+def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+    try:
+        control.sendall(json.dumps(message).encode() + b"\n")
+    except OSError:
+        return  # the host is gone; the clean-up goes on
+
+
+def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
+    if job.kind == "script":
+        channel.close()
+        confine.confine(job, supervisor)
+        pytest_job.prepare_path(job)
+        pytest_job.forget_ourselves(HOME)
+        return script_job.run(job)
+    remote = split.start(job, channel) if job.catalogue else None
+    key = channel.recv(report.KEY_BYTES, socket.MSG_WAITALL)
+    emit = report.chained_writer(os.dup(channel.fileno()), key)
+    channel.close()
+    confine.confine(job, supervisor)
+    if job.kind == "probe":
+        emit(probe_job.run(job))
+        return 0
+    pytest_job.prepare_path(job)
+    if remote is not None:
+        remote.install()
+    pytest_job.forget_ourselves(HOME)
+    return pytest_job.run(job, emit)
+
+
+def _become_bwrap(job: Job, channel: socket.socket) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, job.to_json().encode())
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    channel.set_inheritable(True)
+    os.execv(job.bwrap[0], [*job.bwrap, "--inner", str(reading), str(channel.fileno())])
+
+
+def _start(job: Job, control: socket.socket, channel: socket.socket) -> int:
+    supervisor = os.getpid()
+    child = os.fork()
+    if child:
+        channel.close()
+        return child
+    supervise.default_signals()
+    control.close()
+    if job.rung == "bwrap":
+        kernel.die_with(supervisor)
+        _become_bwrap(job, channel)
+    sys.exit(_run_inside(job, channel, supervisor))
+
+
+def _parse_only(job: Job) -> list[dict[str, Any]]:
+    resource.setrlimit(resource.RLIMIT_AS, (job.limits.address_space,) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(job.limits.wall),) * 2)
+    return [asdict(problem) for problem in scan.problems(job.folder)]
+
+
+def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
+    if job.kind == "syntax":
+        _tell(control, {"problems": _parse_only(job)})
+        return
+    if job.kind == "pytest":
+        expected = scan.expected_tests(job.folder, job.arguments, job.canary)
+        refused = split.refusals(job) if job.catalogue else []
+        _tell(control, {"expected": expected, "refused": refused, "split": job.catalogue and not refused})
+        if refused and job.rung == "seccomp":
+            return
+        job = replace(job, catalogue=job.catalogue and not refused)
+    end = supervise.supervise(job, control, lambda: _start(job, control, channel))
+    _tell(control, {"end": asdict(end)})
+
+
+def main(control_descriptor: int, report_descriptor: int) -> None:
+    """Supervise one run."""
+    control = socket.socket(fileno=control_descriptor)
+    channel = socket.socket(fileno=report_descriptor)
+    for inherited in (control, channel):
+        inherited.set_inheritable(False)
+    supervise.heed_signals()
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    job = job_from_json(_receive_line(control))
+    try:
+        _run(job, control, channel)
+    except supervise.StopRequested:
+        pass
+    finally:
+        if job.run_folder and os.getpid() == _SUPERVISOR:
+            supervise.remove(job.run_folder)
+
+
+def inner(job_descriptor: int, report_descriptor: int) -> None:
+    """Run the job inside bubblewrap."""
+    with os.fdopen(job_descriptor, "rb") as source:
+        job = job_from_json(source.read())
+    channel = socket.socket(fileno=report_descriptor)
+    channel.set_inheritable(False)
+    sys.exit(_run_inside(job, channel, os.getppid()))
+
+
+_SUPERVISOR = os.getpid()
+if __name__ == "__main__":
+    if sys.argv[1] == "--inner":
+        inner(int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main(int(sys.argv[1]), int(sys.argv[2]))

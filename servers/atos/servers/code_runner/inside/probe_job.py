@@ -1,0 +1,37 @@
+"""Tries the doors of the sandbox from inside, so that a rung counts only where it holds."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from atos.servers.code_runner.inside.job import Job
+
+
+def _refused(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except OSError:
+        return True
+    return False
+
+
+def _connect_to_host(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as door:
+        door.settimeout(1.0)
+        door.connect(("127.0.0.1", port))
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Return which attempts were refused; `job.target` is a file outside, readable to its owner."""
+    target, port = job.target, int(job.arguments[0])
+    write = os.O_WRONLY | os.O_CREAT
+    attempts: dict[str, Callable[[], object]] = {
+        "write_outside": lambda: os.close(os.open(target + ".new", write, 0o600)),
+        "network": lambda: _connect_to_host(port),
+    }
+    if job.rung != "seccomp":
+        attempts["read_outside"] = lambda: os.close(os.open(target, os.O_RDONLY))
+    return {"event": "probe", "held": {name: _refused(do) for name, do in attempts.items()}}

@@ -1,0 +1,110 @@
+"""Looking at a tree of processes through /proc, and ending it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MOST_SEEN = 4000
+DISK_BLOCK = 512
+BREATH = 0.001
+"""Seconds between two looks at a tree that is being killed."""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def state_and_parent(pid: int) -> tuple[str, int]:
+    """Return the state letter and the parent of a process; ("", 0) when there is none."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (fields[0], int(fields[1])) if len(fields) > 1 else ("", 0)
+
+
+def _children_listed(pid: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            yield from map(int, _read(f"{thread}/children").split())
+
+
+def _children_searched(pid: int) -> Iterator[int]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and state_and_parent(int(entry.name))[1] == pid:
+            yield int(entry.name)
+
+
+HAS_CHILDREN_FILES = Path(f"/proc/self/task/{os.getpid()}/children").exists()
+"""Kernels without CONFIG_PROC_CHILDREN lack them; then all of /proc is searched."""
+
+
+def descendants(pid: int) -> list[int]:
+    """Return everything below a process, nearest first."""
+    children = _children_listed if HAS_CHILDREN_FILES else _children_searched
+    found: list[int] = []
+    level = [pid]
+    while level and len(found) < MOST_SEEN:
+        level = [child for parent in level for child in children(parent)]
+        found += level
+    return found
+
+
+def resident(pid: int) -> int:
+    """Return the resident bytes of a process; 0 when it is gone."""
+    fields = _read(f"/proc/{pid}/statm").split()
+    return int(fields[1]) * PAGE if len(fields) > 1 else 0
+
+
+def _signal(pids: list[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def reap() -> None:
+    """Collect every child that has ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def end_descendants() -> None:
+    """Kill everything below this process, which must be a subreaper; return when nothing is left.
+
+    All are stopped before any is killed, so that something that forks can't outrun the killer.
+    """
+    me = os.getpid()
+    while left := descendants(me):
+        _signal(left, signal.SIGSTOP)
+        _signal(descendants(me), signal.SIGKILL)
+        reap()
+        time.sleep(BREATH)
+
+
+def disk_used(folder: str, at_most: int) -> int:
+    """Return the bytes that files below a folder take; counts no further than `at_most`."""
+    used, left = 0, [folder]
+    while left and used <= at_most:
+        with contextlib.suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                used += entry.stat(follow_symlinks=False).st_blocks * DISK_BLOCK
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(entry.path)
+    return used
+
+
+def tasks_of_user(user: int) -> int:
+    """Return how many threads of all processes a user has, as RLIMIT_NPROC counts them."""
+    count = 0
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and entry.stat().st_uid == user:
+                count += sum(1 for _ in (entry / "task").iterdir())
+    return count

@@ -1,0 +1,167 @@
+"""Watches over one run from outside the sandbox, and leaves nothing of it behind.
+
+Theory of operation. The supervisor is a subreaper: whatever the run forks away falls to it. It
+waits for one of four things: its child ends; the wall time is over; a count that the kernel does
+not keep goes over its limit (memory of all processes together, their number, bytes on the disk);
+or the control socket closes, because the host cancelled or was killed. Then it stops everything
+below it, kills everything below it, removes the run's folder and ends. The host keeps no other
+handle on the tree, so a killed host needs no clean-up of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from atos.servers.code_runner.inside import processes
+from atos.servers.code_runner.inside.job import Cause, Job
+
+LOOK_SECONDS = 0.05
+DISK_LOOKS = 10
+"""The disk is counted at every tenth look only: it costs a walk."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended. Times are epoch seconds around the sandboxed work itself."""
+
+    code: int
+    """Exit code, or minus the signal's number."""
+    cause: Cause
+    started_at: float
+    ended_at: float
+    peak: int
+    """Most resident bytes seen."""
+
+
+class StopRequested(BaseException):  # noqa: N818 - not an error: somebody asked us to end
+    """SIGTERM came."""
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise StopRequested
+
+
+def heed_signals() -> None:
+    """Make SIGTERM and SIGINT end the run in order."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+
+
+def ignore_signals() -> None:
+    """Let nothing interrupt the clean-up."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def default_signals() -> None:
+    """Give a child the signals that a fresh process has."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+
+
+class Watch:
+    """Counts what the kernel does not."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._looks = 0
+        self.peak = 0
+
+    def look(self) -> Cause:
+        """Return which limit is exceeded, or nothing."""
+        limits = self._job.limits
+        below = processes.descendants(os.getpid())
+        resident = sum(map(processes.resident, below))
+        self.peak = max(self.peak, resident)
+        self._looks += 1
+        if resident > limits.memory:
+            return "memory_limit"
+        if len(below) > limits.processes + 2:  # bubblewrap's own two are not the code's
+            return "process_limit"
+        if self._looks % DISK_LOOKS == 0 and self._disk_used() > limits.disk:
+            return "disk_limit"
+        return ""
+
+    def _disk_used(self) -> int:
+        folders = {self._job.scratch} | ({self._job.folder} if self._job.kind == "script" else set())
+        return sum(processes.disk_used(folder, self._job.limits.disk) for folder in folders)
+
+
+def _ended(child: int) -> int | None:
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def _closed(control: socket.socket) -> bool:
+    try:
+        return control.recv(1, socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _poller(child: int, control: socket.socket) -> tuple[select.poll, int | None]:
+    poller = select.poll()
+    poller.register(control, select.POLLIN)
+    descriptor: int | None = None
+    with contextlib.suppress(OSError):  # older kernels: the looks alone notice the end
+        descriptor = os.pidfd_open(child)
+        poller.register(descriptor, select.POLLIN)
+    return poller, descriptor
+
+
+def _wait(child: int, control: socket.socket, watch: Watch, deadline: float) -> tuple[int, Cause]:
+    poller, _ = _poller(child, control)
+    next_look = time.monotonic() + LOOK_SECONDS / 2
+    while True:
+        now = time.monotonic()
+        if (code := _ended(child)) is not None:
+            return code, ""
+        if now >= deadline:
+            return -signal.SIGKILL, "timeout"
+        if now >= next_look:
+            if cause := watch.look():
+                return -signal.SIGKILL, cause
+            next_look = now + LOOK_SECONDS
+        poller.poll(max(0.0, min(next_look, deadline) - now) * 1000 + 1)
+        if _closed(control):
+            return -signal.SIGKILL, "cancelled"
+
+
+def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End:
+    """Start the run, wait for its end, and kill whatever is left of it."""
+    watch = Watch(job)
+    started = time.time()
+    try:
+        child = start()
+        code, cause = _wait(child, control, watch, time.monotonic() + job.limits.wall)
+    except StopRequested:
+        code, cause = -signal.SIGKILL, "cancelled"
+    ignore_signals()
+    processes.end_descendants()
+    return End(code, cause, started, time.time(), watch.peak)
+
+
+def remove(folder: str) -> None:
+    """Remove a run's folder, even where the run took the permission away."""
+
+    def unlock(_function: Any, path: str, _error: Any) -> None:
+        with contextlib.suppress(OSError):
+            Path(path).parent.chmod(0o700)
+            Path(path).chmod(0o700)
+            Path(path).rmdir() if Path(path).is_dir() else Path(path).unlink()
+
+    shutil.rmtree(folder, onerror=unlock)
+    shutil.rmtree(folder, ignore_errors=True)
