@@ -43,6 +43,8 @@ _FILTERS = (
     (re.compile(r"^(?P<num>multiples|multiple) (?P<k>\d+)$"), "multiples_of_{{k}}"),
     (re.compile(rf"^(?P<num>{_NUM}|number|item)$"), "numbers"),
 )
+# Without a list in sight, "multiples of 3" or "numbers below 50" may ask to make them up.
+_STANDS_ALONE = re.compile(r"^(?:even|odd|positive|negative) ")
 _SINGULAR = frozenset({"number", "item", "value", "multiple"})
 
 
@@ -60,6 +62,8 @@ def parse_pipeline(words: tuple[str, ...]) -> Wanted | None:
     mapping = _MAPS[found["map"] or ""]
     if found["map"] in _VERB_MAPS and found["reduction"]:
         return None
+    if not in_list and reduction == "list" and found["reduction"] not in ("keep", "filter"):
+        return None
     chosen = _filter(found["filter"], reduction, each=each, in_list=in_list)
     if chosen is None:
         return None
@@ -75,6 +79,8 @@ def _filter(
 ) -> tuple[str, int | None] | None:
     if not text and in_list:
         return "numbers", None
+    if not in_list and not _STANDS_ALONE.match(text):
+        return None
     for pattern, name in _FILTERS:
         found = pattern.match(text)
         if found is None:

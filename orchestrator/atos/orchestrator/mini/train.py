@@ -32,8 +32,8 @@ Encoded = tuple[list[int], list[int]]
 class Run:
     """How long and how fast to learn."""
 
-    steps: int = 4500
-    examples: int = 40_000
+    steps: int = 6000
+    examples: int = 60_000
     batch: int = 16
     rate: float = 3.5e-3
     warm_up: int = 80

@@ -86,7 +86,7 @@ CHECKS = _table(
         r"(?: me| us)? (?:if|whether|that|when)\b",
         "check",
     ),
-    (r"^(?:is|are|does|do|has) (?=.*\b(?!how)\w)", "check "),
+    (r"^(?:is|are|does|has) ", "check "),
     (r"^(?:detect|verify|identify)\b", "check"),
     (r"^(?:check|test)(?: for)?\b", "check"),
     (r"\b(?:checker|check|tester|test|detector)$", "check"),
@@ -105,6 +105,13 @@ PHRASES = _table(
     (r"\b[ax] by [by]\b", "vara by varb"),
     (r"\b[by] by [ax]\b", "varb by vara"),
     (r"\b[ax] to the power (?:of )?[by]\b", "vara power varb"),
+    (r"\b(?:of|among|between) three (numbers|integers|values)\b", r"ofthree \1"),
+    (
+        r"\bfrom (?=(?:(?:a|an|the|all|its|every|each|some|any|given|nested|sorted) )*"
+        r"(?:list|array|string|text|word|sentence|phrase|dict|dictionary)\b)",
+        "",
+    ),
+    (r"\bfrom ((?:degrees )?[a-z]+) (?=to\b|into\b)", r"\1 "),
     (r"\bn th\b", "nth"),
     (r"\b(?:add|sum|total|adding) up\b", "sum"),
     (r"\bsum up\b", "sum"),
@@ -202,7 +209,7 @@ WORDS: dict[str, str] = {
     **_COUNTED,
 }
 DROPPED: frozenset[str] = frozenset(
-    "a an the of in within inside for from is are be being was has have had does do did their its his "
+    "a an the of in within inside for is are be being was has have had does do did their its his "
     "her there this these those that which given some me my your you i we get find compute calculate "
     "return give obtain determine evaluate python degrees".split()
 )

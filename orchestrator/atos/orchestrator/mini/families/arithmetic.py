@@ -110,6 +110,7 @@ FAMILIES = (
             "[compute|] n squared",
         ),
         cases=((3,), (5,), (0,), (-4,), (12,), (1.5,)),
+        ordered=True,
     ),
     Family(
         name="absolute_value",
@@ -148,9 +149,8 @@ FAMILIES = (
         says="return the largest of three numbers",
         wordings=(
             "[return|find|get|compute|] the [largest|maximum|biggest|greatest] of three [numbers|integers|values]",
-            "[return|find|get|] the [largest|biggest] [number|] [among|of] three [numbers|integers]",
+            "[return|find|get|] the [largest|biggest] number [among|of] three [numbers|integers]",
             "[which|decide which] of three numbers is the [largest|greatest]",
-            "the maximum of a, b and c",
         ),
         cases=((1, 2, 3), (9, 2, 3), (4, 8, 5), (-1, -2, -3), (7, 7, 7)),
     ),
@@ -164,7 +164,7 @@ FAMILIES = (
             "[compute|find|calculate|] the [sum|total] of [all|] the [numbers|integers] from 1 to n",
             "[compute|find|calculate|] the sum of the first n [natural|positive|] [numbers|integers]",
             "[sum|add up] the first n [natural|positive|] [numbers|integers]",
-            "sum [from|] 1 to n",
+            "sum from 1 to n",
         ),
         cases=((5,), (10,), (1,), (0,), (100,)),
     ),

@@ -53,7 +53,14 @@ FAMILIES = (
             "[find|return|get|] the [dictionary|dict] key with the largest value",
             "which key [of a dictionary|in a dictionary|] has the [largest|highest] value",
         ),
-        cases=(({"a": 1, "b": 3},), ({"x": 0},), ({},), ({"p": -1, "q": -5},), ({"m": 2, "n": 9, "o": 4},)),
+        cases=(
+            ({"a": 1, "b": 3},),
+            ({"x": 0},),
+            ({},),
+            ({"p": -1, "q": -5},),
+            ({"m": 2, "n": 9, "o": 4},),
+        ),
+        ordered=True,
     ),
     Family(
         name="sum_values",

@@ -116,7 +116,7 @@ FAMILIES = (
     Family(
         name="remove_spaces",
         params="text",
-        body='return text.replace(" ", "")',
+        body='return "".join(text.split())',
         says="remove the spaces from a string",
         wordings=(
             "[remove|delete|drop|take out] [all|] the [spaces|blanks] [from|of|in] a [string|text|sentence]",
@@ -126,7 +126,7 @@ FAMILIES = (
             "[return|get|] a [string|text] without [its|] spaces",
             "[remove|delete] [all|] [the|] whitespace [from|in] a [string|text]",
         ),
-        cases=(("a b c",), ("hello world",), ("",), ("  x  ",), ("none",)),
+        cases=(("a b c",), ("hello world",), ("",), ("  x  ",), ("a\tb\n",)),
     ),
     Family(
         name="count_char",
