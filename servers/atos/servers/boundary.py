@@ -1,0 +1,110 @@
+"""What every tool call passes through, whichever server and transport it came by.
+
+Errors become one text that says what happened and what to do next (`code: message Next: step`);
+what nobody foresaw is masked, under an id that stands in the log; arguments that n8n adds are
+dropped; no call outlasts the shortest patience among the MCP hosts.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+import anyio
+from fastmcp import FastMCP
+from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import ToolResult
+from mcp.types import CallToolRequestParams
+from pydantic import ValidationError as PydanticError
+
+from atos.scheduler import errors
+from atos.scheduler.errors import AtosError
+from atos.servers.connection import client
+from atos.servers.reply_size import fit
+
+CALL_SECONDS = 45.0
+"""Longest tool call, in seconds: Claude Desktop and n8n give a call up after 60."""
+
+MODEL_CLIENTS = ("shim", "http")
+"""Behind these a model reads the reply, so its size is bounded; programs get the whole."""
+
+N8N_EXTRAS = frozenset({"toolCallId", "sessionId", "action", "chatInput"})
+"""What n8n's AI agent adds to the arguments of any tool."""
+
+logger = logging.getLogger(__name__)
+
+Call = MiddlewareContext[CallToolRequestParams]
+
+
+class ToolBoundary(Middleware):
+    """The middleware of every ATOS server."""
+
+    def __init__(self, server: FastMCP, *, seconds: float = CALL_SECONDS) -> None:
+        self._server = server
+        self._seconds = seconds
+
+    async def on_call_tool(
+        self, context: Call, call_next: CallNext[CallToolRequestParams, ToolResult]
+    ) -> ToolResult:
+        """Run one tool call; every failure leaves as a `ToolError` that a model can act on."""
+        name = context.message.name
+        try:
+            with anyio.move_on_after(self._seconds) as ceiling:
+                result = await call_next(await self._without_extras(context))
+        except Exception as error:
+            raise ToolError(_text(await self._explain(name, error))) from error
+        if ceiling.cancelled_caught:
+            message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
+            step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
+            raise ToolError(_text(errors.DeadlineError(message, next_step=step)))
+        return fit(result) if client() in MODEL_CLIENTS else result
+
+    async def _without_extras(self, context: Call) -> Call:
+        arguments = context.message.arguments or {}
+        extras = N8N_EXTRAS & arguments.keys()
+        tool = await self._server.get_tool(context.message.name) if extras else None
+        if tool is None:
+            return context
+        extras -= tool.parameters.get("properties", {}).keys()
+        kept = {name: value for name, value in arguments.items() if name not in extras}
+        return context.copy(message=context.message.model_copy(update={"arguments": kept}))
+
+    async def _explain(self, name: str, error: Exception) -> AtosError:
+        cause = error if isinstance(error, AtosError) else error.__cause__
+        if isinstance(cause, AtosError):
+            return cause
+        if isinstance(error, NotFoundError):
+            known = ", ".join(tool.name for tool in await self._server.list_tools())
+            return errors.NotFoundError(f"there is no tool {name!r}", next_step=f"Use: {known}.")
+        if isinstance(error, ValidationError):
+            return _bad_arguments(name, cause)
+        if isinstance(error, ToolError) and cause is None:
+            return AtosError(str(error))  # a tool's own words
+        mark = secrets.token_hex(4)
+        logger.error("internal error %s in tool %s", mark, name, exc_info=cause or error)
+        return AtosError(f"{name} failed inside", next_step=f"Look for {mark} in logs/servers.log.")
+
+
+def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
+    problems: list[Any] = cause.errors() if isinstance(cause, PydanticError) else []
+    said = "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
+        for problem in problems[:5]
+    )
+    message = f"{name} can't be called like that: {said or cause}"
+    return errors.BadRequestError(message, next_step="See the tool's input schema.")
+
+
+def _text(error: AtosError) -> str:
+    step = f" Next: {error.next_step}" if error.next_step else ""
+    return f"{error.code}: {error.message}{step}"
+
+
+class AlreadyTold(logging.Filter):
+    """Keeps fastmcp from logging a traceback for what the boundary tells or logs anyway."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop its report of a failed tool call."""
+        return not str(record.msg).startswith(("Error calling tool", "Invalid arguments"))

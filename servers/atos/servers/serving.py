@@ -1,0 +1,137 @@
+"""The running host: one task group around the Unix socket, HTTP, the worker and the idle clock."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+
+import anyio
+from anyio.abc import SocketListener, SocketStream
+
+from atos.scheduler.ensure import announce_ready
+from atos.scheduler.errors import AtosError, BadConfigError
+from atos.scheduler.settings import Settings
+from atos.servers.bridge import LineStream, serve_mcp
+from atos.servers.connection import connected
+from atos.servers.control import HostControl
+from atos.servers.guard import read_token
+from atos.servers.opening import HOST, parse_opening, refusal
+from atos.servers.presence import Presence
+from atos.servers.services import Services
+from atos.servers.suite import Suite, build_suite, running
+from atos.servers.supervisor import Spawn, WorkerSupervisor
+from atos.servers.web import serving_http
+from atos.servers.worker_process import WorkerProcess
+
+OPENING_SECONDS = 10.0
+"""How long a connection may take to say what it wants."""
+
+BACKLOG = 128
+logger = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, spawn: Spawn, first: WorkerProcess | None = None) -> None:
+    """Serve until a signal, a `shutdown`, or idleness ends it.
+
+    Args:
+        settings: where and how.
+        spawn: starts another worker.
+        first: the worker that was started already.
+
+    Raises:
+        BadConfigError: a server can't be built, or the token file or the workspaces can't be used.
+    """
+    _make_workspaces(settings)
+    token = read_token(settings.token_file)
+    services, worker = _wire_up(settings, spawn, first)
+    presence = Presence(services.keep_up)
+    suite = build_suite(services)
+    async with anyio.create_task_group() as tasks:
+        stop = tasks.cancel_scope.cancel
+        tasks.start_soon(_until_signal, stop)
+        tasks.start_soon(worker.run)
+        async with running(suite), serving_http(suite, token, settings, presence) as http:
+            if http.error:
+                logger.error("no HTTP: %s", http.error)
+            control = HostControl(presence, worker, http, stop)
+            listener = await SocketListener.from_socket(_bind(settings))
+            announce_ready()
+            tasks.start_soon(_until_idle, presence, settings.idle_seconds, stop)
+            await listener.serve(partial(_serve_connection, suite, presence, control))
+
+
+def _wire_up(
+    settings: Settings, spawn: Spawn, first: WorkerProcess | None
+) -> tuple[Services, WorkerSupervisor]:
+    """Make the services and the supervisor, which need each other."""
+    holder: list[WorkerSupervisor] = []
+    services = Services(settings, notify_worker=lambda message: holder[0].notify(message))
+    holder.append(WorkerSupervisor(spawn, services.bell, first))
+    return services, holder[0]
+
+
+def _make_workspaces(settings: Settings) -> None:
+    try:
+        settings.workspaces.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{settings.workspaces} can't be made: {error.strerror}"
+        step = "Goals are kept there. Make it writable, or set ATOS_WORKSPACES."
+        raise BadConfigError(message, next_step=step) from error
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """Take the socket's path; the lock that makes the host single says that it is ours to take."""
+    path = os.fspath(settings.servers_socket)
+    settings.servers_socket.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    previous = os.umask(0o177)
+    try:
+        listener.bind(path)
+    finally:
+        os.umask(previous)
+    listener.listen(BACKLOG)
+    return listener
+
+
+async def _until_signal(stop: Callable[[], None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for received in signals:
+            logger.info("ending on %s", received.name)
+            stop()
+
+
+async def _until_idle(presence: Presence, seconds: float, stop: Callable[[], None]) -> None:
+    await presence.wait_idle(seconds)
+    logger.info("ending after %.0f s without anybody", seconds)
+    stop()
+
+
+async def _serve_connection(
+    suite: Suite, presence: Presence, control: HostControl, stream: SocketStream
+) -> None:
+    """Serve one connection from its opening line to its end; its failure is nobody else's."""
+    async with stream:
+        wire = LineStream(stream)
+        try:
+            with anyio.fail_after(OPENING_SECONDS):
+                opening = parse_opening(await wire.receive())
+        except AtosError as error:
+            await wire.send(refusal(error))
+            return
+        except (anyio.EndOfStream, TimeoutError):
+            return
+        if opening.server == HOST:
+            await control.serve(wire)
+            return
+        # The worker's own connections are no reason to stay up: the goals that run are.
+        counted = nullcontext() if opening.connection.client == "worker" else presence.one()
+        with counted, connected(opening.connection):
+            try:
+                await serve_mcp(suite[opening.server], wire)
+            except Exception:
+                logger.exception("a connection to %s failed", opening.server)

@@ -1,0 +1,54 @@
+"""The five servers of one host, built alike and behind the same boundary."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastmcp import FastMCP
+
+from atos.scheduler.errors import AtosError, BadConfigError
+from atos.servers.boundary import AlreadyTold, ToolBoundary
+from atos.servers.opening import NAMES
+from atos.servers.services import Services
+
+Suite = dict[str, FastMCP]
+"""Name of a server -> the server."""
+
+
+def build_suite(services: Services, names: tuple[str, ...] = NAMES) -> Suite:
+    """Build the servers; one that can't be built fails the whole start.
+
+    Raises:
+        BadConfigError: naming the server and the reason; no server is left out in silence.
+    """
+    logging.getLogger("fastmcp.server.server").addFilter(AlreadyTold())
+    import pathlib  # TEMPORARY until the five stand
+
+    here = pathlib.Path(__file__).parent
+    names = tuple(n for n in names if (here / n / "server.py").exists())
+    return {name: _build(name, services) for name in names}
+
+
+def _build(name: str, services: Services) -> FastMCP:
+    try:
+        server: FastMCP = importlib.import_module(f"atos.servers.{name}.server").build(services)
+    except AtosError:
+        raise
+    except Exception as error:
+        message = f"the {name} server can't be built: {type(error).__name__}: {error}"
+        step = "Install ATOS anew; if that does not help, report this line."
+        raise BadConfigError(message, next_step=step) from error
+    server.add_middleware(ToolBoundary(server))
+    return server
+
+
+@asynccontextmanager
+async def running(suite: Suite) -> AsyncGenerator[None]:
+    """Keep every server's lifespan entered, so that it runs once and not per connection."""
+    async with AsyncExitStack() as stack:
+        for server in suite.values():
+            await stack.enter_async_context(server._lifespan_manager())  # noqa: SLF001
+        yield
