@@ -64,7 +64,8 @@ export function outputOf(routed: Routed, perComplexity: boolean): number {
 	if (!perComplexity) return 0;
 	if (routed.complexity === undefined) {
 		const next = 'Choose a pool, or use one output.';
-		throw new AtosFailure('deadline', 'The task was not classified in time', next);
+		const message = `The task was not classified; its goal is ${String(routed.json.state)}`;
+		throw new AtosFailure('deadline', message, next);
 	}
 	return COMPLEXITIES.indexOf(routed.complexity);
 }

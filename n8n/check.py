@@ -1,0 +1,80 @@
+"""`make test-n8n`: builds, lints and tests the node package, then checks the exported workflows.
+
+With `--real` it also installs the pinned n8n and runs the workflows against real ATOS servers.
+Needs Python only: Node comes from a wheel (toolchain.py). Everything is kept in `build/n8n/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+import real
+from toolchain import CACHE, NODE_VERSION, PACKAGE, ROOT, Node, StepFailedError, install_node, run
+
+
+def project_python() -> Path:
+    """Return the interpreter that has the project's test packages."""
+    own = ROOT / ".venv" / "bin" / "python"
+    return own if own.exists() else Path(sys.executable)
+
+
+def install_packages(node: Node) -> None:
+    """Install what the lock file names, unless the last run installed just that."""
+    lock = (PACKAGE / "package-lock.json").read_bytes()
+    wanted = f"{NODE_VERSION} {hashlib.sha256(lock).hexdigest()}"
+    stamp = PACKAGE / "node_modules" / ".atos-installed"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    command = [node.bin / "npm", "ci", "--ignore-scripts"]
+    run("npm ci", command, folder=PACKAGE, environ=node.environ(), deadline=900)
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def check_package(node: Node) -> None:
+    """Build, lint and test the node package.
+
+    Raises:
+        StepFailedError: one of them failed.
+    """
+    install_packages(node)
+    for script in ("build", "lint", "test"):
+        command = [node.bin / "npm", "run", script]
+        run(f"npm run {script}", command, folder=PACKAGE, environ=node.environ(), deadline=300)
+
+
+def check_workflows() -> None:
+    """Check the exported workflow files; `make test` runs the same tests.
+
+    Raises:
+        StepFailedError: a file breaks the contract.
+    """
+    command = [project_python(), "-m", "pytest", ROOT / "tests" / "n8n", "-q"]
+    run("workflow files", command, deadline=300)
+
+
+def main() -> int:
+    """Run the checks; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--real", action="store_true", help="also run a real n8n (4 GB, 5-10 min)")
+    arguments = parser.parse_args()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    try:
+        node = install_node()
+        check_package(node)
+        check_workflows()
+        if arguments.real:
+            real.check(node)
+    except StepFailedError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print("n8n: all checks passed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""`make test-n8n REAL=1`: a real n8n runs the exported workflows against the real ATOS servers.
+
+Every workflow gets a goal that the demonstration model can do, one that it refuses, an empty one,
+and one while ATOS is down; each must answer with its own status. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from host import Host, free_port, install_host, prepare_host, remove, request
+from toolchain import PACKAGE, ROOT, Node, StepFailedError, run
+
+GOAL = "Write a Python function to add two numbers"
+FAR_AWAY = "Build a price-tracking SaaS"
+GOAL_SECONDS = 330.0
+EXPORTED_URL = "http://127.0.0.1:8756"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A workflow file as it is imported: the addresses filled in."""
+
+    id: str
+    path: str
+    text: str
+
+    @property
+    def field(self) -> str:
+        """Return the name of the request's field that holds the goal."""
+        return "task" if "atosAgentRouter" in self.text else "goal"
+
+
+class Atos:
+    """The real servers with a home of their own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.url = f"http://127.0.0.1:{free_port()}"
+        port = self.url.rpartition(":")[2]
+        mine = {"HOME": str(home), "ATOS_HOME": str(home / "a"), "ATOS_HTTP_PORT": port}
+        self.environ = {**os.environ, **mine, "ATOS_OLLAMA_URL": ""}
+
+    def client(self, *arguments: str) -> None:
+        """Run `atos-client`.
+
+        Raises:
+            StepFailedError: it failed.
+        """
+        line = [ROOT / ".venv" / "bin" / "atos-client", *arguments]
+        run(f"atos-client {' '.join(arguments)}", line, environ=self.environ, deadline=60)
+
+    def token(self) -> str:
+        """Return the bearer token of the running servers."""
+        return (self.home / "a" / "run" / "token").read_text(encoding="utf-8").strip()
+
+
+def exported_workflows(url: str) -> list[Exported]:
+    """Return the workflows of the package, and the router's once more with an output per pool."""
+    found: list[Exported] = []
+    for file in sorted((PACKAGE / "workflows").glob("*.json")):
+        workflow = json.loads(file.read_text(encoding="utf-8").replace(EXPORTED_URL, url))
+        found.append(_exported(workflow))
+        if file.name == "route-and-aggregate.json":
+            found.append(_exported(with_three_outputs(workflow)))
+    return found
+
+
+def _exported(workflow: dict[str, Any]) -> Exported:
+    path = next(n["webhookId"] for n in workflow["nodes"] if "webhookId" in n)
+    return Exported(workflow["id"], path, json.dumps(workflow))
+
+
+def with_three_outputs(workflow: dict[str, Any]) -> dict[str, Any]:
+    """Return the router's workflow with `outputMode: perComplexity`; the error output moves to 3."""
+    copy = json.loads(json.dumps(workflow).replace("atos-task", "atos-task-three"))
+    copy["id"] = "atosRouteThree01"
+    for node in copy["nodes"]:
+        node["id"] += "-three"
+    router = next(n for n in copy["nodes"] if n["type"].endswith("atosAgentRouter"))
+    router["parameters"]["outputMode"] = "perComplexity"
+    done, failed = copy["connections"][router["name"]]["main"]
+    copy["connections"][router["name"]]["main"] = [done, done, done, failed]
+    return copy
+
+
+def credentials(atos: Atos, webhook_key: str) -> list[dict[str, Any]]:
+    """Return the credentials that the workflows name, in the form that n8n imports."""
+    token = atos.token()
+    rows = [
+        ("atosApi000000001", "ATOS local", "atosApi", {"baseUrl": atos.url, "token": token}),
+        ("atosMcpBearer001", "ATOS token", "httpBearerAuth", {"token": token}),
+        (
+            "atosWebhook00001",
+            "ATOS webhook key",
+            "httpHeaderAuth",
+            {"name": "x-atos-webhook-key", "value": webhook_key},
+        ),
+    ]
+    return [{"id": i, "name": n, "type": t, "data": d} for i, n, t, d in rows]
+
+
+def bring_in(host: Host, atos: Atos, workflows: list[Exported], webhook_key: str) -> None:
+    """Import credentials and workflows.
+
+    Raises:
+        StepFailedError: n8n refused a file.
+    """
+    folder = host.folder / "import"
+    folder.mkdir()
+    for workflow in workflows:
+        (folder / f"{workflow.id}.json").write_text(workflow.text, encoding="utf-8")
+    secret = host.folder / "credentials.json"
+    secret.touch(mode=0o600)
+    secret.write_text(json.dumps(credentials(atos, webhook_key)), encoding="utf-8")
+    host.command("credentials into n8n", "import:credentials", f"--input={secret}")
+    host.command("workflows into n8n", "import:workflow", "--separate", f"--input={folder}")
+
+
+def goal_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the goal in the answer of either kind of workflow."""
+    items: list[dict[str, Any]] = answer.get("items") or [{}]
+    goal: dict[str, Any] = answer.get("goal") or items[0]
+    return goal
+
+
+def expect(host: Host, workflow: Exported, key: str, goal: str, status: int) -> dict[str, Any]:
+    """Call a webhook, print the answer, and return it.
+
+    Raises:
+        StepFailedError: another status, or no JSON object.
+    """
+    url, headers = f"{host.url}/webhook/{workflow.path}", {"x-atos-webhook-key": key}
+    got, text, _ = request(url, {workflow.field: goal}, headers, GOAL_SECONDS)
+    print(f"  {workflow.path} <- {goal!r}\n    HTTP {got} {text[:1500]}")
+    if got != status:
+        message = f"{workflow.path}: HTTP {got} instead of {status}"
+        raise StepFailedError(message)
+    return json.loads(text)
+
+
+def check_success(workflow: Exported, answer: dict[str, Any]) -> None:
+    """Check that a goal of the demonstration model succeeded.
+
+    Raises:
+        StepFailedError: it did not, or another model did the work.
+    """
+    goal = goal_of(answer)
+    if goal.get("state") != "success" or "atos-mini" not in json.dumps(goal.get("models")):
+        message = f"{workflow.path}: no successful goal of atos-mini: {goal}"
+        raise StepFailedError(message)
+
+
+@contextmanager
+def running_atos(home: Path) -> Generator[Atos]:
+    """Run the ATOS servers for the time of the block.
+
+    Raises:
+        StepFailedError: they did not start, or let in a request without the token.
+    """
+    atos = Atos(home)
+    try:
+        atos.client("up")
+        headers = {"authorization": f"Bearer {atos.token()}"}
+        answers = [request(f"{atos.url}/healthz", headers=h)[0] for h in (headers, {})]
+        if answers[0] != 200 or answers[1] != 401:
+            message = f"/healthz answered {answers} with and without the token"
+            raise StepFailedError(message)
+        yield atos
+    finally:
+        line = [ROOT / ".venv" / "bin" / "atos-client", "down"]
+        subprocess.run(line, env=atos.environ, capture_output=True, check=False, timeout=60)
+
+
+def _call_all(host: Host, atos: Atos, workflows: list[Exported], key: str) -> None:
+    for workflow in workflows:
+        host.activate(workflow.id, workflow.path)
+    for workflow in workflows:
+        check_success(workflow, expect(host, workflow, key, GOAL, 200))
+        expect(host, workflow, key, FAR_AWAY, 422)
+        expect(host, workflow, key, "", 400)
+    print("with ATOS down:")
+    atos.client("down")
+    for workflow in workflows:
+        expect(host, workflow, key, GOAL, 502)
+
+
+def check(node: Node) -> None:
+    """Run everything; leave nothing behind but the installation and n8n's log.
+
+    Raises:
+        StepFailedError: a step failed, or a workflow answered otherwise than promised.
+    """
+    install_host(node)
+    home = Path(tempfile.mkdtemp(prefix="atos"))
+    user = Path(tempfile.mkdtemp(prefix="n8n"))
+    key = secrets.token_urlsafe(16)
+    try:
+        with running_atos(home) as atos:
+            host = prepare_host(node, user)
+            workflows = exported_workflows(atos.url)
+            bring_in(host, atos, workflows, key)
+            try:
+                host.start()
+                _call_all(host, atos, workflows, key)
+            finally:
+                host.stop()
+    finally:
+        remove(user)
+        remove(home)
