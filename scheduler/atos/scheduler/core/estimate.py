@@ -37,11 +37,6 @@ class Shape:
     compute: int = 0
 
 
-def kv_per_token(layers: int, kv_heads: int, key_length: int, value_length: int) -> int:
-    """Return the bytes of key/value cache that one token takes, at 16 bits an element."""
-    return 2 * layers * kv_heads * (key_length + value_length)
-
-
 def footprint(shape: Shape, context: int, slots: int, device: str) -> int:
     """Estimate the bytes of a loaded model with `slots` of `context` tokens each."""
     per_token = shape.kv_per_token or -(-shape.weights // WEIGHTS_PER_TOKEN)

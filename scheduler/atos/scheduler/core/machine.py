@@ -89,18 +89,8 @@ class Core:
             case Released(lease):
                 self.queue.remove(lease)
                 self._release(lease, now)
-            case Loaded(model, measured) if model in self.memory.residencies:
-                self.memory.loaded(model, measured, now)
-                yield from self._refuse_if_too_large(model)
-            case Loaded():
-                pass
-            case LoadFailed(model, reason):
-                self.memory.drop(model)
-                yield from self._rule_out(model, reason)
-            case Evicted(model):
-                self.memory.drop(model)
-            case EngineLost(model, reason):
-                yield from self._lose(model, reason)
+            case Loaded() | LoadFailed() | Evicted() | EngineLost():
+                yield from self._hear_engine(event, now)
             case Adopted(candidate):
                 self._adopt(candidate, now)
             case UnloadAsked(model):
@@ -113,14 +103,28 @@ class Core:
             case _:
                 assert_never(event)
 
+    def _hear_engine(
+        self, event: Loaded | LoadFailed | Evicted | EngineLost, now: float
+    ) -> Iterator[Effect]:
+        match event:
+            case Loaded(model, measured):
+                if model in self.memory.residencies:
+                    self.memory.loaded(model, measured, now)
+                    yield from self._refuse_if_too_large(model)
+            case LoadFailed(model, reason):
+                self.memory.drop(model)
+                yield from self._rule_out(model, reason)
+            case Evicted(model):
+                self.memory.drop(model)
+            case EngineLost(model, reason):
+                yield from self._lose(model, reason)
+
     def _enqueue(self, event: Requested, now: float) -> Iterator[Effect]:
         fitting = tuple(c for c in event.candidates if self.memory.size(c) <= self.memory.ceiling)
         if not fitting:
             yield Refuse(event.lease, self._too_large(event.candidates))
             return
-        self.queue.add(
-            Waiter(event.lease, fitting, event.demand, event.pool, now, event.deadline)
-        )
+        self.queue.add(Waiter(event.lease, fitting, event.demand, event.pool, now, event.deadline))
 
     def _too_large(self, candidates: tuple[Candidate, ...]) -> Reason:
         needs = ", ".join(f"{c.model} needs {size_text(self.memory.size(c))}" for c in candidates)
@@ -237,11 +241,12 @@ class Core:
         if self.claim is None:
             return
         waiter = self.queue.get(self.claim.lease)
-        if waiter is None or self.claim.candidate not in self._options(waiter):
-            self.claim = None
-        elif any(self._is_open(c.model) for c in self._options(waiter)):
-            self.claim = None
-        elif self.memory.size(self.claim.candidate) > self.memory.budget:
+        if (
+            waiter is None
+            or self.claim.candidate not in self._options(waiter)
+            or any(self._is_open(c.model) for c in self._options(waiter))
+            or self.memory.size(self.claim.candidate) > self.memory.budget
+        ):
             self.claim = None
 
     def _head(self) -> tuple[Waiter, Candidate] | None:

@@ -39,7 +39,9 @@ class Memory:
     @property
     def leaving(self) -> int:
         """Bytes that are still charged, but on their way out."""
-        return sum(r.bytes for r in self.residencies.values() if r.retiring or r.state == "evicting")
+        return sum(
+            r.bytes for r in self.residencies.values() if r.retiring or r.state == "evicting"
+        )
 
     def size(self, candidate: Candidate) -> int:
         """Return what a model must be charged: its estimate, or what was measured if larger."""
