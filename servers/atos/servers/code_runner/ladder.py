@@ -116,10 +116,9 @@ def job_in(place: Workplace, rung: Rung, ladder: Ladder, **more: object) -> Job:
 
 def _with_bwrap(job: Job, bwrap: str) -> Job:
     own = str(LAUNCHER.parent)
-    staged = [job.folder] if job.kind == "script" else []
     view = bubblewrap.View(
-        readable=(*job.readable, own, job.folder) if not staged else (*job.readable, own),
-        writable=(job.scratch, *staged),
+        readable=(*job.readable, own, *({job.folder} - set(job.writable))),
+        writable=job.writable,
         start_in=job.folder,
         environment=sandbox_environment(job),
     )
@@ -127,8 +126,8 @@ def _with_bwrap(job: Job, bwrap: str) -> Job:
     return replace(job, bwrap=bubblewrap.command(bwrap, view, program))
 
 
-async def _holds(rung: Rung, ladder: Ladder) -> str:
-    """Return why the rung does not hold; empty when it does."""
+async def holds(rung: Rung, ladder: Ladder) -> str:
+    """Run a rung's doors from inside; return why it does not hold, or nothing when it does."""
     with workplace() as place, socket.create_server(("127.0.0.1", 0)) as door:
         target = place.folder / "outside"
         target.write_text("out of reach", encoding="ascii")
@@ -159,7 +158,7 @@ async def probe() -> Ladder:
         elif rung == "landlock" and not version:
             why = "the kernel does not offer it"
         else:
-            why = await _holds(rung, ladder)
+            why = await holds(rung, ladder)
         if not why:
             return ladder
         missing[rung] = why
@@ -169,9 +168,9 @@ async def probe() -> Ladder:
 class Prober:
     """Probes once per process; whoever asks meanwhile waits for the same answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Ladder | None = None) -> None:
         self._lock = anyio.Lock()
-        self._found: Ladder | None = None
+        self._found = known
 
     async def ladder(self) -> Ladder:
         """Return what this machine has."""

@@ -18,7 +18,7 @@ class Isolation(BaseModel):
     says: Annotated[str, Field(description="What that rung holds and what it does not, in words.")]
 
 
-class TestReport(BaseModel):
+class Case(BaseModel):
     """One test."""
 
     id: Annotated[str, Field(description="pytest node id, relative to the folder.")]
@@ -33,14 +33,21 @@ class Verdict(BaseModel):
     state: Annotated[State, Field(description="How the run came out.")]
     passed: Annotated[int, Field(description="Tests that passed.")]
     failed: Annotated[int, Field(description="Tests that did not pass, skipped ones included.")]
-    tests: Annotated[list[TestReport], Field(description="Each test, at most 300.")]
+    tests: Annotated[
+        list[Case], Field(description="Each test, failures first, as far as a reply may be long.")
+    ]
     digest: Annotated[str, Field(description="At most 40 lines on what failed, for a model.")]
     reasons: Annotated[list[str], Field(description="Why the state is not simply pass or fail.")]
     isolation: Annotated[Isolation, Field(description="The sandbox it ran in.")]
     interpreter: Annotated[str, Field(description="Path of the Python that ran it.")]
     uid: Annotated[int, Field(description="User id of this server; the rung may lower it.")]
-    started_at: Annotated[float, Field(description="Epoch seconds when the sandboxed work began.")]
-    ended_at: Annotated[float, Field(description="Epoch seconds when it ended.")]
+    started_at: Annotated[
+        float,
+        Field(description="Epoch seconds when the sandboxed work began; 0 when it never did."),
+    ]
+    ended_at: Annotated[
+        float, Field(description="Epoch seconds when it ended; 0 when it never began.")
+    ]
     proven: Annotated[str, Field(description="What this verdict proves and what it can't.")]
 
 
@@ -51,16 +58,21 @@ class ScriptResult(BaseModel):
     """What a script did."""
 
     exit_code: Annotated[int, Field(description="Exit code, or minus the signal's number.")]
-    stdout: Annotated[str, Field(description="What it printed, cut at the limit.")]
-    stderr: Annotated[str, Field(description="Its errors, cut at the limit.")]
+    stdout: Annotated[str, Field(description="The first 16,000 characters that it printed.")]
+    stderr: Annotated[str, Field(description="The last 8,000 characters of its errors.")]
     truncated: Annotated[bool, Field(description="Whether stdout or stderr was cut.")]
     state: Annotated[ScriptState, Field(description="'ok' means exit code 0.")]
     reason: Annotated[str, Field(description="Why it was ended from outside; else empty.")]
     isolation: Annotated[Isolation, Field(description="The sandbox it ran in.")]
     interpreter: Annotated[str, Field(description="Path of the Python that ran it.")]
     uid: Annotated[int, Field(description="User id of this server; the rung may lower it.")]
-    started_at: Annotated[float, Field(description="Epoch seconds when the sandboxed work began.")]
-    ended_at: Annotated[float, Field(description="Epoch seconds when it ended.")]
+    started_at: Annotated[
+        float,
+        Field(description="Epoch seconds when the sandboxed work began; 0 when it never did."),
+    ]
+    ended_at: Annotated[
+        float, Field(description="Epoch seconds when it ended; 0 when it never began.")
+    ]
 
 
 class SyntaxFault(BaseModel):

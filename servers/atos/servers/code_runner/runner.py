@@ -33,7 +33,7 @@ STDIN_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class TestRun:
+class PytestRun:
     """A judged pytest run."""
 
     judgement: Judgement
@@ -87,8 +87,8 @@ def _steering_in(folder: Path) -> list[str]:
 class Runner:
     """Runs code for one server process: as many at once as there are cores, first come first."""
 
-    def __init__(self) -> None:
-        self._prober = Prober()
+    def __init__(self, known: Ladder | None = None) -> None:
+        self._prober = Prober(known)
         self._places = anyio.CapacityLimiter(os.cpu_count() or 1)
 
     async def ladder(self) -> Ladder:
@@ -107,7 +107,9 @@ class Runner:
             await self._places.acquire()
         if waiting.cancelled_caught:
             waited = time.monotonic() - began
-            message = f"{self._places.total_tokens:.0f} runs are going; none ended in {waited:.0f} s"
+            message = (
+                f"{self._places.total_tokens:.0f} runs are going; none ended in {waited:.0f} s"
+            )
             raise BusyError(message, next_step="Ask again, or with a shorter timeout_s.")
         try:
             with workplace() as place:
@@ -124,7 +126,7 @@ class Runner:
         overlay: Mapping[str, str] | None = None,
         timeout: float = 30.0,  # noqa: ASYNC109 - limits the sandboxed run, not this call
         policy: Policy = "general",
-    ) -> TestRun:
+    ) -> PytestRun:
         """Stage a folder, run its tests in the sandbox, and judge them.
 
         Raises:
@@ -223,9 +225,8 @@ def _script_file(script: Script, place: Workplace) -> str:
     return str(file)
 
 
-def _judged(outcome: Outcome, canaries: Canaries, steering: list[str], rung: Rung) -> TestRun:
+def _judged(outcome: Outcome, canaries: Canaries, steering: list[str], rung: Rung) -> PytestRun:
     told: dict[str, Any] = outcome.told
-    refused = told.get("refused", []) if rung == "seccomp" else []
     evidence = Evidence(
         stream=read_stream(bytes(outcome.report.data), outcome.key),
         canaries=canaries,
@@ -233,11 +234,11 @@ def _judged(outcome: Outcome, canaries: Canaries, steering: list[str], rung: Run
         steering=steering,
         cause=outcome.cause,
         code=outcome.code,
-        refused=refused,
+        refused=told.get("refused", []),
         stderr=f"{outcome.stdout.text}\n{outcome.stderr.text}".strip(),
     )
     started, ended = outcome.interval()
-    return TestRun(judge(evidence), rung, bool(told.get("split")), started, ended)
+    return PytestRun(judge(evidence), rung, bool(told.get("split")), started, ended)
 
 
 def reason_of(cause: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ def containing_root(path: Path, roots: Sequence[Path]) -> tuple[Path, tuple[str,
 
 
 @contextmanager
-def opened(path: Path, roots: Sequence[Path]) -> Iterator[int]:
+def opened(path: Path, roots: Sequence[Path]) -> Generator[int]:
     """Open a folder inside the roots, step by step, and close it afterwards.
 
     Raises:

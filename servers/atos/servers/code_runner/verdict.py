@@ -42,7 +42,7 @@ WORST = {"passed": 0, "xfailed": 1, "xpassed": 1, "skipped": 2, "failed": 3, "er
 
 
 @dataclass(frozen=True, slots=True)
-class TestResult:
+class CaseResult:
     """One test of the caller's."""
 
     id: str
@@ -75,7 +75,7 @@ class Judgement:
     """The verdict proper, without where and when."""
 
     state: State
-    tests: tuple[TestResult, ...]
+    tests: tuple[CaseResult, ...]
     reasons: tuple[str, ...]
     digest: str
 
@@ -85,12 +85,12 @@ class Judgement:
         return sum(test.outcome == "passed" for test in self.tests)
 
 
-def _tests(records: Iterable[dict[str, Any]]) -> dict[str, TestResult]:
-    tests: dict[str, TestResult] = {}
+def _tests(records: Iterable[dict[str, Any]]) -> dict[str, CaseResult]:
+    tests: dict[str, CaseResult] = {}
     for record in records:
         if record["event"] != "test":
             continue
-        new = TestResult(record["id"], record["outcome"], record.get("why") or "")
+        new = CaseResult(record["id"], record["outcome"], record.get("why") or "")
         old = tests.get(new.id)
         if old is None or WORST[new.outcome] > WORST[old.outcome]:
             tests[new.id] = new
@@ -102,7 +102,7 @@ def _named(ids: Sequence[str]) -> str:
     return shown if len(ids) <= NAMES_SHOWN else f"{shown} and {len(ids) - NAMES_SHOWN} more"
 
 
-ENDED = {
+ENDED: dict[str, tuple[State, str]] = {
     "timeout": ("timeout", "the run was still going at its time limit and was killed"),
     "memory_limit": ("memory_limit", "its processes together went over the memory limit"),
     "output_limit": ("output_limit", "it wrote more output than is kept and was killed"),
@@ -111,10 +111,11 @@ ENDED = {
     "cancelled": ("error", "the run was cancelled"),
     "not_parsed": ("error", "the sources could not be read: too large or nested too deeply"),
     "lost": ("error", "the launcher ended before the run did"),
-}  # fmt: skip
+}
+"""Cause -> state and reason."""
 
 
-def _tampering(evidence: Evidence, tests: dict[str, TestResult]) -> list[str]:
+def _tampering(evidence: Evidence, tests: dict[str, CaseResult]) -> list[str]:
     if not evidence.stream.intact:
         return ["the report stream holds a line that the reporter did not write"]
     planted = evidence.canaries.outcomes
@@ -139,13 +140,13 @@ def _not_collected(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _decide(
-    evidence: Evidence, tests: dict[str, TestResult], real: dict[str, TestResult]
+    evidence: Evidence, tests: dict[str, CaseResult], real: dict[str, CaseResult]
 ) -> tuple[State, list[str]]:
     if evidence.refused:
         return "error", list(evidence.refused)
     if evidence.cause:
         state, reason = ENDED[evidence.cause]
-        return state, [reason]  # pyright: ignore[reportReturnType] - the table holds states
+        return state, [reason]
     if (count := _finishes(evidence)) != 1:
         if not evidence.stream.intact or count > 1:
             return "tampered", ["the report stream holds a line that the reporter did not write"]
@@ -158,9 +159,7 @@ def _decide(
     return _outcome_of(real, evidence.expected)
 
 
-def _outcome_of(
-    real: dict[str, TestResult], expected: Sequence[str]
-) -> tuple[State, list[str]]:
+def _outcome_of(real: dict[str, CaseResult], expected: Sequence[str]) -> tuple[State, list[str]]:
     if not real and not expected:
         return "no_tests", ["no test was found"]
     bad = [test.id for test in real.values() if test.outcome in {"failed", "error", "xpassed"}]
@@ -177,7 +176,7 @@ def _outcome_of(
     return ("incomplete", reasons) if reasons else ("passed", [])
 
 
-def _digest(judged: tuple[State, list[str]], evidence: Evidence, real: list[TestResult]) -> str:
+def _digest(judged: tuple[State, list[str]], evidence: Evidence, real: list[CaseResult]) -> str:
     state, reasons = judged
     passed = sum(test.outcome == "passed" for test in real)
     lines = [f"{state}: {passed} of {len(real)} tests passed", *(f"- {r}" for r in reasons)]
@@ -185,7 +184,10 @@ def _digest(judged: tuple[State, list[str]], evidence: Evidence, real: list[Test
         lines += [f"{name} could not be collected", *why.splitlines()[-12:]]
     for test in real:
         if test.outcome != "passed":
-            lines += [f"{test.outcome.upper()} {test.id}", *(f"  {x}" for x in test.why.splitlines())]
+            lines += [
+                f"{test.outcome.upper()} {test.id}",
+                *(f"  {x}" for x in test.why.splitlines()),
+            ]
     if state in {"incomplete", "error"} and not any(t.outcome != "passed" for t in real):
         lines += evidence.stderr.splitlines()[-10:]
     if len(lines) > DIGEST_LINES:
@@ -200,7 +202,10 @@ def judge(evidence: Evidence) -> Judgement:
     real = {name: t for name, t in tests.items() if name not in evidence.canaries.outcomes}
     state, reasons = _decide(evidence, tests, real)
     if evidence.steering:
-        reasons = [*reasons, f"not read, because it could steer the run: {_named(evidence.steering)}"]
+        reasons = [
+            *reasons,
+            f"not read, because it could steer the run: {_named(evidence.steering)}",
+        ]
     listed = list(real.values())
     digest = _digest((state, reasons), evidence, listed)
     return Judgement(state, tuple(listed), tuple(reasons), digest)

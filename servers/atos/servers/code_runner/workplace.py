@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class Workplace:
 
 
 @contextmanager
-def workplace() -> Iterator[Workplace]:
+def workplace() -> Generator[Workplace]:
     """Make the folders of a run; they are gone afterwards, whoever is left to remove them.
 
     Raises:

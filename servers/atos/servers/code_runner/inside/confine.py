@@ -15,7 +15,8 @@ from pathlib import Path
 from atos.servers.code_runner.inside import kernel, landlock, privileges, processes, seccomp
 from atos.servers.code_runner.inside.job import Job, Limits
 
-BWRAP_OWN = ("/proc", "/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own, not the machine's
+BWRAP_OWN = ("/proc", "/tmp", "/dev/shm")
+"""The sandbox's own, not the machine's."""
 
 
 def _set(kind: int, soft: int, hard: int | None = None) -> None:
@@ -49,7 +50,7 @@ def _drop(job: Job, supervisor: int) -> bool:
     if os.getuid() != 0 or job.rung == "bwrap":
         return False
     user = privileges.user_for(supervisor)
-    for folder in {job.scratch, job.folder} if job.kind == "script" else {job.scratch}:
+    for folder in job.writable:
         _give(Path(folder), user)
     return privileges.become(user, reads_past_modes=True)
 
@@ -85,7 +86,7 @@ def confine(job: Job, supervisor: int) -> None:
     around = _surroundings(job, own_user=dropped)
     if around.landlock:
         own = BWRAP_OWN if job.rung == "bwrap" else ()
-        writable = [job.scratch, *own[1:], *([job.folder] if job.kind == "script" else [])]
+        writable = [*job.writable, *own[1:]]
         landlock.restrict(
             [*job.readable, job.folder, *own[:1]],
             writable,

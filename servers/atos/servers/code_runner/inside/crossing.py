@@ -7,7 +7,7 @@ which equals nothing: an object whose `__eq__` always agrees stays on its own si
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 TAG, VALUE = "t", "v"
 PLAIN = (type(None), bool, int, float, str)
@@ -45,8 +45,9 @@ def encode(value: Any, depth: int = 0) -> Any:
         CrossingError: it is nested too deeply, or in itself.
     """
     if depth > DEEPEST:
-        raise CrossingError("nested too deeply")
-    kind = type(value)
+        message = "nested too deeply"
+        raise CrossingError(message)
+    kind = cast("type[Any]", type(value))
     if kind in PLAIN:
         return value
     below = depth + 1
@@ -87,10 +88,11 @@ def decode(form: Any) -> Any:
     if type(form) in PLAIN:
         return form
     if type(form) is list:
-        return [decode(item) for item in form]
+        return [decode(item) for item in cast("list[Any]", form)]
     try:
         return MAKERS[form[TAG]](form[VALUE])
     except CrossingError:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise CrossingError(f"not a value: {error!r}") from error
+        message = f"not a value: {error!r}"
+        raise CrossingError(message) from error

@@ -11,9 +11,12 @@ import ast
 from collections.abc import Iterator
 
 NAMES = frozenset(
-    "open exec eval compile getattr setattr delattr globals locals vars dir input breakpoint help "
-    "memoryview classmethod staticmethod property super object exit quit".split()
-)
+    {
+        "open", "exec", "eval", "compile", "getattr", "setattr", "delattr", "globals", "locals",
+        "vars", "dir", "input", "breakpoint", "help", "memoryview", "classmethod",
+        "staticmethod", "property", "super", "object", "exit", "quit",
+    }
+)  # fmt: skip
 ATTRIBUTES = frozenset({"mro", "format_map"})
 INTROSPECTION = ("gi_", "cr_", "ag_", "tb_", "f_", "co_")
 STATEMENTS: dict[type[ast.AST], str] = {
@@ -27,6 +30,7 @@ STATEMENTS: dict[type[ast.AST], str] = {
     ast.Global: "a global statement",
 }
 PYTEST = frozenset({"raises", "approx", "mark", "param"})
+FROM_PYTEST = frozenset({"raises", "approx", "param"})
 MARKS = frozenset({"parametrize"})
 
 
@@ -117,10 +121,8 @@ def _parsed(text: str, path: str) -> tuple[ast.Module | None, list[str]]:
 
 
 def _walk(tree: ast.Module, path: str, allowed: frozenset[str]) -> list[str]:
-    faults: list[str] = []
-    for statement in tree.body:
-        if fault := _top_level_fault(statement):
-            faults.append(f"{path}:{statement.lineno}: {fault}")
+    top = ((statement.lineno, _top_level_fault(statement)) for statement in tree.body)
+    faults = [f"{path}:{line}: {fault}" for line, fault in top if fault]
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 0)
         found = [_fault(node), *_import_faults(node, allowed)]
@@ -128,7 +130,7 @@ def _walk(tree: ast.Module, path: str, allowed: frozenset[str]) -> list[str]:
     return faults
 
 
-def code_faults(text: str, path: str, modules: frozenset[str]) -> list[str]:
+def faults_of_code(text: str, path: str, modules: frozenset[str]) -> list[str]:
     """Return what a module under test does that catalogue code may not, each with its place."""
     tree, faults = _parsed(text, path)
     if tree is None:
@@ -169,18 +171,25 @@ def _test_function_faults(node: ast.FunctionDef) -> Iterator[str]:
         yield f"fixtures are not allowed: {', '.join(sorted(fixtures))}"
 
 
+def _renames_pytest(node: ast.Import | ast.ImportFrom) -> bool:
+    if isinstance(node, ast.Import):
+        return any(alias.name == "pytest" and alias.asname for alias in node.names)
+    names = {alias.name for alias in node.names if not alias.asname}
+    return node.module == "pytest" and (len(names) < len(node.names) or not names <= FROM_PYTEST)
+
+
 def _pytest_faults(tree: ast.Module) -> Iterator[str]:
-    used = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in PYTEST}
+    used = {
+        id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in PYTEST
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == "pytest" and id(node) not in used:
             yield f"{node.lineno}: of pytest only {', '.join(sorted(PYTEST))} may be used"
-        if isinstance(node, ast.ImportFrom) and node.module == "pytest":
-            yield f"{node.lineno}: write `import pytest`"
-        if isinstance(node, ast.Import) and any(a.name == "pytest" and a.asname for a in node.names):
-            yield f"{node.lineno}: write `import pytest`"
+        if isinstance(node, ast.Import | ast.ImportFrom) and _renames_pytest(node):
+            yield f"{node.lineno}: write `import pytest`, or import from it {', '.join(sorted(PYTEST))}"
 
 
-def test_faults(text: str, path: str, modules: frozenset[str]) -> list[str]:
+def faults_of_tests(text: str, path: str, modules: frozenset[str]) -> list[str]:
     """Return what a test file does that may not be done beside the report."""
     tree, faults = _parsed(text, path)
     if tree is None:

@@ -65,6 +65,11 @@ class Job:
     target: str = ""
     """Syntax: the text's file. Probe: a file outside that must stay out of reach."""
 
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """The folders that the code may write to."""
+        return (self.scratch, self.folder) if self.kind == "script" else (self.scratch,)
+
     def to_json(self) -> str:
         """Return the one line that crosses the socket."""
         return json.dumps(asdict(self))

@@ -15,13 +15,13 @@ from pathlib import Path
 HOME = str(Path(__file__).parents[4])
 sys.path.insert(0, HOME)
 
-import json  # noqa: E402 - the path above comes first
-import resource  # noqa: E402
-import socket  # noqa: E402
-from dataclasses import asdict, replace  # noqa: E402
-from typing import Any  # noqa: E402
+import json
+import resource
+import socket
+from dataclasses import asdict
+from typing import Any
 
-from atos.servers.code_runner.inside import (  # noqa: E402
+from atos.servers.code_runner.inside import (
     confine,
     kernel,
     probe_job,
@@ -32,7 +32,7 @@ from atos.servers.code_runner.inside import (  # noqa: E402
     split,
     supervise,
 )
-from atos.servers.code_runner.inside.job import Job, job_from_json  # noqa: E402
+from atos.servers.code_runner.inside.job import Job, job_from_json
 
 JOB_BYTES = 1 << 20
 
@@ -99,8 +99,9 @@ def _start(job: Job, control: socket.socket, channel: socket.socket) -> int:
 
 
 def _parse_only(job: Job) -> list[dict[str, Any]]:
-    resource.setrlimit(resource.RLIMIT_AS, (job.limits.address_space,) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(job.limits.wall),) * 2)
+    space, seconds = job.limits.address_space, int(job.limits.wall)
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     return [asdict(problem) for problem in scan.problems(job.folder)]
 
 
@@ -111,10 +112,9 @@ def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
     if job.kind == "pytest":
         expected = scan.expected_tests(job.folder, job.arguments, job.canary)
         refused = split.refusals(job) if job.catalogue else []
-        _tell(control, {"expected": expected, "refused": refused, "split": job.catalogue and not refused})
-        if refused and job.rung == "seccomp":
+        _tell(control, {"expected": expected, "refused": refused, "split": job.catalogue})
+        if refused:
             return
-        job = replace(job, catalogue=job.catalogue and not refused)
     end = supervise.supervise(job, control, lambda: _start(job, control, channel))
     _tell(control, {"end": asdict(end)})
 

@@ -9,7 +9,15 @@ from pathlib import Path
 from atos.servers.code_runner.inside.job import Job
 from atos.servers.code_runner.inside.report import Emit, ReportPlugin
 
-NEEDLESS = ("cacheprovider", "junitxml", "pastebin", "stepwise", "doctest", "setuponly", "setupplan")
+NEEDLESS = (
+    "cacheprovider",
+    "junitxml",
+    "pastebin",
+    "stepwise",
+    "doctest",
+    "setuponly",
+    "setupplan",
+)
 
 
 def prepare_path(job: Job) -> None:
@@ -29,13 +37,15 @@ def forget_ourselves(home: str) -> None:
 
 def command_line(job: Job) -> list[str]:
     """Return pytest's arguments: no configuration, no conftest, no plugins but ours."""
-    needless = [part for name in NEEDLESS for part in ("-p", f"no:{name}")]
-    capture = "sys" if job.rung == "seccomp" else "fd"  # fd needs a temporary file
+    may_write = job.rung != "seccomp"
+    needless = [*NEEDLESS, *([] if may_write else ["logging"])]  # it opens /dev/null to write
+    capture = "fd" if may_write else "sys"  # fd needs a temporary file
+    switches = [part for name in needless for part in ("-p", f"no:{name}")]
     targets = [*job.arguments, job.canary] if job.arguments else ["."]
     return [
         "-q", "--no-header", "--tb=short", "--noconftest", "--color=no", f"--capture={capture}",
         "-c", os.devnull, "--rootdir", job.folder, "--confcutdir", job.folder,
-        "--import-mode=prepend", *needless,
+        "--import-mode=prepend", *switches,
         "--", *targets,
     ]  # fmt: skip
 

@@ -17,7 +17,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 KEY_BYTES = 32
 RECORD_BYTES = 6000
@@ -60,7 +60,7 @@ def excerpt(report: Any) -> str:
     if long is None:
         return ""
     if isinstance(long, tuple):  # a skip: path, line, reason
-        return str(long[-1])[:WHY_CHARACTERS]
+        return str(cast("tuple[Any, ...]", long)[-1])[:WHY_CHARACTERS]
     parts: list[str] = []
     crash = getattr(long, "reprcrash", None)
     if crash is not None:

@@ -25,10 +25,11 @@ def run(job: Job) -> int:
     sys.modules["__main__"] = main
     try:
         text = Path(job.folder, job.script).read_bytes()
-        exec(compile(text, job.script, "exec", dont_inherit=True), main.__dict__)
+        code = compile(text, job.script, "exec", dont_inherit=True)
+        exec(code, main.__dict__)  # noqa: S102 - what this process is for
     except SystemExit:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - as the interpreter does
         here = error.__traceback__
         traceback.print_exception(error.with_traceback(here.tb_next if here else None))
         return 1

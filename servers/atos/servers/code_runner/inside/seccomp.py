@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from atos.servers.code_runner.inside import kernel
-from atos.servers.code_runner.inside.syscalls import AUDIT_ARCH, LAST_KNOWN, TABLES, architecture
+from atos.servers.code_runner.inside.syscalls import (
+    AUDIT_ARCH,
+    LAST_KNOWN,
+    TABLES,
+    architecture,
+    words,
+)
 
 LOAD, JUMP_EQUAL, JUMP_GREATER, JUMP_AT_LEAST, JUMP_BITS, AND, RETURN = (
     0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06,
@@ -32,7 +38,7 @@ CLONE_THREAD = 0x10000
 TIOCSTI = 0x5412
 SEND_TYPE = 0xF
 
-FORBIDDEN = (
+FORBIDDEN = words(
     "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease "
     "mount umount2 pivot_root move_mount fsopen fsconfig fsmount fspick open_tree mount_setattr "
     "chroot unshare setns bpf perf_event_open userfaultfd keyctl add_key request_key kexec_load "
@@ -41,31 +47,31 @@ FORBIDDEN = (
     "quotactl quotactl_fd syslog settimeofday clock_settime adjtimex clock_adjtime sethostname "
     "setdomainname vhangup fanotify_init lookup_dcookie memfd_create memfd_secret shmget semget "
     "msgget mq_open iopl ioperm"
-).split()
+)
 """Never needed by a test. memfd, SysV and POSIX queues hold memory that no process's size shows."""
 
-OTHERS = (
+OTHERS = words(
     "setpriority sched_setaffinity sched_setscheduler sched_setparam sched_setattr ioprio_set "
     "migrate_pages move_pages"
-).split()
+)
 """Act on any process of the same user; refused where the process ids are not our own."""
 
-SIGNALS = "kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal".split()
-MODES = "chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat".split()
-OWNERS = (
+SIGNALS = words("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal")
+MODES = words("chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat")
+OWNERS = words(
     "chown lchown fchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr "
     "fremovexattr"
-).split()
-CHANGES = (
+)
+CHANGES = words(
     "creat openat2 mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat "
     "symlink symlinkat mknod mknodat truncate execve execveat fork vfork"
-).split()
-COMPUTES = (
+)
+COMPUTES = words(
     "read write readv writev close lseek fstat newfstatat mmap munmap mprotect mremap madvise brk "
     "futex rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack exit exit_group clock_gettime "
     "clock_getres gettimeofday getrandom sched_yield getpid gettid getuid recvfrom sendto ppoll "
     "poll restart_syscall rseq set_robust_list nanosleep clock_nanosleep getrusage times"
-).split()
+)
 """All that a process needs to evaluate Python and to answer over a socket it already has."""
 
 When = Literal["always", "bits", "equals", "differs"]

@@ -60,11 +60,11 @@ def refusals(job: Job) -> list[str]:
     faults = [
         fault
         for path, text in _texts(job, tests=False).items()
-        for fault in gate.code_faults(text, path, modules)
+        for fault in gate.faults_of_code(text, path, modules)
     ]
     for path, text in _texts(job, tests=True).items():
         if path != job.canary:
-            faults += gate.test_faults(text, path, modules)
+            faults += gate.faults_of_tests(text, path, modules)
     return faults[:MOST_FAULTS]
 
 
@@ -86,18 +86,22 @@ class CodeProcess:
         door.settimeout(REPLY_SECONDS)
 
     def _read_line(self) -> bytes:
+        __tracebackhide__ = True
         while b"\n" not in self._rest:
             try:
                 part = self._door.recv(65536)
             except TimeoutError:
                 self._door.close()
-                raise TimeoutError(f"the code gave no answer in {REPLY_SECONDS:.0f} s") from None
+                message = f"the code gave no answer in {REPLY_SECONDS:.0f} s"
+                raise TimeoutError(message) from None
             if not part:
-                raise RuntimeError("the code's process ended")
+                message = "the code's process ended"
+                raise RuntimeError(message)
             self._rest += part
             if len(self._rest) > REPLY_BYTES:
                 self._door.close()
-                raise RuntimeError(f"the code answered with more than {REPLY_BYTES} bytes")
+                message = f"the code answered with more than {REPLY_BYTES} bytes"
+                raise RuntimeError(message)
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
@@ -108,8 +112,10 @@ class CodeProcess:
             Exception: what the code raised, as the nearest built-in class; or `RuntimeError` and
                 `TimeoutError` when there is no answer.
         """
+        __tracebackhide__ = True
         if self._door.fileno() < 0:
-            raise RuntimeError("the code's process was given up")
+            message = "the code's process was given up"
+            raise RuntimeError(message)
         self._door.sendall(json.dumps(request).encode() + b"\n")
         answer: dict[str, Any] = json.loads(self._read_line())
         if "raised" in answer:
@@ -122,6 +128,7 @@ class CodeProcess:
 
 def _calling(process: CodeProcess, module: str, function: str) -> Callable[..., Any]:
     def call(*arguments: Any, **named: Any) -> Any:
+        __tracebackhide__ = True  # a failure is shown at the test's line
         request = {
             "module": module,
             "function": function,

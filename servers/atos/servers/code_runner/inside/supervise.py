@@ -44,7 +44,7 @@ class End:
     """Most resident bytes seen."""
 
 
-class StopRequested(BaseException):  # noqa: N818 - not an error: somebody asked us to end
+class StopRequested(BaseException):
     """SIGTERM came."""
 
 
@@ -94,8 +94,8 @@ class Watch:
         return ""
 
     def _disk_used(self) -> int:
-        folders = {self._job.scratch} | ({self._job.folder} if self._job.kind == "script" else set())
-        return sum(processes.disk_used(folder, self._job.limits.disk) for folder in folders)
+        most = self._job.limits.disk
+        return sum(processes.disk_used(folder, most) for folder in self._job.writable)
 
 
 def _ended(child: int) -> int | None:

@@ -12,6 +12,11 @@ LAST_KNOWN = 462
 """Highest number whose meaning was known when the filters were written (`mseal`, Linux 6.10)."""
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text, for lists that are easier to read without quotes."""
+    return tuple(text.split())
+
+
 def _table(text: str) -> dict[str, int]:
     pairs = (item.split("=") for item in text.split())
     return {name: int(number) for name, number in pairs}
