@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -116,6 +116,12 @@ class EventStore:
         with self._engine.connect() as connection:
             return connection.execute(query).scalar() or 0
 
+    def count(self, goal: str, kind: str) -> int:
+        """Return how many events of a kind the goal has."""
+        query = sa.select(sa.func.count()).where(EVENTS.c.goal == goal, EVENTS.c.kind == kind)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def goals(self, limit: int, before: int = 0) -> list[tuple[int, str]]:
         """Return `(seq, goal)` of submissions, newest first, older than `before` (0: all)."""
         query = sa.select(EVENTS.c.seq, EVENTS.c.goal).where(EVENTS.c.kind == "goal_submitted")
@@ -133,15 +139,6 @@ class EventStore:
         )
         with self._engine.connect() as connection:
             return list(connection.execute(query.order_by(EVENTS.c.seq)).scalars())
-
-    def latest_kinds(self, goals: Iterable[str]) -> dict[str, str]:
-        """Return the kind of each goal's newest event."""
-        last = sa.select(sa.func.max(EVENTS.c.seq)).where(EVENTS.c.goal.in_(list(goals)))
-        query = sa.select(EVENTS.c.goal, EVENTS.c.kind).where(
-            EVENTS.c.seq.in_(last.group_by(EVENTS.c.goal))
-        )
-        with self._engine.connect() as connection:
-            return {str(row.goal): str(row.kind) for row in connection.execute(query)}
 
 
 def _event(row: sa.Row[Any]) -> Event:

@@ -1,0 +1,135 @@
+"""A crew that needs no model and no sandbox: plans are given, tasks write one file and take a set time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from atos.orchestrator.agents.roles import Profile
+from atos.orchestrator.debugging import TaskResult
+from atos.orchestrator.execution.crew import Crew
+from atos.orchestrator.execution.database import open_database
+from atos.orchestrator.execution.dbos_runtime import DbosRuntime
+from atos.orchestrator.execution.event_store import EventStore
+from atos.orchestrator.mini.scope import Scope
+from atos.orchestrator.plan import Plan, plan_to_json
+from atos.orchestrator.ports import Chat, Emit, Json, Reply, Steps, Tools
+from atos.orchestrator.task import Task
+from atos.scheduler.settings import Settings
+
+
+@dataclass
+class GivenPlan:
+    """A planner that has the plan already."""
+
+    plan: Plan
+
+    async def __call__(
+        self,
+        goal: str,
+        scope: Scope | None,
+        steps: Steps,
+        chat: Chat,
+        emit: Emit,
+        *,
+        given: Mapping[str, Any] | None = None,
+    ) -> Plan:
+        async def ready() -> Json:
+            emit("plan_ready", plan_to_json(self.plan), key="plan")
+            return {}
+
+        await steps("plan", ready)
+        return self.plan
+
+
+@dataclass
+class TimedWork:
+    """A debugger that sleeps, writes the task's file, and notes when it began and ended."""
+
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    needs_help: frozenset[str] = frozenset()
+    asks_model: bool = False
+    spans: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    alive: set[str] = field(default_factory=set[str])
+    """Tasks at work right now."""
+
+    async def __call__(
+        self,
+        task: Task,
+        workspace: Path,
+        profile: Profile,
+        steps: Steps,
+        chat: Chat,
+        tools: Tools,
+        emit: Emit,
+    ) -> TaskResult:
+        async def code() -> Json:
+            if self.asks_model:
+                reply = await chat("coder", [], pool="simple")
+                emit("model_call", {"model": reply.model}, key="code")
+            begun = anyio.current_time()
+            self.alive.add(task.id)
+            try:
+                await anyio.sleep(self.seconds.get(task.id, 0.0))
+            finally:
+                self.alive.discard(task.id)
+            (workspace / task.files[0]).write_text(f"{task.id} = {task.title!r}\n")
+            self.spans[task.id] = (begun, anyio.current_time())
+            return {}
+
+        await steps("code", code)
+        if task.id in self.needs_help:
+            return TaskResult("needs_help", rounds=2, digest="assert 1 == 2")
+        return TaskResult("done", rounds=0, files=task.files, passed=2, model="double")
+
+
+@dataclass
+class PassingTools:
+    """Tools whose test runs pass; every call is noted."""
+
+    calls: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    async def __call__(
+        self, server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
+    ) -> Json:
+        self.calls.append((server, tool))
+        files = sorted(p.name for p in Path(arguments["path"]).glob("*.py"))
+        where = {"isolation": {"rung": "double", "says": "none"}, "uid": 1, "interpreter": "python"}
+        times = {"started_at": 1.0, "ended_at": 2.0}
+        counts = {"ok": True, "passed": len(files), "failed": 0, "digest": ""}
+        return counts | where | times
+
+
+class OneReply:
+    """A model that always answers the same."""
+
+    async def __call__(
+        self,
+        role: str,
+        messages: Sequence[Json],
+        *,
+        pool: str,
+        schema: Json | None = None,
+        max_tokens: int = 1024,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Reply:
+        return Reply("done", "double", "double", pool, 1, 1, 1.0, 2.0)
+
+
+def crew_of(settings: Settings, plan: Plan, work: TimedWork) -> Crew:
+    """Assemble a crew on a real database and a real runtime."""
+    engine = open_database(settings)
+    events = EventStore(engine)
+    events.create()
+    return Crew(
+        settings=settings,
+        runtime=DbosRuntime(engine),
+        events=events,
+        chat=lambda _goal, _task: OneReply(),
+        tools=PassingTools(),
+        plan=GivenPlan(plan),
+        debug=work,
+    )

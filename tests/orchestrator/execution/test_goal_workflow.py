@@ -1,0 +1,191 @@
+"""Goals from order to ending, on the real runtime, database and git; models and sandbox are doubles."""
+
+import subprocess
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from doubles.crew_doubles import TimedWork, crew_of
+from inline_snapshot import snapshot
+
+from atos.orchestrator.events import fold
+from atos.orchestrator.execution.crew import Crew
+from atos.orchestrator.execution.goal_workflow import GOAL, GoalWorkflow
+from atos.orchestrator.execution.limits import Limits
+from atos.orchestrator.execution.order import GoalOrder, order_to_json
+from atos.orchestrator.execution.runtime import GOALS
+from atos.orchestrator.execution.task_workflow import TASK, TaskWorkflow
+from atos.orchestrator.goal import GoalView
+from atos.orchestrator.plan import Plan
+from atos.orchestrator.task import Task
+from atos.scheduler.settings import load_settings
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def task(number: int, *depends_on: str) -> Task:
+    return Task(f"T{number}", f"Part {number}", files=(f"part{number}.py",), depends_on=depends_on)
+
+
+@asynccontextmanager
+async def working(crew: Crew) -> AsyncGenerator[None]:
+    async with crew.runtime.worker({GOAL: GoalWorkflow(crew), TASK: TaskWorkflow(crew)}):
+        yield
+
+
+async def submit(crew: Crew, goal: str = "g1", limits: Limits | None = None) -> None:
+    crew.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
+    order = GoalOrder(
+        goal=goal,
+        text="Do it",
+        slug="do-it",
+        profile="general",
+        submitted_at=time.time(),
+        limits=limits or Limits(),
+    )
+    await crew.runtime.submit(GOAL, goal, order_to_json(order), queue=GOALS)
+
+
+async def view_of(crew: Crew, goal: str = "g1") -> GoalView:
+    return fold(crew.events.read(goal))
+
+
+def log_of(repository: str) -> list[str]:
+    command = ["git", "-C", repository, "log", "--format=%s", "main"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+async def test_a_goal_becomes_a_repository_with_one_commit_per_task(atos_home: Path) -> None:
+    crew = crew_of(load_settings(), Plan((task(1), task(2), task(3, "T1"))), TimedWork())
+    async with working(crew):
+        await submit(crew)
+        result = await crew.runtime.result("g1")
+
+    view = await view_of(crew)
+    place = Path(view.repository)
+    assert result == {"state": "success"}
+    assert (view.state, view.tests.passed, {t.state for t in view.tasks}) == (
+        "success",
+        3,
+        {"done"},
+    )
+    assert sorted(log_of(view.repository)) == snapshot(
+        ["Lay out the repository", "Part 1", "Part 2", "Part 3", "Tell how it came about"]
+    )
+    assert (place / "part3.py").read_text() == "T3 = 'Part 3'\n"
+    assert (place / "docs" / "execution" / "do-it.md").read_text() == snapshot("""\
+# How this came about
+
+Goal:
+
+> Do it
+
+Engine: . Models: double.
+
+| task | what | files | complexity | result | rounds | tests |
+|---|---|---|---|---|---|---|
+| T1 | Part 1 | part1.py | simple | done | 0 | 2 passed |
+| T2 | Part 2 | part2.py | simple | done | 0 | 2 passed |
+| T3 | Part 3 | part3.py | simple | done | 0 | 2 passed |
+
+All together: 3 passed, 0 failed.
+""")
+    assert not (load_settings().home / "worktrees" / "g1").exists()
+
+
+async def test_a_task_starts_when_its_own_dependencies_are_done_without_waves(
+    atos_home: Path,
+) -> None:
+    work = TimedWork({"T1": 0.05, "T2": 2.0, "T3": 0.05, "T4": 0.05})
+    plan = Plan((task(1), task(2), task(3, "T1"), task(4, "T3")))
+    crew = crew_of(load_settings(), plan, work)
+    async with working(crew):
+        await submit(crew)
+        await crew.runtime.result("g1")
+
+    assert work.spans["T4"][1] < work.spans["T2"][1]
+
+
+async def test_a_failed_task_skips_its_dependants_and_harms_nobody_else(atos_home: Path) -> None:
+    work = TimedWork(needs_help=frozenset({"T1"}))
+    plan = Plan((task(1), task(2), task(3, "T1"), task(4, "T3"), task(5, "T2")))
+    crew = crew_of(load_settings(), plan, work)
+    async with working(crew):
+        await submit(crew)
+        await crew.runtime.result("g1")
+
+    view = await view_of(crew)
+    assert {t.id: t.state for t in view.tasks} == {
+        "T1": "failed",
+        "T2": "done",
+        "T3": "skipped",
+        "T4": "skipped",
+        "T5": "done",
+    }
+    assert view.state == "needs_help"
+    assert view.error == snapshot(
+        {
+            "code": "needs_help",
+            "message": "task T1 did not pass its tests in 3 attempts: assert 1 == 2",
+            "next": "Look at it: atos-client debug T1",
+        }
+    )
+
+
+async def test_a_goal_stops_at_its_limit_of_model_calls(atos_home: Path) -> None:
+    plan = Plan((task(1), task(2, "T1")))
+    crew = crew_of(load_settings(), plan, TimedWork(asks_model=True))
+    async with working(crew):
+        await submit(crew, limits=Limits(model_calls=1))
+        await crew.runtime.result("g1")
+
+    view = await view_of(crew)
+    assert view.state == "limit_reached"
+    assert {t.id: t.state for t in view.tasks} == {"T1": "done", "T2": "failed"}
+
+
+async def test_the_events_of_a_goal_tell_its_whole_story(atos_home: Path) -> None:
+    crew = crew_of(load_settings(), Plan((task(1),)), TimedWork())
+    async with working(crew):
+        await submit(crew)
+        await crew.runtime.result("g1")
+
+    assert [f"{e.kind} {e.task or ''}".strip() for e in crew.events.read("g1")] == snapshot(
+        [
+            "goal_submitted",
+            "goal_started",
+            "plan_ready",
+            "task_queued T1",
+            "task_started T1",
+            "task_committed T1",
+            "task_done T1",
+            "tests_run",
+            "goal_verified",
+            "goal_finished",
+        ]
+    )
+
+
+async def test_a_goal_that_was_interrupted_ends_like_one_that_was_not(atos_home: Path) -> None:
+    work = TimedWork({"T2": 1.0})
+    crew = crew_of(load_settings(), Plan((task(1), task(2))), work)
+    async with working(crew):
+        await submit(crew)
+        with anyio.fail_after(10):
+            while not ("T2" in work.alive and crew.events.count("g1", "task_done") == 1):
+                await anyio.sleep(0.01)
+    interrupted = [e.kind for e in crew.events.read("g1")]
+    async with working(crew):
+        await crew.runtime.result("g1")
+
+    kinds = [e.kind for e in crew.events.read("g1")]
+    assert "goal_finished" not in interrupted
+    assert (await view_of(crew)).state == "success"
+    assert {kind: kinds.count(kind) for kind in ("goal_started", "task_started", "task_done")} == {
+        "goal_started": 1,
+        "task_started": 2,
+        "task_done": 2,
+    }
