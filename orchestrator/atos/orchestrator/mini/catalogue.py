@@ -52,7 +52,9 @@ def stub_source(wanted: Wanted) -> str:
 def gate_source(wanted: Wanted) -> str:
     """Render the acceptance test: a pytest file with one assert per case of the reference."""
     found = function(wanted)
-    tests = "\n\n".join(_test(found, index, arguments) for index, arguments in enumerate(found.cases))
+    tests = "\n\n".join(
+        _test(found, index, arguments) for index, arguments in enumerate(found.cases)
+    )
     approx = "from pytest import approx\n\n" if "approx(" in tests else ""
     head = f'"""Acceptance test of {found.name}, rendered from the catalogue of atos-mini."""\n\n'
     return f"{head}{approx}from {found.name} import {found.name}\n\n\n{tests}"

@@ -60,7 +60,7 @@ class Example:
 
 def example(rng: random.Random, split: Split) -> Example:
     """Draw one example of a split; the held-out splits hold code prompts only."""
-    if split == "train" and rng.random() < 0.3:  # noqa: PLR2004 (share of plans)
+    if split == "train" and rng.random() < 0.3:  # share of plans
         return _plan(rng)
     return _code(rng, split)
 
@@ -69,7 +69,7 @@ def _code(rng: random.Random, split: Split) -> Example:
     family = _family(rng, split)
     one = wanted(family, _number(rng, family))
     answer = code_reply(function(one))
-    if split == "train" and rng.random() < 0.35:  # noqa: PLR2004 (share of canonical prompts)
+    if split == "train" and rng.random() < 0.35:  # share of canonical prompts
         return Example(code_prompt(one), answer, (one,))
     templates = HELD_OUT_TEMPLATES if split == "templates" else TEMPLATES
     said = rng.choice(_wordings(family.name)).replace("{k}", str(dict(one.slots).get("k", "")))
@@ -77,8 +77,16 @@ def _code(rng: random.Random, split: Split) -> Example:
     return Example(prompt, answer, (one,))
 
 
+def toolkit_example(rng: random.Random) -> Example:
+    """Draw a plan of two to six functions."""
+    return _plan_of(rng, rng.randint(2, MAX_TOOLS))
+
+
 def _plan(rng: random.Random) -> Example:
-    size = rng.choice((1, 1, 2, 3, 3, 4, 5, MAX_TOOLS))
+    return _plan_of(rng, rng.choice((1, 1, 2, 3, 3, 4, 5, MAX_TOOLS)))
+
+
+def _plan_of(rng: random.Random, size: int) -> Example:
     chosen: dict[str, Wanted] = {}
     while len(chosen) < size:
         family = _family(rng, "train")
@@ -91,7 +99,7 @@ def _plan(rng: random.Random) -> Example:
 def _family(rng: random.Random, split: Split) -> Family:
     if split == "combinations":
         return PIPELINES[rng.choice(sorted(HELD_OUT))]
-    if rng.random() < 0.6:  # noqa: PLR2004 (share of written families)
+    if rng.random() < 0.6:  # share of written families
         return FAMILIES[rng.choice(sorted(FAMILIES))]
     return PIPELINES[rng.choice(_trained_pipelines())]
 

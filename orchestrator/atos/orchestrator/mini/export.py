@@ -2,7 +2,7 @@
 
 DIR holds what `train` wrote; ``atos-mini.gguf`` (Q8_0) and ``atos-mini.gguf.sha256`` appear beside it.
 """
-# pyright: basic
+# pyright: basic, reportMissingImports=false
 # (torch and gguf are extras of the trainer and have no complete type stubs)
 
 import argparse

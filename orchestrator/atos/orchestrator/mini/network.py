@@ -3,7 +3,7 @@
 RoPE turns interleaved pairs, as llama.cpp does for this architecture, so the export needs no permutation.
 Parameters are named as GGUF names them.
 """
-# pyright: basic
+# pyright: basic, reportMissingImports=false
 # (torch is an extra of the trainer and has no complete type stubs)
 
 import math
@@ -103,10 +103,12 @@ class Network(nn.Module):
 
     def _initialise(self, shape: Shape) -> None:
         for name, parameter in self.named_parameters():
-            if parameter.dim() < 2:  # noqa: PLR2004 (norms stay at one)
+            if parameter.dim() < 2:  # norms stay at one
                 continue
             residual = name.endswith(("attn_output.weight", "ffn_down.weight"))
-            nn.init.normal_(parameter, 0.0, 0.02 / math.sqrt(2 * shape.layers) if residual else 0.02)
+            nn.init.normal_(
+                parameter, 0.0, 0.02 / math.sqrt(2 * shape.layers) if residual else 0.02
+            )
 
 
 def _heads(x: Tensor, count: int) -> Tensor:

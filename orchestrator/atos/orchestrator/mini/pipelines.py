@@ -57,8 +57,18 @@ REDUCTIONS = (
     Part("sum", "sum", "[sum|add up|compute the sum of|return the total of]", "sum({g})"),
     Part("count", "count", "[count|return the number of|find how many of]", "len([{g}])"),
     Part("list", "list", "[list|return a list of|return]", "[{g}]"),
-    Part("max", "find the largest of", "[find|return|get] the [largest|maximum] of", "max(({g}), default=None)"),
-    Part("min", "find the smallest of", "[find|return|get] the [smallest|minimum] of", "min(({g}), default=None)"),
+    Part(
+        "max",
+        "find the largest of",
+        "[find|return|get] the [largest|maximum] of",
+        "max(({g}), default=None)",
+    ),
+    Part(
+        "min",
+        "find the smallest of",
+        "[find|return|get] the [smallest|minimum] of",
+        "min(({g}), default=None)",
+    ),
 )
 NUMBERS = (2, 100)
 _CASES: Cases = (([1, 2, 3, 4],), ([-3, 0, 5, 8],), ([],), ([10, 15, 21, -6, -14],), ([7],))

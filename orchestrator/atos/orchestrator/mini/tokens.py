@@ -3,7 +3,7 @@
 Digits are never merged, so that a number in the goal can be copied digit by digit. llama.cpp reads the
 vocabulary as "gpt-2"; its pre-tokenizer keeps digits together, which changes nothing without merges.
 """
-# pyright: basic
+# pyright: basic, reportMissingImports=false
 # (tokenizers is an extra of the trainer and ships incomplete type stubs)
 
 from collections.abc import Iterable

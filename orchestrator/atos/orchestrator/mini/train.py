@@ -4,7 +4,7 @@ Seeded and counted in steps, so a run can be repeated. One thread on purpose: ma
 nothing from two, and lose much on a busy machine. The loss is on the answers only. Writes
 ``tokenizer.json`` and ``weights.pt``; `export` makes the GGUF of them, `evaluate` scores it.
 """
-# pyright: basic
+# pyright: basic, reportMissingImports=false
 # (torch is an extra of the trainer and has no complete type stubs)
 
 import argparse
@@ -93,7 +93,9 @@ def _learn(network: Network, run: Run, data: list[Encoded], out: Path) -> None:
         if step % run.report_every == 0:
             spent = time.process_time() - started
             speed = seen / max(spent, 1e-6)
-            log.info("step %d loss %.4f, %.0f CPU s, %.0f tokens/s", step, loss.item(), spent, speed)
+            log.info(
+                "step %d loss %.4f, %.0f CPU s, %.0f tokens/s", step, loss.item(), spent, speed
+            )
         if step % run.save_every == run.save_every - 1:
             _save(network, out)
 

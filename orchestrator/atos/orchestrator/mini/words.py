@@ -8,16 +8,8 @@ that no rule knows is left as it stands, and whoever asks refuses it.
 import re
 from dataclasses import dataclass
 
-from atos.orchestrator.mini.vocabulary import (
-    CHECKS,
-    DROPPED,
-    FRAMES,
-    NOUNS,
-    PHRASES,
-    TAILS,
-    VERBS,
-    WORDS,
-)
+from atos.orchestrator.mini.framing import FRAMES, TAILS, VERBS
+from atos.orchestrator.mini.vocabulary import CHECKS, DROPPED, NOUNS, PHRASES, WORDS
 
 _TOKEN = re.compile(r"[a-z]+|\d+|[^\sa-z\d]")
 _QUIET = re.compile(r"""["'`.?!;]""")

@@ -22,6 +22,4 @@ THEMES: dict[str, tuple[Family, ...]] = {
     "sorting and searching": searching.FAMILIES,
     "dictionaries": dicts.FAMILIES,
 }
-FAMILIES: dict[str, Family] = {
-    family.name: family for theme in THEMES.values() for family in theme
-}
+FAMILIES: dict[str, Family] = {family.name: family for theme in THEMES.values() for family in theme}

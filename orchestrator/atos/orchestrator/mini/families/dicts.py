@@ -91,6 +91,12 @@ FAMILIES = (
             "[build|make|create] a dictionary of words by length",
             "group words of the same length",
         ),
-        cases=((["a", "bb", "c"],), (["one", "two"],), ([],), (["x"],), (["aa", "b", "cc", "ddd"],)),
+        cases=(
+            (["a", "bb", "c"],),
+            (["one", "two"],),
+            ([],),
+            (["x"],),
+            (["aa", "b", "cc", "ddd"],),
+        ),
     ),
 )

@@ -185,6 +185,12 @@ FAMILIES = (
             "intersect two lists",
             "[find|get|return|] what two lists have in common",
         ),
-        cases=(([1, 2, 3], [2, 3, 4]), ([1], [2]), ([], [1]), (["a", "b"], ["b", "a"]), ([5, 6], [])),
+        cases=(
+            ([1, 2, 3], [2, 3, 4]),
+            ([1], [2]),
+            ([], [1]),
+            (["a", "b"], ["b", "a"]),
+            ([5, 6], []),
+        ),
     ),
 )

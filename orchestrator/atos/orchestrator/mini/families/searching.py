@@ -120,9 +120,7 @@ FAMILIES = (
     Family(
         name="second_largest",
         params="numbers",
-        body=(
-            "ordered = sorted(set(numbers))\nreturn ordered[-2] if len(ordered) > 1 else None"
-        ),
+        body=("ordered = sorted(set(numbers))\nreturn ordered[-2] if len(ordered) > 1 else None"),
         says="find the second largest number in a list",
         wordings=(
             "[find|return|get|compute|] the second [largest|biggest|greatest|highest] [number|item|element|value|integer] [in|of] a[n|] [list|array]",

@@ -99,6 +99,12 @@ FAMILIES = (
             "acronym [maker|generator]",
             "[convert|turn] a [phrase|text] into an acronym",
         ),
-        cases=(("Ada Lovelace",), ("grace brewster hopper",), ("",), ("x",), ("as soon as possible",)),
+        cases=(
+            ("Ada Lovelace",),
+            ("grace brewster hopper",),
+            ("",),
+            ("x",),
+            ("as soon as possible",),
+        ),
     ),
 )
