@@ -138,7 +138,7 @@ def view_to_json(view: GoalView) -> dict[str, Any]:
 
 def view_from_json(data: Mapping[str, Any]) -> GoalView:
     """Rebuild a view that `view_to_json` wrote."""
-    built = {
+    built: dict[str, Any] = {
         "models": tuple(data["models"]),
         "tasks": tuple(TaskView(**task) for task in data["tasks"]),
         "tests": TestCounts(**data["tests"]),

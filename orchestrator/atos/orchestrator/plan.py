@@ -11,10 +11,17 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from atos.orchestrator.task import KINDS, Task, TaskState, task_from_json, task_to_json
+from atos.orchestrator.task import (
+    KINDS,
+    Task,
+    TaskState,
+    owned_files,
+    task_from_json,
+    task_to_json,
+)
 
 MAX_TASKS = 10
-MAX_FILES = 2
+MAX_FILES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def _unordered_writers(plan: Plan) -> list[str]:
     found: list[str] = []
     for at, late in enumerate(plan.tasks):
         for early in plan.tasks[:at]:
-            shared = set(early.files) & set(late.files)
+            shared = set(owned_files(early)) & set(owned_files(late))
             apart = early.id not in before[late.id] and late.id not in before[early.id]
             if shared and apart:
                 found.append(f"{early.id} and {late.id} both write {min(shared)} at the same time")

@@ -90,3 +90,20 @@ def task_from_json(data: Mapping[str, Any]) -> Task:
         complexity=data.get("complexity", "simple"),
         wanted=data.get("wanted"),
     )
+
+
+def test_file(task: Task) -> str:
+    """Return where the tests of a code task lie; an empty text for other kinds.
+
+    The whole path goes into the name, so modules of one name in two folders don't share a file.
+    """
+    modules = [file for file in task.files if file.endswith(".py")]
+    if task.kind != "code" or not modules:
+        return ""
+    return f"tests/test_{modules[0].removesuffix('.py').replace('/', '_')}.py"
+
+
+def owned_files(task: Task) -> tuple[str, ...]:
+    """Return everything that a task alone may write: its files and its tests."""
+    tests = test_file(task)
+    return (*task.files, tests) if tests and tests not in task.files else task.files

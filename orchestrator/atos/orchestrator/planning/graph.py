@@ -1,13 +1,53 @@
-"""A goal becomes a plan (its graph follows)."""
+"""A goal becomes a plan.
+
+    decompose -> repair -+-> classify -> END
+        ^                |
+        +---- again -----+-> rejected -> END
+
+`decompose` asks a model, once more with every fault listed if the first plan is beyond repair. `repair`
+is pure. `classify` asks a model only about tasks that the rules can't place. A plan that the host
+hands in starts at `repair` and gets no second chance: its author is told what is wrong. The outcome
+is written by the last node, and by nothing else.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypedDict, cast
 
+from atos.orchestrator.agents import catalogue
+from atos.orchestrator.agents.asking import Question, ask
+from atos.orchestrator.graphs import END, START, Run, StateGraph, checked_compile
 from atos.orchestrator.mini.scope import Scope
-from atos.orchestrator.plan import Plan
-from atos.orchestrator.ports import Chat, Emit, Steps
+from atos.orchestrator.plan import Plan, plan_from_json, plan_to_json
+from atos.orchestrator.planning.classify import VOTES, Grade, grade, majority
+from atos.orchestrator.planning.match import match_scope
+from atos.orchestrator.planning.prompts import classify_question, plan_question
+from atos.orchestrator.planning.repair import repair
+from atos.orchestrator.ports import Chat, Emit, Json, Steps
+from atos.orchestrator.task import COMPLEXITIES, Complexity, Task
+from atos.scheduler.errors import AtosError, BadRequestError, LengthError
+
+ASKS = 2
+"""Plans that a model may offer."""
+
+
+class PlanRejectedError(AtosError):
+    """No usable plan came about; the message lists every fault."""
+
+    code: ClassVar[str] = "plan_rejected"
+    status: ClassVar[int] = 422
+
+
+class _State(TypedDict):
+    raw: Any
+    faults: list[str]
+    asked: int
+    plan: Json
+    outcome: str
 
 
 async def plan(
@@ -19,5 +59,165 @@ async def plan(
     *,
     given: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Return the repaired and classified plan of a goal, and emit `plan_ready`."""
-    raise NotImplementedError
+    """Return the repaired and classified plan of a goal, and emit `plan_ready`.
+
+    Args:
+        goal: what is wanted.
+        scope: what it asks of the catalogue, where atos-mini is to plan it; None for general models.
+        steps: runs durable steps.
+        chat: the models.
+        emit: appends events of the goal.
+        given: a plan made by the host, in the JSON of `plan_to_json` or of the planning schema.
+
+    Raises:
+        PlanRejectedError: the models offered no usable plan.
+        BadRequestError: the given plan is beyond repair.
+    """
+    planner = _Planner(goal, scope, steps, chat, emit, given)
+    state = await planner.graph()(
+        {"raw": None, "faults": [], "asked": 0, "plan": {}, "outcome": ""}
+    )
+    if state["outcome"] != "planned":
+        said = "; ".join(state["faults"])
+        if given is not None:
+            message = f"The plan can't be used: {said}."
+            raise BadRequestError(message, next_step="Mend it, or leave it out: ATOS plans itself.")
+        message = f"No usable plan came from the model: {said}."
+        raise PlanRejectedError(
+            message, next_step="Say the goal in other words, or hand in a plan."
+        )
+    made = plan_from_json(state["plan"])
+
+    async def announce() -> Json:
+        rows = [{"id": t.id, "title": t.title, "complexity": t.complexity} for t in made.tasks]
+        emit("plan_ready", {"tasks": rows, "notes": list(made.notes)}, key="plan:ready")
+        return {}
+
+    await steps("plan/ready", announce)
+    return made
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """What the nodes work with; each of them that touches the world is one step."""
+
+    goal: str
+    scope: Scope | None
+    steps: Steps
+    chat: Chat
+    emit: Emit
+    given: Mapping[str, Any] | None
+
+    def graph(self) -> Run:
+        builder: Any = StateGraph(_State)
+        for node in (self.decompose, self.repair, self.classify, self.rejected):
+            builder.add_node(node.__name__, node)
+        builder.add_edge(START, "decompose" if self.given is None else "repair")
+        builder.add_edge("decompose", "repair")
+        builder.add_conditional_edges("repair", self.after_repair)
+        builder.add_edge("classify", END)
+        builder.add_edge("rejected", END)
+        return checked_compile(builder)
+
+    async def decompose(self, state: _State) -> Json:
+        """Ask for a plan."""
+        asked = state["asked"]
+        key = f"plan:decompose:{asked}"
+
+        async def work() -> Json:
+            try:
+                reply = await ask(self.chat, self.emit, self._question(state), key=key)
+            except LengthError as error:
+                return {"raw": None, "faults": [error.message]}
+            return _read(reply.text)
+
+        found = await self.steps(f"plan/decompose/{asked}", work)
+        return {"raw": found["raw"], "faults": found["faults"], "asked": asked + 1}
+
+    def _question(self, state: _State) -> Question:
+        if self.scope is None:
+            return plan_question(self.goal, state["faults"])
+        again = state["asked"]
+        return catalogue.plan_question(self.scope, temperature=0.3 * again, seed=again)
+
+    async def repair(self, state: _State) -> Json:
+        """Make the plan valid, or say what is beyond repair. Pure."""
+        faults = list(state["faults"])
+        if faults:
+            return {"faults": faults}
+        mended = repair(state["raw"] if self.given is None else dict(self.given))
+        faults, made = list(mended.rejected), mended.plan
+        if self.scope is not None:
+            made, misfits = match_scope(made, self.scope)
+            faults += misfits
+        elif mended.usable and self._out_of_asks(state):
+            faults = []
+        return {"plan": plan_to_json(made), "faults": faults}
+
+    def after_repair(self, state: _State) -> str:
+        """Choose the next node."""
+        if not state["faults"]:
+            return "classify"
+        return "rejected" if self._out_of_asks(state) else "decompose"
+
+    def _out_of_asks(self, state: _State) -> bool:
+        return self.given is not None or state["asked"] >= ASKS
+
+    async def classify(self, state: _State) -> Json:
+        """Choose the starting pool of every task."""
+        made = plan_from_json(state["plan"])
+        named = _named_levels(self.given)
+        tasks: list[Task] = []
+        for task in made.tasks:
+            level = task.complexity
+            if self.scope is None and task.title not in named:
+                level = await self._level(task, grade(task, made))
+            tasks.append(replace(task, complexity=level))
+        return {"plan": plan_to_json(replace(made, tasks=tuple(tasks))), "outcome": "planned"}
+
+    async def _level(self, task: Task, found: Grade) -> Complexity:
+        if not found.doubtful:
+            return found.level
+
+        async def work() -> Json:
+            votes: list[str] = []
+            for vote in range(VOTES):
+                question = classify_question(task, found.choices, vote)
+                key = f"plan:classify:{task.id}:{vote}"
+                try:
+                    reply = await ask(self.chat, self.emit, question, key=key)
+                except LengthError:
+                    continue
+                raw: object = _read(reply.text)["raw"]
+                if isinstance(raw, Mapping):
+                    votes.append(str(cast("Mapping[str, Any]", raw).get("level")))
+            return {"votes": votes}
+
+        said = await self.steps(f"plan/classify/{task.id}", work)
+        return majority(said["votes"], found.choices)
+
+    async def rejected(self, state: _State) -> Json:
+        """End without a plan."""
+        return {"outcome": "rejected", "faults": state["faults"]}
+
+
+_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
+_FENCED = re.compile(r"^```(?:json)?\s*\n(.*)\n```$", re.DOTALL)
+
+
+def _named_levels(given: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the titles of the tasks whose complexity the host chose."""
+    rows: list[Any] = list((given or {}).get("tasks") or [])
+    maps = [cast("Mapping[str, Any]", row) for row in rows if isinstance(row, Mapping)]
+    return frozenset(str(row.get("title")) for row in maps if row.get("complexity") in COMPLEXITIES)
+
+
+def _read(text: str) -> Json:
+    """Read a JSON reply; some models think aloud first, or put a fence around it."""
+    bare = _THOUGHT.sub("", text).strip()
+    fenced = _FENCED.match(bare)
+    try:
+        raw: Any = json.loads(fenced[1] if fenced else bare)
+    except ValueError as error:
+        return {"raw": None, "faults": [f"the reply is no JSON: {error}"]}
+    return {"raw": raw, "faults": []}

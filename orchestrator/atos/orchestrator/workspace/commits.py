@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -161,7 +161,7 @@ def _inside(worktree: Path, file: str) -> None:
 
 
 @contextmanager
-def _index(repository: Repository) -> Iterator[Path]:
+def _index(repository: Repository) -> Generator[Path]:
     """A throw-away index file."""
     with tempfile.TemporaryDirectory(prefix="index-", dir=repository.trees) as folder:
         yield Path(folder) / "index"

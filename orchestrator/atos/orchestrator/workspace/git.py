@@ -94,7 +94,7 @@ class Git:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     cwd=self.where,
-                    env=_environment(self.at) | self.extra,
+                    env=_environment(self.at) | dict(self.extra),
                     check=False,
                 )
         except TimeoutError as error:

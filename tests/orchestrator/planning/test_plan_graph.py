@@ -1,0 +1,265 @@
+"""The plan graph, with a scripted model and the real repair, classification and catalogue."""
+
+import json
+
+import pytest
+from doubles.graph_ports import EventList, Killed, RecordedSteps
+from inline_snapshot import snapshot
+
+from atos.orchestrator.agents.scripted import ScriptedChat
+from atos.orchestrator.mini import dialect, scope
+from atos.orchestrator.plan import plan_to_json, problems
+from atos.orchestrator.planning import plan
+from atos.orchestrator.planning.graph import PlanRejectedError
+from atos.scheduler.errors import BadRequestError, LengthError
+
+TWO_TASKS = {
+    "summary": "Parse, then print.",
+    "tasks": [
+        {
+            "id": 1,
+            "title": "Split a line into words",
+            "kind": "code",
+            "files": ["words.py"],
+            "depends_on": [],
+            "contract": "def words(line: str) -> list[str]",
+            "acceptance": ["words('a b') -> ['a', 'b']"],
+        },
+        {
+            "id": 2,
+            "title": "Count words of a file",
+            "kind": "code",
+            "files": ["report.py"],
+            "depends_on": [1],
+            "contract": "def count(path: str) -> int",
+            "acceptance": ["count('x') -> 0"],
+        },
+    ],
+}
+
+
+def mini_scope(goal: str) -> scope.Scope:
+    found = scope.check(goal)
+    assert isinstance(found, scope.Scope)
+    return found
+
+
+async def test_a_good_plan_passes_in_one_ask() -> None:
+    chat = ScriptedChat({"planner": [json.dumps(TWO_TASKS)]})
+    steps, emit = RecordedSteps(), EventList()
+
+    made = await plan("Count words", None, steps, chat, emit)
+
+    assert problems(made) == []
+    assert [(t.id, t.depends_on, t.complexity) for t in made.tasks] == [
+        ("T1", (), "simple"),
+        ("T2", ("T1",), "simple"),
+    ]
+    assert steps.names == ["plan/decompose/0", "plan/ready"]
+    assert emit.of("plan_ready") == snapshot(
+        [
+            {
+                "tasks": [
+                    {"id": "T1", "title": "Split a line into words", "complexity": "simple"},
+                    {"id": "T2", "title": "Count words of a file", "complexity": "simple"},
+                ],
+                "notes": [],
+            }
+        ]
+    )
+
+
+async def test_a_rejected_plan_is_asked_for_once_more_with_every_fault_listed() -> None:
+    docs_only = {"tasks": [{"id": 1, "title": "Explain", "kind": "docs", "files": ["a.md"]}]}
+    chat = ScriptedChat({"planner": [json.dumps(docs_only), json.dumps(TWO_TASKS)]})
+
+    made = await plan("Count words", None, RecordedSteps(), chat, EventList())
+
+    assert len(made.tasks) == 2
+    again = chat.asked[1].messages[-1]["content"]
+    assert "the plan has no task that writes code" in again
+
+
+@pytest.mark.parametrize("bad", ["no JSON at all", LengthError("the reply ran into 1500 tokens")])
+async def test_two_unreadable_replies_end_without_a_plan(bad: str | Exception) -> None:
+    chat = ScriptedChat({"planner": [bad, bad]})
+
+    with pytest.raises(PlanRejectedError):
+        await plan("Count words", None, RecordedSteps(), chat, EventList())
+
+    assert chat.unused == {}
+
+
+async def test_thinking_aloud_and_a_fence_around_the_json_do_no_harm() -> None:
+    said = f"<think>hm {{}}</think>\n```json\n{json.dumps(TWO_TASKS)}\n```"
+    chat = ScriptedChat({"planner": [said]})
+
+    made = await plan("Count words", None, RecordedSteps(), chat, EventList())
+
+    assert len(made.tasks) == 2
+
+
+async def test_a_doubtful_task_is_put_to_the_vote() -> None:
+    hard = {"id": 1, "title": "Parser for lines", "kind": "code", "files": ["a.py", "b.py"]}
+    raw = json.dumps({"tasks": [hard | {"contract": "def parse(text: str)"}]})
+    votes = ['{"reason":"r","level":"medium"}', "garbage", '{"reason":"r","level":"medium"}']
+    chat = ScriptedChat({"planner": [raw], "classifier": votes})
+    steps = RecordedSteps()
+
+    made = await plan("Parse things", None, steps, chat, EventList())
+
+    assert made.tasks[0].complexity == "medium"
+    assert steps.names == ["plan/decompose/0", "plan/classify/T1", "plan/ready"]
+
+
+async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
+    given = {
+        "tasks": [
+            {
+                "id": "api",
+                "title": "API",
+                "kind": "code",
+                "files": ["app.py"],
+                "depends_on": ["db"],
+            },
+            {"id": "db", "title": "Tables", "files": ["app.py"], "complexity": "complex"},
+        ]
+    }
+
+    made = await plan("An app", None, RecordedSteps(), ScriptedChat({}), EventList(), given=given)
+
+    assert problems(made) == []
+    assert plan_to_json(made) == snapshot(
+        {
+            "tasks": [
+                {
+                    "id": "T1",
+                    "title": "API",
+                    "kind": "code",
+                    "files": ["app.py"],
+                    "depends_on": [],
+                    "contract": "",
+                    "acceptance": [],
+                    "complexity": "simple",
+                    "wanted": None,
+                },
+                {
+                    "id": "T2",
+                    "title": "Tables",
+                    "kind": "code",
+                    "files": ["app.py"],
+                    "depends_on": ["T1"],
+                    "contract": "",
+                    "acceptance": [],
+                    "complexity": "complex",
+                    "wanted": None,
+                },
+            ],
+            "summary": "",
+            "notes": [
+                "'Tables' is taken for a code task",
+                "T2 waits for T1, because both write app.py",
+                "T1 does not wait for T2: that was a cycle",
+            ],
+        }
+    )
+
+
+async def test_a_plan_of_the_host_that_is_beyond_repair_is_refused_with_its_faults() -> None:
+    with pytest.raises(BadRequestError, match="no task that writes code"):
+        await plan(
+            "x",
+            None,
+            RecordedSteps(),
+            ScriptedChat({}),
+            EventList(),
+            given={"tasks": [{"title": "Read me", "kind": "docs"}]},
+        )
+
+
+async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
+    wanted = mini_scope("Build a text toolkit: count words, reverse a string, check palindromes")
+    chat = ScriptedChat({"planner": [dialect.plan_reply(wanted.wanted)]})
+
+    made = await plan("…", wanted, RecordedSteps(), chat, EventList())
+
+    assert plan_to_json(made) == snapshot(
+        {
+            "tasks": [
+                {
+                    "id": "T1",
+                    "title": "count the words in a string",
+                    "kind": "code",
+                    "files": ["count_words.py"],
+                    "depends_on": [],
+                    "contract": "def count_words(text)",
+                    "acceptance": [],
+                    "complexity": "simple",
+                    "wanted": {
+                        "family": "count_words",
+                        "slots": {},
+                        "wording": "count the words in a string",
+                    },
+                },
+                {
+                    "id": "T2",
+                    "title": "reverse a string",
+                    "kind": "code",
+                    "files": ["reverse_string.py"],
+                    "depends_on": [],
+                    "contract": "def reverse_string(text)",
+                    "acceptance": [],
+                    "complexity": "simple",
+                    "wanted": {
+                        "family": "reverse_string",
+                        "slots": {},
+                        "wording": "reverse a string",
+                    },
+                },
+                {
+                    "id": "T3",
+                    "title": "check if a string is a palindrome",
+                    "kind": "code",
+                    "files": ["is_palindrome.py"],
+                    "depends_on": [],
+                    "contract": "def is_palindrome(text)",
+                    "acceptance": [],
+                    "complexity": "simple",
+                    "wanted": {
+                        "family": "is_palindrome",
+                        "slots": {},
+                        "wording": "check if a string is a palindrome",
+                    },
+                },
+            ],
+            "summary": "",
+            "notes": [
+                "'count the words in a string' is taken for a code task",
+                "'reverse a string' is taken for a code task",
+                "'check if a string is a palindrome' is taken for a code task",
+            ],
+        }
+    )
+    assert chat.asked[0].pool == "mini"
+
+
+async def test_a_plan_of_atos_mini_that_misses_what_was_wanted_fails_the_goal() -> None:
+    wanted = mini_scope("Write a Python function to add two numbers")
+    other = mini_scope("Write a Python function to reverse a string")
+    reply = dialect.plan_reply(other.wanted)
+    chat = ScriptedChat({"planner": [reply, reply]})
+
+    with pytest.raises(PlanRejectedError, match="no task for 'add two numbers'"):
+        await plan("…", wanted, RecordedSteps(), chat, EventList())
+
+
+async def test_a_kill_after_the_model_answered_repeats_that_call_only() -> None:
+    record = RecordedSteps(die_in="plan/ready")
+    emit = EventList()
+    with pytest.raises(Killed):
+        await plan("w", None, record, ScriptedChat({"planner": [json.dumps(TWO_TASKS)]}), emit)
+
+    made = await plan("w", None, RecordedSteps(record.record), ScriptedChat({}), emit)
+
+    assert len(made.tasks) == 2
+    assert len(emit.of("plan_ready")) == len(emit.of("model_call")) == 1
