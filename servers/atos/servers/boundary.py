@@ -50,12 +50,13 @@ class ToolBoundary(Middleware):
     ) -> ToolResult:
         """Run one tool call; every failure leaves as a `ToolError` that a model can act on."""
         name = context.message.name
+        result: ToolResult | None = None
         try:
-            with anyio.move_on_after(self._seconds) as ceiling:
+            with anyio.move_on_after(self._seconds):
                 result = await call_next(await self._without_extras(context))
         except Exception as error:
             raise ToolError(_text(await self._explain(name, error))) from error
-        if ceiling.cancelled_caught:
+        if result is None:
             message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
             step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
             raise ToolError(_text(errors.DeadlineError(message, next_step=step)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 import anyio
@@ -69,7 +70,12 @@ class LineStream:
 
 def low_level(server: FastMCP) -> Server[Any]:
     """Return the SDK server inside; private in fastmcp, hence the exact pin and a contract test."""
-    return server._mcp_server  # noqa: SLF001
+    return server._mcp_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def lifespan(server: FastMCP) -> AbstractAsyncContextManager[None]:
+    """Return what keeps the server's lifespan entered; private in fastmcp like the above."""
+    return server._lifespan_manager()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 async def serve_mcp(server: FastMCP, wire: LineStream) -> None:
@@ -85,15 +91,14 @@ async def serve_mcp(server: FastMCP, wire: LineStream) -> None:
 
 
 async def _read(wire: LineStream, to_server: MemoryObjectSendStream[Incoming]) -> None:
-    async with to_server:
-        async with contextlib.aclosing(wire.lines()) as lines:
-            async for line in lines:
-                message = _parse(line)
-                if isinstance(message, bytes):
-                    await wire.send(message)
-                    continue
-                with contextlib.suppress(anyio.BrokenResourceError):
-                    await to_server.send(message)
+    async with to_server, contextlib.aclosing(wire.lines()) as lines:
+        async for line in lines:
+            message = _parse(line)
+            if isinstance(message, bytes):
+                await wire.send(message)
+                continue
+            with contextlib.suppress(anyio.BrokenResourceError):
+                await to_server.send(message)
 
 
 async def _write(wire: LineStream, from_server: MemoryObjectReceiveStream[SessionMessage]) -> None:

@@ -29,7 +29,8 @@ class Connection:
     """Absolute directories that it named; empty means the workspaces folder."""
 
 
-_current: ContextVar[Connection] = ContextVar("atos_connection", default=Connection())
+_HTTP = Connection()
+_current: ContextVar[Connection] = ContextVar("atos_connection", default=_HTTP)
 
 
 def roots() -> tuple[Path, ...]:

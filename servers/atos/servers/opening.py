@@ -76,7 +76,7 @@ def _client(value: Any) -> Client:
 
 
 def _roots(value: Any) -> tuple[Path, ...]:
-    named: list[Any] = value if isinstance(value, list) else [] if value is None else [None]
+    named = cast("list[Any]", value if isinstance(value, list) else [] if value is None else [None])
     if len(named) > MAX_ROOTS or not all(isinstance(path, str) for path in named):
         message = f"roots must be a list of at most {MAX_ROOTS} directories"
         raise BadRequestError(message, next_step="Name absolute directories, as strings.")

@@ -7,29 +7,23 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import nullcontext
-from functools import partial
 
 import anyio
-from anyio.abc import SocketListener, SocketStream
+from anyio.abc import SocketListener
 
 from atos.scheduler.ensure import announce_ready
-from atos.scheduler.errors import AtosError, BadConfigError
+from atos.scheduler.errors import BadConfigError
 from atos.scheduler.settings import Settings
-from atos.servers.bridge import LineStream, serve_mcp
-from atos.servers.connection import connected
+from atos.servers.connections import Connections
 from atos.servers.control import HostControl
 from atos.servers.guard import read_token
-from atos.servers.opening import HOST, parse_opening, refusal
+from atos.servers.manifest import digest
 from atos.servers.presence import Presence
 from atos.servers.services import Services
-from atos.servers.suite import Suite, build_suite, running
+from atos.servers.suite import build_suite, running
 from atos.servers.supervisor import Spawn, WorkerSupervisor
 from atos.servers.web import serving_http
 from atos.servers.worker_process import WorkerProcess
-
-OPENING_SECONDS = 10.0
-"""How long a connection may take to say what it wants."""
 
 BACKLOG = 128
 logger = logging.getLogger(__name__)
@@ -62,7 +56,7 @@ async def serve(settings: Settings, spawn: Spawn, first: WorkerProcess | None = 
             listener = await SocketListener.from_socket(_bind(settings))
             announce_ready()
             tasks.start_soon(_until_idle, presence, settings.idle_seconds, stop)
-            await listener.serve(partial(_serve_connection, suite, presence, control))
+            await listener.serve(Connections(suite, presence, control, digest()).serve)
 
 
 def _wire_up(
@@ -109,29 +103,3 @@ async def _until_idle(presence: Presence, seconds: float, stop: Callable[[], Non
     await presence.wait_idle(seconds)
     logger.info("ending after %.0f s without anybody", seconds)
     stop()
-
-
-async def _serve_connection(
-    suite: Suite, presence: Presence, control: HostControl, stream: SocketStream
-) -> None:
-    """Serve one connection from its opening line to its end; its failure is nobody else's."""
-    async with stream:
-        wire = LineStream(stream)
-        try:
-            with anyio.fail_after(OPENING_SECONDS):
-                opening = parse_opening(await wire.receive())
-        except AtosError as error:
-            await wire.send(refusal(error))
-            return
-        except (anyio.EndOfStream, TimeoutError):
-            return
-        if opening.server == HOST:
-            await control.serve(wire)
-            return
-        # The worker's own connections are no reason to stay up: the goals that run are.
-        counted = nullcontext() if opening.connection.client == "worker" else presence.one()
-        with counted, connected(opening.connection):
-            try:
-                await serve_mcp(suite[opening.server], wire)
-            except Exception:
-                logger.exception("a connection to %s failed", opening.server)

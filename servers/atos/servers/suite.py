@@ -6,11 +6,13 @@ import importlib
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 
 from fastmcp import FastMCP
 
 from atos.scheduler.errors import AtosError, BadConfigError
 from atos.servers.boundary import AlreadyTold, ToolBoundary
+from atos.servers.bridge import lifespan, low_level
 from atos.servers.opening import NAMES
 from atos.servers.services import Services
 
@@ -42,6 +44,7 @@ def _build(name: str, services: Services) -> FastMCP:
         step = "Install ATOS anew; if that does not help, report this line."
         raise BadConfigError(message, next_step=step) from error
     server.add_middleware(ToolBoundary(server))
+    low_level(server).version = version("atos")
     return server
 
 
@@ -50,5 +53,5 @@ async def running(suite: Suite) -> AsyncGenerator[None]:
     """Keep every server's lifespan entered, so that it runs once and not per connection."""
     async with AsyncExitStack() as stack:
         for server in suite.values():
-            await stack.enter_async_context(server._lifespan_manager())  # noqa: SLF001
+            await stack.enter_async_context(lifespan(server))
         yield

@@ -78,12 +78,10 @@ class WorkerSupervisor:
                 self._wire = LineStream(stream)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._listen, self._wire)
-                    code = await anyio.to_thread.run_sync(
-                        worker.process.wait, abandon_on_cancel=True
-                    )
+                    await anyio.to_thread.run_sync(worker.process.wait, abandon_on_cancel=True)
                     tasks.cancel_scope.cancel()
             self.state, self.pid = "down", None
-            logger.warning("the worker ended with status %s; starting another", code)
+            logger.warning("the worker ended with status %s", worker.process.returncode)
         finally:
             self._wire = None
             with anyio.CancelScope(shield=True):

@@ -107,7 +107,7 @@ async def serving_http(
     port: int = listener.getsockname()[1]
     routes = Routes(suite, presence)
     config = uvicorn.Config(
-        Guard(routes, token, port),  # pyright: ignore[reportArgumentType]
+        Guard(routes, token, port),
         lifespan="off",
         log_config=None,
         access_log=False,
