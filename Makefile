@@ -4,6 +4,7 @@
 PYTHON ?= python3
 FIRST_RUN := $(PYTHON) clients/atos/clients/first_run.py
 IN_TEST_ENV := $(FIRST_RUN) run test --
+IN_CHECK_ENV := $(FIRST_RUN) run check --
 
 # A goal is handed over as it was typed: `value` keeps make from expanding it, the environment keeps
 # the shell from reading it, and `unexport` keeps make from exporting an expanded copy of its own.
@@ -35,10 +36,10 @@ test-n8n:
 	@$(IN_TEST_ENV) python n8n/check.py $(if $(REAL),--real)
 
 check:
-	@$(IN_TEST_ENV) ruff check .
-	@$(IN_TEST_ENV) ruff format --check .
-	@$(IN_TEST_ENV) lint-imports
-	@$(IN_TEST_ENV) pyright
+	@$(IN_CHECK_ENV) ruff check .
+	@$(IN_CHECK_ENV) ruff format --check .
+	@$(IN_CHECK_ENV) lint-imports
+	@$(IN_CHECK_ENV) pyright
 
 bench:
 	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/bench/$(subst -,_,$(NAME)).py
