@@ -14,8 +14,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -126,7 +126,7 @@ class FakeOllama(AbstractContextManager["FakeOllama"]):
 
     async def ensure(self, model: FakeModel, body: Body) -> float:
         """Load as a request would; return how long it took."""
-        options = body.get("options") or {}
+        options: Body = body.get("options") or {}
         self.running()
         here = self.residents.get(model.name)
         num_ctx = options.get("num_ctx", here.num_ctx if here else 4096)
@@ -156,8 +156,9 @@ class FakeOllama(AbstractContextManager["FakeOllama"]):
 class _QuietServer(uvicorn.Server):
     """Leaves the process's signals to pytest."""
 
-    def capture_signals(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 def _app(fake: FakeOllama) -> Starlette:
@@ -259,12 +260,14 @@ def _pieces(fake: FakeOllama, body: Body) -> tuple[list[str], str]:
     else:
         text = fake.reply(body)
     pieces = re.findall(r"\s*\S+|\s+", text)
-    most = (body.get("options") or {}).get("num_predict", -1)
+    options: Body = body.get("options") or {}
+    most = options.get("num_predict", -1)
     return (pieces[:most], "length") if 0 <= most < len(pieces) else (pieces, "stop")
 
 
 def _asked(body: Body) -> str:
-    return "\n".join(m.get("content", "") for m in body.get("messages") or [])
+    messages: list[Body] = body.get("messages") or []
+    return "\n".join(m.get("content", "") for m in messages)
 
 
 def _line(body: Body, text: str, chat: bool) -> Body:
@@ -311,7 +314,7 @@ def _running(resident: Resident) -> Body:
 
 
 def _shown(model: FakeModel) -> Body:
-    info = {
+    info: Body = {
         "general.architecture": "llama",
         "general.parameter_count": 3_200_000_000,
         "general.file_type": 15,

@@ -36,12 +36,12 @@ class Shape:
 
 
 TINY = Shape()
-SMALL = Shape(dim=256, layers=4, heads=4, kv_heads=2, ff=688)
-"""3 million parameters: slow enough to be cancelled half-way."""
+SMALL = Shape(dim=384, layers=6, heads=6, kv_heads=2, ff=1032)
+"""10 million parameters: slow enough to be cancelled or killed half-way."""
 
 
 def write_random(path: Path, shape: Shape = TINY, seed: int = 0) -> Path:
-    """Write a model of random weights over a byte vocabulary."""
+    """Write a model of random weights over a byte vocabulary; at temperature 0 it never ends."""
     alphabet = _byte_alphabet()
     tokens = [*alphabet, alphabet[32] * 2, *SPECIAL]
     rng = np.random.default_rng(seed)
@@ -50,6 +50,7 @@ def write_random(path: Path, shape: Shape = TINY, seed: int = 0) -> Path:
         for name, size in _matrices(shape, len(tokens)).items()
     }
     weights |= {name: np.ones(shape.dim, np.float32) for name in _norms(shape)}
+    weights["token_embd.weight"][tokens.index("<|im_end|>")] = 0.0  # a logit of 0 is never the best
     return _write(path, shape, tokens, weights, "atos-random")
 
 

@@ -212,7 +212,7 @@ async def test_cancelling_the_task_that_reads_cancels_the_work(loaded: Bench) ->
 async def test_every_wrong_request_has_its_own_error(
     loaded: Bench, change: dict[str, object], error: type[AtosError]
 ) -> None:
-    request = replace(Request(loaded.spec.name, ASKED), **change)  # type: ignore[arg-type]
+    request = replace(Request(loaded.spec.name, ASKED), **change)
     with pytest.raises(error):
         await drain(loaded.engine, request)
     # and the engine is none the worse for it

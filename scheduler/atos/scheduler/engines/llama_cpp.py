@@ -75,6 +75,10 @@ class LlamaCpp:
             found.append(InstalledModel(name, header.size, header.details(), header.context))
         return found
 
+    def model(self, name: str) -> LlamaModel | None:
+        """Return the loaded model of this name, alive or not."""
+        return self._models.get(name)
+
     async def loaded(self) -> list[LoadedModel]:
         """List the models whose workers live; a worker that died is forgotten here."""
         for name, model in list(self._models.items()):

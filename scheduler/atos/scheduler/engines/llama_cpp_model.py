@@ -7,7 +7,6 @@ A worker that never confirms is killed, because nobody could say what its memory
 
 from __future__ import annotations
 
-import itertools
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -19,9 +18,10 @@ import anyio
 from atos.scheduler.engines import llama_cpp_wire as wire
 from atos.scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
 from atos.scheduler.engines.schema import Schema
+from atos.scheduler.engines.slots import Slots
 from atos.scheduler.engines.stream import ReplyCheck, before, next_line
 from atos.scheduler.engines.worker_process import WorkerProcess
-from atos.scheduler.errors import BusyError, EngineError
+from atos.scheduler.errors import EngineError
 
 if TYPE_CHECKING:
     import httpx
@@ -42,9 +42,8 @@ class LlamaModel:
     def __init__(self, spec: ModelSpec, process: WorkerProcess, client: httpx.AsyncClient) -> None:
         self.spec = spec
         self._process = process
-        self._client = client
-        self._idle = dict.fromkeys(range(spec.slots), "")
-        """Free slot -> the prompt whose keys and values it still holds."""
+        self.client = client
+        self._slots = Slots(spec.name, spec.slots)
 
     @classmethod
     async def load(cls, spec: ModelSpec, path: str, threads: int) -> LlamaModel:
@@ -68,6 +67,7 @@ class LlamaModel:
             base_url=process.ready["url"],
             headers={"authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # deadlines are set per call
+            limits=httpx.Limits(max_keepalive_connections=0),  # llama.cpp may close one under us
             trust_env=False,  # a proxy has no business on the loopback
         )
         return cls(spec, process, client)
@@ -90,7 +90,7 @@ class LlamaModel:
     async def end(self) -> None:
         """Return when the process is gone, and its memory with it."""
         with anyio.CancelScope(shield=True):
-            await self._client.aclose()
+            await self.client.aclose()
             await self._process.end()
 
     async def answer(self, request: Request, schema: Schema | None) -> AsyncGenerator[Chunk]:
@@ -98,7 +98,7 @@ class LlamaModel:
         give_up = time.monotonic() + request.deadline
         async with self._http_errors():
             prompt = request.prompt or await self._render(request, give_up)
-            slot = self._take_slot(prompt)
+            slot = self._slots.take(prompt)
             done = False
             try:
                 body = wire.completion(request, prompt, self.spec, slot, schema)
@@ -119,16 +119,16 @@ class LlamaModel:
         """Turn messages into the prompt that the model's own template makes of them."""
         with before(give_up):
             body = {"messages": list(request.messages)}
-            reply = await self._client.post("/apply-template", json=body)
+            reply = await self.client.post("/apply-template", json=body)
         if reply.status_code != 200:
             raise wire.failure(reply.status_code, reply.text)
         return reply.json()["prompt"]
 
     async def _events(self, body: dict[str, Any], give_up: float) -> AsyncGenerator[dict[str, Any]]:
         """Yield the events of one completion; no scope of a deadline is open across a yield."""
-        call = self._client.build_request("POST", "/completion", json=body)
+        call = self.client.build_request("POST", "/completion", json=body)
         with before(give_up):
-            reply = await self._client.send(call, stream=True)
+            reply = await self.client.send(call, stream=True)
         try:
             if reply.status_code != 200:
                 with before(give_up):
@@ -142,20 +142,10 @@ class LlamaModel:
             with anyio.CancelScope(shield=True):
                 await reply.aclose()
 
-    def _take_slot(self, prompt: str) -> int:
-        """Take the free slot that remembers most of this prompt."""
-        if not self._idle:
-            message = f"all {self.spec.slots} slots of {self.spec.name} are taken"
-            raise BusyError(message, next_step="Wait for one of its replies to end.")
-        idle = self._idle
-        slot = max(idle, key=lambda s: _shared(idle[s], prompt))
-        del idle[slot]
-        return slot
-
     async def _give_back(self, slot: int, prompt: str, *, confirmed: bool) -> None:
         with anyio.CancelScope(shield=True):
             if confirmed or await self._confirmed_idle(slot):
-                self._idle[slot] = prompt
+                self._slots.give_back(slot, prompt)
             else:
                 await self._process.kill()
 
@@ -166,7 +156,7 @@ class LlamaModel:
         with anyio.move_on_after(CONFIRM_SECONDS):
             while self.alive:
                 try:
-                    slots = (await self._client.get("/slots")).json()
+                    slots = (await self.client.get("/slots")).json()
                 except httpx.HTTPError:
                     return False
                 if not next(s["is_processing"] for s in slots if s["id"] == slot):
@@ -183,11 +173,9 @@ class LlamaModel:
             yield
         except httpx.HTTPError as error:
             await self._process.gone(OBITUARY_SECONDS)
-            message = f"the worker of {self.spec.name} {self._process.obituary()}"
+            told = (
+                self._process.obituary()
+                or f"broke the connection ({error or type(error).__name__})"
+            )
+            message = f"the worker of {self.spec.name} {told}"
             raise EngineError(message, next_step="Load the model again.") from error
-
-
-def _shared(a: str, b: str) -> int:
-    """Return how many characters two prompts have in common at their beginning."""
-    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))
-    return sum(1 for _ in same)

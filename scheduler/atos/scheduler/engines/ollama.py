@@ -69,7 +69,7 @@ class Ollama:
                 await self._knock()
                 reply = await self._client().get("/api/version")
         except (OSError, ValueError) as error:  # a time-out is an OSError
-            return f"no Ollama server answers at {self._url}: {error or 'it is silent'}"
+            return f"no Ollama server answers at {self._url}: {str(error) or 'it is silent'}"
         except AtosError as error:
             return error.message
         version = reply.json().get("version") if reply.status_code == 200 else None
@@ -181,15 +181,16 @@ class Ollama:
 
     async def _describe(self, model: Any) -> InstalledModel:
         """Add the shape that an estimate needs to what the list says."""
-        details = model.details.model_dump(exclude_none=True) if model.details else {}
+        listed: dict[str, Any] = (
+            model.details.model_dump(exclude_none=True) if model.details else {}
+        )
         size, digest = model.size or 0, model.digest or ""
         if digest not in self._shapes:
             info = (await self._ollama().show(model.model)).modelinfo or {}
             parameters = info.get("general.parameter_count", 0)
             self._shapes[digest] = facts(info, parameters, size).details()
-        shape = self._shapes[digest]
-        merged = shape | details
-        return InstalledModel(model.model, size, merged, merged["context_length"], digest)
+        details = self._shapes[digest] | listed
+        return InstalledModel(model.model, size, details, details["context_length"], digest)
 
     async def _resident(self, source: str) -> LoadedModel | None:
         wanted = wire.full_name(source)

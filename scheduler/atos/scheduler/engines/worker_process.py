@@ -91,10 +91,10 @@ class WorkerProcess:
         return self._process.returncode is None
 
     def obituary(self) -> str:
-        """Say how the worker ended and what it wrote."""
+        """Say how the worker ended and what it wrote; "" while it lives."""
         code = self._process.returncode
         if code is None:
-            return "does not answer" + self._why()
+            return ""
         ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         return ended + self._why()
 

@@ -1,0 +1,298 @@
+"""The embedded engine beyond the contract: its processes, its slots, its files."""
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import anyio
+import pytest
+from inline_snapshot import snapshot
+
+from atos.scheduler.engines.llama_cpp import LlamaCpp, check_sha256
+from atos.scheduler.engines.llama_cpp_model import LlamaModel
+from atos.scheduler.engines.protocol import ModelSpec, Request
+from atos.scheduler.errors import (
+    BadConfigError,
+    BusyError,
+    ConflictError,
+    ContextError,
+    EngineError,
+    LoadFailedError,
+)
+from atos.scheduler.settings import Settings
+from doubles.tiny_gguf import SMALL, write_random, write_scripted
+
+pytestmark = pytest.mark.timeout(60)
+
+CODE = "def add(a, b):\n    return a + b\n# für später, 加法\n"
+ASKED = ({"role": "system", "content": "be brief"}, {"role": "user", "content": "add two numbers"})
+LONG = Request("small", ASKED, max_tokens=1500)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    folder = tmp_path_factory.mktemp("weights")
+    scripted = write_scripted(folder / "scripted-code.gguf", CODE)
+    return scripted, write_random(folder / "small.gguf", SMALL)
+
+
+@pytest.fixture
+async def engine(files: tuple[Path, ...]) -> AsyncGenerator[LlamaCpp]:
+    settings = Settings(home=files[0].parent, workspaces=files[0].parent, gguf=files, cpu_threads=1)
+    engine = LlamaCpp(settings)
+    yield engine
+    await engine.close()
+
+
+async def worker_of(engine: LlamaCpp, name: str = "small", slots: int = 2) -> LlamaModel:
+    await engine.load(ModelSpec(name, name, 1024, slots))
+    model = engine.model(name)
+    assert model is not None
+    return model
+
+
+async def read(engine: LlamaCpp, request: Request) -> str:
+    return "".join([chunk.text async for chunk in engine.answer(request)])
+
+
+def of_process(pid: int, what: str) -> str:
+    return Path(f"/proc/{pid}/{what}").read_text()
+
+
+def exists(pid: int) -> bool:
+    try:
+        return of_process(pid, "stat").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def until_gone(pid: int) -> None:
+    with anyio.fail_after(10):
+        while exists(pid):  # noqa: ASYNC110  (a process that is not our child tells nobody)
+            await anyio.sleep(0.01)
+
+
+async def test_scripted_weights_give_their_reply_to_the_byte(engine: LlamaCpp) -> None:
+    await engine.load(ModelSpec("scripted-code", "scripted-code", 512, 1))
+    assert await read(engine, Request("scripted-code", ASKED)) == CODE
+    assert await read(engine, Request("scripted-code", ASKED, temperature=0.8)) == CODE
+
+
+async def test_the_footprint_is_the_resident_memory_of_the_worker(
+    engine: LlamaCpp, files: tuple[Path, ...]
+) -> None:
+    worker = await worker_of(engine)
+    rows = of_process(worker.pid, "status").splitlines()
+    resident = next(int(row.split()[1]) * 1024 for row in rows if row.startswith("VmRSS"))
+    assert worker.footprint().bytes == pytest.approx(resident, rel=0.1)
+    assert worker.footprint().bytes > files[1].stat().st_size
+
+
+async def test_a_worker_killed_in_the_middle_of_a_reply_is_an_engine_error(
+    engine: LlamaCpp,
+) -> None:
+    worker = await worker_of(engine)
+    stream = engine.answer(LONG)
+    await anext(stream)
+
+    os.kill(worker.pid, signal.SIGKILL)
+
+    with pytest.raises(EngineError, match="killed by SIGKILL"):
+        async for _chunk in stream:
+            pass
+    assert await engine.loaded() == []
+    assert (await worker_of(engine)).alive, "and the model can be loaded again"
+
+
+async def test_a_worker_killed_while_idle_is_noticed_by_loaded(engine: LlamaCpp) -> None:
+    worker = await worker_of(engine)
+    os.kill(worker.pid, signal.SIGKILL)
+    with anyio.fail_after(10):
+        while await engine.loaded():  # noqa: ASYNC110  (nobody is told, the scheduler asks)
+            await anyio.sleep(0.01)
+
+
+async def test_unload_returns_when_the_process_is_gone(engine: LlamaCpp) -> None:
+    worker = await worker_of(engine)
+    await engine.unload("small")
+    assert not exists(worker.pid)
+
+
+async def test_cancelling_a_load_leaves_no_process(engine: LlamaCpp) -> None:
+    before = children()
+    with anyio.move_on_after(0.02):
+        await worker_of(engine)
+    assert children() <= before
+    assert await engine.loaded() == []
+
+
+def children() -> set[str]:
+    task = Path(f"/proc/self/task/{os.getpid()}/children")
+    return set(task.read_text().split())
+
+
+async def test_no_worker_outlives_a_scheduler_that_was_killed(files: tuple[Path, ...]) -> None:
+    script = f"""
+import anyio, pathlib
+from atos.scheduler.engines.llama_cpp import LlamaCpp
+from atos.scheduler.engines.protocol import ModelSpec
+from atos.scheduler.settings import Settings
+async def main():
+    home = pathlib.Path({str(files[0].parent)!r})
+    engine = LlamaCpp(Settings(home=home, workspaces=home, gguf=(home / "small.gguf",)))
+    await engine.load(ModelSpec("small", "small", 512, 1))
+    print(engine.model("small").pid, flush=True)
+    await anyio.sleep_forever()
+anyio.run(main)
+"""
+    async with await anyio.open_process([sys.executable, "-c", script], stderr=None) as scheduler:
+        assert scheduler.stdout is not None
+        worker = int(await scheduler.stdout.receive())
+        assert exists(worker)
+        scheduler.kill()
+        await scheduler.wait()
+    await until_gone(worker)
+
+
+async def test_a_cancelled_reply_frees_its_slot_in_llama_cpp_itself(engine: LlamaCpp) -> None:
+    worker = await worker_of(engine, slots=1)
+    stream = engine.answer(LONG)
+    await anext(stream)
+    assert await busy_slots(worker) == 1
+
+    await stream.aclose()
+
+    assert await busy_slots(worker) == 0
+
+
+async def busy_slots(worker: LlamaModel) -> int:
+    slots = (await worker.client.get("/slots")).json()
+    return sum(slot["is_processing"] for slot in slots)
+
+
+async def test_a_reply_beyond_the_slots_is_refused_not_queued_silently(engine: LlamaCpp) -> None:
+    await worker_of(engine, slots=1)
+    stream = engine.answer(LONG)
+    await anext(stream)
+    with pytest.raises(BusyError, match="all 1 slots"):
+        await read(engine, LONG)
+    await stream.aclose()
+
+
+async def test_each_slot_has_the_whole_context_that_was_asked_for(engine: LlamaCpp) -> None:
+    await worker_of(engine, slots=2)
+    request = Request("small", prompt="x" * 1000, max_tokens=1)
+    assert [chunk.prompt_tokens async for chunk in engine.answer(request)][-1] == 1000
+    with pytest.raises(ContextError, match="1100 tokens, the model's context 1024"):
+        await read(engine, Request("small", prompt="x" * 1100, max_tokens=1))
+
+
+async def test_a_loaded_model_is_never_reshaped_by_a_second_load(engine: LlamaCpp) -> None:
+    await worker_of(engine)
+    with pytest.raises(ConflictError, match="another context"):
+        await engine.load(ModelSpec("small", "small", 4096, 2))
+
+
+async def test_the_workers_port_refuses_who_has_no_key(engine: LlamaCpp) -> None:
+    worker = await worker_of(engine)
+    reply = await worker.client.post(
+        "/completion", json={"prompt": "x"}, headers={"authorization": "Bearer guess"}
+    )
+    assert reply.status_code == 401
+
+
+async def test_the_key_is_not_on_the_command_line(engine: LlamaCpp) -> None:
+    worker = await worker_of(engine)
+    key = worker.client.headers["authorization"].removeprefix("Bearer ")
+    assert key not in of_process(worker.pid, "cmdline")
+    assert key not in of_process(worker.pid, "environ")
+
+
+@pytest.mark.parametrize(
+    ("cut", "reason"), [(0, "magic"), (100, "key-value"), (200_000, "file bounds|tensor")]
+)
+async def test_a_damaged_file_fails_with_the_engines_reason(
+    engine: LlamaCpp, files: tuple[Path, ...], tmp_path: Path, cut: int, reason: str
+) -> None:
+    damaged = tmp_path / "cut.gguf"
+    damaged.write_bytes(files[1].read_bytes()[:cut] or b"no model at all")
+    with pytest.raises(LoadFailedError, match=reason):
+        await engine.load(ModelSpec("cut", str(damaged), 512, 1))
+
+
+async def test_installed_leaves_out_what_can_not_be_read(files: tuple[Path, ...]) -> None:
+    junk = files[0].parent / "junk.gguf"
+    junk.write_text("junk")
+    settings = Settings(home=junk.parent, workspaces=junk.parent, gguf=(files[1], junk))
+    found = await LlamaCpp(settings, mini=Path("/nowhere/atos-mini.gguf")).installed()
+    assert [(m.name, m.context, m.details) for m in found] == snapshot(
+        [
+            (
+                "small",
+                4096,
+                {
+                    "parent_model": "",
+                    "format": "gguf",
+                    "family": "llama",
+                    "families": ["llama"],
+                    "parameter_size": "9.60M",
+                    "quantization_level": "F16",
+                    "context_length": 4096,
+                    "embedding_length": 384,
+                    "block_count": 6,
+                    "head_count": 6,
+                    "head_count_kv": 2,
+                    "kv_bytes_per_token": 3072,
+                },
+            )
+        ]
+    )
+
+
+def test_two_files_of_one_name_are_a_configuration_error(files: tuple[Path, ...]) -> None:
+    twice = (files[1], Path("/elsewhere/small.gguf"))
+    settings = Settings(home=files[0].parent, workspaces=files[0].parent, gguf=twice)
+    with pytest.raises(BadConfigError, match="two models 'small'"):
+        LlamaCpp(settings)
+
+
+async def test_the_shipped_model_is_checked_against_its_checksum_once(
+    files: tuple[Path, ...], tmp_path: Path
+) -> None:
+    mini = tmp_path / "atos-mini.gguf"
+    mini.write_bytes(files[1].read_bytes())
+    checksum = mini.with_suffix(".sha256")
+    engine = LlamaCpp(Settings(home=tmp_path, workspaces=tmp_path), mini=mini)
+    spec = ModelSpec("atos-mini", "", 512, 1)
+
+    checksum.write_text("0" * 64 + "  atos-mini.gguf\n")
+    with pytest.raises(LoadFailedError, match="damaged"):
+        await engine.load(spec)
+
+    checksum.write_text(hashlib.sha256(mini.read_bytes()).hexdigest() + "  atos-mini.gguf\n")
+    await engine.load(spec)
+    assert [m.name for m in await engine.loaded()] == ["atos-mini"]
+    await engine.close()
+
+
+def test_a_checksum_that_is_missing_is_not_passed_over(tmp_path: Path) -> None:
+    weights = tmp_path / "w.gguf"
+    weights.write_bytes(b"weights")
+    with pytest.raises(LoadFailedError, match="can't be checked"):
+        check_sha256(weights)
+
+
+async def test_a_worker_that_never_gets_ready_is_given_up(
+    engine: LlamaCpp, files: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fifo = files[0].parent / f"never-{time.monotonic_ns()}.gguf"
+    os.mkfifo(fifo)
+    monkeypatch.setattr("atos.scheduler.engines.llama_cpp_model.LOAD_SECONDS", 0.5)
+    before = children()
+    with pytest.raises(LoadFailedError, match="not ready within"):
+        await LlamaModel.load(ModelSpec("fifo", "", 512, 1), str(fifo), 1)
+    assert children() <= before

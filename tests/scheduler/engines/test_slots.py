@@ -1,0 +1,32 @@
+"""Slots of a loaded model."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atos.scheduler.engines.slots import Slots
+from atos.scheduler.errors import BusyError
+
+
+def test_a_prompt_goes_to_the_slot_that_remembers_most_of_it() -> None:
+    slots = Slots("m", 2)
+    alpha, beta = slots.take("alpha"), slots.take("beta")
+    slots.give_back(alpha, "alpha one")
+    slots.give_back(beta, "beta one")
+    assert slots.take("beta two") == beta
+    assert slots.take("beta three") == alpha
+
+
+def test_no_slot_is_given_twice_and_none_left_is_busy() -> None:
+    slots = Slots("m", 3)
+    assert sorted(slots.take("x") for _ in range(3)) == [0, 1, 2]
+    with pytest.raises(BusyError, match="all 3 slots of m"):
+        slots.take("x")
+
+
+@given(st.lists(st.text(max_size=5), max_size=30))
+def test_a_slot_that_came_back_can_be_taken_again(prompts: list[str]) -> None:
+    slots = Slots("m", 1)
+    for prompt in prompts:
+        slots.give_back(slots.take(prompt), prompt)
+    assert slots.take("") == 0
