@@ -13,23 +13,26 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import anyio
+from anyio.abc import TaskGroup
 
 from atos.scheduler import wire
 from atos.scheduler.catalogue.catalogue import Catalogue
 from atos.scheduler.catalogue.entries import load_entries
 from atos.scheduler.core.events import ForeignChanged
 from atos.scheduler.core.machine import Core
+from atos.scheduler.core.types import size_text
 from atos.scheduler.devices.discover import discover
 from atos.scheduler.devices.protocol import Device, budget
 from atos.scheduler.dispatcher import Dispatcher
 from atos.scheduler.engines.protocol import Engine
-from atos.scheduler.ensure import Singleton, announce_ready
-from atos.scheduler.errors import AtosError, BadConfigError, UnreachableError
+from atos.scheduler.ensure import Singleton, announce_ready, is_up
+from atos.scheduler.errors import AtosError, BadConfigError, ConflictError, UnreachableError
 from atos.scheduler.gateway.app import build
 from atos.scheduler.gateway.server import UnixServer, listen
 from atos.scheduler.gateway.services import Services
@@ -42,6 +45,8 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0
 """How often residents and the device are looked at, while anything is resident."""
 CLOSE_SECONDS = 10.0
+PREDECESSOR_SECONDS = 15.0
+"""How long a daemon that no longer answers may still hold the lock."""
 ADOPT_SECONDS = 5.0
 
 
@@ -102,56 +107,61 @@ class Daemon:
         self._engines = engines
         self._place = place
         self._last_need = 0.0
+        self._stop = anyio.Event()
+
+    def stop(self) -> None:
+        """Make `run` come to its end."""
+        self._stop.set()
 
     async def run(self, listener: socket.socket) -> None:
-        """Serve until a signal or idleness ends it; then close everything."""
+        """Serve until `stop` or idleness; then close everything, engines included.
+
+        Raises:
+            BadConfigError: the settings files can't be used.
+        """
         self._needed()
-        entries = load_entries(self._settings.home, self._place.seen.kind, ceiling(self._place))
-        journal = Journal()
         try:
             async with anyio.create_task_group() as group:
-                catalogue = Catalogue(
-                    self._engines, entries, self._place.seen.kind, ceiling(self._place)
-                )
-                dispatcher = Dispatcher(Core(ceiling(self._place)), journal, group)
-                dispatcher.post(ForeignChanged(self._place.seen.budget))
-                services = Services(
-                    catalogue=catalogue,
-                    dispatcher=dispatcher,
-                    journal=journal,
-                    plans=Plans(anyio.current_time),
-                    group=group,
-                    device=self._place.seen,
-                )
-                await catalogue.refresh()
-                await self._adopt(catalogue, dispatcher)
+                services = await self._open(group)
                 server = UnixServer(build(services, self._needed))
-                group.start_soon(dispatcher.keep_time)
+                group.start_soon(services.dispatcher.keep_time)
                 group.start_soon(self._watch, services)
-                group.start_soon(self._end_when_idle, services, server)
-                group.start_soon(self._end_on_signal, server)
+                group.start_soon(self._end_when_idle, services)
+                group.start_soon(self._end, services, server)
+                logger.info("ready on %s", self._settings.scheduler_socket)
                 announce_ready()
-                logger.info(
-                    "ready on %s, profile %s", self._settings.scheduler_socket, entries.profile
-                )
                 await server.serve(sockets=[listener])
-                journal.close()
                 group.cancel_scope.cancel()
         finally:
             await self._close()
+
+    async def _open(self, group: TaskGroup) -> Services:
+        """Put the parts together and see what the engines have."""
+        seen, most = self._place.seen, ceiling(self._place)
+        entries = load_entries(self._settings.home, seen.kind, most)
+        logger.info("%s, %s, profile %r", seen.name, size_text(most), entries.profile)
+        journal = Journal()
+        catalogue = Catalogue(self._engines, entries, seen.kind, most)
+        dispatcher = Dispatcher(Core(most), journal, group)
+        dispatcher.post(ForeignChanged(seen.budget))
+        await catalogue.refresh()
+        await self._adopt(catalogue, dispatcher)
+        plans = Plans(anyio.current_time)
+        return Services(catalogue, dispatcher, journal, plans, group, seen)
 
     def _needed(self) -> None:
         self._last_need = anyio.current_time()
 
     async def _adopt(self, catalogue: Catalogue, dispatcher: Dispatcher) -> None:
         """Charge what engines hold already, such as an Ollama server that ran before."""
+        usable = {status.name for status in catalogue.statuses if status.ok}
         for engine in self._engines:
-            held = []
+            if engine.name not in usable:
+                continue
             with suppress(AtosError, TimeoutError), anyio.fail_after(ADOPT_SECONDS):
-                held = await engine.loaded() if not await engine.health() else []
-            for found in held:
-                if (offered := catalogue.offers.get(found.name)) is not None:
-                    dispatcher.adopt(offered, found)
+                for found in await engine.loaded():
+                    if (offered := catalogue.offers.get(found.name)) is not None:
+                        dispatcher.adopt(offered, found)
 
     async def _watch(self, services: Services) -> None:
         """While anything is resident, see whether it still is, and what other programs use."""
@@ -164,26 +174,29 @@ class Daemon:
 
     async def _measure(self, services: Services) -> None:
         memory = services.dispatcher.core.memory
+        if any(r.state != "resident" for r in memory.residencies.values()):
+            return  # what is charged and what is used differ just now
         found = await self._place.device.read(memory.committed)
         allowed = budget(found, self._place.device.reserve, self._place.limit)
         services.device = replace(services.device, total=found.total, foreign=found.foreign)
         if allowed != memory.budget:
             services.dispatcher.post(ForeignChanged(allowed))
 
-    async def _end_when_idle(self, services: Services, server: UnixServer) -> None:
+    async def _end_when_idle(self, services: Services) -> None:
         idle = self._settings.idle_seconds
         while (rest := self._last_need + idle - anyio.current_time()) > 0:
             await anyio.sleep(rest)
             if services.dispatcher.busy:
                 self._needed()
         logger.info("ending after %.0f idle seconds", idle)
-        server.stop()
+        self.stop()
 
-    async def _end_on_signal(self, server: UnixServer) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for number in signals:
-                logger.info("ending on %s", number.name)
-                server.stop()
+    async def _end(self, services: Services, server: UnixServer) -> None:
+        """End in order: tell everybody who waits, then stop listening."""
+        await self._stop.wait()
+        services.dispatcher.close()
+        services.journal.close()
+        server.stop()
 
     async def _close(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -195,16 +208,47 @@ class Daemon:
             await self._place.device.release()
 
 
+async def _stop_on_signal(daemon: Daemon) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            logger.info("ending on %s", number.name)
+            daemon.stop()
+
+
 async def serve(settings: Settings) -> None:
     """Run a scheduler for these settings; the caller holds the role's lock."""
-    place = await find_place(settings)
-    daemon = Daemon(settings, make_engines(settings), place)
+    daemon = Daemon(settings, make_engines(settings), await find_place(settings))
     listener = listen(settings.scheduler_socket)
+    failure: AtosError | None = None
     try:
-        await daemon.run(listener)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_stop_on_signal, daemon)
+            try:
+                await daemon.run(listener)
+            except AtosError as error:
+                failure = error  # a task group would wrap it
+            group.cancel_scope.cancel()
     finally:
         settings.scheduler_socket.unlink(missing_ok=True)
         listener.close()
+    if failure is not None:
+        raise failure
+
+
+def lock(settings: Settings) -> Singleton:
+    """Take the role's lifetime lock; one that is ending may take its time to close its engines.
+
+    Raises:
+        ConflictError: another scheduler serves this home.
+    """
+    give_up = time.monotonic() + PREDECESSOR_SECONDS
+    while True:
+        try:
+            return Singleton("scheduler", settings)
+        except ConflictError:
+            if is_up("scheduler", settings) or time.monotonic() > give_up:
+                raise
+        time.sleep(0.05)
 
 
 def main() -> None:
@@ -212,17 +256,26 @@ def main() -> None:
     try:
         settings = load_settings()
         settings.prepare()
-        level = settings.log_level.upper()
-        form = "%(asctime)s %(levelname)s %(name)s %(message)s"
-        logging.basicConfig(level=level, format=form, stream=sys.stderr)
-        lock = Singleton("scheduler", settings)
+        _log_to_stderr(settings.log_level)
+        held = lock(settings)
         try:
             anyio.run(serve, settings)
         finally:
-            lock.release()
+            held.release()
     except AtosError as error:
-        sys.stderr.write(f"atos-scheduler: {error}\n")
+        sys.stderr.write(f"atos-scheduler: {error.code}: {error}\n")
         raise SystemExit(1) from None
+
+
+def _log_to_stderr(level: str) -> None:
+    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    try:
+        logging.basicConfig(level=level.upper(), format=form, stream=sys.stderr)
+    except ValueError as error:
+        message = f"ATOS_LOG_LEVEL: {error}"
+        raise BadConfigError(message, next_step="Use DEBUG, INFO, WARNING or ERROR.") from error
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

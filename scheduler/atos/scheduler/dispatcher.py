@@ -33,7 +33,13 @@ from atos.scheduler.core.events import (
 from atos.scheduler.core.machine import Core
 from atos.scheduler.core.types import Reason
 from atos.scheduler.engines.protocol import LoadedModel
-from atos.scheduler.errors import AtosError, EngineError, LoadFailedError, from_wire
+from atos.scheduler.errors import (
+    AtosError,
+    EngineError,
+    LoadFailedError,
+    UnreachableError,
+    from_wire,
+)
 from atos.scheduler.journal import Journal
 from atos.scheduler.wire import Demand, Lease
 
@@ -133,6 +139,7 @@ class Dispatcher:
         self._timer_at: float | None = None
         self._nap = anyio.CancelScope()
         self._changed = anyio.Event()
+        self._closing: AtosError | None = None
 
     @property
     def busy(self) -> bool:
@@ -149,7 +156,13 @@ class Dispatcher:
         return tuple(ticket.seen() for ticket in self._tickets.values())
 
     def request(self, offers: Sequence[Offer], pool: str, demand: Demand, seconds: float) -> Ticket:
-        """Ask for a lease on one of the offered models, wanted within `seconds`."""
+        """Ask for a lease on one of the offered models, wanted within `seconds`.
+
+        Raises:
+            UnreachableError: the daemon is ending.
+        """
+        if self._closing is not None:
+            raise self._closing
         lease = f"L{next(self._numbers)}"
         names = ",".join(offered.name for offered in offers)
         asked = Lease(lease, "waiting", names, pool, demand.goal, demand.task, 0.0)
@@ -166,6 +179,14 @@ class Dispatcher:
         if self._tickets.pop(lease, None) is not None:
             self.journal.add("lease_ended", lease=lease)
             self.post(Released(lease))
+
+    def close(self) -> None:
+        """Send everybody away who waits or is being answered, and take nobody in any more."""
+        message = "the scheduler is ending"
+        self._closing = UnreachableError(message, next_step="Try again: it is started anew.")
+        for ticket in list(self._tickets.values()):
+            ticket.settle(self._closing)
+            ticket.revoke(self._closing)
 
     async def unload(self, model: str) -> bool:
         """Have a model evicted once its requests are over; return when its memory is back.

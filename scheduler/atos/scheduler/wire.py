@@ -6,8 +6,9 @@ are epoch seconds (`float`), all durations seconds (`float`), all sizes bytes (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 PROTOCOL = 1
 """Raised when a change would break an older client."""
@@ -173,3 +174,61 @@ class PlanHint:
     ttl: float
     """Seconds after which the hint is forgotten unless it is published again."""
     tasks: tuple[PlannedTask, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's complete reply, and who gave it when."""
+
+    text: str
+    reason: str
+    """`stop`, or `length` if it ran into its limit and so is incomplete."""
+    model: str
+    """The concrete model that answered, also where a pool was asked."""
+    engine: str
+    pool: str
+    lease: str
+    queued: float
+    """Seconds between the demand and its grant, a load included."""
+    started_at: float
+    """Epoch seconds at the engine call itself, after any wait; likewise the end."""
+    ended_at: float
+    prompt_tokens: int
+    tokens: int
+
+
+Known = TypeVar("Known")
+
+
+def parse(kind: type[Known], data: Any) -> Known:
+    """Build one of this module's dataclasses from what `json.loads` made of it.
+
+    Fields that this version does not know are let pass, so a newer daemon may add some.
+
+    Raises:
+        ValueError: a field is missing, or the data has another shape.
+    """
+    if not isinstance(data, dict):
+        message = f"{kind.__name__} is no object but {type(data).__name__}"
+        raise ValueError(message)  # noqa: TRY004 - one class for everything that does not parse
+    values = {name: _value(hint, data[name]) for name, hint in _hints(kind).items() if name in data}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        message = f"{kind.__name__}: {error}"
+        raise ValueError(message) from error
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {f.name: hints[f.name] for f in fields(kind)}
+
+
+def _value(hint: Any, data: Any) -> Any:
+    if get_origin(hint) is tuple and isinstance(data, list):
+        item = get_args(hint)[0]
+        return tuple(_value(item, each) for each in cast("list[Any]", data))
+    if isinstance(hint, type) and is_dataclass(hint):
+        return parse(hint, data)
+    return data

@@ -20,6 +20,8 @@ ASK_SECONDS = 3.0
 """Longest wait for one engine's list."""
 FRESH_SECONDS = 2.0
 """Age up to which a list is not asked for again, however often it is needed."""
+STALE_SECONDS = 30.0
+"""Age from which a list is asked for again although it has an answer."""
 INSTALL = "Install Ollama and pull a model, or name a GGUF file in ATOS_GGUF."
 NO_MINI = "Its weights are not in this installation."
 
@@ -104,6 +106,7 @@ class Catalogue:
         Raises:
             NoModelError: there is none; the message says why.
         """
+        await self.refresh(STALE_SECONDS)
         if not (found := self._lookup(model)):
             await self.refresh()
             found = self._lookup(model)

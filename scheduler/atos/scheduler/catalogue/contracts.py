@@ -55,7 +55,8 @@ def offer(engine: Engine, installed: InstalledModel, entry: ModelEntry, device: 
         slots=entry.slots,
         options=dict(entry.options),
     )
-    needs = footprint(shape, context, entry.slots, device)
+    real = engine.caps.real_weights
+    needs = footprint(shape, context, entry.slots, device) if real else installed.size
     candidate = Candidate(installed.name, needs, entry.slots)
     return Offer(engine, installed, entry, spec, candidate)
 
@@ -96,6 +97,13 @@ def _stand_ins(pool: PoolEntry, offers: Iterable[Offer], budget: int) -> list[Of
     return sorted(able, key=lambda o: o.installed.size, reverse=pool.adopt == "largest")
 
 
+def _refused(pool: PoolEntry, offers: Iterable[Offer], budget: int) -> list[str]:
+    """Say why installed models can't stand in."""
+    others = [o for o in offers if _can_chat(o) and pool.adopt != "none"]
+    whys = {o.name: broken_promise(pool, o, budget) for o in others}
+    return [f"{name}: {why}" for name, why in whys.items() if why and name not in pool.members]
+
+
 def find(name: str, offers: dict[str, Offer], entries: dict[str, ModelEntry]) -> Offer | None:
     """Return an installed model by its name, its name without `:latest`, or one of its aliases."""
     names = [name, f"{name}:latest", name.removesuffix(":latest")]
@@ -125,6 +133,7 @@ def resolve(
             members.append(found)
     if not members:
         members = _stand_ins(pool, offers.values(), budget)
+        missing += _refused(pool, offers.values(), budget)
     seen = Pool(
         name=pool.name,
         context=pool.context,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import yaml
 
@@ -125,7 +125,7 @@ def read(path: Path) -> Value | None:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+        composed = cast("object", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -138,4 +138,4 @@ def read(path: Path) -> Value | None:
     except yaml.YAMLError as error:
         message = f"{path} is no YAML: {error}"
         raise BadConfigError(message, next_step="Mend or remove the file.") from error
-    return None if node is None else Value(path, "", node)
+    return Value(path, "", composed) if isinstance(composed, yaml.Node) else None

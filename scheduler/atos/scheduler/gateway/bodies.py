@@ -12,7 +12,7 @@ from atos.scheduler.errors import BadRequestError
 from atos.scheduler.wire import HEADERS, Demand
 
 BODY_BYTES = 4 << 20
-DEFAULT_SECONDS = 300.0
+DEFAULT_SECONDS = 600.0
 """Deadline of a request that names none."""
 MOST_SECONDS = 3600.0
 GO_DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)")

@@ -58,7 +58,7 @@ class ControlRoutes:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        plan = "/atos/v1/plans/{goal}"
+        plan = "/atos/v1/plans/{goal:path}"
         return [
             Route(STATUS, self.status),
             Route("/atos/v1/pools", self.pools),

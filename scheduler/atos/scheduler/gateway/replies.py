@@ -32,7 +32,9 @@ def encoded(body: Json) -> bytes:
 
 def error_body(error: AtosError) -> Json:
     """Return an error in Ollama's shape, with ours beside it."""
-    return {"error": str(error), "atos": error.to_wire()}
+    message = error.message.rstrip(".")
+    text = f"{message}. {error.next_step}" if error.next_step else error.message
+    return {"error": text, "atos": error.to_wire()}
 
 
 def error_reply(error: AtosError) -> Response:
@@ -47,7 +49,12 @@ async def disconnected(receive: Receive) -> None:
 
 
 async def until_disconnect(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
-    """Do some work, but no longer than the client is there."""
+    """Do some work, but no longer than the client is there.
+
+    Raises:
+        AtosError: as `work` does, and not wrapped into a group.
+    """
+    failure: AtosError | None = None
 
     async def watch(scope: anyio.CancelScope) -> None:
         await disconnected(receive)
@@ -55,8 +62,13 @@ async def until_disconnect(receive: Receive, work: Callable[[], Awaitable[None]]
 
     async with anyio.create_task_group() as group:
         group.start_soon(watch, group.cancel_scope)
-        await work()
+        try:
+            await work()
+        except AtosError as error:
+            failure = error
         group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 def _timestamp(seconds: float) -> str:
