@@ -18,6 +18,9 @@ from atos.scheduler.errors import AtosError
 from atos.scheduler.settings import Settings, load_settings
 from atos.servers.worker_process import spawn_worker
 
+CHATTY = ("httpx", "httpx2", "mcp", "uvicorn")
+"""Libraries that log every request."""
+
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -38,6 +41,8 @@ def main() -> int:
 def _run(settings: Settings) -> int:
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
     logging.basicConfig(level=level, format=LOG_FORMAT)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     spawn = partial(spawn_worker, settings)
     worker = spawn()
     try:
