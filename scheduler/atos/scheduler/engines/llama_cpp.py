@@ -82,7 +82,7 @@ class LlamaCpp:
     async def loaded(self) -> list[LoadedModel]:
         """List the models whose workers live; a worker that died is forgotten here."""
         for name, model in list(self._models.items()):
-            if not model.alive:
+            if not model.alive and self._models.get(name) is model:
                 del self._models[name]
                 logger.warning("engine worker ended", extra={"model": name, "pid": model.pid})
                 await model.end()
