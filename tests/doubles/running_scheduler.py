@@ -1,0 +1,71 @@
+"""A whole scheduler in the test's own event loop: real core, gateway and socket, scripted engines."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import httpx
+
+from atos.scheduler import wire
+from atos.scheduler.client import SchedulerClient
+from atos.scheduler.daemon import Daemon, Place
+from atos.scheduler.devices.simulated import SimulatedDevice
+from atos.scheduler.engines.protocol import Engine
+from atos.scheduler.gateway.server import listen
+from atos.scheduler.settings import Settings
+
+GIB = 1 << 30
+
+
+@dataclass
+class Running:
+    """What a test may hold on to."""
+
+    settings: Settings
+    daemon: Daemon
+    device: SimulatedDevice
+    http: httpx.AsyncClient
+    """Speaks to the socket directly."""
+    client: SchedulerClient
+
+    async def until_leases(self, *states: str) -> wire.Status:
+        """Wait until the leases stand like this, in order of arrival; return the status."""
+        with anyio.fail_after(5):
+            while True:
+                status = await self.client.status()
+                if [lease.state for lease in status.leases] == list(states):
+                    return status
+                await anyio.sleep(0.005)
+
+
+@asynccontextmanager
+async def scheduler(
+    engines: Sequence[Engine],
+    *,
+    budget: int = 2 * GIB,
+    files: dict[str, str] | None = None,
+    idle_seconds: float = 900.0,
+) -> AsyncGenerator[Running]:
+    """Run a scheduler with these engines and this budget; `files` go into its home."""
+    home = Path(tempfile.mkdtemp(prefix="atos"))
+    settings = Settings(home=home, workspaces=home / "goals", idle_seconds=idle_seconds)
+    settings.prepare()
+    for name, text in (files or {}).items():
+        (home / name).write_text(text, encoding="utf-8")
+    device = SimulatedDevice(budget)
+    seen = wire.Device(device.name, device.kind, budget, budget, 0, 0)
+    daemon = Daemon(settings, engines, Place(device, 0, seen))
+    transport = httpx.AsyncHTTPTransport(uds=str(settings.scheduler_socket))
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(daemon.run, listen(settings.scheduler_socket))
+            http = httpx.AsyncClient(base_url="http://atos", transport=transport, timeout=10)
+            async with http, SchedulerClient(settings, start=False) as client:
+                yield Running(settings, daemon, device, http, client)
+            daemon.stop()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
