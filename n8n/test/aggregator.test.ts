@@ -100,11 +100,12 @@ describe('errors', () => {
 		};
 		const [[item]] = await run(['a'], {}, true);
 		expect(item.json).toEqual({
-			ok: false,
-			error: 'there is no goal a',
-			code: 'not_found',
-			next: 'list_goals shows them',
-			status: 404,
+			error: {
+				code: 'not_found',
+				message: 'there is no goal a',
+				next: 'list_goals shows them',
+				status: 404,
+			},
 		});
 	});
 });

@@ -160,11 +160,25 @@ describe('errors', () => {
 		const parameters = [RUN, { ...RUN, task: 'fly' }, { ...RUN, task: '' }];
 		const items = parameters.map(() => ({ json: {} }));
 		const [out] = await run(parameters, { items, goesOn: true });
-		expect(out.map(({ json, pairedItem }) => [json.code ?? json.state, json.status, pairedItem])).toEqual([
-			['queued', undefined, { item: 0 }],
-			['out_of_scope', 422, { item: 1 }],
-			['bad_request', 400, { item: 2 }],
+		const next = 'install Ollama';
+		expect(out[0].json.state).toBe('queued');
+		// n8n's own rule for the error output: nothing but `error` in the JSON, none beside it.
+		expect(out.slice(1)).toEqual([
+			{
+				json: { error: { code: 'out_of_scope', message: 'no', next, status: 422 } },
+				pairedItem: { item: 1 },
+			},
+			{
+				json: {
+					error: {
+						code: 'bad_request',
+						message: 'Task is empty',
+						next: 'Say what has to be done.',
+						status: 400,
+					},
+				},
+				pairedItem: { item: 2 },
+			},
 		]);
-		expect(out[1].error).toBeInstanceOf(Error);
 	});
 });

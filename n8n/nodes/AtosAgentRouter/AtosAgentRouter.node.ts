@@ -63,7 +63,7 @@ export class AtosAgentRouter implements INodeType {
 			} catch (error) {
 				const failure = asFailure(error);
 				if (!this.continueOnFail()) throw asNodeError(this.getNode(), failure, i);
-				outputs[0].push(errorItem(this.getNode(), failure, i));
+				outputs[0].push(errorItem(failure, i));
 			}
 		}
 		return outputs;

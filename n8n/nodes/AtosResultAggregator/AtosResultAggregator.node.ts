@@ -35,7 +35,7 @@ export class AtosResultAggregator implements INodeType {
 		} catch (error) {
 			const failure = asFailure(error);
 			if (!this.continueOnFail()) throw asNodeError(this.getNode(), failure, 0);
-			return [[errorItem(this.getNode(), failure, 0)]];
+			return [[errorItem(failure, 0)]];
 		}
 	}
 }

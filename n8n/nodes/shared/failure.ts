@@ -3,9 +3,9 @@
  * status with which a workflow should answer its own caller.
  *
  * A caller's mistake and a broken ATOS must not look alike, so every code has its status here, and
- * an error item carries it: the respond node of a workflow only reads `{{ $json.status }}`.
+ * an error item carries it: the respond node of a workflow only reads `$json.error.status`.
  */
-import type { IDataObject, INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
+import type { INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
 import { NodeApiError, NodeOperationError } from 'n8n-workflow';
 
 /** Status per code of an ATOS error; whatever is not listed is a bad gateway. */
@@ -72,15 +72,13 @@ export function asNodeError(
 	return new NodeApiError(node, response, { ...shown, httpCode: String(failure.status) });
 }
 
-/** The item that leaves by the error output, or by output 0 when the workflow chose to go on. */
-export function errorItem(node: INode, failure: AtosFailure, itemIndex: number): INodeExecutionData {
-	const json: IDataObject = {
-		ok: false,
-		error: failure.message,
-		code: failure.code,
-		next: failure.next,
-		status: failure.status,
-	};
-	// n8n moves an item to the error output by its `error` property, not by the JSON alone.
-	return { json, error: asNodeError(node, failure, itemIndex), pairedItem: { item: itemIndex } };
+/**
+ * The item that leaves by the error output, or by output 0 when the workflow chose to go on.
+ *
+ * n8n takes an item for an error only if its JSON holds nothing but `error`; and if the item had an
+ * `error` property beside its JSON, n8n would replace the JSON by that error's message alone.
+ */
+export function errorItem(failure: AtosFailure, itemIndex: number): INodeExecutionData {
+	const { code, message, next, status } = failure;
+	return { json: { error: { code, message, next, status } }, pairedItem: { item: itemIndex } };
 }
