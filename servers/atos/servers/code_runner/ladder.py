@@ -128,22 +128,23 @@ def _with_bwrap(job: Job, bwrap: str) -> Job:
 
 async def holds(rung: Rung, ladder: Ladder) -> str:
     """Run a rung's doors from inside; return why it does not hold, or nothing when it does."""
-    with workplace() as place, socket.create_server(("127.0.0.1", 0)) as door:
-        target = place.folder / "outside"
+    door = socket.create_server(("127.0.0.1", 0))
+    with door, workplace() as place, workplace() as elsewhere:
+        target = elsewhere.scratch / "secret"
         target.write_text("out of reach", encoding="ascii")
-        target.chmod(0o644)
         port = str(door.getsockname()[1])
         limits = Limits(wall=PROBE_SECONDS)
         job = job_in(
             place, rung, ladder, kind="probe", target=str(target), arguments=(port,), limits=limits
         )
         outcome = await execute(job)
+        written = len(list(elsewhere.scratch.iterdir())) > 1
     records = read_stream(bytes(outcome.report.data), outcome.key).records
     held = next((r["held"] for r in records if r["event"] == "probe"), None)
     if held is None:
         lines = outcome.stderr.text.strip().splitlines()
         return lines[-1][:200] if lines else outcome.cause or f"ended with {outcome.code}"
-    open_doors = [name for name, closed in held.items() if not closed]
+    open_doors = [name for name, closed in held.items() if not closed] + ["write"] * written
     return f"left open: {', '.join(open_doors)}" if open_doors else ""
 
 

@@ -25,13 +25,15 @@ def _connect_to_host(port: int) -> None:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Return which attempts were refused; `job.target` is a file outside, readable to its owner."""
+    """Return which attempts were refused; `job.target` is a file outside.
+
+    Writing beside it is tried too, but whether that had an effect is for the host to see: the
+    sandbox may have a place of the same name.
+    """
     target, port = job.target, int(job.arguments[0])
     write = os.O_WRONLY | os.O_CREAT
-    attempts: dict[str, Callable[[], object]] = {
-        "write_outside": lambda: os.close(os.open(target + ".new", write, 0o600)),
-        "network": lambda: _connect_to_host(port),
-    }
-    if job.rung != "seccomp":
-        attempts["read_outside"] = lambda: os.close(os.open(target, os.O_RDONLY))
+    _refused(lambda: os.close(os.open(target + ".new", write, 0o600)))
+    attempts: dict[str, Callable[[], object]] = {"network": lambda: _connect_to_host(port)}
+    if job.rung != "seccomp":  # there it is the code's own process that can't open a file
+        attempts["read"] = lambda: os.close(os.open(target, os.O_RDONLY))
     return {"event": "probe", "held": {name: _refused(do) for name, do in attempts.items()}}
