@@ -1,6 +1,7 @@
 /** The one HTTP function against a server on a real socket. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { callTool } from '../nodes/shared/transport';
+import contract from './contract.json';
 import { contextOf, type Setup } from './doubles/context';
 import { FakeOrchestrate, ToolFailure } from './doubles/server';
 
@@ -26,29 +27,7 @@ function call(setup: Partial<Setup> = {}) {
 describe('a tool call', () => {
 	it('is one stateless request of protocol 2026-07-28', async () => {
 		await call();
-		expect(server.bodies).toMatchInlineSnapshot(`
-			[
-			  {
-			    "id": 1,
-			    "jsonrpc": "2.0",
-			    "method": "tools/call",
-			    "params": {
-			      "_meta": {
-			        "io.modelcontextprotocol/clientCapabilities": {},
-			        "io.modelcontextprotocol/clientInfo": {
-			          "name": "n8n-nodes-atos",
-			          "version": "0.1.0",
-			        },
-			        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-			      },
-			      "arguments": {
-			        "goal_id": "g1",
-			      },
-			      "name": "get_goal",
-			    },
-			  },
-			]
-		`);
+		expect(server.bodies).toEqual([contract.request.body]);
 	});
 
 	it.each(['json', 'stream'] as const)('reads an answer sent as %s', async (answer) => {
