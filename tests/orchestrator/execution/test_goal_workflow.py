@@ -8,20 +8,20 @@ from pathlib import Path
 
 import anyio
 import pytest
-from doubles.crew_doubles import TimedWork, crew_of
 from inline_snapshot import snapshot
 
 from atos.orchestrator.events import fold
 from atos.orchestrator.execution.crew import Crew
-from atos.orchestrator.execution.goal_workflow import GOAL, GoalWorkflow
+from atos.orchestrator.execution.goal_workflow import GoalWorkflow
 from atos.orchestrator.execution.limits import Limits
-from atos.orchestrator.execution.order import GoalOrder, order_to_json
+from atos.orchestrator.execution.order import GOAL, TASK, GoalOrder, order_to_json
 from atos.orchestrator.execution.runtime import GOALS
-from atos.orchestrator.execution.task_workflow import TASK, TaskWorkflow
+from atos.orchestrator.execution.task_workflow import TaskWorkflow
 from atos.orchestrator.goal import GoalView
 from atos.orchestrator.plan import Plan
 from atos.orchestrator.task import Task
 from atos.scheduler.settings import load_settings
+from doubles.crew_doubles import TimedWork, crew_of
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -23,12 +23,12 @@ from pathlib import Path
 from atos.orchestrator.debugging import result_from_json
 from atos.orchestrator.execution.crew import Crew
 from atos.orchestrator.execution.ending import Ending, Outcome, Verification, end_of, record
-from atos.orchestrator.execution.limits import LimitedChat, LimitReachedError
-from atos.orchestrator.execution.order import GoalOrder, order_from_json
+from atos.orchestrator.execution.limits import LimitReachedError
+from atos.orchestrator.execution.order import TASK, GoalOrder, order_from_json
+from atos.orchestrator.execution.planning import planned
 from atos.orchestrator.execution.runtime import TASKS
 from atos.orchestrator.execution.steps import DurableEmit, DurableSteps
-from atos.orchestrator.execution.task_workflow import TASK, effect_key, task_argument
-from atos.orchestrator.mini import scope as mini_scope
+from atos.orchestrator.execution.task_workflow import effect_key, task_argument
 from atos.orchestrator.plan import Next, Plan, next_tasks
 from atos.orchestrator.ports import Json
 from atos.orchestrator.workspace.commits import commit_files, integrate
@@ -41,9 +41,6 @@ from atos.orchestrator.workspace.repository import (
 from atos.orchestrator.workspace.scaffold import record_path
 from atos.orchestrator.workspace.worktrees import close_repository, open_result
 from atos.scheduler.errors import AtosError
-
-GOAL = "goal"
-"""Name of the goal workflow in the durable runtime."""
 
 VERIFY_SECONDS = 40.0
 
@@ -94,7 +91,7 @@ class _Course:
         """Do everything but the last step."""
         repository = repository_from_json(await self.steps("intake", self._intake))
         self.repository = repository
-        plan = await self._plan()
+        plan = await planned(self.crew, self.order, self.steps, self.emit)
         await self._run_tasks(plan, repository)
         verified = None
         if any(outcome.state == "done" for outcome in self.outcomes.values()):
@@ -119,20 +116,6 @@ class _Course:
         if order.announcement:
             self.emit("announcement", {"text": order.announcement}, key="engine")
         return repository_to_json(repository)
-
-    async def _plan(self) -> Plan:
-        order, crew = self.order, self.crew
-        chat = LimitedChat(
-            crew.chat(order.goal, ""),
-            order.limits,
-            order.submitted_at,
-            lambda: crew.events.count(order.goal, "model_call"),
-        )
-        scope = None
-        if order.profile == "mini":
-            found = mini_scope.check(order.text)
-            scope = found if isinstance(found, mini_scope.Scope) else None
-        return await crew.plan(order.text, scope, self.steps, chat, self.emit, given=order.plan)
 
     async def _run_tasks(self, plan: Plan, repository: Repository) -> None:
         """Run the DAG: a task starts the moment its own dependencies are done."""

@@ -9,6 +9,9 @@ from typing import Any
 from atos.orchestrator.agents.roles import Profile
 from atos.orchestrator.execution.limits import Limits
 
+GOAL, TASK, PLAN = "goal", "task", "plan"
+"""Names of the workflows in the durable runtime; here, because who submits one needs no more of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class GoalOrder:

@@ -17,6 +17,7 @@ class RunningScopes:
 
     def __init__(self) -> None:
         self._scopes: dict[str, set[anyio.CancelScope]] = {}
+        self._ended: dict[str, anyio.Event] = {}
 
     @contextmanager
     def under(self, goal: str) -> Generator[anyio.CancelScope]:
@@ -30,6 +31,7 @@ class RunningScopes:
                 running.discard(scope)
                 if not running and self._scopes.get(goal) is running:
                     del self._scopes[goal]
+                    self._ended.pop(goal, anyio.Event()).set()
 
     def cancel(self, goal: str) -> int:
         """Cancel every scope of a goal; return how many there were."""
@@ -37,6 +39,11 @@ class RunningScopes:
         for scope in scopes:
             scope.cancel()
         return len(scopes)
+
+    async def ended(self, goal: str) -> None:
+        """Wait until no step of a goal is at work."""
+        if goal in self._scopes:
+            await self._ended.setdefault(goal, anyio.Event()).wait()
 
     def goals(self) -> list[str]:
         """Return the goals with a step at work."""

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from atos.orchestrator.debugging import TaskResult, result_to_json
 from atos.orchestrator.execution.crew import Crew
-from atos.orchestrator.execution.limits import LimitedChat
 from atos.orchestrator.execution.order import GoalOrder, order_from_json, order_to_json
+from atos.orchestrator.execution.planning import limited_chat
 from atos.orchestrator.execution.steps import DurableEmit, DurableSteps
 from atos.orchestrator.ports import Json
 from atos.orchestrator.task import Task, task_from_json, task_to_json
@@ -29,9 +29,6 @@ from atos.orchestrator.workspace.repository import (
 )
 from atos.orchestrator.workspace.worktrees import open_worktree
 from atos.scheduler.errors import AtosError
-
-TASK = "task"
-"""Name of the task workflow in the durable runtime."""
 
 log = logging.getLogger(__name__)
 
@@ -82,12 +79,7 @@ class TaskWorkflow:
             return {"worktree": str(folder)}
 
         worktree = Path((await steps("worktree", open_tree))["worktree"])
-        chat = LimitedChat(
-            crew.chat(order.goal, task.id),
-            order.limits,
-            order.submitted_at,
-            lambda: crew.events.count(order.goal, "model_call"),
-        )
+        chat = limited_chat(crew, order, task.id)
         result = await crew.debug(task, worktree, order.profile, steps, chat, crew.tools, emit)
         if result.outcome == "done":
             await steps("commit", lambda: self._commit(order, task, repository, result))

@@ -1,0 +1,69 @@
+"""The worker's end of the control socket to its host: newline-delimited JSON both ways.
+
+    host -> worker   {"op": "wake"}  {"op": "cancel", "goal": ID}      the end of the stream: end
+    worker -> host   {"op": "ready"}  {"op": "event", "goal": ID, "seq": N}
+
+Everything that comes this way is a hint that saves waiting: goals, cancellations and events are in
+the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+from anyio.abc import SocketStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+MAX_LINE_BYTES = 64 * 1024
+WAITING_LINES = 1000
+
+log = logging.getLogger(__name__)
+
+Hear = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Control:
+    """Sends and receives the lines; `tell` never waits."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._lines, self._waiting = anyio.create_memory_object_stream[dict[str, Any]](
+            WAITING_LINES
+        )
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Queue a message; when the host reads nothing for long, messages are dropped."""
+        with contextlib.suppress(anyio.WouldBlock, anyio.BrokenResourceError):
+            self._lines.send_nowait(message)
+
+    async def serve(self, hear: Hear) -> None:
+        """Carry messages both ways; return when the host has closed its end."""
+        self._socket.setblocking(False)
+        stream = await SocketStream.from_socket(self._socket)
+        async with stream, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._send, stream)
+            await self._receive(stream, hear)
+            tasks.cancel_scope.cancel()
+
+    async def _send(self, stream: SocketStream) -> None:
+        with contextlib.suppress(anyio.BrokenResourceError, OSError):
+            async for message in self._waiting:
+                await stream.send(json.dumps(message).encode() + b"\n")
+
+    async def _receive(self, stream: SocketStream, hear: Hear) -> None:
+        lines = BufferedByteReceiveStream(stream)
+        with contextlib.suppress(
+            anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, OSError
+        ):
+            while True:
+                line = await lines.receive_until(b"\n", MAX_LINE_BYTES)
+                try:
+                    await hear(json.loads(line))
+                except (ValueError, KeyError, TypeError):
+                    log.warning("the host sent a line that is not understood: %r", line[:200])

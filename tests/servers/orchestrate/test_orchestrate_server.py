@@ -1,0 +1,245 @@
+"""The orchestrate server over a real database, with a scheduler that only has pools to show."""
+
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client
+from fastmcp.exceptions import ToolError
+from inline_snapshot import snapshot
+
+from atos.orchestrator.execution.database import open_database
+from atos.orchestrator.execution.event_store import EventStore
+from atos.scheduler.settings import load_settings
+from atos.servers.boundary import ToolBoundary
+from atos.servers.orchestrate.server import build
+from atos.servers.services import Services
+from doubles.pool_scheduler import GENERAL, MINI, NOTHING, PoolScheduler
+
+pytestmark = pytest.mark.usefixtures("atos_home")
+
+ADD = "Write a Python function to add two numbers"
+TOLD: list[dict[str, Any]] = []
+
+
+@asynccontextmanager
+async def served(pools: Mapping[str, Sequence[str]] = MINI) -> AsyncGenerator[Client[Any]]:
+    settings = load_settings()
+    TOLD.clear()
+
+    async def notify(message: dict[str, Any]) -> None:
+        TOLD.append(message)
+
+    server = build(Services(settings, notify))
+    server.add_middleware(ToolBoundary(server))
+    async with PoolScheduler(settings, pools), Client(server) as client:
+        yield client
+
+
+async def call(client: Client[Any], tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await client.call_tool(tool, arguments)
+    assert result.structured_content is not None
+    return result.structured_content
+
+
+def events_of(goal: str) -> EventStore:
+    store = EventStore(open_database(load_settings()))
+    assert store.newest(goal)
+    return store
+
+
+async def test_a_goal_is_accepted_queued_and_the_worker_is_woken() -> None:
+    async with served() as client:
+        view = await call(client, "start_goal", goal=f"  {ADD} ")
+        listed = await call(client, "list_goals")
+
+    assert (view["state"], view["goal"], view["error"], view["uid"]) == ("queued", ADD, {}, -1)
+    assert [goal["id"] for goal in listed["goals"]] == [view["id"]]
+    assert TOLD == [{"op": "wake"}]
+
+
+async def refused(client: Client[Any], tool: str, **arguments: Any) -> str:
+    """Call a tool that must refuse and leave no goal behind."""
+    with pytest.raises(ToolError) as caught:
+        await client.call_tool(tool, arguments)
+    assert (await call(client, "list_goals"))["goals"] == []
+    return str(caught.value)
+
+
+async def test_a_goal_outside_the_catalogue_is_refused_with_what_to_do() -> None:
+    async with served() as client:
+        said = await refused(client, "start_goal", goal="Build a price-tracking SaaS")
+
+    assert said == snapshot(
+        "out_of_scope: only the demonstration model atos-mini is here, and this goal is not in the catalogue of atos-mini Next: Install Ollama (https://ollama.com) and run `ollama pull qwen2.5:3b`, or set ATOS_GGUF to a GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server; then ask again. atos-mini itself can, for example: add two numbers; subtract two numbers; multiply two numbers."
+    )
+
+
+async def test_without_any_model_a_goal_is_refused_with_what_to_do() -> None:
+    async with served(NOTHING) as client:
+        said = await refused(client, "start_goal", goal=ADD)
+
+    assert said == snapshot(
+        "no_model: no model is installed that could do this Next: Install Ollama (https://ollama.com) and run `ollama pull qwen2.5:3b`, or set ATOS_GGUF to a GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server; then ask again."
+    )
+
+
+async def test_general_models_take_what_atos_mini_can_not() -> None:
+    async with served(GENERAL) as client:
+        view = await call(client, "start_goal", goal="Build a price-tracking SaaS")
+
+    assert view["state"] == "queued"
+
+
+async def test_a_pool_that_is_asked_for_must_have_a_model() -> None:
+    async with served(GENERAL) as client:
+        said = await refused(client, "run_task", task=ADD, pool="complex")
+
+    assert said.startswith("no_model: pool complex has no model")
+
+
+@pytest.mark.parametrize(
+    "goal",
+    ["", " \n", "x" * 100_000, "add \x00 two"],
+    ids=["empty", "blank", "100 kB", "control character"],
+)
+async def test_what_is_no_goal_is_refused_before_anything_is_asked(goal: str) -> None:
+    async with served() as client:
+        assert (await refused(client, "start_goal", goal=goal)).startswith("bad_request: ")
+
+
+async def test_a_place_that_can_not_be_used_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    async with served() as client:
+        full = await refused(client, "start_goal", goal=ADD, into=str(tmp_path / "full"))
+        file = await refused(client, "start_goal", goal=ADD, into=str(tmp_path / "file" / "x"))
+        near = await refused(client, "start_goal", goal=ADD, into="relative")
+
+    assert "is not empty and no git repository" in full
+    assert "is not a folder" in file
+    assert "is not an absolute path" in near
+
+
+async def test_a_plan_that_is_none_is_refused() -> None:
+    async with served() as client:
+        said = await refused(client, "start_goal", goal=ADD, plan={"steps": []})
+
+    assert said.startswith("bad_request: a plan has between 1 and")
+
+
+async def test_the_same_key_gives_the_same_task_and_another_text_is_a_conflict() -> None:
+    async with served() as client:
+        first = await call(client, "run_task", task=ADD, key="n8n-1")
+        second = await call(client, "run_task", task=ADD, key="n8n-1")
+        with pytest.raises(ToolError) as caught:
+            await client.call_tool("run_task", {"task": "reverse a string", "key": "n8n-1"})
+        listed = await call(client, "list_goals")
+
+    assert first["id"] == second["id"]
+    assert str(caught.value).startswith("conflict: the key 'n8n-1' belongs to goal")
+    assert len(listed["goals"]) == 1
+
+
+async def test_a_toolkit_is_no_single_task() -> None:
+    async with served() as client:
+        said = await refused(
+            client, "run_task", task="Build a text toolkit: count words, reverse a string"
+        )
+
+    assert said.startswith("bad_request: this is a goal of 2 tasks")
+
+
+async def test_waiting_returns_news_at_once_and_else_when_the_time_is_up() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD))["id"]
+        news = await call(client, "wait_goal", goal_id=goal)
+        begun = time.monotonic()
+        nothing = await call(client, "wait_goal", goal_id=goal, after_seq=news["seq"], timeout_s=1)
+        took = time.monotonic() - begun
+
+    assert [event["kind"] for event in news["events"]] == ["goal_submitted"]
+    assert (nothing["events"], nothing["seq"]) == ([], news["seq"])
+    assert 0.9 < took < 5
+
+
+async def test_a_cancelled_goal_is_over_for_everybody_and_the_worker_is_told() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD))["id"]
+        events = events_of(goal)
+        plan = {"tasks": [{"id": "T1", "title": "Add", "complexity": "simple"}], "notes": []}
+        events.append(goal, "plan_ready", plan, key="goal:plan_ready:plan")
+        view = await call(client, "cancel_goal", goal_id=goal)
+        again = await call(client, "cancel_goal", goal_id=goal)
+        news = await call(client, "wait_goal", goal_id=goal, after_seq=view["seq"])
+
+    assert (view["state"], view["tasks"][0]["state"]) == ("cancelled", "cancelled")
+    assert again == view == news["goal"]
+    assert {"op": "cancel", "goal": goal} in TOLD
+
+
+async def test_goals_are_listed_page_by_page_newest_first() -> None:
+    async with served() as client:
+        ids = [(await call(client, "start_goal", goal=ADD))["id"] for _ in range(3)]
+        first = await call(client, "list_goals", limit=2)
+        second = await call(client, "list_goals", limit=2, cursor=first["cursor"])
+
+    assert [goal["id"] for goal in first["goals"] + second["goals"]] == ids[::-1]
+    assert second["cursor"] == ""
+
+
+async def test_results_are_counted_over_goals() -> None:
+    async with served() as client:
+        ids = [(await call(client, "start_goal", goal=ADD))["id"] for _ in range(2)]
+        store = events_of(ids[0])
+        store.append(ids[0], "goal_verified", {"passed": 3, "failed": 0}, key="v")
+        store.append(ids[0], "goal_finished", {"state": "success"}, key="f")
+        counted = await call(client, "aggregate_results", ids=ids)
+
+    counted.pop("items")
+    assert counted == {
+        "ok": False,
+        "done": 1,
+        "pending": 1,
+        "failed": 0,
+        "passed_tests": 3,
+        "failed_tests": 0,
+    }
+
+
+async def test_a_task_is_shown_with_its_events_and_its_last_failure() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD))["id"]
+        store = events_of(goal)
+        plan = {"tasks": [{"id": "T1", "title": "Add", "complexity": "simple"}]}
+        store.append(goal, "plan_ready", plan, key="p")
+        data = {"state": "failed", "rounds": 2, "digest": "assert 1 == 2"}
+        store.append(goal, "task_done", data, key="d", task="T1")
+        task = await call(client, "get_task", goal_id=goal, task_id="T1")
+        with pytest.raises(ToolError, match=r"not_found: .* has no task 'T9' Next: It has: T1"):
+            await client.call_tool("get_task", {"goal_id": goal, "task_id": "T9"})
+
+    assert (task["state"], task["rounds"], task["digest"]) == ("failed", 2, "assert 1 == 2")
+    assert [event["kind"] for event in task["events"]] == ["task_done"]
+
+
+async def test_an_unknown_goal_says_where_to_look() -> None:
+    async with served() as client:
+        with pytest.raises(ToolError, match=r"not_found: .* Next: list_goals shows"):
+            await client.call_tool("get_goal", {"goal_id": "nowhere"})
+
+
+async def test_schemas_have_no_reference_and_no_null_and_tools_say_when_to_use_them() -> None:
+    async with served() as client:
+        tools = await client.list_tools()
+
+    for tool in tools:
+        schemas = f"{tool.input_schema} {tool.output_schema}"
+        assert "$ref" not in schemas
+        assert "'null'" not in schemas
+        assert tool.annotations is not None
+        assert len(tool.description or "") < 500
