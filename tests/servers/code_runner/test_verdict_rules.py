@@ -64,7 +64,7 @@ JUDGED: dict[str, tuple[Evidence, State]] = {
     ),
     "canaries that never ran": (
         replace(GOOD, canaries=replace(CANARIES, outcomes={"test_d.py::f": "failed"})),
-        "tampered",
+        "incomplete",
     ),
     "a file that can't be collected": (
         replace(

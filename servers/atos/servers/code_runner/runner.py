@@ -180,6 +180,9 @@ class Runner:
         Raises:
             AtosError: bad arguments, or no turn in time.
         """
+        if path is not None and source:
+            message = "`path` and `source` say both what to check"
+            raise BadRequestError(message, next_step="Give one of them, not both.")
         async with self._place(SYNTAX_SECONDS) as place:
             await anyio.to_thread.run_sync(_stage_sources, path, roots, source, place)
             limits = Limits(wall=SYNTAX_SECONDS)

@@ -115,14 +115,18 @@ ENDED: dict[str, tuple[State, str]] = {
 """Cause -> state and reason."""
 
 
+def _ran_to_the_end(evidence: Evidence, tests: dict[str, CaseResult]) -> bool:
+    return all(name in tests for name in evidence.canaries.outcomes)
+
+
 def _tampering(evidence: Evidence, tests: dict[str, CaseResult]) -> list[str]:
     if not evidence.stream.intact:
         return ["the report stream holds a line that the reporter did not write"]
     planted = evidence.canaries.outcomes
-    seen = {name: tests[name].outcome for name in planted if name in tests}
-    if seen != planted:
-        return [f"{sum(seen.get(n) != planted[n] for n in planted)} canaries came out wrong"]
-    if evidence.code != PYTEST_FAILED:
+    wrong = sum(name in tests and tests[name].outcome != planted[name] for name in planted)
+    if wrong:
+        return [f"{wrong} of {len(planted)} canaries came out wrong"]
+    if _ran_to_the_end(evidence, tests) and evidence.code != PYTEST_FAILED:
         return [f"exit code {evidence.code} does not match the report"]
     return []
 
@@ -156,6 +160,8 @@ def _decide(
         return "error", [f"{_named([name for name, _ in broken])} could not be collected"]
     if tampering := _tampering(evidence, tests):
         return "tampered", tampering
+    if not _ran_to_the_end(evidence, tests):
+        return "incomplete", ["pytest ended before all tests had run; does a file call exit?"]
     return _outcome_of(real, evidence.expected)
 
 
