@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from doubles.graph_ports import EventList, Killed, RecordedSteps
 from inline_snapshot import snapshot
 
 from atos.orchestrator.agents.scripted import ScriptedChat
@@ -12,6 +11,7 @@ from atos.orchestrator.plan import plan_to_json, problems
 from atos.orchestrator.planning import plan
 from atos.orchestrator.planning.graph import PlanRejectedError
 from atos.scheduler.errors import BadRequestError, LengthError
+from doubles.graph_ports import EventList, Killed, RecordedSteps
 
 TWO_TASKS = {
     "summary": "Parse, then print.",

@@ -36,4 +36,5 @@ def result_to_json(result: TaskResult) -> dict[str, Any]:
 
 def result_from_json(data: Mapping[str, Any]) -> TaskResult:
     """Rebuild a result that `result_to_json` wrote."""
-    return TaskResult(**(dict(data) | {"files": tuple(data["files"])}))
+    files: dict[str, Any] = {"files": tuple(data["files"])}
+    return TaskResult(**(dict(data) | files))

@@ -1,0 +1,79 @@
+"""Stubs and signatures of a module, from its syntax tree alone.
+
+A test that passes on a module whose functions all return None proves nothing about it.
+"""
+
+from __future__ import annotations
+
+import ast
+
+
+class _Hollow(ast.NodeTransformer):
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._emptied(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._emptied(node)
+
+    def _emptied(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        # Decorators go, too: they might replace the function, and so its emptiness.
+        keep = [d for d in node.decorator_list if isinstance(d, ast.Name) and d.id in _PLAIN]
+        node.decorator_list = list[ast.expr](keep)
+        node.body = [ast.Return(ast.Constant(None))]
+        return node
+
+
+_PLAIN = frozenset({"staticmethod", "classmethod", "property"})
+
+
+def stub_source(source: str) -> str:
+    """Return the module with every function's body replaced by `return None`.
+
+    Raises:
+        SyntaxError: the source does not compile.
+    """
+    return ast.unparse(ast.fix_missing_locations(_Hollow().visit(ast.parse(source)))) + "\n"
+
+
+def signatures(source: str) -> str:
+    """Return the public functions and classes of a module, one per line, without bodies."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ""
+    lines: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            lines.append(f"class {node.name}:")
+            lines += [f"    {_head(child)}" for child in node.body if _is_public(child)]
+        elif _is_public(node):
+            lines.append(_head(node))
+    return "\n".join(lines)
+
+
+def _is_public(node: ast.stmt) -> bool:
+    function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    return function and (node.name == "__init__" or not node.name.startswith("_"))
+
+
+def _head(node: ast.stmt) -> str:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return ""
+    word = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{word} {node.name}({ast.unparse(node.args)}){returns}"
+
+
+def imported_files(source: str) -> tuple[str, ...]:
+    """Return the files that a test module may get its subjects from, by its imports."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ()
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return tuple(dict.fromkeys(f"{name.replace('.', '/')}.py" for name in names))
