@@ -55,11 +55,11 @@ class ToolBoundary(Middleware):
             with anyio.move_on_after(self._seconds):
                 result = await call_next(await self._without_extras(context))
         except Exception as error:
-            raise ToolError(_text(await self._explain(name, error))) from error
+            raise ToolError((await self._explain(name, error)).to_text()) from error
         if result is None:
             message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
             step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
-            raise ToolError(_text(errors.DeadlineError(message, next_step=step)))
+            raise ToolError(errors.DeadlineError(message, next_step=step).to_text())
         return fit(result) if client() in MODEL_CLIENTS else result
 
     async def _without_extras(self, context: Call) -> Call:
@@ -96,11 +96,6 @@ def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
     )
     message = f"{name} can't be called like that: {said or cause}"
     return errors.BadRequestError(message, next_step="See the tool's input schema.")
-
-
-def _text(error: AtosError) -> str:
-    step = f" Next: {error.next_step}" if error.next_step else ""
-    return f"{error.code}: {error.message}{step}"
 
 
 class AlreadyTold(logging.Filter):

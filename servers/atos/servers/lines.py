@@ -17,6 +17,11 @@ class LineSplitter:
         self._parts: list[bytes] = []
         self._size = 0
 
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished line are kept now."""
+        return sum(len(part) for part in self._parts)
+
     def feed(self, data: bytes) -> list[bytes | None]:
         """Return the lines that end in `data`, without their newline; None for one over the limit."""
         lines: list[bytes | None] = []

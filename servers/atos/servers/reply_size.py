@@ -1,13 +1,12 @@
 """Cuts a tool's reply to what a model's context can bear, and says so.
 
-The structured part and its text are cut alike: first the longest strings, then the ends of the
-longest lists, so that what is left still fits the tool's output schema.
+The structured part and its text are cut alike, the longest strings and lists first, so that what is
+left still fits the tool's output schema.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, cast
 
 from fastmcp.tools import ToolResult
@@ -19,10 +18,8 @@ LIMIT = 32_000
 ROOM = 300
 """Bytes kept for the note and for the marks where something was cut."""
 
-ROUNDS = 64
-"""Cuts tried before a reply of very many small parts is given as text alone."""
-
-Holder = dict[str, Any] | list[Any]
+ITEM_BYTES = 16
+"""What an item of a list counts for: a list may have a sixteenth as many items as a string bytes."""
 
 
 def fit(result: ToolResult, limit: int = LIMIT) -> ToolResult:
@@ -30,7 +27,7 @@ def fit(result: ToolResult, limit: int = LIMIT) -> ToolResult:
     size = _text_size(result.content)
     structured = result.structured_content
     if structured is not None:
-        size = max(size, len(_dump(structured).encode()))
+        size = max(size, _size(structured))
     if size <= limit:
         return result
     texts = [block.text for block in result.content if isinstance(block, TextContent)]
@@ -47,51 +44,40 @@ def fit(result: ToolResult, limit: int = LIMIT) -> ToolResult:
 
 
 def cut_text(text: str, limit: int) -> str:
-    """Return the beginning of `text`, `limit` bytes at most, ending in a mark if cut."""
+    """Return the beginning of `text`, `limit` bytes at most; a mark tells how long it was."""
     raw = text.encode()
     if len(raw) <= limit:
         return text
     mark = f" [... {len(raw)} bytes in all]"
-    return raw[: max(0, limit - len(mark))].decode(errors="ignore") + mark
+    if len(mark) > limit:
+        mark = ""
+    return raw[: limit - len(mark)].decode(errors="ignore") + mark
 
 
 def shrink(value: dict[str, Any], limit: int) -> dict[str, Any]:
-    """Return a copy of a JSON object that takes at most `limit` bytes, by cutting what is longest."""
-    kept: dict[str, Any] = json.loads(_dump(value))
-    for _ in range(ROUNDS):
-        excess = len(_dump(kept).encode()) - limit
-        if excess <= 0:
-            break
-        holder, key = max(_parts(kept), key=lambda part: _weight(part[0][part[1]]))
-        _cut_part(holder, key, excess)
-    return kept
+    """Return a JSON object that takes at most `limit` bytes, as far as cutting can do that.
+
+    One cap is put on every string and every list, the highest that fits: what is short stays whole.
+    """
+    low, high = 0, limit
+    while low < high:
+        cap = (low + high + 1) // 2
+        low, high = (cap, high) if _size(_capped(value, cap)) <= limit else (low, cap - 1)
+    return _capped(value, low)
 
 
-def _parts(value: Holder) -> Iterator[tuple[Any, Any]]:
-    """Yield where every string and every list of the tree stands, as holder and key."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items:
-        if isinstance(item, str | list):
-            yield value, key
-        if isinstance(item, dict | list):
-            yield from _parts(cast("Holder", item))
-
-
-def _weight(part: str | list[Any]) -> int:
-    """Return what a cut there can win: a string's bytes, a list's own items without long strings."""
-    if isinstance(part, str):
-        return len(part.encode())
-    return sum(min(64, len(_dump(item))) for item in part)
-
-
-def _cut_part(holder: Any, key: Any, excess: int) -> None:
-    part = holder[key]
-    if isinstance(part, str):
-        holder[key] = cut_text(part, max(0, len(part.encode()) - excess - 40))
-        return
-    size = len(_dump(part).encode())
-    keep = max(0, int(len(part) * (size - excess) / size) - 1) if size > excess else len(part) // 2
-    holder[key] = part[:keep]
+def _capped(value: Any, cap: int) -> Any:
+    """Return a tree whose strings have at most `cap` bytes, and its lists as many items as fit."""
+    match value:
+        case str():
+            return cut_text(value, cap)
+        case list():
+            items = cast("list[Any]", value)
+            return [_capped(item, cap) for item in items[: cap // ITEM_BYTES]]
+        case dict():
+            return {key: _capped(item, cap) for key, item in cast("dict[str, Any]", value).items()}
+        case _:
+            return value
 
 
 def _says_the_same(texts: list[str], structured: Any) -> bool:
@@ -107,6 +93,10 @@ def _text_size(content: list[ContentBlock]) -> int:
 
 def _block(text: str) -> TextContent:
     return TextContent(type="text", text=text)
+
+
+def _size(value: Any) -> int:
+    return len(_dump(value).encode())
 
 
 def _dump(value: Any) -> str:

@@ -26,12 +26,19 @@ def build_suite(services: Services, names: tuple[str, ...] = NAMES) -> Suite:
     Raises:
         BadConfigError: naming the server and the reason; no server is left out in silence.
     """
-    logging.getLogger("fastmcp.server.server").addFilter(AlreadyTold())
+    quiet_fastmcp()
     import pathlib  # TEMPORARY until the five stand
 
     here = pathlib.Path(__file__).parent
     names = tuple(n for n in names if (here / n / "server.py").exists())
     return {name: _build(name, services) for name in names}
+
+
+def quiet_fastmcp() -> None:
+    """Keep fastmcp from logging what the boundary tells or logs anyway."""
+    log = logging.getLogger("fastmcp.server.server")
+    if not any(isinstance(known, AlreadyTold) for known in log.filters):
+        log.addFilter(AlreadyTold())
 
 
 def _build(name: str, services: Services) -> FastMCP:

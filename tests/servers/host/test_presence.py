@@ -1,0 +1,47 @@
+"""When the host may end for idleness."""
+
+import anyio
+
+from atos.servers.presence import Presence
+from atos.servers.services import BusyChecks
+
+
+async def test_an_empty_host_ends_after_the_time() -> None:
+    presence = Presence(BusyChecks())
+    with anyio.fail_after(2):
+        await presence.wait_idle(0.05)
+
+
+async def test_a_connection_holds_it_and_its_end_starts_the_clock_anew() -> None:
+    presence = Presence(BusyChecks())
+    ended: list[float] = []
+
+    async def watch() -> None:
+        await presence.wait_idle(0.1)
+        ended.append(anyio.current_time())
+
+    left = 0.0
+    async with anyio.create_task_group() as tasks:
+        with presence.one():
+            tasks.start_soon(watch)
+            await anyio.sleep(0.3)
+            assert ended == []
+            assert presence.connections == 1
+        left = anyio.current_time()
+    assert 0.1 <= ended[0] - left < 2
+
+
+async def test_a_goal_that_runs_holds_it() -> None:
+    running = True
+
+    async def busy() -> bool:
+        return running
+
+    checks = BusyChecks()
+    checks.add(busy)
+    with anyio.move_on_after(0.3) as scope:
+        await Presence(checks).wait_idle(0.05)
+    assert scope.cancelled_caught
+    running = False
+    with anyio.fail_after(2):
+        await Presence(checks).wait_idle(0.05)
