@@ -265,7 +265,7 @@ async def test_the_shipped_model_is_checked_against_its_checksum_once(
 ) -> None:
     mini = tmp_path / "atos-mini.gguf"
     mini.write_bytes(files[1].read_bytes())
-    checksum = mini.with_suffix(".sha256")
+    checksum = mini.with_name(f"{mini.name}.sha256")
     engine = LlamaCpp(Settings(home=tmp_path, workspaces=tmp_path), mini=mini)
     spec = ModelSpec("atos-mini", "", 512, 1)
 

@@ -153,13 +153,13 @@ class LlamaCpp:
 
 
 def check_sha256(weights: Path) -> None:
-    """Compare a file with the checksum beside it (`<stem>.sha256`).
+    """Compare a file with the checksum beside it (`<name>.sha256`).
 
     Raises:
         LoadFailedError: they differ, or one of them is missing.
     """
     try:
-        wanted = weights.with_suffix(".sha256").read_text(encoding="ascii").split()[0]
+        wanted = weights.with_name(f"{weights.name}.sha256").read_text(encoding="ascii").split()[0]
         found = hashlib.sha256(weights.read_bytes()).hexdigest()
     except (OSError, ValueError, IndexError) as error:
         message = f"{weights.name} can't be checked: {error}"
