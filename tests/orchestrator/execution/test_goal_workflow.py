@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -51,6 +51,14 @@ async def submit(crew: Crew, goal: str = "g1", limits: Limits | None = None) -> 
 
 async def view_of(crew: Crew, goal: str = "g1") -> GoalView:
     return fold(crew.events.read(goal))
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        await anyio.sleep(0.01)
+    raise AssertionError
 
 
 def log_of(repository: str) -> list[str]:
@@ -174,9 +182,7 @@ async def test_a_goal_that_was_interrupted_ends_like_one_that_was_not(atos_home:
     crew = crew_of(load_settings(), Plan((task(1), task(2))), work)
     async with working(crew):
         await submit(crew)
-        with anyio.fail_after(10):
-            while not ("T2" in work.alive and crew.events.count("g1", "task_done") == 1):
-                await anyio.sleep(0.01)
+        await until(lambda: "T2" in work.alive and crew.events.count("g1", "task_done") == 1)
     interrupted = [e.kind for e in crew.events.read("g1")]
     async with working(crew):
         await crew.runtime.result("g1")

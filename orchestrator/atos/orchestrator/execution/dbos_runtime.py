@@ -40,6 +40,8 @@ from atos.orchestrator.ports import Json
 from atos.scheduler.errors import AtosError, from_wire
 
 THREADS = 32
+LEAVE_SECONDS = 1.0
+"""How long bodies may take to clean up when the worker ends."""
 
 
 class DbosRuntime(DbosClient):
@@ -51,6 +53,7 @@ class DbosRuntime(DbosClient):
         self._name = name
         self.scopes = RunningScopes()
         self._bodies: dict[str, Callable[[Json], Any]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def submit(self, body: str, run: str, argument: Json, *, queue: str) -> None:
         """See `RuntimeClient`; inside a body the submission is recorded, like a step."""
@@ -112,7 +115,7 @@ class DbosRuntime(DbosClient):
             }
         )
         for name, body in bodies.items():
-            self._bodies[name] = DBOS.workflow(name=name)(_own_coroutine(body))
+            self._bodies[name] = DBOS.workflow(name=name)(self._tracked(body))
         DBOS.listen_queues(list(QUEUES))
         DBOS.launch()
         try:
@@ -121,10 +124,32 @@ class DbosRuntime(DbosClient):
         finally:
             self._bodies.clear()
             with anyio.CancelScope(shield=True):
+                await self._leave_unfinished()
                 await anyio.to_thread.run_sync(_destroy)
             # DBOS made its own pool of threads the loop's default, and has just shut it down.
             loop = asyncio.get_running_loop()
             loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="after-dbos"))
+
+    def _tracked(self, body: Body) -> Callable[[Json], Awaitable[Json]]:
+        """Wrap a body in a function of its own, which DBOS can mark, and know its task."""
+
+        async def run(argument: Json) -> Json:
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.add(task)
+            try:
+                return await body(argument)
+            finally:
+                self._tasks.discard(task)
+
+        return run
+
+    async def _leave_unfinished(self) -> None:
+        """Cancel the bodies at work: nothing is recorded, so they go on in the next worker."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LEAVE_SECONDS)
 
     def _recover(self, executor: str) -> None:
         """Queue what earlier incarnations of this worker's name left in the middle."""
@@ -134,15 +159,6 @@ class DbosRuntime(DbosClient):
         if ours:
             # No public face offers this; pinned by tests/orchestrator/execution/test_dbos_contract.py.
             DBOS._recover_pending_workflows(ours)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-
-
-def _own_coroutine(body: Body) -> Callable[[Json], Awaitable[Json]]:
-    """Wrap a body: DBOS marks the function that it registers, and a bound method can't be marked."""
-
-    async def run(argument: Json) -> Json:
-        return await body(argument)
-
-    return run
 
 
 def _destroy() -> None:

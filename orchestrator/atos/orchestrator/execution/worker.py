@@ -44,7 +44,8 @@ from atos.scheduler.settings import Settings, load_settings
 ROLE = "worker"
 LOCK_SECONDS = 15.0
 """How long to wait for a predecessor that is just ending."""
-DRAIN_SECONDS = 1.0
+DRAIN_SECONDS = 1.5
+"""How long the end may take: the cleaning up of steps, and of DBOS."""
 RECOVERED = declare("worker.recovered")
 READY = declare("worker.ready")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -99,7 +100,6 @@ async def serve(settings: Settings, control: Control | None, hire: Hire) -> None
             crashpoint(READY)
             await _until_end(worker, control)
             _end_for_sure()
-            worker.stop()
     finally:
         lock.release()
 
@@ -134,11 +134,6 @@ class Worker:
         """Remove the worktrees of goals that have ended."""
         live = await anyio.to_thread.run_sync(self.events.unfinished)
         await sweep(self._settings.home, live)
-
-    def stop(self) -> None:
-        """Cancel every step at work; their goals stay unfinished, for the next worker."""
-        for goal in self._runtime.scopes.goals():
-            self._runtime.scopes.cancel(goal)
 
 
 @asynccontextmanager
@@ -213,7 +208,9 @@ class CancelledQuietly(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep everything else."""
-        return "cancelled" not in record.getMessage().lower()
+        raised = record.exc_info[0] if record.exc_info else None
+        why = raised.__name__ if raised else record.getMessage()
+        return "cancelled" not in why.lower()
 
 
 def _log_to_stderr(level: str) -> None:

@@ -1,0 +1,80 @@
+"""A real worker process whose crew are doubles: run as `python -m doubles.double_worker`.
+
+DOUBLE_SECONDS is how long each task takes; DOUBLE_CHILD=1 makes each task wait for a child process.
+"""
+
+import os
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from atos.orchestrator.agents.roles import Profile
+from atos.orchestrator.debugging import TaskResult
+from atos.orchestrator.execution.crew import Crew
+from atos.orchestrator.execution.dbos_runtime import DbosRuntime
+from atos.orchestrator.execution.event_store import EventStore
+from atos.orchestrator.execution.worker import run
+from atos.orchestrator.plan import Plan
+from atos.orchestrator.ports import Chat, Emit, Json, Steps, Tools
+from atos.orchestrator.task import Task
+from atos.scheduler.client import SchedulerClient
+from atos.scheduler.settings import Settings
+from doubles.crew_doubles import GivenPlan, OneReply, PassingTools, TimedWork
+
+PLAN = Plan(
+    (
+        Task("T1", "First", files=("first.py",)),
+        Task("T2", "Second", files=("second.py",)),
+        Task("T3", "Third", files=("third.py",), depends_on=("T1",)),
+    )
+)
+CHILD = "599"
+"""The child is `sleep` with this argument."""
+
+
+class WithChild(TimedWork):
+    """A task that waits for a child process, as one does whose tests run in a sandbox."""
+
+    async def __call__(
+        self,
+        task: Task,
+        workspace: Path,
+        profile: Profile,
+        steps: Steps,
+        chat: Chat,
+        tools: Tools,
+        emit: Emit,
+    ) -> TaskResult:
+        async def code() -> Json:
+            async with await anyio.open_process(["sleep", CHILD]) as child:
+                emit("warning", {"text": "child", "pid": child.pid}, key="child")
+                await child.wait()
+            return {}
+
+        await steps("code", code)
+        return TaskResult("done", rounds=0)
+
+
+@asynccontextmanager
+async def hire(
+    settings: Settings, runtime: DbosRuntime, events: EventStore, scheduler: SchedulerClient
+) -> AsyncGenerator[Crew]:
+    """Yield the doubles."""
+    seconds = float(os.environ.get("DOUBLE_SECONDS", "0.2"))
+    kind = WithChild if os.environ.get("DOUBLE_CHILD") else TimedWork
+    yield Crew(
+        settings=settings,
+        runtime=runtime,
+        events=events,
+        chat=lambda _goal, _task: OneReply(),
+        tools=PassingTools(),
+        plan=GivenPlan(PLAN),
+        debug=kind({task.id: seconds for task in PLAN.tasks}),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(hire))

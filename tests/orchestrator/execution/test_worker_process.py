@@ -1,0 +1,174 @@
+"""The worker as a process: killed, cancelled, left alone. Models and sandbox are doubles."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from atos.orchestrator.events import fold
+from atos.orchestrator.execution.database import open_database
+from atos.orchestrator.execution.dbos_client import DbosClient
+from atos.orchestrator.execution.event_store import EventStore
+from atos.orchestrator.execution.order import GOAL, GoalOrder, order_to_json
+from atos.orchestrator.execution.runtime import GOALS
+from atos.orchestrator.goal import GoalView
+from atos.scheduler.settings import load_settings
+from doubles.worker_harness import HostedWorker
+
+pytestmark = pytest.mark.timeout(90)
+
+MOMENT = 1_700_000_000.0
+"""The goal's commits carry it, so that two runs can be compared commit by commit."""
+
+
+class House:
+    """The database as the host sees it."""
+
+    def __init__(self) -> None:
+        settings = load_settings()
+        settings.prepare()
+        self.log = settings.logs / "worker.log"
+        engine = open_database(settings)
+        self.events = EventStore(engine)
+        self.events.create()
+        self.client = DbosClient(engine)
+        self.client.prepare()
+
+    async def submit(self, goal: str = "g1") -> None:
+        self.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
+        order = GoalOrder(goal, "Do it", "do-it", "general", submitted_at=MOMENT)
+        order = order_to_json(order) | {"limits": {"seconds": 1e12, "model_calls": 10}}
+        await self.client.submit(GOAL, goal, order, queue=GOALS)
+
+    def view(self, goal: str = "g1") -> GoalView:
+        return fold(self.events.read(goal))
+
+    def until(
+        self, holds: Callable[[GoalView], bool], *, goal: str = "g1", seconds: float = 30
+    ) -> GoalView:
+        deadline = time.monotonic() + seconds
+        while not holds(view := self.view(goal)):
+            assert time.monotonic() < deadline, view
+            time.sleep(0.02)
+        return view
+
+
+@pytest.fixture
+def house(atos_home: Path) -> House:
+    return House()
+
+
+def git(repository: str, *command: str) -> str:
+    done = ["git", "-C", repository, *command]
+    return subprocess.run(done, capture_output=True, text=True, check=True).stdout
+
+
+def effects(repository: str) -> list[str]:
+    """The effect keys of all commits, each as often as it occurs."""
+    return sorted(git(repository, "log", "--format=%(trailers:key=Atos-Effect,valueonly)").split())
+
+
+def alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def tree(repository: str) -> str:
+    return git(repository, "rev-parse", "HEAD^{tree}").strip()
+
+
+@pytest.mark.parametrize(
+    "point", ["goal.intake.after", "task.commit.after", "goal.integrate.after"]
+)
+async def test_killed_at_a_crash_point_the_goal_ends_with_the_same_tree(
+    house: House, point: str
+) -> None:
+    await house.submit()
+    with HostedWorker(house.log, ATOS_CRASHPOINT=point) as first:
+        first.process.wait(30)
+    with HostedWorker(house.log, ATOS_CRASHPOINT=point) as second:
+        killed = house.until(lambda view: view.state == "success")
+        await house.submit("g2")
+        unharmed = house.until(lambda view: view.state == "success", goal="g2")
+        second.hang_up()
+        second.process.wait(5)
+
+    assert first.process.returncode == -9
+    assert {task.state for task in killed.tasks} == {"done"}
+    assert effects(killed.repository) == [
+        f"g1:{effect}" for effect in ("T1", "T2", "T3", "record", "scaffold")
+    ]
+    assert tree(killed.repository) == tree(unharmed.repository)
+    assert git(killed.repository, "status", "--porcelain") == ""
+
+
+async def all_gone(pids: list[int]) -> None:
+    for _ in range(500):
+        if not any(alive(pid) for pid in pids):
+            return
+        await anyio.sleep(0.01)
+
+
+async def test_cancelling_ends_everything_within_a_second(house: House) -> None:
+    await house.submit()
+    with HostedWorker(house.log, DOUBLE_CHILD="1") as worker:
+        house.until(lambda _: house.events.count("g1", "warning") == 2)
+        children = [e.data["pid"] for e in house.events.read("g1") if e.kind == "warning"]
+        begun = time.monotonic()
+        await house.client.cancel("g1")
+        house.events.append("g1", "goal_finished", {"state": "cancelled"}, key="end")
+        worker.tell(op="cancel", goal="g1")
+        await all_gone(children)
+        took = time.monotonic() - begun
+        worker.hang_up()
+        worker.process.wait(5)
+
+    assert len(children) == 2
+    assert took < 1.0
+    assert not (load_settings().home / "worktrees" / "g1").exists()
+    assert "Traceback" not in house.log.read_text()
+
+
+@pytest.mark.parametrize("how", [HostedWorker.hang_up, HostedWorker.end_by_signal])
+async def test_a_worker_ends_with_its_host_or_on_a_signal_and_leaves_no_child(
+    house: House, how: Callable[[HostedWorker], None]
+) -> None:
+    await house.submit()
+    with HostedWorker(house.log, DOUBLE_CHILD="1") as worker:
+        house.until(lambda _: house.events.count("g1", "warning") == 2)
+        begun = time.monotonic()
+        how(worker)
+        code = worker.process.wait(5)
+        took = time.monotonic() - begun
+    children = [e.data["pid"] for e in house.events.read("g1") if e.kind == "warning"]
+
+    assert code == 0
+    assert took < 2.5
+    assert not any(alive(pid) for pid in children)
+    assert house.view().state == "running"
+
+
+async def test_the_host_hears_when_the_worker_is_ready_and_of_every_event(house: House) -> None:
+    with HostedWorker(house.log) as worker:
+        ready = worker.hear()
+        await house.submit()
+        last = house.until(lambda view: view.state == "success").seq
+        event = worker.until(op="event", seq=last)
+
+    assert ready == {"op": "ready"}
+    assert event == {"op": "event", "goal": "g1", "seq": last}
+
+
+async def test_a_second_worker_waits_for_the_first_one_to_end(house: House) -> None:
+    with HostedWorker(house.log) as first:
+        assert first.hear() == {"op": "ready"}
+        with HostedWorker(house.log) as second:
+            with pytest.raises(TimeoutError):
+                second.hear(3)
+            first.hang_up()
+            ready = second.until(op="ready")
+
+    assert ready == {"op": "ready"}
