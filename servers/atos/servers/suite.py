@@ -27,10 +27,6 @@ def build_suite(services: Services, names: tuple[str, ...] = NAMES) -> Suite:
         BadConfigError: naming the server and the reason; no server is left out in silence.
     """
     quiet_fastmcp()
-    import pathlib  # TEMPORARY until the five stand
-
-    here = pathlib.Path(__file__).parent
-    names = tuple(n for n in names if (here / n / "server.py").exists())
     return {name: _build(name, services) for name in names}
 
 
