@@ -77,7 +77,7 @@ class Files:
             try:
                 text = self.read_text(path)
             except AtosError as error:
-                parts.append(f"{path}: Error - {error.code}: {error}")
+                parts.append(f"{path}: Error - {error.code}: {error.message}")
                 continue
             if len(text) > left:
                 parts.append(f"{path}: Error - too_big: ask for it alone")

@@ -5,7 +5,7 @@
            rename -> fsync folder; never in place, so a kill leaves the old content or the new one
 
 What stays open: a process of the same user outside any sandbox can move an opened folder out of the
-root; `_folder` looks where it lies before each change, which narrows that window and can't close it.
+root, and the write goes along. `_real_parts` looks where it lies before and after, so it is not silent.
 """
 
 from __future__ import annotations
@@ -177,11 +177,13 @@ class ConfinedRoot:
         if len(data) > MAX_BYTES:
             message = f"the content has {len(data)} bytes, at most {MAX_BYTES} are allowed"
             raise TooBigError(message, next_step="Write several smaller files.")
+        self._guard(parts)  # said even where the folder is missing
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             self._guard((*real, parts[-1]))
             with self._locked(folder):
                 mode = self._replaceable(folder, parts, expected)
                 _replace(folder, parts[-1], data, mode)
+            self._real_parts(folder, parts[:-1])
 
     def make_directory(self, parts: Parts) -> None:
         """Make a folder and those above it; it may be there already."""
