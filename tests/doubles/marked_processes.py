@@ -1,7 +1,10 @@
-"""Finding processes of a test by a word in their command line or environment-free arguments."""
+"""Finding the processes of a test by a word among their arguments."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import anyio.to_thread
 
 
 def running_with(word: str) -> list[int]:
@@ -20,9 +23,19 @@ def running_with(word: str) -> list[int]:
     return found
 
 
-def wait_until_gone(word: str, seconds: float = 5.0) -> list[int]:
-    """Return what still runs with the word after at most so many seconds."""
+def looked_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Look until the condition holds or the time is over; return whether it holds."""
     deadline = time.monotonic() + seconds
-    while (left := running_with(word)) and time.monotonic() < deadline:
+    while not (holds := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return left
+    return holds
+
+
+async def comes_true(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Look from a thread until the condition holds or the time is over."""
+    return await anyio.to_thread.run_sync(looked_until, condition, seconds)
+
+
+async def gone(word: str, seconds: float = 5.0) -> bool:
+    """Return whether nothing runs with the word any more, after at most so many seconds."""
+    return await comes_true(lambda: not running_with(word), seconds)

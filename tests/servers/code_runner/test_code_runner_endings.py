@@ -6,19 +6,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
-from doubles.marked_processes import running_with, wait_until_gone
 
 from atos.scheduler.errors import BusyError
 from atos.servers.code_runner import runner as runner_module
 from atos.servers.code_runner import workplace
 from atos.servers.code_runner.runner import Runner, Script
+from doubles.marked_processes import comes_true, gone, running_with
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -33,10 +32,8 @@ time.sleep(60)
 """
 
 
-async def wait_for(word: str, count: int) -> None:
-    with anyio.fail_after(15):
-        while len(running_with(word)) < count:
-            await anyio.sleep(0.02)
+async def started(word: str, count: int) -> None:
+    assert await comes_true(lambda: len(running_with(word)) >= count, 15)
 
 
 def run_folders() -> set[str]:
@@ -47,11 +44,11 @@ async def test_cancelling_ends_every_process_and_removes_the_folder(
     runner: Runner, workspace: Path
 ) -> None:
     marker = f"cancelled{secrets.token_hex(6)}"
-    before = run_folders()
+    before, began = run_folders(), 0.0
     async with anyio.create_task_group() as group:
         script = Script(code=SLEEPERS.format(marker=marker))
-        group.start_soon(lambda: runner.script(workspace, [workspace], script, timeout=30))
-        await wait_for(marker, 2)
+        group.start_soon(lambda: runner.script(workspace, [workspace], script, seconds=30))
+        await started(marker, 2)
         began = time.monotonic()
         group.cancel_scope.cancel()
     assert time.monotonic() - began < 3
@@ -66,29 +63,33 @@ from atos.servers.code_runner.runner import Runner, Script
 
 async def main():
     folder = Path(sys.argv[1])
-    await Runner().script(folder, [folder], Script(code=sys.argv[2]), timeout=30)
+    await Runner().script(folder, [folder], Script(code=sys.argv[2]), seconds=30)
 
 anyio.run(main)
 """
 
 
-async def test_a_killed_host_leaves_no_process_and_no_folder(workspace: Path) -> None:
+@pytest.fixture
+def killed_host(workspace: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
+    """A process of its own that runs the sleepers; its marker; where it keeps its folders."""
     marker = f"killed{secrets.token_hex(6)}"
     with tempfile.TemporaryDirectory(prefix="atos") as temporary:
-        environment = {**os.environ, "TMPDIR": temporary}
-        command = [sys.executable, "-c", textwrap.dedent(HOST), str(workspace)]
-        host = subprocess.Popen([*command, SLEEPERS.format(marker=marker)], env=environment)
-        try:
-            await wait_for(marker, 3)  # the host's own arguments hold the marker too
-        finally:
-            host.send_signal(signal.SIGKILL)
-            host.wait()
-        left = await anyio.to_thread.run_sync(wait_until_gone, marker)
-        with anyio.move_on_after(5):
-            while list(Path(temporary).iterdir()):
-                await anyio.sleep(0.02)
-        assert left == []
-        assert list(Path(temporary).iterdir()) == []
+        command = [sys.executable, "-c", HOST, str(workspace), SLEEPERS.format(marker=marker)]
+        host = subprocess.Popen(command, env={**os.environ, "TMPDIR": temporary})
+        yield host, marker, Path(temporary)
+        host.kill()
+        host.wait()
+
+
+async def test_a_killed_host_leaves_no_process_and_no_folder(
+    killed_host: tuple[subprocess.Popen[bytes], str, Path],
+) -> None:
+    host, marker, temporary = killed_host
+    await started(marker, 3)  # the host's own arguments hold the marker too
+    host.send_signal(signal.SIGKILL)
+    host.wait()
+    assert await gone(marker)
+    assert await comes_true(lambda: not list(temporary.iterdir()))
 
 
 async def test_a_killed_supervisor_is_told_and_takes_the_code_with_it(
@@ -99,16 +100,14 @@ async def test_a_killed_supervisor_is_told_and_takes_the_code_with_it(
     causes: list[str] = []
 
     async def run() -> None:
-        result = await best_runner.script(workspace, [workspace], Script(code=code), timeout=30)
+        result = await best_runner.script(workspace, [workspace], Script(code=code), seconds=30)
         causes.append(result.cause)
 
     await best_runner.ladder()
     async with anyio.create_task_group() as group:
         group.start_soon(run)
-        with anyio.fail_after(10):
-            while not (launched := children_running("launch.py")):
-                await anyio.sleep(0.02)
-        for supervisor in launched:
+        assert await comes_true(lambda: bool(children_running("launch.py")))
+        for supervisor in children_running("launch.py"):
             os.kill(supervisor, signal.SIGKILL)
     assert causes == ["lost"]
     assert children_running("launch.py") == []
@@ -129,13 +128,13 @@ async def test_a_call_whose_turn_never_comes_is_told_so(
         for _ in range(os.cpu_count() or 1):
             script = Script(code=SLEEPERS.format(marker=marker))
             group.start_soon(
-                lambda s=script: best_runner.script(workspace, [workspace], s, timeout=1)
+                lambda s=script: best_runner.script(workspace, [workspace], s, seconds=1)
             )
-        await wait_for(marker, 1)
+        await started(marker, 1)
         with pytest.raises(BusyError):
-            await best_runner.script(workspace, [workspace], Script(code="1"), timeout=1)
+            await best_runner.script(workspace, [workspace], Script(code="1"), seconds=1)
         group.cancel_scope.cancel()
-    assert wait_until_gone(marker) == []
+    assert await gone(marker)
 
 
 def test_old_folders_of_killed_runs_are_swept_and_young_ones_kept(

@@ -27,6 +27,10 @@ GOOD = "def add(a, b):\n    return a + b\n"
 BAD = "def add(a, b):\n    return a - b\n"
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def judged(
     runner: Runner,
     folder: Path,
@@ -35,13 +39,13 @@ async def judged(
     policy: Policy = "general",
     chosen: tuple[str, ...] = (),
     overlay: Mapping[str, str] | None = None,
-    timeout: float = 10.0,
+    seconds: float = 10.0,
 ) -> PytestRun:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return await runner.tests(
-        folder, [folder], chosen=chosen, overlay=overlay, policy=policy, timeout=timeout
+        folder, [folder], chosen=chosen, overlay=overlay, policy=policy, seconds=seconds
     )
 
 
@@ -49,7 +53,7 @@ async def test_right_code_passes_on_every_rung(runner: Runner, workspace: Path) 
     run = await judged(runner, workspace, {"impl.py": GOOD, "test_impl.py": TESTS})
     assert (run.judgement.state, run.judgement.passed, run.split) == ("passed", 2, False)
     assert 0 < run.started_at < run.ended_at
-    assert sorted(p.name for p in workspace.iterdir()) == ["impl.py", "test_impl.py"]
+    assert names_in(workspace) == ["impl.py", "test_impl.py"]
 
 
 async def test_right_code_passes_in_split_mode_on_every_rung(
@@ -274,7 +278,7 @@ def test_files(tmp_path, monkeypatch, capsys, caplog):
 
 async def test_a_hanging_test_is_ended_at_its_limit(best_runner: Runner, workspace: Path) -> None:
     files = {"impl.py": "def add(a, b):\n    while True: pass\n", "test_impl.py": TESTS}
-    run = await judged(best_runner, workspace, files, timeout=1.5)
+    run = await judged(best_runner, workspace, files, seconds=1.5)
     assert (run.judgement.state, run.judgement.digest.splitlines()[0]) == (
         "timeout",
         "timeout: 0 of 0 tests passed",

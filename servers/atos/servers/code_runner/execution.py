@@ -7,9 +7,11 @@ after a cancellation is closing a socket and waiting, in a shield with a deadlin
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from atos.servers.code_runner.inside.job import Job
 
@@ -28,6 +31,7 @@ OUTPUT_BYTES = 200_000
 FLOOD_FACTOR = 8
 """Output beyond this many times what is kept ends the run."""
 REPORT_BYTES = 8 * 2**20
+START_SECONDS = 3.0
 GRACE_SECONDS = 6.0
 """For the launcher's own start and end, beyond the run's wall time."""
 CLEAN_UP_SECONDS = 4.0
@@ -97,6 +101,8 @@ def sandbox_environment(job: Job) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "OMP_NUM_THREADS": "2",  # one thread per core of a large machine breaks the limits
+        "OPENBLAS_NUM_THREADS": "2",
     }
 
 
@@ -121,6 +127,7 @@ class Launcher:
 
     def __init__(self, job: Job, stdin: Path | None) -> None:
         self.key = secrets.token_bytes(32)
+        self.ended = False
         self.control, theirs_control = socket.socketpair()
         self.report, theirs_report = socket.socketpair()
         channels = (theirs_control.fileno(), theirs_report.fileno())
@@ -147,12 +154,16 @@ class Launcher:
             theirs_report.close()
             if source:
                 source.close()
-        for end in (self.control, self.report):
-            end.setblocking(False)
         for pipe in self._pipes():
             os.set_blocking(pipe.fileno(), False)
-        self.control.send(job.to_json().encode() + b"\n")
-        self.report.send(self.key)
+        for end, message in (
+            (self.control, job.to_json().encode() + b"\n"),
+            (self.report, self.key),
+        ):
+            end.settimeout(START_SECONDS)  # the launcher reads it at once, or has died
+            with contextlib.suppress(OSError):
+                end.sendall(message)
+            end.setblocking(False)
 
     def _pipes(self) -> tuple[Any, Any]:
         return self.process.stdout, self.process.stderr
@@ -171,6 +182,7 @@ class Launcher:
                 await _drain(lambda: self.control.recv(CHUNK), self.control.fileno(), told)
         for line in told.data.splitlines():
             outcome.told |= json.loads(line)
+        self.ended = bool(outcome.told)
 
     async def _drain_output(self, pipe: Any, kept: Kept, outcome: Outcome) -> None:
         descriptor = pipe.fileno()
@@ -184,16 +196,22 @@ class Launcher:
 
         await _drain(read, descriptor, kept)
 
+    def _wait_or_kill(self) -> None:
+        try:
+            self.process.wait(CLEAN_UP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
     async def close(self) -> None:
         """End the run if it still goes on, and wait until the launcher is gone."""
         self.control.close()
         self.report.close()
-        with anyio.CancelScope(shield=True), anyio.move_on_after(CLEAN_UP_SECONDS):
-            while self.process.poll() is None:  # noqa: ASYNC110 - no event exists on every kernel
-                await anyio.sleep(0.002)
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._wait_or_kill)
+        if not self.ended:  # a supervisor that was killed can't have killed what it watched
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         for pipe in self._pipes():
             pipe.close()
 

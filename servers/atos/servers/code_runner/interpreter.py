@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import site
 import sys
@@ -28,10 +29,17 @@ def _too_wide(path: str) -> bool:
     return path == "/" or home.is_relative_to(path)
 
 
+def _where_pytest_is() -> list[str]:
+    spec = importlib.util.find_spec("pytest")
+    return [str(Path(spec.origin).parent.parent)] if spec and spec.origin else []
+
+
 @cache
 def interpreter() -> Interpreter:
     """Describe the running interpreter; links are followed, because an installation may be one."""
-    packages = [entry for entry in site.getsitepackages() if Path(entry).is_dir()]
+    listed = [*site.getsitepackages(), *_where_pytest_is()]
+    listed += [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    packages = [entry for entry in dict.fromkeys(listed) if Path(entry).is_dir()]
     named = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *packages]
     named += [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib")]
     named += [str(Path(os.path.realpath(sys.executable)).parent.parent)]

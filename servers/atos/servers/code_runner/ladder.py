@@ -135,13 +135,14 @@ async def holds(rung: Rung, ladder: Ladder) -> str:
         port = str(door.getsockname()[1])
         limits = Limits(wall=PROBE_SECONDS)
         job = job_in(
-            place, rung, ladder, kind="probe", target=str(target), arguments=(port,), limits=limits
-        )
+            place, rung, ladder, kind="probe", target=str(target), arguments=(port,),
+            catalogue=rung == "seccomp", limits=limits,
+        )  # fmt: skip
         outcome = await execute(job)
         written = len(list(elsewhere.scratch.iterdir())) > 1
     records = read_stream(bytes(outcome.report.data), outcome.key).records
     held = next((r["held"] for r in records if r["event"] == "probe"), None)
-    if held is None:
+    if not held:
         lines = outcome.stderr.text.strip().splitlines()
         return lines[-1][:200] if lines else outcome.cause or f"ended with {outcome.code}"
     open_doors = [name for name, closed in held.items() if not closed] + ["write"] * written

@@ -30,6 +30,7 @@ CALL_SECONDS = 44.0
 """A call, waiting and clean-up included, ends within this; hosts give up a little later."""
 SYNTAX_SECONDS = 10.0
 STDIN_BYTES = 2**20
+ARGUMENT_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Runner:
         *,
         chosen: Sequence[str] = (),
         overlay: Mapping[str, str] | None = None,
-        timeout: float = 30.0,  # noqa: ASYNC109 - limits the sandboxed run, not this call
+        seconds: float = 30.0,
         policy: Policy = "general",
     ) -> PytestRun:
         """Stage a folder, run its tests in the sandbox, and judge them.
@@ -132,13 +133,14 @@ class Runner:
         Raises:
             AtosError: bad arguments, no sandbox that is strong enough, or no turn in time.
         """
-        wall, wanted = checked_timeout(timeout), targets(chosen)
+        wall, wanted = checked_timeout(seconds), targets(chosen)
         ladder = await self.ladder()
         rung = ladder.choose(policy)
         async with self._place(wall) as place:
             canaries = new_canaries()
-            await anyio.to_thread.run_sync(_stage, path, roots, place, overlay or {}, canaries)
-            steering = _steering_in(place.code)
+            steering = await anyio.to_thread.run_sync(
+                _stage, path, roots, place, overlay or {}, canaries
+            )
             job = job_in(
                 place, rung, ladder, kind="pytest", arguments=wanted, canary=canaries.file,
                 catalogue=policy == "catalogue", limits=Limits(wall=wall),
@@ -152,14 +154,17 @@ class Runner:
         roots: Sequence[Path],
         script: Script,
         *,
-        timeout: float = 30.0,  # noqa: ASYNC109 - limits the sandboxed run, not this call
+        seconds: float = 30.0,
     ) -> ScriptRun:
         """Stage a folder and run a script in the copy, which is thrown away afterwards.
 
         Raises:
             AtosError: bad arguments, no sandbox that is strong enough, or no turn in time.
         """
-        wall = checked_timeout(timeout)
+        wall = checked_timeout(seconds)
+        if (size := sum(map(len, script.arguments))) > ARGUMENT_CHARACTERS:
+            message = f"the arguments have {size} characters, more than {ARGUMENT_CHARACTERS}"
+            raise BadRequestError(message, next_step="Hand long input over by `stdin` or a file.")
         ladder = await self.ladder()
         rung = ladder.choose("general")
         async with self._place(wall) as place:
@@ -199,9 +204,10 @@ def _stage(
     place: Workplace,
     overlay: Mapping[str, str],
     canaries: Canaries,
-) -> None:
+) -> list[str]:
     staging.stage_folder(path, roots, place.code)
     staging.put(place.code, {**overlay, canaries.file: canaries.text})
+    return _steering_in(place.code)
 
 
 def _stage_sources(path: Path | None, roots: Sequence[Path], source: str, place: Workplace) -> None:
@@ -218,7 +224,8 @@ def _script_file(script: Script, place: Workplace) -> str:
         message = "exactly one of `code` and `file` says what to run"
         raise BadRequestError(message, next_step="Give the text of a script, or a file's path.")
     if script.code:
-        name = f"{place.folder.name}.py"  # no file of the workspace has this name
+        taken = (place.code / "script.py").exists()
+        name = f"{place.folder.name}.py" if taken else "script.py"
         staging.put(place.code, {name: script.code})
         return name
     file = relative_path(script.file)

@@ -178,7 +178,7 @@ class Tools:
         configuration files are not read.
         """
         run = await self._runner.tests(
-            Path(path), roots(), chosen=tests, overlay=overlay, timeout=timeout_s, policy=policy
+            Path(path), roots(), chosen=tests, overlay=overlay, seconds=timeout_s, policy=policy
         )
         return _verdict(run)
 
@@ -197,7 +197,7 @@ class Tools:
         access to other files.
         """
         script = Script(code, file, tuple(args), stdin)
-        run = await self._runner.script(Path(path), roots(), script, timeout=timeout_s)
+        run = await self._runner.script(Path(path), roots(), script, seconds=timeout_s)
         return _script_result(run)
 
     async def check_syntax(self, path: Place = "", source: Source = "") -> SyntaxReport:

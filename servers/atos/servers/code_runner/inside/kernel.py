@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 PR_SET_PDEATHSIG = 1
@@ -45,6 +46,8 @@ def prctl(option: int, *arguments: int) -> int:
     Raises:
         OSError: with the kernel's errno.
     """
+    if not hasattr(_libc, "prctl"):
+        raise OSError(errno.ENOSYS, "prctl is not to be had on this system")
     padded = (*arguments, 0, 0, 0, 0)[:4]
     words = [ctypes.c_ulong(argument) for argument in padded]
     return _checked(_libc.prctl(ctypes.c_int(option), *words), f"prctl {option}")

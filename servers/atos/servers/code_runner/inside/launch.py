@@ -66,7 +66,7 @@ def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
     channel.close()
     confine.confine(job, supervisor)
     if job.kind == "probe":
-        emit(probe_job.run(job))
+        emit(probe_job.run(job, remote))
         return 0
     pytest_job.prepare_path(job)
     if remote is not None:
@@ -76,12 +76,11 @@ def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
 
 
 def _become_bwrap(job: Job, channel: socket.socket) -> None:
-    reading, writing = os.pipe()
-    os.write(writing, job.to_json().encode())
-    os.close(writing)
-    os.set_inheritable(reading, True)
+    told = os.memfd_create("job", 0)  # a pipe would block on a long job before anybody reads it
+    os.write(told, job.to_json().encode())
+    os.lseek(told, 0, os.SEEK_SET)
     channel.set_inheritable(True)
-    os.execv(job.bwrap[0], [*job.bwrap, "--inner", str(reading), str(channel.fileno())])
+    os.execv(job.bwrap[0], [*job.bwrap, "--inner", str(told), str(channel.fileno())])
 
 
 def _start(job: Job, control: socket.socket, channel: socket.socket) -> int:
@@ -115,6 +114,7 @@ def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
         _tell(control, {"expected": expected, "refused": refused, "split": job.catalogue})
         if refused:
             return
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     end = supervise.supervise(job, control, lambda: _start(job, control, channel))
     _tell(control, {"end": asdict(end)})
 
@@ -126,7 +126,6 @@ def main(control_descriptor: int, report_descriptor: int) -> None:
     for inherited in (control, channel):
         inherited.set_inheritable(False)
     supervise.heed_signals()
-    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     job = job_from_json(_receive_line(control))
     try:
         _run(job, control, channel)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from atos.servers.code_runner.inside.job import Job
+from atos.servers.code_runner.inside.split import RemoteModules
 
 
 def _refused(attempt: Callable[[], object]) -> bool:
@@ -24,7 +25,7 @@ def _connect_to_host(port: int) -> None:
         door.connect(("127.0.0.1", port))
 
 
-def run(job: Job) -> dict[str, Any]:
+def run(job: Job, remote: RemoteModules | None) -> dict[str, Any]:
     """Return which attempts were refused; `job.target` is a file outside.
 
     Writing beside it is tried too, but whether that had an effect is for the host to see: the
@@ -36,4 +37,6 @@ def run(job: Job) -> dict[str, Any]:
     attempts: dict[str, Callable[[], object]] = {"network": lambda: _connect_to_host(port)}
     if job.rung != "seccomp":  # there it is the code's own process that can't open a file
         attempts["read"] = lambda: os.close(os.open(target, os.O_RDONLY))
+    if remote is not None and not remote.answers():
+        return {"event": "probe", "held": {}}
     return {"event": "probe", "held": {name: _refused(do) for name, do in attempts.items()}}

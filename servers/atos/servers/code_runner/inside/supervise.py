@@ -41,7 +41,7 @@ class End:
     started_at: float
     ended_at: float
     peak: int
-    """Most resident bytes seen."""
+    """Most bytes of memory seen."""
 
 
 class StopRequested(BaseException):
@@ -82,10 +82,12 @@ class Watch:
         """Return which limit is exceeded, or nothing."""
         limits = self._job.limits
         below = processes.descendants(os.getpid())
-        resident = sum(map(processes.resident, below))
-        self.peak = max(self.peak, resident)
+        used = sum(map(processes.resident, below))
+        if used > limits.memory:  # forked processes count shared pages once each: look closer
+            used = sum(map(processes.share, below))
+        self.peak = max(self.peak, used)
         self._looks += 1
-        if resident > limits.memory:
+        if used > limits.memory:
             return "memory_limit"
         if len(below) > limits.processes + 2:  # bubblewrap's own two are not the code's
             return "process_limit"

@@ -7,6 +7,7 @@ other calls that newer ones replaced. The aarch64 table has not been tried on su
 from __future__ import annotations
 
 import os
+import sys
 
 LAST_KNOWN = 462
 """Highest number whose meaning was known when the filters were written (`mseal`, Linux 6.10)."""
@@ -99,6 +100,8 @@ TABLES = {"x86_64": X86_64, "aarch64": AARCH64}
 
 
 def architecture() -> str:
-    """Return the machine's name as the tables spell it, whatever the system calls it."""
+    """Return the machine's name as the tables spell it; no table is meant for another system."""
+    if sys.platform != "linux":
+        return "none"
     machine = os.uname().machine.lower()
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
