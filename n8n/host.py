@@ -155,7 +155,8 @@ class Host:
         """Publish a workflow and wait until its webhook is registered.
 
         A 200 of the API is no proof: the webhook can be 404 for a moment, or until the workflow is
-        published again. A request without the webhook's key tells, and starts nothing.
+        published again. A request without the webhook's key tells, as it is refused by the webhook
+        itself, and starts nothing.
 
         Raises:
             StepFailedError: the webhook stayed away.
@@ -168,11 +169,11 @@ class Host:
                 message = f"n8n did not publish {workflow}: HTTP {status} {text[:300]}"
                 raise StepFailedError(message)
             for _ in range(20):
-                if request(f"{self.url}/webhook/{path}", {})[0] not in {0, 404}:
+                if request(f"{self.url}/webhook/{path}", {})[0] == 403:
                     return
                 time.sleep(0.25)
             request(f"{base}/deactivate", {}, headers)
-        message = f"n8n published {workflow}, but its webhook stays 404"
+        message = f"n8n published {workflow}, but its webhook does not ask for its key"
         raise StepFailedError(message)
 
     def stop(self) -> None:
