@@ -113,6 +113,11 @@ class Daemon:
         """Make `run` come to its end."""
         self._stop.set()
 
+    @property
+    def ending(self) -> bool:
+        """Whether `stop` was called, or the daemon was idle for long enough."""
+        return self._stop.is_set()
+
     async def run(self, listener: socket.socket) -> None:
         """Serve until `stop` or idleness; then close everything, engines included.
 

@@ -54,7 +54,8 @@ class Machine(RuleBasedStateMachine):
         self.resident = set[str]()
         self.evicting = set[str]()
         self.timer: float | None = None
-        self.bound = dict[tuple[str, str, tuple[str, ...]], str]()
+        self.largest = dict(SIZES)
+        """What every model must be charged: its estimate, or the most that was measured."""
 
     def feed(self, event: Event) -> None:
         for effect in self.core.handle(event, self.clock):
@@ -65,7 +66,7 @@ class Machine(RuleBasedStateMachine):
             case Load(model):
                 assert model not in self.loading | self.resident | self.evicting
                 self.loading.add(model)
-                assert self.core.memory.committed <= self.core.memory.budget
+                assert self.occupied() <= self.core.memory.budget, "never above the budget"
             case Evict(model):
                 assert model in self.resident
                 assert model not in self.held.values(), "a model with leases is never evicted"
@@ -83,6 +84,10 @@ class Machine(RuleBasedStateMachine):
                 del self.held[lease]
             case SetTimer(at):
                 self.timer = at
+
+    def occupied(self) -> int:
+        """Count the bytes of everything that was told to load and is not yet known to be gone."""
+        return sum(self.largest[m] for m in self.loading | self.resident | self.evicting)
 
     @rule(wanted=choices, demand=demands, pool=st.booleans(), patience=st.integers(1, 60))
     def request(self, wanted: list[str], demand: Demand, pool: bool, patience: int) -> None:
@@ -115,7 +120,9 @@ class Machine(RuleBasedStateMachine):
         model = data.draw(st.sampled_from(sorted(self.loading)))
         self.loading.remove(model)
         self.resident.add(model)
-        self.feed(Loaded(model, 0 if surplus is None else SIZES[model] + surplus))
+        measured = 0 if surplus is None else SIZES[model] + surplus
+        self.largest[model] = max(self.largest[model], measured)
+        self.feed(Loaded(model, measured))
 
     @precondition(lambda self: self.loading)
     @rule(data=st.data())
@@ -159,6 +166,7 @@ class Machine(RuleBasedStateMachine):
         expected |= dict.fromkeys(self.resident, "resident")
         expected |= dict.fromkeys(self.evicting, "evicting")
         assert charged == expected
+        assert self.core.memory.committed == self.occupied()
 
     @invariant()
     def nothing_is_forgotten(self) -> None:

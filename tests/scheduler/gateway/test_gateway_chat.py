@@ -6,8 +6,6 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from doubles.running_scheduler import GIB, scheduler
-from doubles.scripted_engine import Script, ScriptedEngine, models
 from inline_snapshot import snapshot
 
 from atos.scheduler.errors import (
@@ -20,6 +18,8 @@ from atos.scheduler.errors import (
     UnreachableError,
 )
 from atos.scheduler.wire import Demand
+from doubles.running_scheduler import GIB, scheduler
+from doubles.scripted_engine import Script, ScriptedEngine, models
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -131,7 +131,9 @@ async def test_two_models_that_do_not_fit_together_are_swapped() -> None:
     assert status.devices[0].committed == 2 * GIB
 
 
-async def test_a_busy_model_is_not_evicted_and_the_other_is_loaded_once_its_memory_is_back() -> None:
+async def test_a_busy_model_is_not_evicted_and_the_other_is_loaded_once_its_memory_is_back() -> (
+    None
+):
     engine = ScriptedEngine(models(["a", "b"], size=2 * GIB))
     engine.scripts["a"].answers, engine.scripts["a"].unloads = anyio.Event(), anyio.Event()
     async with scheduler([engine], budget=3 * GIB) as running, anyio.create_task_group() as group:
@@ -235,11 +237,13 @@ async def test_a_cancelled_engine_keeps_its_slot_until_it_confirms() -> None:
 
 async def test_a_reader_that_stops_reading_does_not_keep_the_slot() -> None:
     engine = ScriptedEngine({"a": Script(reply=tuple("x" * 1000 for _ in range(2000)))})
-    async with scheduler([engine]) as running:
-        async with running.http.stream("POST", "/api/chat", json=body()) as reply:
-            await engine.until("done a")
-            await running.until_leases()
-            received = [line async for line in reply.aiter_lines()]
+    async with (
+        scheduler([engine]) as running,
+        running.http.stream("POST", "/api/chat", json=body()) as reply,
+    ):
+        await engine.until("done a")
+        await running.until_leases()
+        received = [line async for line in reply.aiter_lines()]
     assert len(received) == 2001
 
 

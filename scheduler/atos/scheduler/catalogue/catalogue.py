@@ -30,7 +30,12 @@ class Catalogue:
     """The models that can be used now; engines are asked anew when somebody needs to know."""
 
     def __init__(
-        self, engines: Sequence[Engine], entries: Entries, device: str, budget: int
+        self,
+        engines: Sequence[Engine],
+        entries: Entries,
+        device: str,
+        budget: int,
+        fresh: float = FRESH_SECONDS,
     ) -> None:
         self.entries = entries
         self.offers: dict[str, Offer] = {}
@@ -39,13 +44,15 @@ class Catalogue:
         self._device = device
         self._budget = budget
         self._pools: dict[str, tuple[Pool, tuple[Offer, ...]]] = {}
-        self._asked = -FRESH_SECONDS
+        self._fresh = fresh
+        self._asked = float("-inf")
         self._lock = anyio.Lock()
 
-    async def refresh(self, max_age: float = FRESH_SECONDS) -> None:
+    async def refresh(self, max_age: float | None = None) -> None:
         """Ask every engine what it has, unless that was done within `max_age` seconds."""
         async with self._lock:
-            if time.monotonic() - self._asked < max_age:
+            age = time.monotonic() - self._asked
+            if age < (self._fresh if max_age is None else max_age):
                 return
             answers: dict[str, tuple[EngineStatus, list[InstalledModel]]] = {}
             async with anyio.create_task_group() as group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from atos.scheduler.catalogue.reader import Value, read
 from atos.scheduler.errors import BadConfigError
@@ -134,31 +134,31 @@ FILES: dict[str, Parsers] = {
 """File name -> what its top level may hold."""
 
 
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Lay one file's entries over another's, field by field."""
-    merged = dict(below)
-    for name, value in above.items():
-        old = merged.get(name)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[name] = (
-            _merge(cast(dict[str, Any], old), cast(dict[str, Any], value)) if both else value
-        )
-    return merged
-
-
-def _read_all(folders: Iterable[Path]) -> dict[str, Written]:
-    found: dict[str, Any] = {"models": {}, "profiles": {}, "pools": {}}
-    for folder in folders:
-        for name, parsers in FILES.items():
-            if (value := read(folder / name)) is not None:
-                found = _merge(found, value.fields(parsers))
+def _read(folder: Path) -> dict[str, Written]:
+    """Read both settings files of a folder, as far as they are there."""
+    found: dict[str, Written] = {"models": {}, "profiles": {}, "pools": {}}
+    for name, parsers in FILES.items():
+        if (value := read(folder / name)) is not None:
+            found |= value.fields(parsers)
     return found
 
 
-def _in_force(written: Written, profile: str) -> Iterable[tuple[str, dict[str, Any]]]:
-    for name, fields in written.items():
-        plain = {key: value for key, value in fields.items() if key != "profiles"}
-        yield name, plain | fields.get("profiles", {}).get(profile, {})
+def _laid_over(layers: Iterable[Written]) -> Written:
+    """Lay entries over one another by name, field by field."""
+    merged: Written = {}
+    for layer in layers:
+        for name, fields in layer.items():
+            merged[name] = merged.get(name, {}) | fields
+    return merged
+
+
+def _in_force(written: Written, profile: str) -> Written:
+    """Let a profile's fields replace the plain ones of the same file."""
+    return {
+        name: {key: value for key, value in fields.items() if key != "profiles"}
+        | fields.get("profiles", {}).get(profile, {})
+        for name, fields in written.items()
+    }
 
 
 def _check(entries: Entries) -> None:
@@ -177,11 +177,15 @@ def load_entries(home: Path, kind: str, budget: int) -> Entries:
     Raises:
         BadConfigError: a file can't be used; the message names file, line and field.
     """
-    written = _read_all((DEFAULTS, home))
-    profiles = [Profile(name, **fields) for name, fields in written["profiles"].items()]
+    layers = [_read(folder) for folder in (DEFAULTS, home)]
+    written = _laid_over(layer["profiles"] for layer in layers)
+    profiles = [Profile(name, **fields) for name, fields in written.items()]
     profile = next((p.name for p in profiles if p.fits(kind, budget)), "")
-    models = {n: ModelEntry(n, **f) for n, f in _in_force(written["models"], profile)}
-    pools = {n: PoolEntry(n, **f) for n, f in _in_force(written["pools"], profile)}
+    # a person's plain field beats a shipped profile's: the profile is settled file by file
+    written = _laid_over(_in_force(layer["models"], profile) for layer in layers)
+    models = {name: ModelEntry(name, **fields) for name, fields in written.items()}
+    written = _laid_over(_in_force(layer["pools"], profile) for layer in layers)
+    pools = {name: PoolEntry(name, **fields) for name, fields in written.items()}
     entries = Entries(profile, models, pools)
     _check(entries)
     return entries

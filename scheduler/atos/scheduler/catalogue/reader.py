@@ -30,10 +30,18 @@ class Value:
         Raises:
             BadConfigError: always.
         """
-        line = self.node.start_mark.line + 1
-        shown = f" {self.node.value[:60]!r}" if isinstance(self.node, yaml.ScalarNode) else ""
-        message = f"{self.path}, line {line}, {self.field}:{shown} does not fit"
-        raise BadConfigError(message, next_step=f"It must be {expected}.")
+        shown = f"{self.node.value[:60]!r} " if isinstance(self.node, yaml.ScalarNode) else ""
+        self.complain(f"{shown}does not fit", f"It must be {expected}.")
+
+    def complain(self, what: str, step: str) -> NoReturn:
+        """Say what is wrong here, with file, line and field.
+
+        Raises:
+            BadConfigError: always.
+        """
+        field = f", {self.field}" if self.field else ""
+        message = f"{self.path}, line {self.node.start_mark.line + 1}{field}: {what}"
+        raise BadConfigError(message, next_step=step)
 
     def scalar(self) -> Any:
         """Return a plain value: text, a number, a flag or None."""
@@ -93,26 +101,30 @@ class Value:
             self.refuse("a list without repetitions")
         return tuple(found)
 
-    def entries(self) -> Iterator[tuple[str, Value]]:
-        """Yield the named values of a mapping."""
+    def pairs(self) -> Iterator[tuple[str, Value, Value]]:
+        """Yield name, key and value of every entry of a mapping."""
         if not isinstance(self.node, yaml.MappingNode):
             self.refuse("a mapping of names to values")
         pairs: list[tuple[yaml.Node, yaml.Node]] = self.node.value
         seen = set[str]()
         for key, node in pairs:
             name = Value(self.path, self.field, key).text()
+            field = f"{self.field}.{name}".strip(".")
             if name in seen:
-                Value(self.path, f"{self.field}.{name}".strip("."), key).refuse("written once")
+                Value(self.path, field, key).complain("written twice", "Keep one of them.")
             seen.add(name)
-            yield name, Value(self.path, f"{self.field}.{name}".strip("."), node)
+            yield name, Value(self.path, field, key), Value(self.path, field, node)
+
+    def entries(self) -> Iterator[tuple[str, Value]]:
+        """Yield name and value of every entry of a mapping."""
+        return ((name, value) for name, _, value in self.pairs())
 
     def fields(self, parsers: dict[str, Callable[[Value], Any]]) -> dict[str, Any]:
         """Return the fields that are written here; an unknown one is an error."""
         found: dict[str, Any] = {}
-        for name, value in self.entries():
+        for name, key, value in self.pairs():
             if name not in parsers:
-                message_node = Value(self.path, value.field, value.node)
-                message_node.refuse(f"one of the known fields {', '.join(sorted(parsers))}")
+                key.complain("unknown field", f"Known are: {', '.join(sorted(parsers))}.")
             found[name] = parsers[name](value)
         return found
 

@@ -1,0 +1,129 @@
+"""Settings files of models and pools: what is shipped, what may be laid over it, and complaints."""
+
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from atos.scheduler.catalogue.entries import load_entries
+from atos.scheduler.errors import BadConfigError
+from atos.scheduler.wire import GENERAL_POOLS, MINI_POOL
+
+GIB = 1 << 30
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "budget", "profile", "orchestrator", "complex_"),
+    [
+        ("cpu", 32 * GIB, "cpu", "qwen2.5:3b", "qwen2.5-coder:3b"),
+        ("cuda", 4 * GIB, "4gb", "qwen2.5:3b", "qwen2.5-coder:3b"),
+        ("cuda", 6 * GIB, "6gb", "qwen2.5:7b-instruct", "qwen2.5-coder:7b"),
+        ("cuda", 8 * GIB, "8gb", "qwen2.5:7b-instruct", "qwen2.5-coder:3b"),
+    ],
+)
+def test_every_card_has_its_profile(
+    tmp_path: Path, kind: str, budget: int, profile: str, orchestrator: str, complex_: str
+) -> None:
+    entries = load_entries(tmp_path, kind, budget)
+    assert entries.profile == profile
+    assert set(entries.pools) == {*GENERAL_POOLS, MINI_POOL}
+    assert entries.pools["orchestrator"].members[0] == orchestrator
+    assert entries.pools["complex"].members[0] == complex_
+
+
+def test_a_small_card_gets_three_slots_of_one_model(tmp_path: Path) -> None:
+    entries = load_entries(tmp_path, "cuda", 4 * GIB)
+    first = entries.pools["simple"].members[0]
+    assert (first, entries.models[first].slots) == ("qwen2.5:3b", 3)
+
+
+def test_own_files_are_laid_over_the_shipped_ones_field_by_field(tmp_path: Path) -> None:
+    before = load_entries(tmp_path, "cuda", 8 * GIB)
+    write(tmp_path, "models.yaml", "models:\n  qwen2.5:3b: {slots: 5}\n  mine: {context: 8192}\n")
+    write(tmp_path, "agents.yaml", "pools:\n  simple:\n    members: [mine]\n")
+    after = load_entries(tmp_path, "cuda", 8 * GIB)
+    assert after.models["qwen2.5:3b"].slots == 5
+    assert after.models["qwen2.5:3b"].weights == before.models["qwen2.5:3b"].weights
+    assert after.models["mine"].context == 8192
+    assert after.pools["simple"].members == ("mine",)
+    assert after.pools["simple"].adopt == "smallest"
+    assert after.pools["medium"] == before.pools["medium"]
+
+
+def test_an_own_profile_may_change_one_field(tmp_path: Path) -> None:
+    text = "models:\n  qwen2.5:3b:\n    profiles:\n      8gb: {slots: 4}\n"
+    write(tmp_path, "models.yaml", text)
+    assert load_entries(tmp_path, "cuda", 8 * GIB).models["qwen2.5:3b"].slots == 4
+    assert load_entries(tmp_path, "cuda", 4 * GIB).models["qwen2.5:3b"].slots == 3
+
+
+def test_an_own_plain_field_beats_a_shipped_profile(tmp_path: Path) -> None:
+    write(tmp_path, "agents.yaml", "pools:\n  simple:\n    members: [gemma2:2b]\n")
+    assert load_entries(tmp_path, "cpu", GIB).pools["simple"].members == ("gemma2:2b",)
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    before = load_entries(tmp_path, "cpu", GIB)
+    write(tmp_path, "models.yaml", "# nothing yet\n")
+    assert load_entries(tmp_path, "cpu", GIB) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("models.yaml", "models:\n  a: {slots: 0}\n", "line 2, models.a.slots: '0' does not fit"),
+        ("models.yaml", "models:\n  a: {slots: many}\n", "models.a.slots: 'many' does not fit"),
+        ("models.yaml", "models:\n  a: {slot: 1}\n", "line 2, models.a.slot: unknown field"),
+        ("models.yaml", "models:\n  a:\n    weights: 3XB\n", "line 3, models.a.weights: '3XB'"),
+        ("models.yaml", "models:\n  a: {schema: 7}\n", "models.a.schema: '7' does not fit"),
+        ("models.yaml", "models: [a]\n", "line 1, models: does not fit"),
+        ("models.yaml", "models:\n  a: {}\n  a: {}\n", "line 3, models.a: written twice"),
+        ("models.yaml", "models:\n  a: {aliases: [b, b]}\n", "models.a.aliases: does not fit"),
+        ("models.yaml", "models: {a: {slots: 1}\n", "line 2: expected ',' or '}'"),
+        ("models.yaml", "model:\n  a: {}\n", "line 1, model: unknown field"),
+        ("models.yaml", "- a\n", "line 1: does not fit"),
+        ("models.yaml", "a: !!python/object:os.system {}\n", "line 1, a: unknown field"),
+        ("agents.yaml", "pools:\n  simple: {dialect: latin}\n", "'latin' does not fit"),
+        ("agents.yaml", "pools:\n  simple: {members: x}\n", "pools.simple.members: 'x'"),
+        (
+            "agents.yaml",
+            "pools:\n  simple:\n    profiles:\n      cpu: {out: 1}\n",
+            "line 4, pools.simple.profiles.cpu.out: unknown field",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_and_field(
+    tmp_path: Path, name: str, text: str, complaint: str
+) -> None:
+    write(tmp_path, name, text)
+    with pytest.raises(BadConfigError) as caught:
+        load_entries(tmp_path, "cpu", GIB)
+    assert str(tmp_path / name) in caught.value.message
+    assert complaint in caught.value.message
+    assert caught.value.next_step
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadConfigError, match=r"models\.yaml can't be read"):
+        load_entries(tmp_path, "cpu", GIB)
+
+
+def test_a_pool_can_promise_no_more_output_than_context(tmp_path: Path) -> None:
+    write(tmp_path, "agents.yaml", "pools:\n  simple: {context: 1024}\n")
+    with pytest.raises(BadConfigError) as caught:
+        load_entries(tmp_path, "cpu", GIB)
+    assert str(caught.value) == snapshot(
+        "pool simple: output 2048 is above its context 1024 Change one of them in agents.yaml."
+    )
+
+
+def test_a_pool_lists_only_models_that_are_described(tmp_path: Path) -> None:
+    write(tmp_path, "agents.yaml", "pools:\n  simple: {members: [ghost]}\n")
+    with pytest.raises(BadConfigError, match="member 'ghost' is not in models"):
+        load_entries(tmp_path, "cpu", GIB)

@@ -1,0 +1,149 @@
+"""Which models a pool gets: contracts, what is installed, and who stands in."""
+
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from atos.scheduler.catalogue.catalogue import Catalogue
+from atos.scheduler.catalogue.entries import load_entries
+from atos.scheduler.errors import NoModelError
+from atos.scheduler.wire import Pool
+from doubles.scripted_engine import Script, ScriptedEngine, models
+
+GIB = 1 << 30
+
+
+async def catalogue(
+    *engines: ScriptedEngine, home: Path = Path("/nonexistent"), budget: int = 8 * GIB
+) -> Catalogue:
+    entries = load_entries(home, "cuda", budget)
+    found = Catalogue(engines, entries, "cuda", budget)
+    await found.refresh()
+    return found
+
+
+def pool(found: Catalogue, name: str) -> Pool:
+    return next(p for p in found.pools() if p.name == name)
+
+
+async def test_installed_members_come_in_the_listed_order_and_the_rest_is_missing() -> None:
+    found = await catalogue(ScriptedEngine(models(["qwen2.5:3b", "gemma2:2b", "llama3.2:latest"])))
+    assert pool(found, "simple") == snapshot(
+        Pool(
+            name="simple",
+            context=4096,
+            output=2048,
+            system=False,
+            schema=True,
+            dialect="chat",
+            members=("gemma2:2b", "qwen2.5:3b"),
+            missing=("qwen2.5:1.5b: is not installed",),
+        )
+    )
+
+
+async def test_a_model_is_found_under_its_other_names() -> None:
+    found = await catalogue(ScriptedEngine(models(["qwen2.5:7b", "phi3.5:latest"])))
+    assert pool(found, "orchestrator").members == ("qwen2.5:7b",)
+    assert pool(found, "medium").members == ("phi3.5:latest", "qwen2.5:7b")
+    assert (await found.candidates("phi3.5"))[0].name == "phi3.5:latest"
+    assert (await found.candidates("qwen2.5:7b-instruct"))[0].name == "qwen2.5:7b"
+
+
+async def test_other_chat_models_stand_in_where_no_listed_one_is_installed() -> None:
+    scripts = {"big": Script(size=3 * GIB), "little": Script(size=GIB)}
+    scripts |= {"nomic-embed-text": Script(), "atos-mini": Script(size=1)}
+    found = await catalogue(ScriptedEngine(scripts))
+    assert pool(found, "complex").members == ("big", "little")
+    assert pool(found, "simple").members == ("little", "big")
+
+
+async def test_a_stand_in_must_keep_the_contract_and_the_reason_is_shown() -> None:
+    scripts = {"short": Script(context=2048), "fat": Script(size=9 * GIB)}
+    found = await catalogue(ScriptedEngine(scripts))
+    complex_ = pool(found, "complex")
+    assert complex_.members == ()
+    assert complex_.missing[-2:] == snapshot(
+        (
+            "short: context 2048 is below the pool's 4096",
+            "fat: needs 9.0 GiB, the budget is 8.0 GiB",
+        )
+    )
+
+
+async def test_a_listed_model_that_breaks_the_contract_is_refused_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    text = "models:\n  gemma2:2b: {context: 1024}\n  qwen2.5:3b: {schema: false}\n"
+    (tmp_path / "models.yaml").write_text(text, encoding="utf-8")
+    engine = ScriptedEngine(models(["gemma2:2b", "qwen2.5:3b", "qwen2.5:1.5b"]))
+    found = await catalogue(engine, home=tmp_path)
+    assert pool(found, "simple").members == ("qwen2.5:1.5b",)
+    assert pool(found, "simple").missing == (
+        "gemma2:2b: context 1024 is below the pool's 4096",
+        "qwen2.5:3b: can't be held to a JSON schema",
+    )
+
+
+async def test_the_demonstration_model_is_alone_in_its_pool(tmp_path: Path) -> None:
+    text = "pools:\n  simple: {members: [atos-mini]}\n  mini: {members: [qwen2.5:3b, atos-mini]}\n"
+    (tmp_path / "agents.yaml").write_text(text, encoding="utf-8")
+    engine = ScriptedEngine(models(["atos-mini", "qwen2.5:3b"]))
+    found = await catalogue(engine, home=tmp_path)
+    assert pool(found, "mini").members == ("atos-mini",)
+    assert "atos-mini" not in pool(found, "simple").members
+    why = "the demonstration model and general models share no pool"
+    assert pool(found, "simple").missing == (f"atos-mini: {why}",)
+    assert pool(found, "mini").missing == (f"qwen2.5:3b: {why}",)
+
+
+async def test_only_the_demonstration_model_leaves_the_general_pools_empty() -> None:
+    found = await catalogue(ScriptedEngine(models(["atos-mini"])))
+    assert {p.name: p.members for p in found.pools()} == {
+        "orchestrator": (),
+        "simple": (),
+        "medium": (),
+        "complex": (),
+        "mini": ("atos-mini",),
+    }
+
+
+async def test_the_first_engine_that_has_a_model_serves_it() -> None:
+    first = ScriptedEngine(models(["a"]), "first")
+    second = ScriptedEngine(models(["a", "b"]), "second")
+    found = await catalogue(first, second)
+    assert {name: o.engine.name for name, o in found.offers.items()} == {
+        "a": "first",
+        "b": "second",
+    }
+
+
+async def test_an_engine_that_can_not_be_used_says_why_and_harms_no_other() -> None:
+    sick, well = ScriptedEngine(models("a"), "sick"), ScriptedEngine(models("b"), "well")
+    sick.reason = "nobody answers at 127.0.0.1:11434"
+    found = await catalogue(sick, well)
+    assert [(s.name, s.ok, s.models, s.reason) for s in found.statuses] == [
+        ("sick", False, 0, "nobody answers at 127.0.0.1:11434"),
+        ("well", True, 1, ""),
+    ]
+    assert list(found.offers) == ["b"]
+
+
+async def test_a_model_pulled_in_the_meantime_is_found_when_it_is_asked_for() -> None:
+    engine = ScriptedEngine({})
+    entries = load_entries(Path("/nonexistent"), "cuda", 8 * GIB)
+    found = Catalogue([engine], entries, "cuda", 8 * GIB, fresh=0.0)
+    with pytest.raises(NoModelError):
+        await found.candidates("late")
+    engine.scripts["late"] = Script()
+    assert (await found.candidates("late"))[0].name == "late"
+
+
+async def test_an_unknown_pool_names_the_known_ones() -> None:
+    found = await catalogue(ScriptedEngine({}))
+    with pytest.raises(NoModelError) as caught:
+        await found.candidates("atos/huge")
+    assert caught.value.next_step == snapshot(
+        "Pools are: atos/orchestrator, atos/simple, atos/medium, atos/complex, atos/mini."
+    )

@@ -1,0 +1,246 @@
+"""What the core decides, case by case; times and sizes are small numbers."""
+
+from inline_snapshot import snapshot
+
+from atos.scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, Revoke, SetTimer
+from atos.scheduler.core.events import (
+    Adopted,
+    EngineLost,
+    Event,
+    Evicted,
+    ForeignChanged,
+    Loaded,
+    LoadFailed,
+    Released,
+    Requested,
+    Tick,
+    UnloadAsked,
+)
+from atos.scheduler.core.machine import Core
+from atos.scheduler.core.policy import PATIENCE
+from atos.scheduler.core.types import Candidate, Reason
+from atos.scheduler.wire import Demand
+
+BROKEN = Reason("load_failed", "broken file")
+BATCH = Demand()
+
+
+class Told:
+    """A core and the clock it is told."""
+
+    def __init__(self, budget: int = 10) -> None:
+        self.core = Core(budget)
+        self.now = 0.0
+
+    def hear(self, *events: Event) -> list[Effect]:
+        """Feed events a second apart; return all effects but the timer's."""
+        effects = list[Effect]()
+        for event in events:
+            self.now += 1
+            effects += self.core.handle(event, self.now)
+        return [e for e in effects if not isinstance(e, SetTimer)]
+
+    def resident(self, **sizes: int) -> None:
+        """Load idle models, the first one least recently used."""
+        for model, size in sizes.items():
+            self.hear(want(f"setup-{model}", (model, size)), Loaded(model, 0))
+            self.hear(Released(f"setup-{model}"))
+
+
+def want(
+    lease: str,
+    *models: tuple[str, int],
+    slots: int = 1,
+    demand: Demand = BATCH,
+    pool: str = "",
+    deadline: float = 1000.0,
+) -> Requested:
+    candidates = tuple(Candidate(name, size, slots) for name, size in models)
+    return Requested(lease, candidates, demand, pool, deadline)
+
+
+def test_the_least_recently_used_idle_model_goes_and_its_bytes_stay_charged_until_it_is_gone() -> (
+    None
+):
+    told = Told()
+    told.resident(a=4, b=4)
+    assert told.hear(want("1", ("c", 6))) == [Evict("a")]
+    assert told.core.memory.committed == 8
+    assert told.hear(Evicted("a")) == [Load("c")]
+    assert told.hear(Loaded("c", 0)) == [Grant("1", "c", 2.0)]
+
+
+def test_using_a_model_makes_it_the_last_to_go() -> None:
+    told = Told()
+    told.resident(a=4, b=4)
+    told.hear(want("1", ("a", 4)), Released("1"))
+    assert told.hear(want("2", ("c", 6))) == [Evict("b")]
+
+
+def test_a_busy_model_keeps_taking_leases_until_patience_ends_and_is_then_drained() -> None:
+    told = Told()
+    told.resident(a=8)
+    told.hear(want("1", ("a", 8), slots=1))
+    assert told.hear(want("2", ("b", 8)), want("3", ("a", 8)), Released("1")) == [
+        Grant("3", "a", 1.0)
+    ]
+    told.now += PATIENCE["batch"]
+    assert told.hear(Tick(), want("4", ("a", 8)), Released("3")) == [Evict("a")]
+    assert told.hear(Evicted("a"), Loaded("b", 0)) == [Load("b"), Grant("2", "b", 12.0)]
+    assert told.hear(Released("2"), Evicted("b")) == [Evict("b"), Load("a")]
+
+
+def test_a_claim_is_not_reconsidered_when_something_more_urgent_comes() -> None:
+    told = Told()
+    told.resident(a=4, b=4)
+    told.hear(want("1", ("c", 6)))
+    urgent = Demand(kind="interactive", priority=5)
+    told.hear(want("2", ("d", 6), demand=urgent))
+    assert told.hear(Evicted("a")) == [Load("c")]
+
+
+def test_a_withdrawn_demand_gives_its_victims_free() -> None:
+    told = Told()
+    told.resident(a=8)
+    told.hear(want("1", ("a", 8), slots=1), want("2", ("b", 8)))
+    told.now += PATIENCE["batch"]
+    assert told.hear(Tick(), want("3", ("a", 8)), Released("2"), Released("1")) == [
+        Grant("3", "a", 2.0)
+    ]
+
+
+def test_an_urgent_demand_overtakes_recent_ones_but_not_those_that_waited_long() -> None:
+    told = Told()
+    told.resident(a=8)
+    told.hear(want("held", ("a", 8)), want("old", ("a", 8)))
+    told.now += 25
+    told.hear(want("recent", ("a", 8)))
+    told.hear(want("urgent", ("a", 8), demand=Demand(priority=2)))
+    order = list[Effect]()
+    for lease in ("held", "old", "urgent", "recent"):
+        order += told.hear(Released(lease))
+    assert [e.lease for e in order if isinstance(e, Grant)] == ["old", "urgent", "recent"]
+
+
+def test_a_pool_prefers_a_resident_model_with_a_free_slot_then_a_resident_one_then_the_first() -> (
+    None
+):
+    told = Told()
+    told.resident(b=4)
+    pool = (("a", 4), ("b", 4))
+    assert told.hear(want("1", *pool, pool="p")) == [Grant("1", "b", 0.0)]
+    assert told.hear(want("2", *pool, pool="p")) == [], "it waits for the one that is there"
+    told.hear(EngineLost("b", BROKEN))
+    assert told.core.memory.residencies["a"].state == "loading"
+
+
+def test_a_task_keeps_its_model_while_others_take_the_warm_one() -> None:
+    told = Told()
+    told.resident(a=4)
+    mine = Demand(goal="g", task="t", role="coder")
+    told.hear(want("1", ("a", 4), ("b", 4), demand=mine, pool="p"), Released("1"))
+    told.hear(UnloadAsked("a"), Evicted("a"))
+    told.resident(b=4)
+    assert told.hear(want("2", ("a", 4), ("b", 4), demand=mine, pool="p")) == [Load("a")]
+    assert told.hear(want("3", ("a", 4), ("b", 4), pool="p")) == [Grant("3", "b", 0.0)]
+
+
+def test_a_pool_goes_on_with_its_next_model_if_one_does_not_load() -> None:
+    told = Told()
+    assert told.hear(want("1", ("a", 4), ("b", 4), pool="p")) == [Load("a")]
+    assert told.hear(LoadFailed("a", BROKEN)) == [Load("b")]
+    assert told.hear(LoadFailed("b", BROKEN)) == [Refuse("1", BROKEN)]
+
+
+def test_a_measurement_above_the_estimate_raises_the_charge_for_good() -> None:
+    told = Told()
+    told.hear(want("1", ("a", 4)), Loaded("a", 6), Released("1"))
+    assert told.core.memory.committed == 6
+    told.hear(UnloadAsked("a"), Evicted("a"), want("2", ("a", 4)))
+    assert told.core.memory.committed == 6
+    told.hear(Loaded("a", 3))
+    assert told.core.memory.committed == 6, "the larger of the two stays"
+
+
+def test_a_model_that_turns_out_too_large_is_sent_away_and_its_demand_refused() -> None:
+    told = Told()
+    told.hear(want("1", ("a", 4)))
+    refuse, evict = told.hear(Loaded("a", 11))
+    assert (refuse, evict) == snapshot(
+        (
+            Refuse(
+                lease="1",
+                reason=Reason(
+                    code="refused",
+                    message="a needs 11 bytes; the budget is 10 bytes",
+                    next_step="Use a smaller model, a smaller context or fewer slots, or raise ATOS_BUDGET.",
+                ),
+            ),
+            Evict(model="a"),
+        )
+    )
+
+
+def test_foreign_memory_sends_idle_models_away_first_and_drains_the_rest() -> None:
+    told = Told()
+    told.resident(a=4, b=4)
+    told.hear(want("1", ("a", 4)))
+    assert told.hear(ForeignChanged(5)) == [Evict("b")]
+    assert told.hear(Evicted("b"), ForeignChanged(3), want("2", ("a", 4))) == []
+    assert told.hear(Released("1")) == [Evict("a")]
+    assert told.hear(Evicted("a")) == [], "it fits only when the others give memory back"
+    assert told.hear(ForeignChanged(10)) == [Load("a")]
+
+
+def test_a_demand_that_foreign_memory_keeps_from_loading_blocks_nobody_else() -> None:
+    told = Told()
+    told.hear(ForeignChanged(5))
+    assert told.hear(want("1", ("big", 8)), want("2", ("small", 4))) == [Load("small")]
+
+
+def test_a_lost_engine_ends_its_leases_and_late_releases_change_nothing() -> None:
+    told = Told()
+    told.resident(a=4)
+    crash = Reason("engine", "crashed")
+    told.hear(want("1", ("a", 4)))
+    assert told.hear(EngineLost("a", crash)) == [Revoke("1", crash)]
+    assert told.hear(want("2", ("a", 4)), Loaded("a", 0), Released("1")) == [
+        Load("a"),
+        Grant("2", "a", 1.0),
+    ]
+    assert told.core.memory.residencies["a"].leases == {"2"}
+
+
+def test_a_deadline_refuses_what_still_waits() -> None:
+    told = Told()
+    told.resident(a=4)
+    told.hear(want("1", ("a", 4)), want("2", ("a", 4), deadline=20.0))
+    told.now = 19.0
+    (refused,) = told.hear(Tick())
+    assert isinstance(refused, Refuse)
+    assert (refused.lease, refused.reason.code) == ("2", "deadline")
+
+
+def test_the_timer_names_the_next_moment_at_which_time_alone_changes_something() -> None:
+    core = Core(10)
+    core.handle(want("1", ("a", 8)), 1.0)
+    core.handle(Loaded("a", 0), 2.0)
+    effects = core.handle(want("2", ("b", 8), deadline=100.0), 3.0)
+    assert effects == [SetTimer(3.0 + PATIENCE["batch"])]
+    drained = core.handle(Tick(), 3.0 + PATIENCE["batch"])
+    assert drained == [SetTimer(100.0)]
+    assert core.handle(Released("2"), 9.0) == [SetTimer(None)]
+
+
+def test_adopted_models_are_charged_and_evicted_like_all_others() -> None:
+    told = Told()
+    told.hear(Adopted(Candidate("a", 8, 1)))
+    assert told.core.memory.committed == 8
+    assert told.hear(want("1", ("b", 4))) == [Evict("a")]
+
+
+def test_bytes_that_are_on_their_way_out_already_spare_other_models() -> None:
+    told = Told()
+    told.resident(a=4, b=4)
+    assert told.hear(UnloadAsked("a"), want("1", ("c", 6))) == [Evict("a")]
+    assert told.hear(Evicted("a")) == [Load("c")]

@@ -1,0 +1,43 @@
+"""Estimates against figures that were published, and their direction."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atos.scheduler.core.estimate import Shape, footprint
+from atos.scheduler.core.types import MIB, size_text
+
+QWEN_7B = Shape(weights=4174 * MIB, kv_per_token=56 * 1024, compute=304 * MIB)
+
+
+def test_qwen2_5_7b_at_4k_is_close_to_what_ollama_ps_shows() -> None:
+    without_process = footprint(QWEN_7B, 4096, 1, "simulated")
+    shown = 4_700_000_000
+    assert shown <= without_process <= shown * 1.06
+
+
+def test_a_cuda_context_is_charged_per_model() -> None:
+    more = footprint(QWEN_7B, 4096, 1, "cuda") - footprint(QWEN_7B, 4096, 1, "simulated")
+    assert more == 150 * MIB
+
+
+@given(
+    weights=st.integers(1, 1 << 36),
+    context=st.integers(128, 1 << 15),
+    slots=st.integers(1, 8),
+)
+def test_more_slots_context_or_weights_never_need_less(
+    weights: int, context: int, slots: int
+) -> None:
+    plain = footprint(Shape(weights), context, slots, "cpu")
+    assert plain > weights
+    assert footprint(Shape(weights + MIB), context, slots, "cpu") >= plain
+    assert footprint(Shape(weights), context + 1, slots, "cpu") > plain
+    assert footprint(Shape(weights), context, slots + 1, "cpu") > plain
+
+
+def test_sizes_are_written_for_people() -> None:
+    assert [size_text(n) for n in (900, 5 * MIB, 4_947_802_324)] == [
+        "900 bytes",
+        "5.0 MiB",
+        "4.6 GiB",
+    ]
