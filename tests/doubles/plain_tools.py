@@ -54,30 +54,29 @@ class PlainTools:
         self, server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
     ) -> Json:
         self.calls.append((server, tool, dict(arguments)))
-        if path := arguments.get("path"):
-            inside = any(Path(path).resolve().is_relative_to(root.resolve()) for root in roots)
-            if not inside:
-                raise WorkspaceError(f"{path} is outside of {roots}")
+        path = Path(arguments["path"])
+        if not any(path.is_relative_to(root) for root in roots):
+            raise WorkspaceError(f"{path} is outside of {roots}")
         work = getattr(self, f"_{server}_{tool}")
         return await work(**arguments)
 
     async def _filesystem_create_directory(self, path: str) -> Json:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        await anyio.Path(path).mkdir(parents=True, exist_ok=True)
         return {"content": f"made {path}"}
 
     async def _filesystem_write_file(self, path: str, content: str) -> Json:
-        Path(path).write_text(content)
+        await anyio.Path(path).write_text(content)
         return {"content": f"wrote {path}"}
 
     async def _filesystem_read_text_file(self, path: str) -> Json:
         try:
-            return {"content": Path(path).read_text()}
+            return {"content": await anyio.Path(path).read_text()}
         except FileNotFoundError as error:
             raise NotFoundError(f"{path} is not there") from error
 
     async def _code_runner_check_syntax(self, path: str) -> Json:
         try:
-            ast.parse(Path(path).read_text())
+            ast.parse(await anyio.Path(path).read_text())
         except SyntaxError as error:
             fault = {
                 "path": path,

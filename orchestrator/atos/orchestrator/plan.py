@@ -82,6 +82,12 @@ def order(plan: Plan) -> tuple[str, ...]:
     return tuple(TopologicalSorter(graph).static_order())
 
 
+def files_of_dependencies(plan: Plan, task: Task) -> tuple[str, ...]:
+    """Return the files of the tasks that a task waits for itself, in the plan's order."""
+    near = [other for other in plan.tasks if other.id in task.depends_on]
+    return tuple(dict.fromkeys(file for other in near for file in other.files))
+
+
 def problems(plan: Plan) -> list[str]:
     """Return everything that makes a plan invalid, one sentence each; a repaired plan has none."""
     ids = [task.id for task in plan.tasks]

@@ -56,6 +56,8 @@ class Task:
     """Exact signatures or routes that others may rely on."""
     acceptance: tuple[str, ...] = ()
     """Concrete input -> expected output."""
+    reads: tuple[str, ...] = ()
+    """Files of the tasks that it depends on; their signatures go into the prompts."""
     complexity: Complexity = "simple"
     """Picks the pool of the first attempt, and nothing else."""
     wanted: dict[str, Any] | None = field(default=None, hash=False)
@@ -72,6 +74,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "depends_on": list(task.depends_on),
         "contract": task.contract,
         "acceptance": list(task.acceptance),
+        "reads": list(task.reads),
         "complexity": task.complexity,
         "wanted": task.wanted,
     }
@@ -87,6 +90,7 @@ def task_from_json(data: Mapping[str, Any]) -> Task:
         depends_on=tuple(data.get("depends_on", ())),
         contract=data.get("contract", ""),
         acceptance=tuple(data.get("acceptance", ())),
+        reads=tuple(data.get("reads", ())),
         complexity=data.get("complexity", "simple"),
         wanted=data.get("wanted"),
     )

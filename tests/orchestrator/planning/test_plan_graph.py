@@ -55,7 +55,7 @@ async def test_a_good_plan_passes_in_one_ask() -> None:
         ("T1", (), "simple"),
         ("T2", ("T1",), "simple"),
     ]
-    assert steps.names == ["plan/decompose/0", "plan/ready"]
+    assert steps.names == ["decompose.0", "repair.1", "classify"]
     assert emit.of("plan_ready") == snapshot(
         [
             {
@@ -109,7 +109,7 @@ async def test_a_doubtful_task_is_put_to_the_vote() -> None:
     made = await plan("Parse things", None, steps, chat, EventList())
 
     assert made.tasks[0].complexity == "medium"
-    assert steps.names == ["plan/decompose/0", "plan/classify/T1", "plan/ready"]
+    assert steps.names == ["decompose.0", "repair.1", "classify"]
 
 
 async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
@@ -137,9 +137,10 @@ async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
                     "title": "API",
                     "kind": "code",
                     "files": ["app.py"],
-                    "depends_on": [],
+                    "depends_on": ["T2"],
                     "contract": "",
                     "acceptance": [],
+                    "reads": ["app.py"],
                     "complexity": "simple",
                     "wanted": None,
                 },
@@ -148,19 +149,16 @@ async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
                     "title": "Tables",
                     "kind": "code",
                     "files": ["app.py"],
-                    "depends_on": ["T1"],
+                    "depends_on": [],
                     "contract": "",
                     "acceptance": [],
+                    "reads": [],
                     "complexity": "complex",
                     "wanted": None,
                 },
             ],
             "summary": "",
-            "notes": [
-                "'Tables' is taken for a code task",
-                "T2 waits for T1, because both write app.py",
-                "T1 does not wait for T2: that was a cycle",
-            ],
+            "notes": [],
         }
     )
 
@@ -194,6 +192,7 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "depends_on": [],
                     "contract": "def count_words(text)",
                     "acceptance": [],
+                    "reads": [],
                     "complexity": "simple",
                     "wanted": {
                         "family": "count_words",
@@ -209,6 +208,7 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "depends_on": [],
                     "contract": "def reverse_string(text)",
                     "acceptance": [],
+                    "reads": [],
                     "complexity": "simple",
                     "wanted": {
                         "family": "reverse_string",
@@ -224,6 +224,7 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "depends_on": [],
                     "contract": "def is_palindrome(text)",
                     "acceptance": [],
+                    "reads": [],
                     "complexity": "simple",
                     "wanted": {
                         "family": "is_palindrome",
@@ -233,11 +234,7 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                 },
             ],
             "summary": "",
-            "notes": [
-                "'count the words in a string' is taken for a code task",
-                "'reverse a string' is taken for a code task",
-                "'check if a string is a palindrome' is taken for a code task",
-            ],
+            "notes": [],
         }
     )
     assert chat.asked[0].pool == "mini"
@@ -254,7 +251,7 @@ async def test_a_plan_of_atos_mini_that_misses_what_was_wanted_fails_the_goal() 
 
 
 async def test_a_kill_after_the_model_answered_repeats_that_call_only() -> None:
-    record = RecordedSteps(die_in="plan/ready")
+    record = RecordedSteps(die_in="repair.1")
     emit = EventList()
     with pytest.raises(Killed):
         await plan("w", None, record, ScriptedChat({"planner": [json.dumps(TWO_TASKS)]}), emit)

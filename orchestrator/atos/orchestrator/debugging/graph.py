@@ -17,7 +17,6 @@ attempt. The outcome is written by `accept` and `give_up`, and by nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,9 @@ from atos.orchestrator.graphs import END, START, Run, StateGraph, checked_compil
 from atos.orchestrator.ports import Chat, Emit, Steps, Tools
 from atos.orchestrator.task import Task
 
+STEPS = ("tests", "code", "syntax", "test", "reflect", "finish")
+"""What the steps are called, each with a dot and the number of the attempt behind."""
+
 
 async def debug_task(
     task: Task,
@@ -42,8 +44,6 @@ async def debug_task(
     chat: Chat,
     tools: Tools,
     emit: Emit,
-    *,
-    context: Sequence[str] = (),
 ) -> TaskResult:
     """Write a task's files in its worktree until its tests pass, or say what help is needed.
 
@@ -55,13 +55,12 @@ async def debug_task(
         chat: the models.
         tools: the MCP servers.
         emit: appends events of the task.
-        context: files of the tasks that it depends on, relative to the worktree.
 
     Raises:
         AtosError: no model, no sandbox, or a server is out of reach; a task that merely fails its
             tests is a result, not an error.
     """
-    run = debug_graph(task, Desk(workspace, tools), profile, steps, chat, emit, context=context)
+    run = debug_graph(task, Desk(workspace, tools), profile, steps, chat, emit)
     state = await run(dict(first_state()))
     return result_from_json(state["outcome"])
 
@@ -73,13 +72,11 @@ def debug_graph(
     steps: Steps,
     chat: Chat,
     emit: Emit,
-    *,
-    context: Sequence[str] = (),
 ) -> Run:
     """Wire the loop of one task."""
     attempts = ladder(profile, task.complexity)
     routes = Routes(task, profile, attempts)
-    author = Author(task, desk, routes, attempts, steps, chat, emit, tuple(context))
+    author = Author(task, desk, routes, attempts, steps, chat, emit)
     judge = Judge(task, desk, profile, attempts, steps, emit)
     builder: Any = StateGraph(DebugState)
     nodes = (author.tests, author.code, judge.syntax, judge.test, author.reflect)

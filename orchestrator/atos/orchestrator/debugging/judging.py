@@ -50,7 +50,7 @@ class Judge:
             self.emit("syntax_checked", data, key=f"{self.task.id}:syntax:{at}")
             return {"fault": "\n".join(faults[:DIGEST_LINES])}
 
-        done = await self.steps(f"{self.task.id}/syntax/{at}", work)
+        done = await self.steps(f"syntax.{at}", work)
         return judged(state, NOT_RUN | {"digest": done["fault"]}) if done["fault"] else done
 
     async def test(self, state: DebugState) -> Json:
@@ -68,7 +68,7 @@ class Judge:
                 round_=state["rounds"],
             )
 
-        runs = await self.steps(f"{self.task.id}/test/{at}.{version}", work)
+        runs = await self.steps(f"test.{at}.{version}", work)
         verdict = runs["gate"] if self.profile == "mini" else runs["own"]
         proven = state["tests_proven"] or _fails_on_stub(runs)
         change = judged(state, verdict)
@@ -134,7 +134,7 @@ class Judge:
                 self.emit("warning", {"text": text}, key=f"{self.task.id}:own:{at}")
             return {"files": sorted(files)}
 
-        done = await self.steps(f"{self.task.id}/accept/{at}", work)
+        done = await self.steps(f"finish.{at}", work)
         return {"outcome": result_to_json(self._result("done", state, tuple(done["files"])))}
 
     async def give_up(self, state: DebugState) -> Json:

@@ -57,7 +57,6 @@ class Author:
     steps: Steps
     chat: Chat
     emit: Emit
-    context: tuple[str, ...] = ()
 
     async def tests(self, state: DebugState) -> Json:
         """Let the tester write the tests, which then are frozen."""
@@ -85,7 +84,7 @@ class Author:
             self._written(path, hashes[path], state, key)
             return {"fault": "", "tests": hashes}
 
-        done = await self.steps(f"{self.task.id}/tests/{version}", work)
+        done = await self.steps(f"tests.{version}", work)
         return {
             "tests_version": version,
             "tests_proven": False,
@@ -111,7 +110,7 @@ class Author:
                 return {"fault": str(error), "draft": {}, "own": {}, "model": {}}
             return await self._keep(files, own, before, reply, state, key)
 
-        done = await self.steps(f"{self.task.id}/code/{at}", work)
+        done = await self.steps(f"code.{at}", work)
         change = {name: done[name] for name in ("fault", "draft", "own")}
         return change | {"model": done["model"] or state["model"], "signature": ""}
 
@@ -173,7 +172,7 @@ class Author:
         return Failure(code, digest, "\n".join(tests.values()), state["reflection"])
 
     async def _signatures(self) -> str:
-        modules = [path for path in self.context if path.endswith(".py")]
+        modules = [path for path in self.task.reads if path.endswith(".py")]
         known = {path: signatures(await self.desk.read_if_there(path)) for path in modules}
         return "\n".join(f"# {path}\n{heads}" for path, heads in known.items() if heads)
 
@@ -195,7 +194,7 @@ class Author:
             self.emit("reflected", data, key=f"{key}:reflected")
             return thought
 
-        thought = await self.steps(f"{self.task.id}/reflect/{at}.{state['tests_version']}", work)
+        thought = await self.steps(f"reflect.{at}.{state['tests_version']}", work)
         if self.routes.doubted(state, thought):
             return {"reflection": thought}
         return {

@@ -1,5 +1,5 @@
 """A goal becomes a repaired, classified DAG of tasks."""
 
-from atos.orchestrator.planning.graph import plan
+from atos.orchestrator.planning.graph import STEPS, PlanRejectedError, plan
 
-__all__ = ["plan"]
+__all__ = ["STEPS", "PlanRejectedError", "plan"]

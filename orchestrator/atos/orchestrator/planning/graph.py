@@ -4,8 +4,7 @@
         ^                |
         +---- again -----+-> rejected -> END
 
-`decompose` asks a model, once more with every fault listed if the first plan is beyond repair. `repair`
-is pure. `classify` asks a model only about tasks that the rules can't place. A plan that the host
+`decompose` asks a model, once more with every fault listed if the first plan is beyond repair. `classify` asks a model only about tasks that the rules can't place. A plan that the host
 hands in starts at `repair` and gets no second chance: its author is told what is wrong. The outcome
 is written by the last node, and by nothing else.
 """
@@ -15,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypedDict, cast
 
@@ -22,8 +22,8 @@ from atos.orchestrator.agents import catalogue
 from atos.orchestrator.agents.asking import Question, ask
 from atos.orchestrator.graphs import END, START, Run, StateGraph, checked_compile
 from atos.orchestrator.mini.scope import Scope
-from atos.orchestrator.plan import Plan, plan_from_json, plan_to_json
-from atos.orchestrator.planning.classify import VOTES, Grade, grade, majority
+from atos.orchestrator.plan import Plan, files_of_dependencies, plan_from_json, plan_to_json
+from atos.orchestrator.planning.classify import VOTES, grade, majority
 from atos.orchestrator.planning.match import match_scope
 from atos.orchestrator.planning.prompts import classify_question, plan_question
 from atos.orchestrator.planning.repair import repair
@@ -33,6 +33,9 @@ from atos.scheduler.errors import AtosError, BadRequestError, LengthError
 
 ASKS = 2
 """Plans that a model may offer."""
+
+STEPS = ("decompose", "repair", "classify")
+"""What the steps are called, each with a dot and its number behind where it may come again."""
 
 
 class PlanRejectedError(AtosError):
@@ -86,15 +89,7 @@ async def plan(
         raise PlanRejectedError(
             message, next_step="Say the goal in other words, or hand in a plan."
         )
-    made = plan_from_json(state["plan"])
-
-    async def announce() -> Json:
-        rows = [{"id": t.id, "title": t.title, "complexity": t.complexity} for t in made.tasks]
-        emit("plan_ready", {"tasks": rows, "notes": list(made.notes)}, key="plan:ready")
-        return {}
-
-    await steps("plan/ready", announce)
-    return made
+    return plan_from_json(state["plan"])
 
 
 @dataclass(frozen=True)
@@ -131,7 +126,7 @@ class _Planner:
                 return {"raw": None, "faults": [error.message]}
             return _read(reply.text)
 
-        found = await self.steps(f"plan/decompose/{asked}", work)
+        found = await self.steps(f"decompose.{asked}", work)
         return {"raw": found["raw"], "faults": found["faults"], "asked": asked + 1}
 
     def _question(self, state: _State) -> Question:
@@ -141,7 +136,14 @@ class _Planner:
         return catalogue.plan_question(self.scope, temperature=0.3 * again, seed=again)
 
     async def repair(self, state: _State) -> Json:
-        """Make the plan valid, or say what is beyond repair. Pure."""
+        """Make the plan valid, or say what is beyond repair."""
+
+        async def work() -> Json:
+            return self._repaired(state)
+
+        return await self.steps(f"repair.{state['asked']}", work)
+
+    def _repaired(self, state: _State) -> Json:
         faults = list(state["faults"])
         if faults:
             return {"faults": faults}
@@ -164,37 +166,38 @@ class _Planner:
         return self.given is not None or state["asked"] >= ASKS
 
     async def classify(self, state: _State) -> Json:
-        """Choose the starting pool of every task."""
-        made = plan_from_json(state["plan"])
-        named = _named_levels(self.given)
-        tasks: list[Task] = []
-        for task in made.tasks:
-            level = task.complexity
-            if self.scope is None and task.title not in named:
-                level = await self._level(task, grade(task, made))
-            tasks.append(replace(task, complexity=level))
-        return {"plan": plan_to_json(replace(made, tasks=tuple(tasks))), "outcome": "planned"}
-
-    async def _level(self, task: Task, found: Grade) -> Complexity:
-        if not found.doubtful:
-            return found.level
+        """Choose the starting pool of every task; the plan is ready then."""
 
         async def work() -> Json:
-            votes: list[str] = []
-            for vote in range(VOTES):
-                question = classify_question(task, found.choices, vote)
+            made = plan_from_json(state["plan"])
+            levels = [await self._level(task, made) for task in made.tasks]
+            tasks = [
+                replace(task, complexity=level, reads=files_of_dependencies(made, task))
+                for task, level in zip(made.tasks, levels, strict=True)
+            ]
+            made = replace(made, tasks=tuple(tasks))
+            rows = [{"id": t.id, "title": t.title, "complexity": t.complexity} for t in tasks]
+            self.emit("plan_ready", {"tasks": rows, "notes": list(made.notes)}, key="plan:ready")
+            return {"plan": plan_to_json(made), "outcome": "planned"}
+
+        return await self.steps("classify", work)
+
+    async def _level(self, task: Task, made: Plan) -> Complexity:
+        if self.scope is not None or task.title in _named_levels(self.given):
+            return task.complexity
+        found = grade(task, made)
+        if not found.doubtful:
+            return found.level
+        votes: list[str] = []
+        for vote in range(VOTES):
+            question = classify_question(task, found.choices, vote)
+            with suppress(LengthError):
                 key = f"plan:classify:{task.id}:{vote}"
-                try:
-                    reply = await ask(self.chat, self.emit, question, key=key)
-                except LengthError:
-                    continue
+                reply = await ask(self.chat, self.emit, question, key=key)
                 raw: object = _read(reply.text)["raw"]
                 if isinstance(raw, Mapping):
                     votes.append(str(cast("Mapping[str, Any]", raw).get("level")))
-            return {"votes": votes}
-
-        said = await self.steps(f"plan/classify/{task.id}", work)
-        return majority(said["votes"], found.choices)
+        return majority(votes, found.choices)
 
     async def rejected(self, state: _State) -> Json:
         """End without a plan."""

@@ -1,17 +1,16 @@
 """Repairs what a model (or a host) calls a plan: a pure function, for any JSON whatever.
 
-The order of the passes matters, and acyclicity comes last:
-
     gather       what is no task at all goes; so do kinds that ATOS sees to itself, and second tasks
                  of one title, whose dependants are sent to the first
     clamp        count and lengths
     number       T1, T2, ...; dependencies follow, unknown, own and double ones go
     files        unsafe and test paths go, a task without a file gets one
-    serialise    two writers of one file: the later waits for the earlier
     cut          cycles: the edge that points most forward goes
+    serialise    two writers of one file: the one that comes later waits for the other
 
-An edge of `serialise` points backward, and every cycle has one that points forward, so `cut` never
-undoes what `serialise` did. Every change is a note. A model never repeats a plan that was repaired.
+The order of the last two matters: `serialise` adds edges along an order that `cut` made possible, so it
+can't make a cycle, while cutting afterwards might let two writers loose again. Every change is a
+note. A model never repeats a plan that was repaired.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from atos.orchestrator.goal import slug
-from atos.orchestrator.plan import MAX_FILES, MAX_TASKS, Plan
+from atos.orchestrator.plan import MAX_FILES, MAX_TASKS, Plan, order
 from atos.orchestrator.planning.schema import ACCEPTANCE, CONTRACT, MAX_ACCEPTANCE, PATH, TITLE
 from atos.orchestrator.task import COMPLEXITIES, KINDS, Kind, Task, owned_files
 
@@ -92,7 +91,7 @@ def repair(raw: object) -> Repaired:
         draft.deps = _dependencies(draft, f"T{at}", ids, notes)
         draft.files = _files(draft, f"T{at}", notes)
     tasks = [_task(draft, f"T{at}") for at, draft in enumerate(drafts, 1)]
-    tasks = _cut_cycles(_serialise(tasks, notes), notes)
+    tasks = _serialise(_cut_cycles(tasks, notes), notes)
     summary = _text(cast("Mapping[str, Any]", raw).get("summary"), 400) if _is_map(raw) else ""
     plan = Plan(tuple(tasks), summary, tuple(notes.lines))
     return Repaired(plan, tuple(_rejections(plan, len(entries), notes)))
@@ -132,7 +131,7 @@ def _gather(entries: list[object], notes: _Notes) -> list[_Draft]:
         if kind in OWN_WORK:
             notes.say(f"{title!r} was left out: {kind} is done by ATOS itself", title)
             continue
-        if kind not in KINDS:
+        if kind and kind not in KINDS:
             notes.say(f"{title!r} is taken for a code task")
         key = re.sub(r"\W+", " ", title.lower()).strip()
         if key in by_title:
@@ -212,18 +211,21 @@ def _task(draft: _Draft, task_id: str) -> Task:
 
 
 def _serialise(tasks: list[Task], notes: _Notes) -> list[Task]:
+    known = {task.id: task for task in tasks}
+    before: dict[str, set[str]] = {}
     last_writer: dict[str, str] = {}
-    done: list[Task] = []
-    for task in tasks:
-        deps = list(task.depends_on)
+    for task_id in order(Plan(tuple(tasks))):
+        task = known[task_id]
+        earlier = set(task.depends_on).union(*(before[each] for each in task.depends_on))
         for file in owned_files(task):
-            earlier = last_writer.get(file)
-            if earlier and earlier not in deps:
-                deps.append(earlier)
-                notes.say(f"{task.id} waits for {earlier}, because both write {file}")
-            last_writer[file] = task.id
-        done.append(replace(task, depends_on=tuple(deps)))
-    return done
+            writer = last_writer.get(file)
+            if writer and writer not in earlier:
+                earlier |= before[writer] | {writer}
+                task = replace(task, depends_on=(*task.depends_on, writer))
+                notes.say(f"{task_id} waits for {writer}, because both write {file}")
+            last_writer[file] = task_id
+        before[task_id], known[task_id] = earlier, task
+    return list(known.values())
 
 
 def _cut_cycles(tasks: list[Task], notes: _Notes) -> list[Task]:

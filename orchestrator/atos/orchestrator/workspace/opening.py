@@ -64,9 +64,8 @@ async def open_repository(
     trees = trees_of(home, goal)
     repository = _recall(trees)
     if repository is None:
-        place = into.expanduser().absolute() if into else workspaces
-        _writable(place)
-        theirs = into is not None and await _is_repository(place)
+        place = (into or workspaces).absolute()
+        theirs = check_place(place if into else place / goal) and into is not None
         trees.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = Repository(goal, place, "main", True, trees, place, "", started_at, slug)
         if theirs:
@@ -91,11 +90,14 @@ def _decide(repository: Repository) -> Repository:
     return repository
 
 
-def _writable(place: Path) -> None:
-    """Check that `place` can be written, or made; make nothing.
+def check_place(place: Path) -> bool:
+    """Check that a repository can be made or found at `place`, and make nothing.
+
+    Returns:
+        Whether a git repository is there already.
 
     Raises:
-        WorkspaceError: it can't.
+        WorkspaceError: it can't be written, or is a non-empty folder that is no git repository.
     """
     standing = place
     while not os.path.lexists(standing):
@@ -106,11 +108,10 @@ def _writable(place: Path) -> None:
     if not os.access(standing, os.W_OK | os.X_OK):
         message = f"{place} can't be written: no permission in {standing}"
         raise WorkspaceError(message, next_step="Make it writable, or name another folder.")
+    return standing == place and any(place.iterdir()) and _is_repository(place)
 
 
-async def _is_repository(place: Path) -> bool:
-    if not place.exists() or not any(place.iterdir()):
-        return False
+def _is_repository(place: Path) -> bool:
     if not os.path.lexists(place / ".git"):
         message = f"{place} is not empty and no git repository"
         step = "Name a new or empty folder, or run `git init` there and commit what it holds."
@@ -145,7 +146,7 @@ async def _decide_branch(draft: Repository) -> Repository:
     git = Git(draft.path)
     told = await git.run("rev-parse", "--show-toplevel", "--git-path", "objects")
     top, objects = told.splitlines()
-    if Path(top).resolve() != draft.path.resolve():
+    if not _same(top, draft.path):
         message = f"{draft.path} lies inside the repository {top}"
         raise WorkspaceError(message, next_step=f"Name {top} itself, or a folder outside of it.")
     base = await git.value("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
@@ -154,6 +155,10 @@ async def _decide_branch(draft: Repository) -> Repository:
             place = (draft.path / objects).resolve()
             return _decide(replace(draft, branch=name, objects=place, base=base))
     raise AssertionError(draft)
+
+
+def _same(top: str, path: Path) -> bool:
+    return Path(top).resolve() == path.resolve()
 
 
 async def _make(repository: Repository, text: str) -> Repository:
