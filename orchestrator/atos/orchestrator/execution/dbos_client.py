@@ -5,6 +5,7 @@ Any process may use it; nothing is launched, and the database is migrated by who
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ SERIALIZER = DBOSPortableJSONSerializer()
 """JSON: DBOS's own default is pickle, which runs the code of whoever can write the database."""
 
 POLL_SECONDS = 0.03
+logging.getLogger("dbos").setLevel(logging.WARNING)  # it tells of every migration and every start
+
 STATES: dict[str, RunState] = {
     "ENQUEUED": "queued",
     "DELAYED": "queued",

@@ -28,7 +28,7 @@ from atos.orchestrator.events import Event, fold
 from atos.orchestrator.execution.database import open_database
 from atos.orchestrator.execution.dbos_client import DbosClient
 from atos.orchestrator.execution.event_store import EventStore
-from atos.orchestrator.execution.intake import check_place, choose, one_task
+from atos.orchestrator.execution.intake import check_into, choose, one_task
 from atos.orchestrator.execution.order import GOAL, PLAN, GoalOrder, order_to_json
 from atos.orchestrator.execution.runtime import GOALS
 from atos.orchestrator.goal import TERMINAL, GoalView, TaskView, slug, validate_goal
@@ -120,7 +120,7 @@ class Goals:
         """
         text = validate_goal(text)
         if into is not None:
-            await anyio.to_thread.run_sync(check_place, into)
+            await anyio.to_thread.run_sync(check_into, into)
         _check_plan(plan)
         order = await self._order(_new_id(), text, into=into, plan=plan)
         return await self._submit(order)

@@ -6,13 +6,13 @@ members; general models are preferred, and the demonstration model is never chos
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from atos.orchestrator.agents.roles import CODING_POOLS, MINI_POOL, PLANNING_POOL, Profile
 from atos.orchestrator.mini.scope import Refusal, Scope, check
+from atos.orchestrator.workspace.opening import check_place
 from atos.scheduler.errors import BadRequestError, NoModelError, OutOfScopeError, WorkspaceError
 from atos.scheduler.wire import Pool
 
@@ -93,7 +93,7 @@ def one_task(goal: str, choice: Choice) -> None:
         raise BadRequestError(message, next_step="Start it with start_goal.")
 
 
-def check_place(into: Path) -> None:
+def check_into(into: Path) -> None:
     """Check that a repository can be made or found at `into`; make nothing.
 
     Raises:
@@ -102,16 +102,4 @@ def check_place(into: Path) -> None:
     if not into.is_absolute():
         message = f"{into} is not an absolute path"
         raise WorkspaceError(message, next_step="Name the folder from the root.")
-    standing = into
-    while not os.path.lexists(standing):
-        standing = standing.parent
-    if not standing.is_dir():
-        message = f"{standing} is not a folder, so {into} can't hold a repository"
-        raise WorkspaceError(message, next_step="Name another folder.")
-    if not os.access(standing, os.W_OK | os.X_OK):
-        message = f"{into} can't be written: no permission in {standing}"
-        raise WorkspaceError(message, next_step="Make it writable, or name another folder.")
-    if standing == into and any(into.iterdir()) and not os.path.lexists(into / ".git"):
-        message = f"{into} is not empty and no git repository"
-        step = "Name a new or empty folder, or run `git init` there and commit what it holds."
-        raise WorkspaceError(message, next_step=step)
+    check_place(into)
