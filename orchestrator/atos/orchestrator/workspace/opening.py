@@ -66,7 +66,6 @@ async def open_repository(
     if repository is None:
         place = (into or workspaces).absolute()
         theirs = check_place(place if into else place / goal) and into is not None
-        trees.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = Repository(goal, place, "main", True, trees, place, "", started_at, slug)
         if theirs:
             repository = await _decide_branch(replace(draft, own=False))
@@ -76,14 +75,19 @@ async def open_repository(
 
 
 def _recall(trees: Path) -> Repository | None:
+    """Return what was decided, unless another goal took the place before it was claimed."""
     try:
-        return repository_from_json(json.loads((trees / DECISION).read_text()))
+        known = repository_from_json(json.loads((trees / DECISION).read_text()))
     except FileNotFoundError:
         return None
+    owner = known.path / ".git" / OWNER
+    taken = known.own and owner.exists() and owner.read_text() != known.goal
+    return None if taken else known
 
 
 def _decide(repository: Repository) -> Repository:
     """Write the decision down, atomically."""
+    repository.trees.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = repository.trees / f"{DECISION}.new"
     fresh.write_text(json.dumps(repository_to_json(repository)))
     fresh.replace(repository.trees / DECISION)

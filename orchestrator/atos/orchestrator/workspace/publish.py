@@ -8,7 +8,7 @@ tracked files are written anew.
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 from atos.orchestrator.workspace.repository import GOAL_BRANCH, Repository
 from atos.scheduler.errors import ConflictError
@@ -20,17 +20,17 @@ async def publish(repository: Repository) -> None:
     Raises:
         ConflictError: somebody else moved the branch, or changed a file that the goal changes too.
     """
-    theirs = repository.theirs
-    head = await repository.git.run("rev-parse", "--verify", GOAL_BRANCH)
+    git, theirs = repository.git, repository.theirs
+    head = await git.run("rev-parse", "--verify", GOAL_BRANCH)
     branch = f"refs/heads/{repository.branch}"
     now = await theirs.value("rev-parse", "--verify", "--quiet", branch)
     if now and now != head:
-        code, _, _ = await theirs.ask("merge-base", "--is-ancestor", now, head)
+        code, _, _ = await git.ask("merge-base", "--is-ancestor", now, head)
         if code != 0:
             message = (
                 f"branch {repository.branch} of {repository.path} has commits of somebody else"
             )
-            step = "Rename that branch; the goal's commits are still to be had by starting it anew."
+            step = "Rename that branch, and start the goal anew."
             raise ConflictError(message, next_step=step)
     if repository.own:
         await _check_out(repository, now, head)
@@ -43,21 +43,19 @@ async def _check_out(repository: Repository, now: str, head: str) -> None:
     broken = marker.exists()
     if now == head and not broken:
         return
-    theirs = repository.theirs
+    index = repository.path / ".git" / "index"
     if broken:
-        _unlock(repository.path)
+        # A git that was killed leaves its lock; the repository is ours alone.
+        index.with_name("index.lock").unlink(missing_ok=True)
     marker.touch()
-    fresh = broken or not now
-    how = ["--reset", "-u", head] if fresh else ["-m", "-u", now, head]
-    code, _, said = await theirs.ask("read-tree", *how)
+    # With our own git directory, so that no filter of that repository is in force here either.
+    here = replace(repository.git, where=repository.path)
+    files = here.having(GIT_WORK_TREE=repository.path, GIT_INDEX_FILE=index)
+    anew = broken or not now
+    how = ["--reset", "-u", head] if anew else ["-m", "-u", now, head]
+    code, _, said = await files.ask("read-tree", *how)
+    marker.unlink()
     if code != 0:
-        marker.unlink()
         message = f"the files of {repository.path} could not be brought up to date: {said.strip()}"
         step = "Move your own changes there away, or commit them on another branch."
         raise ConflictError(message, next_step=step)
-    marker.unlink()
-
-
-def _unlock(path: Path) -> None:
-    """Remove the index lock of a git that was killed; the repository is ours alone."""
-    (path / ".git" / "index.lock").unlink(missing_ok=True)

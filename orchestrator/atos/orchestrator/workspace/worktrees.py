@@ -23,7 +23,7 @@ async def open_worktree(repository: Repository, task_id: str) -> Path:
     folder = repository.trees / task_id
     marker = repository.trees / f"{task_id}.ready"
     if not marker.exists():
-        await _remove(folder)
+        await _forget(repository, folder)
         short = task_branch(task_id).removeprefix("refs/heads/")
         git = repository.git
         await git.run("worktree", "add", "-q", "--force", "-B", short, str(folder), GOAL_BRANCH)
@@ -34,7 +34,7 @@ async def open_worktree(repository: Repository, task_id: str) -> Path:
 async def open_result(repository: Repository) -> Path:
     """Return a fresh checkout of everything that is integrated, for the final verification."""
     folder = repository.trees / RESULT
-    await _remove(folder)
+    await _forget(repository, folder)
     git = repository.git
     await git.run("worktree", "add", "-q", "--force", "--detach", str(folder), GOAL_BRANCH)
     return folder
@@ -54,6 +54,12 @@ async def sweep(home: Path, live: Collection[str]) -> list[str]:
     for name in dead:
         await _remove(root / name)
     return dead
+
+
+async def _forget(repository: Repository, folder: Path) -> None:
+    """Remove a worktree and what git knows of it, also where its making was cut off."""
+    await _remove(folder)
+    await _remove(repository.trees / "git" / "worktrees" / folder.name)
 
 
 async def _remove(folder: Path) -> None:
