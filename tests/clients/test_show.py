@@ -47,6 +47,8 @@ def test_events_read_as_sentences() -> None:
         {"kind": "plan_ready", "task": None, "data": {"tasks": [{"id": "T1", "title": "add"}]}},
         {"kind": "model_call", "task": "T1", "data": call},
         {"kind": "tests_run", "task": "T1", "data": tests},
+        {"kind": "tests_run", "task": "T1", "data": {"which": "stub", "ok": False, "failed": 1}},
+        {"kind": "task_done", "task": "T1", "data": {"state": "done", "rounds": 2}},
         {"kind": "task_committed", "task": "T1", "data": {"commit": "0123456789abcdef"}},
         {"kind": "something_new", "task": "T1", "data": {"a": 1}},
     ]
@@ -57,8 +59,10 @@ def test_events_read_as_sentences() -> None:
             "01:01:02 --  plan: 1 task: T1 add",
             "01:01:03 T1  coder asked atos-mini: 61 tokens, 0.5 s",
             "01:01:04 T1  acceptance tests passed: 5 passed, 0 failed [landlock]",
-            "01:01:05 T1  committed 0123456789",
-            "01:01:06 T1  something_new {'a': 1}",
+            "01:01:05 T1  on a stub the model's own tests fail, as they must",
+            "01:01:06 T1  done after 2 repairs",
+            "01:01:07 T1  committed 0123456789",
+            "01:01:08 T1  something_new {'a': 1}",
         ]
     )
 
@@ -74,7 +78,7 @@ def test_the_report_names_repository_sandbox_and_model() -> None:
         [
             "",
             "✓ success in 3.2 s: Write a Python function to add two numbers",
-            "  ✓ T1  add two numbers                                   simple   done      round 1",
+            "  ✓ T1  add two numbers                                   simple   done      repaired 1 time",
             "  tests       8 passed, 0 failed",
             "  sandbox     landlock (uid 1000, /usr/bin/python3)",
             "  models      atos-mini (llama_cpp)",

@@ -98,7 +98,7 @@ def debug(arguments: Namespace, settings: Settings) -> int:
         print(json.dumps(task))
         return 0
     print(f"{request['goal_id']}/{task['id']}  {clean(task['title'])}")
-    print(f"state {task['state']}, {task.get('complexity')}, {task.get('rounds')} round(s)")
+    print(f"state {task['state']}, {task.get('complexity')}, {task.get('rounds')} repair(s)")
     for event in task.get("events", []):
         print(event_line(event))
     if digest := task.get("digest"):

@@ -51,11 +51,21 @@ def _call(data: Json) -> str:
 
 
 def _tests(data: Json) -> str:
-    kind = {"gate": "acceptance tests", "own": "the model's own tests", "stub": "tests on a stub"}
+    if data.get("which") == "stub":
+        good = "as they must" if not data.get("ok") else "so they prove nothing and are dropped"
+        return f"on a stub the model's own tests {'pass' if data.get('ok') else 'fail'}, {good}"
+    kind = {"gate": "acceptance tests", "own": "the model's own tests"}
     name = kind.get(str(data.get("which")), "all tests")
     verdict = "passed" if data.get("ok") else "failed"
     counts = f"{data.get('passed', 0)} passed, {data.get('failed', 0)} failed"
     return f"{name} {verdict}: {counts} [{data.get('isolation')}]"
+
+
+def _done(data: Json) -> str:
+    repairs = int(data.get("rounds") or 0)
+    return f"{data.get('state')}" + (
+        f" after {repairs} repair{'s' * (repairs > 1)}" * bool(repairs)
+    )
 
 
 SAY: dict[str, Callable[[Json], str]] = {
@@ -71,7 +81,7 @@ SAY: dict[str, Callable[[Json], str]] = {
     "tests_run": _tests,
     "reflected": lambda d: f"reflected: {clean(d.get('cause', ''), 160)}",
     "task_committed": lambda d: f"committed {str(d.get('commit', ''))[:10]}",
-    "task_done": lambda d: f"{d.get('state')} after {d.get('rounds')} round(s)",
+    "task_done": _done,
     "goal_verified": lambda d: (
         f"verified: {d.get('passed', 0)} passed, {d.get('failed', 0)} failed"
     ),
@@ -93,7 +103,7 @@ def task_table(tasks: Sequence[Json]) -> list[str]:
     return [
         f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], 48):50}"
         f"{t.get('complexity') or '':9}{t['state']:10}"
-        + (f"round {t['rounds']}" if t.get("rounds") else "")
+        + (f"repaired {t['rounds']} time{'s' * (t['rounds'] > 1)}" if t.get("rounds") else "")
         for t in tasks
     ]
 
