@@ -12,7 +12,7 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from atos.scheduler.engines.llama_cpp import LlamaCpp, check_sha256
+from atos.scheduler.engines.llama_cpp import MINI_PATH, LlamaCpp, check_sha256
 from atos.scheduler.engines.llama_cpp_model import LlamaModel
 from atos.scheduler.engines.protocol import ModelSpec, Request
 from atos.scheduler.errors import (
@@ -114,6 +114,16 @@ async def test_a_worker_killed_while_idle_is_noticed_by_loaded(engine: LlamaCpp)
     with anyio.fail_after(10):
         while await engine.loaded():  # noqa: ASYNC110  (nobody is told, the scheduler asks)
             await anyio.sleep(0.01)
+
+
+async def test_unloading_under_a_reply_ends_it_with_an_engine_error(engine: LlamaCpp) -> None:
+    await worker_of(engine)
+    stream = engine.answer(LONG)
+    await anext(stream)
+    await engine.unload("small")
+    with pytest.raises(EngineError):
+        async for _chunk in stream:
+            pass
 
 
 async def test_unload_returns_when_the_process_is_gone(engine: LlamaCpp) -> None:
@@ -276,6 +286,16 @@ async def test_the_shipped_model_is_checked_against_its_checksum_once(
     checksum.write_text(hashlib.sha256(mini.read_bytes()).hexdigest() + "  atos-mini.gguf\n")
     await engine.load(spec)
     assert [m.name for m in await engine.loaded()] == ["atos-mini"]
+    await engine.close()
+
+
+@pytest.mark.skipif(not MINI_PATH.exists(), reason="the shipped weights are not in this checkout")
+async def test_the_shipped_model_is_sound_and_answers(tmp_path: Path) -> None:
+    engine = LlamaCpp(Settings(home=tmp_path, workspaces=tmp_path, cpu_threads=1))
+    (mini,) = await engine.installed()
+    assert (mini.name, mini.size <= 8_000_000) == ("atos-mini", True)
+    await engine.load(ModelSpec("atos-mini", "atos-mini", mini.context, 1))
+    assert await read(engine, Request("atos-mini", ASKED, max_tokens=16)) != ""
     await engine.close()
 
 

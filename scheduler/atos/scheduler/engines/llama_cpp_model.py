@@ -90,8 +90,8 @@ class LlamaModel:
     async def end(self) -> None:
         """Return when the process is gone, and its memory with it."""
         with anyio.CancelScope(shield=True):
+            await self._process.end()  # first, so that replies under way hear of its end
             await self.client.aclose()
-            await self._process.end()
 
     async def answer(self, request: Request, schema: Schema | None) -> AsyncGenerator[Chunk]:
         """Stream a reply; a schema that is given must be prepared."""
