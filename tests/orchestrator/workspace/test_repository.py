@@ -465,3 +465,16 @@ async def test_sweeping_removes_the_folders_of_goals_that_have_ended(tmp_path: P
     assert not ended.trees.exists()
     assert live.trees.exists()
     assert (ended.path / "README.md").is_file()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+async def test_a_repository_that_belongs_to_another_uid_can_be_worked_in(
+    tmp_path: Path, theirs: Path
+) -> None:
+    for place in [theirs, *everything(theirs)]:
+        os.lchown(place, 12345, 12345)
+
+    repository = await opened(tmp_path, theirs)
+    await work(repository, "T1", {"one.py": "x = 1\n"})
+
+    assert await integrated(repository, "T1")
