@@ -22,9 +22,9 @@ CODE_TOKENS = 1400
 TEST_TOKENS = 900
 REFLECT_TOKENS = 400
 
-_CODE = 4200
-_TESTS = 2000
-_DIGEST = 2000
+_CODE = 3600
+_TESTS = 1600
+_DIGEST = 1800
 _CONTEXT = 1200
 """Bytes that a part of a prompt may take."""
 

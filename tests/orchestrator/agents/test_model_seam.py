@@ -1,0 +1,128 @@
+"""The model seam's backends: scripted, record and replay, live."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from atos.orchestrator.agents.live import LiveChat
+from atos.orchestrator.agents.replay import Cassette, CassetteMissError
+from atos.orchestrator.agents.scripted import ScriptedChat, ScriptEndedError
+from atos.orchestrator.ports import Json
+from atos.scheduler.client import SchedulerClient
+from atos.scheduler.errors import LengthError
+from atos.scheduler.wire import Answer, Demand
+
+
+def said(text: str) -> list[Json]:
+    return [{"role": "user", "content": text}]
+
+
+async def test_a_script_answers_each_role_in_turn_and_then_fails() -> None:
+    chat = ScriptedChat({"coder": ["one", LengthError("too long")], "tester": ["t"]})
+
+    first = await chat("coder", said("x"), pool="simple")
+    with pytest.raises(LengthError):
+        await chat("coder", said("x"), pool="simple")
+    with pytest.raises(ScriptEndedError, match="coder was asked 3 times; its script has 2"):
+        await chat("coder", said("x"), pool="simple")
+
+    assert (first.text, first.pool) == ("one", "simple")
+    assert chat.unused == {"tester": 1}
+
+
+async def test_what_was_recorded_is_replayed_though_paths_and_times_differ(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.json"
+    live = ScriptedChat({"coder": ["one", "two", "three"]})
+    record = Cassette(tape).recording(live)
+    for number in range(2):
+        await record("coder", said(f"fix /tmp/a{number}/m.py after {number}.25s"), pool="simple")
+    await record("coder", said("something else"), pool="simple", seed=3)
+
+    cassette = Cassette(tape)
+    replay = cassette.replaying()
+    later = await replay("coder", said("something else"), pool="simple", seed=3)
+    first = await replay("coder", said("fix /tmp/zz/m.py after 9.5s"), pool="simple", seed=0)
+    second = await replay("coder", said("fix /tmp/yy/m.py after 8.5s"), pool="simple")
+
+    assert [first.text, second.text, later.text] == ["one", "two", "three"]
+    assert cassette.unused == []
+
+
+async def test_an_edited_prompt_is_a_miss_that_names_what_is_there(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.json"
+    await Cassette(tape).recording(ScriptedChat({"coder": ["one"]}))("coder", said("a"), pool="p")
+    cassette = Cassette(tape)
+
+    with pytest.raises(CassetteMissError, match=r"of coder there are \['coder:"):
+        await cassette.replaying()("coder", said("b"), pool="p")
+
+    assert len(cassette.unused) == 1
+
+
+async def test_other_options_or_another_schema_are_another_call(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.json"
+    await Cassette(tape).recording(ScriptedChat({"coder": ["one"]}))("coder", said("a"), pool="p")
+    replay = Cassette(tape).replaying()
+
+    with pytest.raises(CassetteMissError):
+        await replay("coder", said("a"), pool="p", temperature=0.7)
+    with pytest.raises(CassetteMissError):
+        await replay("coder", said("a"), pool="p", schema={"type": "object"})
+
+
+class FakeScheduler:
+    """Answers one chat and remembers what was asked."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.asked: list[dict[str, Any]] = []
+
+    async def chat(
+        self, model: str, messages: Sequence[Mapping[str, Any]], *, demand: Demand, **more: Any
+    ) -> Answer:
+        self.asked.append({"model": model, "headers": demand.to_headers()} | more)
+        return Answer(
+            text="hi",
+            reason=self.reason,
+            model="gemma2:2b",
+            engine="ollama",
+            pool="simple",
+            lease="l1",
+            queued=0.5,
+            started_at=1.0,
+            ended_at=2.0,
+            prompt_tokens=7,
+            tokens=3,
+        )
+
+
+async def test_the_live_seam_asks_a_pool_on_behalf_of_its_task() -> None:
+    fake = FakeScheduler("stop")
+    chat = LiveChat(cast("SchedulerClient", fake), goal="g1", task="T2")
+
+    reply = await chat("coder", said("x"), pool="simple", max_tokens=99, seed=5)
+
+    assert (reply.text, reply.model, reply.engine, reply.started_at) == (
+        "hi",
+        "gemma2:2b",
+        "ollama",
+        1.0,
+    )
+    asked = fake.asked[0]
+    assert asked["model"] == "atos/simple"
+    assert (asked["max_tokens"], asked["seed"]) == (99, 5)
+    headers = {
+        name: asked["headers"][name] for name in ("x-atos-goal", "x-atos-task", "x-atos-role")
+    }
+    assert headers == {"x-atos-goal": "g1", "x-atos-task": "T2", "x-atos-role": "coder"}
+    assert json.dumps(asked["headers"])
+
+
+async def test_a_reply_that_ran_into_its_limit_is_an_error() -> None:
+    chat = LiveChat(cast("SchedulerClient", FakeScheduler("length")), goal="g1")
+
+    with pytest.raises(LengthError, match="gemma2:2b ran into its limit of 99 tokens"):
+        await chat("coder", said("x"), pool="simple", max_tokens=99)
