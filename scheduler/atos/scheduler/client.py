@@ -31,6 +31,8 @@ DEFAULT_SECONDS = 600.0
 MARGIN_SECONDS = 15.0
 """How much later than the daemon's deadline the client gives up on the daemon itself."""
 CONTROL_SECONDS = 30.0
+PAUSES = (0.0, 0.1, 0.5, 1.0)
+"""Seconds before the daemon is looked for again, after one failure after another."""
 
 Json = dict[str, Any]
 Result = TypeVar("Result")
@@ -205,17 +207,20 @@ class SchedulerClient:
             raise _NoReplyError(UnreachableError(message, next_step=step)) from error
 
     async def _sent(self, send: Callable[[], Awaitable[Result]], seconds: float) -> Result:
-        """Send a request within a time; if the daemon was not there, start it and send it again."""
+        """Send a request within a time; if no daemon is there, start it and send it again."""
         try:
             with anyio.fail_after(seconds + MARGIN_SECONDS), _understood():
-                try:
-                    return await send()
-                except _NoReplyError as failure:
-                    if not self._start:
-                        raise failure.error from failure
-                await anyio.to_thread.run_sync(
-                    ensure, "scheduler", self._settings, abandon_on_cancel=True
-                )
+                for pause in PAUSES:
+                    try:
+                        return await send()
+                    except _NoReplyError as failure:
+                        if not self._start:
+                            raise failure.error from failure
+                        # one that is dying may still accept a connection: let it be gone
+                        await anyio.sleep(pause)
+                        await anyio.to_thread.run_sync(
+                            ensure, "scheduler", self._settings, abandon_on_cancel=True
+                        )
                 try:
                     return await send()
                 except _NoReplyError as failure:

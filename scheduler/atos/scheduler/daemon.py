@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
@@ -44,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
 """How often residents and the device are looked at, while anything is resident."""
+REACH_SECONDS = 30.0
+"""How often the daemon looks whether its socket is still there: its home may be removed."""
 CLOSE_SECONDS = 10.0
 PREDECESSOR_SECONDS = 15.0
 """How long a daemon that no longer answers may still hold the lock."""
@@ -188,12 +191,18 @@ class Daemon:
             services.dispatcher.post(ForeignChanged(allowed))
 
     async def _end_when_idle(self, services: Services) -> None:
+        """End when nobody has needed the daemon for long, or nobody can reach it any more."""
         idle = self._settings.idle_seconds
+        mine = _identity(self._settings.scheduler_socket)
         while (rest := self._last_need + idle - anyio.current_time()) > 0:
-            await anyio.sleep(rest)
+            await anyio.sleep(min(rest, REACH_SECONDS))
             if services.dispatcher.busy:
                 self._needed()
-        logger.info("ending after %.0f idle seconds", idle)
+            if _identity(self._settings.scheduler_socket) != mine:
+                logger.warning("ending, since %s is gone", self._settings.scheduler_socket)
+                break
+        else:
+            logger.info("ending after %.0f idle seconds", idle)
         self.stop()
 
     async def _end(self, services: Services, server: UnixServer) -> None:
@@ -211,6 +220,14 @@ class Daemon:
                 if scope.cancelled_caught:
                     logger.error("%s did not close in time", engine.name)
             await self._place.device.release()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 async def _stop_on_signal(daemon: Daemon) -> None:

@@ -213,16 +213,22 @@ class Dispatcher:
         while not self.core.memory.residencies:
             await self._changed.wait()
 
-    async def look_after(self, model: str) -> None:
-        """Find out whether an engine still holds a model; if not, give its bytes back."""
+    async def look_after(self, model: str) -> bool:
+        """Find out whether an engine still holds a model; if not, give its bytes back.
+
+        Returns:
+            Whether it was lost, now or a moment before.
+        """
         offered = self._offers.get(model)
         found = self.core.memory.residencies.get(model)
         if offered is None or found is None or found.state != "resident":
-            return
-        if await self._is_gone(offered):
-            message = f"{offered.engine.name} no longer holds {model}: its process ended"
-            step = "Try again: it is loaded anew."
-            self.post(EngineLost(model, Reason("engine", message, step)))
+            return True
+        if not await self._is_gone(offered):
+            return False
+        message = f"{offered.engine.name} no longer holds {model}: its process ended"
+        step = "Try again: it is loaded anew."
+        self.post(EngineLost(model, Reason("engine", message, step)))
+        return True
 
     async def look_after_all(self) -> None:
         """Do the same for every model that is resident."""

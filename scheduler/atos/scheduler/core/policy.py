@@ -51,3 +51,13 @@ def victims(memory: Memory, wanted: int, *, drain: bool) -> set[str] | None:
             chosen.add(residency.model)
             room += residency.bytes
     return chosen if room >= wanted else None
+
+
+def top_up(memory: Memory, claim: Claim) -> None:
+    """Add victims to a claim that has no longer enough, since the budget or a charge moved."""
+    wanted = memory.size(claim.candidate)
+    here = [memory.residencies.get(model) for model in claim.victims]
+    room = memory.free + memory.leaving
+    room += sum(v.bytes for v in here if v and v.state == "resident" and not v.retiring)
+    if room < wanted:
+        claim.victims |= victims(memory, wanted, drain=True) or set()

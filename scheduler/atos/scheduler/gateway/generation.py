@@ -25,7 +25,13 @@ from atos.scheduler.catalogue.contracts import Offer
 from atos.scheduler.core.events import UnloadAsked
 from atos.scheduler.dispatcher import Dispatcher, Granted, Ticket
 from atos.scheduler.engines.protocol import Chunk, Request
-from atos.scheduler.errors import AtosError, BadRequestError, DeadlineError, EngineError
+from atos.scheduler.errors import (
+    AtosError,
+    BadRequestError,
+    DeadlineError,
+    EngineError,
+    NoModelError,
+)
 from atos.scheduler.wire import Demand
 
 logger = logging.getLogger(__name__)
@@ -74,6 +80,14 @@ class Ended:
 Item = Begun | Chunk | Ended | AtosError
 
 
+class _LostError(Exception):
+    """The model was gone before it said anything."""
+
+    def __init__(self, error: AtosError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Generation:
     """Runs one call; `items` gives what comes of it, and `cancel` ends it early."""
 
@@ -82,6 +96,9 @@ class Generation:
         self._catalogue = catalogue
         self._dispatcher = dispatcher
         self._scope = anyio.CancelScope()
+        self._ends = anyio.current_time() + call.seconds
+        self._told = False
+        """Whether any text was passed on: from then on a failure can't be hidden."""
         self._sink, self.items = anyio.create_memory_object_stream[Item](BUFFER)
 
     def start(self, group: TaskGroup) -> None:
@@ -115,12 +132,23 @@ class Generation:
             self._scope.cancel()  # nobody reads, or has read for a whole buffer
 
     async def _answer(self) -> None:
+        try:
+            await self._attempt()
+        except _LostError as lost:
+            # its model had died before it was asked, or before it said a word: once more
+            logger.warning("asking again, since %s", lost.error)
+            try:
+                await self._attempt()
+            except _LostError as again:
+                raise again.error from again
+
+    async def _attempt(self) -> None:
         call = self._call
         offers = await self._catalogue.candidates(call.model)
         _check_context(call, offers)
         pool = self._catalogue.contract(call.model)
         name = pool.name if pool else ""
-        until = anyio.current_time() + call.seconds
+        until = self._ends
         ticket = self._dispatcher.request(offers, name, call.demand, call.seconds)
         try:
             granted = await ticket.granted()
@@ -143,8 +171,9 @@ class Generation:
         try:
             with ticket.scope:
                 await self._stream(granted, request)
-        except EngineError:
-            await self._dispatcher.look_after(model)
+        except (EngineError, NoModelError) as error:
+            if await self._dispatcher.look_after(model) and not self._told:
+                raise _LostError(error) from error
             raise
         if ticket.revoked is not None:
             raise ticket.revoked
@@ -155,6 +184,7 @@ class Generation:
         async with aclosing(granted.offer.engine.answer(request)) as chunks:
             async for chunk in chunks:
                 self._put(chunk)
+                self._told = self._told or bool(chunk.text)
                 done = done or chunk.done
         if not done:
             message = f"{granted.offer.engine.name} ended the reply before it was complete"
