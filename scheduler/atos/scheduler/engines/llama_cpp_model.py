@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -19,7 +19,7 @@ from atos.scheduler.engines import llama_cpp_wire as wire
 from atos.scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
 from atos.scheduler.engines.schema import Schema
 from atos.scheduler.engines.slots import Slots
-from atos.scheduler.engines.stream import ReplyCheck, before, next_line
+from atos.scheduler.engines.stream import ReplyCheck, before, posted_lines
 from atos.scheduler.engines.worker_process import WorkerProcess
 from atos.scheduler.errors import EngineError
 
@@ -103,8 +103,11 @@ class LlamaModel:
             try:
                 body = wire.completion(request, prompt, self.spec, slot, schema)
                 check = ReplyCheck(schema)
-                async with aclosing(self._events(body, give_up)) as events:
-                    async for found in events:
+                stream = posted_lines(self.client, "/completion", body, give_up, wire.failure)
+                async with aclosing(stream) as lines:
+                    async for line in lines:
+                        if (found := wire.event(line)) is None:
+                            continue
                         chunk = wire.chunk(found)
                         done = chunk.done
                         check.see(chunk)
@@ -123,24 +126,6 @@ class LlamaModel:
         if reply.status_code != 200:
             raise wire.failure(reply.status_code, reply.text)
         return reply.json()["prompt"]
-
-    async def _events(self, body: dict[str, Any], give_up: float) -> AsyncGenerator[dict[str, Any]]:
-        """Yield the events of one completion; no scope of a deadline is open across a yield."""
-        call = self.client.build_request("POST", "/completion", json=body)
-        with before(give_up):
-            reply = await self.client.send(call, stream=True)
-        try:
-            if reply.status_code != 200:
-                with before(give_up):
-                    await reply.aread()
-                raise wire.failure(reply.status_code, reply.text)
-            lines = reply.aiter_lines()
-            while (line := await next_line(lines, give_up)) is not None:
-                if (found := wire.event(line)) is not None:
-                    yield found
-        finally:
-            with anyio.CancelScope(shield=True):
-                await reply.aclose()
 
     async def _give_back(self, slot: int, prompt: str, *, confirmed: bool) -> None:
         with anyio.CancelScope(shield=True):

@@ -25,8 +25,8 @@ from atos.scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos.scheduler.engines.schema import Schema, checked_schema
-from atos.scheduler.engines.stream import ReplyCheck, before, next_line
+from atos.scheduler.engines.schema import checked_schema
+from atos.scheduler.engines.stream import ReplyCheck, posted_lines
 from atos.scheduler.errors import (
     AtosError,
     EngineError,
@@ -143,8 +143,11 @@ class Ollama:
             raise NoModelError(message, next_step="Load it first.")
         give_up = time.monotonic() + request.deadline
         check = ReplyCheck(schema)
-        async with aclosing(self._chunks(request, spec, schema, give_up)) as chunks:
-            async for chunk in chunks:
+        route, body = wire.call(request, spec, schema)
+        stream = posted_lines(self._client(), route, body, give_up, wire.failure)
+        async with self._errors(), aclosing(stream) as lines:
+            async for line in lines:
+                chunk = wire.chunk(line)
                 check.see(chunk)
                 yield chunk
                 if chunk.done:
@@ -158,26 +161,6 @@ class Ollama:
             await self._http.aclose()
         if self._package is not None:
             await self._package.close()
-
-    async def _chunks(
-        self, request: Request, spec: ModelSpec, schema: Schema | None, give_up: float
-    ) -> AsyncGenerator[Chunk]:
-        route, body = wire.call(request, spec, schema)
-        async with self._errors():
-            call = self._client().build_request("POST", route, json=body)
-            with before(give_up):
-                reply = await self._client().send(call, stream=True)
-            try:
-                if reply.status_code != 200:
-                    with before(give_up):
-                        await reply.aread()
-                    raise wire.failure(reply.status_code, reply.text)
-                lines = reply.aiter_lines()
-                while (line := await next_line(lines, give_up)) is not None:
-                    yield wire.chunk(line)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await reply.aclose()
 
     async def _describe(self, model: Any) -> InstalledModel:
         """Add the shape that an estimate needs to what the list says."""

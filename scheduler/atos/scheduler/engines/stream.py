@@ -1,4 +1,4 @@
-"""What every streamed reply needs: a deadline on each wait, and a check of JSON at its end.
+"""What every streamed reply needs: one HTTP call, a deadline on each wait, a check of JSON at its end.
 
 A cancel scope must not stay open while a generator is suspended at `yield`, so the deadline is set
 anew around each wait.
@@ -7,14 +7,18 @@ anew around each wait.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from atos.scheduler.engines.protocol import Chunk
 from atos.scheduler.engines.schema import Schema, parse
-from atos.scheduler.errors import DeadlineError, LengthError
+from atos.scheduler.errors import AtosError, DeadlineError, LengthError
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @contextmanager
@@ -40,6 +44,35 @@ async def next_line(lines: AsyncIterator[str], give_up: float) -> str | None:
     """
     with before(give_up):
         return await anext(lines, None)
+
+
+async def posted_lines(
+    client: httpx.AsyncClient,
+    route: str,
+    body: dict[str, Any],
+    give_up: float,
+    refusal: Callable[[int, str], AtosError],
+) -> AsyncGenerator[str]:
+    """Post a body and yield the lines of the reply; closing the generator closes the connection.
+
+    Raises:
+        AtosError: what `refusal` makes of a status other than 200 and its text.
+        DeadlineError: the moment `give_up` of the monotonic clock came first.
+    """
+    call = client.build_request("POST", route, json=body)
+    with before(give_up):
+        reply = await client.send(call, stream=True)
+    try:
+        if reply.status_code != 200:
+            with before(give_up):
+                await reply.aread()
+            raise refusal(reply.status_code, reply.text)
+        lines = reply.aiter_lines()
+        while (line := await next_line(lines, give_up)) is not None:
+            yield line
+    finally:
+        with anyio.CancelScope(shield=True):
+            await reply.aclose()
 
 
 class ReplyCheck:

@@ -1,0 +1,93 @@
+"""The OpenAI-compatible engine beyond the contract: its events, its errors, its absence."""
+
+import json
+import socket
+from typing import Any
+
+import pytest
+
+from atos.scheduler.engines.openai import OpenAi
+from atos.scheduler.engines.openai_wire import Events, call, failure
+from atos.scheduler.engines.protocol import Chunk, ModelSpec, Request
+from atos.scheduler.errors import EngineError, UnreachableError
+
+SPEC = ModelSpec("m", "m", 2048, 1, {"top_p": 0.9, "top_k": 20})
+ASKED = ({"role": "user", "content": "hello"},)
+
+
+def data(**fields: Any) -> str:
+    return f"data: {json.dumps(fields)}"
+
+
+def read(*lines: str) -> list[Chunk]:
+    events = Events()
+    return [chunk for line in lines if (chunk := events.read(line)) is not None]
+
+
+def test_a_stream_ends_with_reason_and_usage_from_different_events() -> None:
+    found = read(
+        data(choices=[{"delta": {"role": "assistant"}}]),
+        ": a comment that keeps the connection open",
+        data(choices=[{"delta": {"content": "hel"}}]),
+        data(choices=[{"delta": {"content": "lo"}, "finish_reason": None}]),
+        data(choices=[{"delta": {}, "finish_reason": "length"}]),
+        data(choices=[], usage={"prompt_tokens": 7, "completion_tokens": 2}),
+        "data: [DONE]",
+    )
+    end = Chunk(done=True, reason="length", prompt_tokens=7, tokens=2)
+    assert found == [Chunk("hel"), Chunk("lo"), end]
+
+
+def test_a_stream_without_a_reason_has_no_end() -> None:
+    assert read(data(choices=[{"text": "cut"}]), "data: [DONE]") == [Chunk("cut")]
+
+
+def test_an_error_in_the_middle_of_a_stream_is_raised() -> None:
+    with pytest.raises(EngineError, match="out of memory"):
+        read(data(error={"message": "out of memory", "type": "server_error"}))
+
+
+def test_a_chat_carries_the_models_options_as_far_as_the_protocol_has_them() -> None:
+    route, body = call(Request("m", ASKED, schema="json", seed=3), SPEC, {"type": "object"})
+    assert (route, body["top_p"], body["seed"]) == ("/v1/chat/completions", 0.9, 3)
+    assert body["response_format"] == {"type": "json_object"}
+    assert "top_k" not in body
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "code"),
+    [
+        (400, '{"error":{"message":"maximum context length is 2048 tokens"}}', "context"),
+        (400, '{"error":{"message":"bad temperature"}}', "bad_request"),
+        (401, '{"error":"no key"}', "unauthorized"),
+        (404, '{"error":{"message":"no such model"}}', "no_model"),
+        (429, "slow down", "busy"),
+        (500, "<html>", "engine"),
+        (500, "[]", "engine"),
+    ],
+)
+def test_every_error_has_its_class(status: int, text: str, code: str) -> None:
+    assert failure(status, text).code == code
+
+
+async def test_without_a_server_the_reason_comes_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    engine = OpenAi(f"http://127.0.0.1:{port}/v1/")
+    assert "no OpenAI-compatible server answers" in await engine.health()
+    with pytest.raises(UnreachableError):
+        await engine.load(SPEC)
+    await engine.close()
+
+
+async def test_a_silent_server_costs_a_second_and_no_more() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = OpenAi(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert "is silent" in await engine.health()
+        await engine.close()
+
+
+async def test_something_else_that_listens_is_no_engine() -> None:
+    engine = OpenAi("ftp://127.0.0.1")
+    assert await engine.health() != ""
+    await engine.close()
