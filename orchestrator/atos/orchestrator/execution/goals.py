@@ -30,12 +30,12 @@ from atos.orchestrator.execution.dbos_client import DbosClient
 from atos.orchestrator.execution.event_store import EventStore
 from atos.orchestrator.execution.intake import check_into, choose, one_task
 from atos.orchestrator.execution.order import GOAL, PLAN, GoalOrder, order_to_json
+from atos.orchestrator.execution.points import point
 from atos.orchestrator.execution.runtime import GOALS
 from atos.orchestrator.goal import TERMINAL, GoalView, TaskView, slug, validate_goal
 from atos.orchestrator.ports import Json
 from atos.orchestrator.task import SETTLED
 from atos.scheduler.client import SchedulerClient
-from atos.scheduler.crashpoints import crashpoint, declare
 from atos.scheduler.errors import (
     BadRequestError,
     ConflictError,
@@ -51,9 +51,6 @@ WAIT_LIMIT = 25.0
 PLAN_SECONDS = 40.0
 MAX_KEY = 200
 MAX_PLAN_TASKS = 50
-
-BEFORE_SUBMIT = declare("host.submit.before")
-AFTER_SUBMIT = declare("host.submit.after")
 
 TaskPool = Literal["auto", "simple", "medium", "complex"]
 Notify = Callable[[dict[str, Any]], Awaitable[None]]
@@ -269,9 +266,9 @@ class Goals:
         )
 
     async def _submit(self, order: GoalOrder) -> GoalView:
-        crashpoint(BEFORE_SUBMIT)
+        point("host.submit.before")
         await _thread(self._accept, order)
-        crashpoint(AFTER_SUBMIT)
+        point("host.submit.after")
         await self._notify({"op": "wake"})
         return await self.get(order.goal)
 

@@ -1,6 +1,6 @@
 """The durable steps and events of one goal or task: the `Steps` and `Emit` ports over the runtime.
 
-Around the work of every step stand two crash points, before it and after it. The second lies after the
+Around the work of every step stand two crash points (`points`), before it and after it. The second lies after the
 effect and before the record: killed there, the step runs again, which is what its keys are for.
 """
 
@@ -14,32 +14,12 @@ from typing import Any
 import anyio
 
 from atos.orchestrator.execution.event_store import EventStore
+from atos.orchestrator.execution.points import point
 from atos.orchestrator.execution.runtime import DurableRuntime
 from atos.orchestrator.ports import Json
-from atos.scheduler.crashpoints import crashpoint, declare
 from atos.scheduler.errors import AtosError
 
 log = logging.getLogger(__name__)
-
-GOAL_STEPS = (
-    "intake",
-    "decompose",
-    "repair",
-    "classify",
-    "plan",
-    "advance",
-    "integrate",
-    "verify",
-    "record",
-    "aggregate",
-)
-TASK_STEPS = ("worktree", "code", "syntax", "test", "reflect", "finish", "commit")
-POINTS = [
-    declare(f"{kind}.{step}.{side}")
-    for kind, steps in (("goal", GOAL_STEPS), ("task", TASK_STEPS))
-    for step in steps
-    for side in ("before", "after")
-]
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Pauses before the next try of a step that failed for a reason which passes by itself, such as a
@@ -52,16 +32,16 @@ class DurableSteps:
 
     runtime: DurableRuntime
     kind: str
-    """`goal` or `task`: the first part of the names of the crash points."""
+    """`goal`, `task` or `plan`: the first part of the names of the crash points."""
 
     async def __call__(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """See `ports.Steps`; a failure that may pass is tried again for a while."""
-        point = f"{self.kind}.{stage(name)}"
+        where = f"{self.kind}.{stage(name)}"
 
         async def body() -> Json:
-            crashpoint(f"{point}.before")
+            point(f"{where}.before")
             result = await _persistent(name, work)
-            crashpoint(f"{point}.after")
+            point(f"{where}.after")
             return result
 
         return await self.runtime.step(name, body)

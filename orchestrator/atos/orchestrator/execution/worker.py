@@ -33,10 +33,10 @@ from atos.orchestrator.execution.goal_workflow import GoalWorkflow
 from atos.orchestrator.execution.hints import HintPublisher
 from atos.orchestrator.execution.order import GOAL, PLAN, TASK
 from atos.orchestrator.execution.plan_workflow import PlanWorkflow
+from atos.orchestrator.execution.points import point
 from atos.orchestrator.execution.task_workflow import TaskWorkflow
 from atos.orchestrator.workspace.worktrees import sweep
 from atos.scheduler.client import SchedulerClient
-from atos.scheduler.crashpoints import crashpoint, declare
 from atos.scheduler.ensure import Singleton
 from atos.scheduler.errors import AtosError, ConflictError
 from atos.scheduler.settings import Settings, load_settings
@@ -46,8 +46,6 @@ LOCK_SECONDS = 15.0
 """How long to wait for a predecessor that is just ending."""
 DRAIN_SECONDS = 1.5
 """How long the end may take: the cleaning up of steps, and of DBOS."""
-RECOVERED = declare("worker.recovered")
-READY = declare("worker.ready")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 log = logging.getLogger(__name__)
@@ -92,12 +90,12 @@ async def serve(settings: Settings, control: Control | None, hire: Hire) -> None
     lock = await _take_lock(settings)
     try:
         async with _working(settings, hire) as worker:
-            crashpoint(RECOVERED)
+            point("worker.recovered")
             if control is not None:
                 tell = control.tell
                 worker.events.listen(lambda g, s: tell({"op": "event", "goal": g, "seq": s}))
                 tell({"op": "ready"})
-            crashpoint(READY)
+            point("worker.ready")
             await _until_end(worker, control)
             _end_for_sure()
     finally:
