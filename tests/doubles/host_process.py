@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from atos.scheduler.ensure import connect, ensure, is_up, peer_pid, stop
+from atos.scheduler.ensure import connect, ensure, is_alive, is_up, peer_pid, stop
 from atos.scheduler.settings import Settings, load_settings
 
 
@@ -76,19 +76,10 @@ class HostProcess:
         return (self.settings.logs / "servers.log").read_text(encoding="utf-8")
 
 
-def is_running(pid: int) -> bool:
-    """Tell whether a process exists and is no zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
-
-
 def wait_gone(pid: int, seconds: float = 10) -> None:
     """Wait until a process has ended."""
     deadline = time.monotonic() + seconds
-    while is_running(pid):
+    while is_alive(pid):
         assert time.monotonic() < deadline, f"process {pid} still runs"
         time.sleep(0.01)
 

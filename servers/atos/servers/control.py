@@ -18,6 +18,8 @@ from atos.servers.presence import Presence
 from atos.servers.supervisor import WorkerSupervisor
 from atos.servers.web import HttpStatus
 
+GOODBYE: dict[str, Any] = {"ok": True}
+
 
 class HostControl:
     """Answers `status` and `shutdown`, one JSON object a line."""
@@ -42,6 +44,8 @@ class HostControl:
                 except AtosError as error:
                     reply = {"error": error.to_wire()}
                 await wire.send(json.dumps(reply).encode())
+                if reply is GOODBYE:
+                    self._shutdown()
 
     def _answer(self, line: bytes | None) -> dict[str, Any]:
         try:
@@ -53,8 +57,7 @@ class HostControl:
             case "status":
                 return self._status()
             case "shutdown":
-                self._shutdown()
-                return {"ok": True}
+                return GOODBYE
             case other:
                 message = f"there is no operation {other!r}"
                 raise BadRequestError(message, next_step="Use status or shutdown.")

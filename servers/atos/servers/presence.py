@@ -37,7 +37,8 @@ class Presence:
             self._last = anyio.current_time()
 
     async def wait_idle(self, seconds: float) -> None:
-        """Return when nobody was here and nothing was busy for `seconds`."""
+        """Return when nobody was here and nothing was busy for `seconds` from now on."""
+        self._last = anyio.current_time()
         while True:
             if self._open or await self._keep_up.busy():
                 self._last = anyio.current_time()
