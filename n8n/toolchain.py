@@ -46,7 +46,7 @@ def run(
     """
     print(f"  {title} ...", end="", flush=True)
     started = time.monotonic()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [str(part) for part in command],
         cwd=folder,
         env=dict(environ if environ is not None else os.environ),
@@ -56,16 +56,15 @@ def run(
         text=True,
         errors="replace",
         start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=deadline)
-    except subprocess.TimeoutExpired as error:
-        message = f"{title}: not done after {deadline:.0f} s"
-        raise StepFailedError(message) from error
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=deadline)
+        except subprocess.TimeoutExpired as error:
+            message = f"{title}: not done after {deadline:.0f} s"
+            raise StepFailedError(message) from error
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
     print(f" {'ok' if process.returncode == 0 else 'FAILED'} ({time.monotonic() - started:.1f} s)")
     if process.returncode != 0:
         message = f"{title}: exit status {process.returncode}\n{output[-6000:]}"

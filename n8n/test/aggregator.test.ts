@@ -8,15 +8,21 @@ import { FakeOrchestrate, ToolFailure } from './doubles/server';
 const server = new FakeOrchestrate();
 let baseUrl: string;
 let states: Record<string, string>;
+let shown: number;
 
 const goal = (id: string) => ({ id, state: states[id], seq: 1 });
 
 beforeEach(async () => {
 	baseUrl = await server.start();
+	shown = Infinity;
 	server.tools = {
 		aggregate_results: ({ ids }) => {
 			const items = (ids as string[]).map(goal);
-			return { ok: items.every(({ state }) => state === 'success'), items };
+			const at_work = items.filter(({ state }) => ['queued', 'running'].includes(state));
+			const done = items.filter(({ state }) => state === 'success').length;
+			const pending = at_work.length;
+			const failed = items.length - done - pending;
+			return { ok: done === items.length, done, pending, failed, items: items.slice(0, shown) };
 		},
 		wait_goal: ({ goal_id }) => {
 			states[String(goal_id)] = 'success';
@@ -69,6 +75,13 @@ describe('goals at work', () => {
 			'c',
 			'aggregate_results',
 		]);
+	});
+
+	it('are waited for also where a long answer left them out', async () => {
+		states = { a: 'success', b: 'running', c: 'success' };
+		shown = 1;
+		const [[item]] = await run(['a', 'b', 'c']);
+		expect(item.json).toMatchObject({ status: 200, done: 3 });
 	});
 
 	it('answer 202 as they are when nobody waits', async () => {

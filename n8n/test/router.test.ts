@@ -131,6 +131,22 @@ it('classifying asks for a plan, starts nothing, and takes the hardest part', as
 	expect(server.calls).toEqual([{ tool: 'plan_goal', args: { goal: TASK } }]);
 });
 
+it('classifying asks again while the plan is being made, but not for ever', async () => {
+	const late = () => {
+		throw new ToolFailure('deadline: the plan is not ready after 40 s Next: Ask again');
+	};
+	const plan = { tasks: [{ id: 'T1', complexity: 'medium' }] };
+	const answers = [late, late, () => ({ plan })];
+	server.tools = { plan_goal: () => answers.shift()?.() };
+	const [[item]] = await run({ ...RUN, operation: 'classify' });
+	expect(item.json.complexity).toBe('medium');
+
+	server.tools = { plan_goal: late };
+	server.calls.length = 0;
+	await expect(run({ ...RUN, operation: 'classify' })).rejects.toMatchObject({ httpCode: '504' });
+	expect(server.calls).toHaveLength(4);
+});
+
 describe('errors', () => {
 	it("make a caller's mistake a NodeOperationError before anything is sent", async () => {
 		await expect(run({ ...RUN, task: ' ' })).rejects.toMatchObject({

@@ -1,6 +1,6 @@
 /** What the ATOS Agent Router does with one item: classify it, or run it and wait where asked. */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
-import { AtosFailure } from '../shared/failure';
+import { asFailure, AtosFailure } from '../shared/failure';
 import type { Complexity, Goal } from '../shared/goals';
 import { asGoal, COMPLEXITIES, complexityOf, hasEnded, waitForGoal } from '../shared/goals';
 import { defaultKey } from '../shared/key';
@@ -8,6 +8,7 @@ import { callTool } from '../shared/transport';
 
 /** How long, in seconds, a task may take to be classified when its output depends on it. */
 const CLASSIFY_SECONDS = 60;
+const PLAN_CALLS = 4;
 const DEFAULT_WAIT_SECONDS = 300;
 
 export interface Routed {
@@ -26,10 +27,26 @@ function taskOf(context: IExecuteFunctions, itemIndex: number): string {
 	return task;
 }
 
+/** A plan may take longer than one call; asking again joins the one that is being made. */
+async function planOf(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	task: string,
+): Promise<IDataObject> {
+	for (let left = PLAN_CALLS - 1; ; left--) {
+		try {
+			return await callTool(context, itemIndex, 'plan_goal', { goal: task });
+		} catch (error) {
+			const failure = asFailure(error);
+			if (failure.code !== 'deadline' || left === 0) throw failure;
+		}
+	}
+}
+
 /** Plans the task without starting it; its complexity is that of its hardest part. */
 export async function classify(context: IExecuteFunctions, itemIndex: number): Promise<Routed> {
 	const task = taskOf(context, itemIndex);
-	const answer = await callTool(context, itemIndex, 'plan_goal', { goal: task });
+	const answer = await planOf(context, itemIndex, task);
 	const plan = answer.plan as { tasks?: Goal['tasks'] } | undefined;
 	const complexity = complexityOf(plan?.tasks);
 	return { json: { task, complexity, ...answer }, complexity };

@@ -6,7 +6,7 @@
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { AtosFailure } from '../shared/failure';
 import type { Goal } from '../shared/goals';
-import { asGoal, hasEnded, waitForGoal } from '../shared/goals';
+import { waitForGoal } from '../shared/goals';
 import { callTool } from '../shared/transport';
 
 const DEFAULT_WAIT_SECONDS = 300;
@@ -28,26 +28,24 @@ function idsOf(context: IExecuteFunctions, items: number): string[] {
 	return [...ids];
 }
 
-function goalsIn(result: IDataObject): Goal[] {
-	return ((result.items ?? []) as IDataObject[]).map(asGoal);
-}
-
+/** The server's own counts decide, because it cuts the list of a very long answer. */
 function withStatus(result: IDataObject): IDataObject {
-	const goals = goalsIn(result);
-	const allSucceeded = goals.every((goal) => goal.state === 'success');
-	const status = !goals.every(hasEnded) ? 202 : allSucceeded ? 200 : 502;
+	const status = Number(result.pending) > 0 ? 202 : result.ok === true ? 200 : 502;
 	return { ...result, status };
 }
 
 /** Goals work side by side, so waiting for one after the other ends with the slowest. */
 async function waitForAll(
 	context: IExecuteFunctions,
-	goals: Goal[],
+	ids: string[],
+	result: IDataObject,
 	seconds: number,
 ): Promise<void> {
 	const deadline = Date.now() + seconds * 1000;
-	for (const goal of goals) {
-		await waitForGoal(context, 0, goal, (deadline - Date.now()) / 1000);
+	const shown = new Map(((result.items ?? []) as Goal[]).map((goal) => [goal.id, goal]));
+	for (const id of ids) {
+		const start = shown.get(id) ?? { id, state: 'unknown' };
+		await waitForGoal(context, 0, start, (deadline - Date.now()) / 1000);
 	}
 }
 
@@ -55,9 +53,8 @@ async function waitForAll(
 export async function aggregate(context: IExecuteFunctions, items: number): Promise<IDataObject> {
 	const ids = idsOf(context, items);
 	const now = await callTool(context, 0, 'aggregate_results', { ids });
-	const goals = goalsIn(now);
-	if (!context.getNodeParameter('wait', 0) || goals.every(hasEnded)) return withStatus(now);
+	if (!context.getNodeParameter('wait', 0) || now.pending === 0) return withStatus(now);
 	const seconds = context.getNodeParameter('waitSeconds', 0, DEFAULT_WAIT_SECONDS) as number;
-	await waitForAll(context, goals, seconds);
+	await waitForAll(context, ids, now, seconds);
 	return withStatus(await callTool(context, 0, 'aggregate_results', { ids }));
 }
