@@ -115,6 +115,7 @@ def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
         if refused:
             return
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    supervise.take_precedence()
     end = supervise.supervise(job, control, lambda: _start(job, control, channel))
     _tell(control, {"end": asdict(end)})
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -45,13 +46,16 @@ HAS_CHILDREN_FILES = Path(f"/proc/self/task/{os.getpid()}/children").exists()
 """Kernels without CONFIG_PROC_CHILDREN lack them; then all of /proc is searched."""
 
 
-def descendants(pid: int) -> list[int]:
-    """Return everything below a process, nearest first."""
-    children = _children_listed if HAS_CHILDREN_FILES else _children_searched
+def _children(pid: int) -> Iterator[int]:
+    return _children_listed(pid) if HAS_CHILDREN_FILES else _children_searched(pid)
+
+
+def descendants(pid: int, at_most: int = MOST_SEEN) -> list[int]:
+    """Return what is below a process, nearest first; stops looking above `at_most`."""
     found: list[int] = []
     level = [pid]
-    while level and len(found) < MOST_SEEN:
-        level = [child for parent in level for child in children(parent)]
+    while level and len(found) <= at_most:
+        level = list(islice((c for parent in level for c in _children(parent)), at_most + 1))
         found += level
     return found
 
@@ -62,15 +66,21 @@ def resident(pid: int) -> int:
     return int(fields[1]) * PAGE if len(fields) > 1 else 0
 
 
-def share(pid: int) -> int:
-    """Return a process's bytes with what it shares divided among the sharers.
-
-    Costs a walk of its pages. Where the kernel doesn't let us look, the resident bytes stand.
-    """
+def _share(pid: int) -> int:
     for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     return resident(pid)
+
+
+def shares(pids: list[int], seconds: float) -> int:
+    """Return the bytes of processes, with what they share divided among the sharers.
+
+    Each costs a walk of its pages, and a wait while it forks. After so many seconds, and where the
+    kernel doesn't let us look, the resident bytes stand: a fork bomb must not win that time.
+    """
+    deadline = time.monotonic() + seconds
+    return sum(_share(pid) if time.monotonic() < deadline else resident(pid) for pid in pids)
 
 
 def _signal(pids: list[int], number: int) -> None:
@@ -86,12 +96,16 @@ def reap() -> None:
             pass
 
 
-def end_descendants() -> None:
+def end_descendants(*, own_namespace: bool) -> None:
     """Kill everything below this process, which must be a subreaper; return when nothing is left.
 
-    All are stopped before any is killed, so that something that forks can't outrun the killer.
+    Where our child keeps the rest in a process namespace, killing it has the kernel end them all
+    at once. Elsewhere all are stopped before any is killed, so that something that forks can't
+    outrun the killer.
     """
     me = os.getpid()
+    if own_namespace:
+        _signal(list(_children(me)), signal.SIGKILL)
     while left := descendants(me):
         _signal(left, signal.SIGSTOP)
         _signal(descendants(me), signal.SIGKILL)
