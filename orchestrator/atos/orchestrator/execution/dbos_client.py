@@ -26,6 +26,9 @@ SERIALIZER = DBOSPortableJSONSerializer()
 """JSON: DBOS's own default is pickle, which runs the code of whoever can write the database."""
 
 POLL_SECONDS = 0.03
+"""How often a queue is looked at, and a run that is waited for, while goals are at work."""
+IDLE_POLL_SECONDS = 0.25
+"""The same while there is nothing to do: a tenth of the processor time."""
 logging.getLogger("dbos").setLevel(logging.WARNING)  # it tells of every migration and every start
 
 STATES: dict[str, RunState] = {
@@ -70,7 +73,14 @@ class DbosClient:
         # goal; tests/orchestrator/execution/test_dbos_contract.py pins this private name.
         self._client._sys_db.run_migrations()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         for queue in QUEUES:
-            self._client.register_queue(queue, polling_interval_sec=POLL_SECONDS)
+            self._client.register_queue(
+                queue, polling_interval_sec=POLL_SECONDS, on_conflict="never_update"
+            )
+
+    def pace(self, seconds: float) -> None:
+        """Have the queues looked at every so often; a worker notices at its next look."""
+        for queue in QUEUES:
+            self._client.register_queue(queue, polling_interval_sec=seconds)
 
     def close(self) -> None:
         """Let go of the database; the engine stays with its owner."""

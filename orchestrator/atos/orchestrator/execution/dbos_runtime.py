@@ -40,6 +40,8 @@ from atos.orchestrator.ports import Json
 from atos.scheduler.errors import AtosError, from_wire
 
 THREADS = 32
+SIGNAL_SECONDS = 0.25
+"""How soon a run notices a signal: people send them."""
 LEAVE_SECONDS = 1.0
 """How long bodies may take to clean up when the worker ends."""
 
@@ -110,7 +112,7 @@ class DbosRuntime(DbosClient):
                 "serializer": SERIALIZER,
                 "log_level": "WARNING",
                 "max_executor_threads": THREADS,
-                "notification_listener_polling_interval_sec": POLL_SECONDS,
+                "notification_listener_polling_interval_sec": SIGNAL_SECONDS,
                 "run_migrations": False,
             }
         )

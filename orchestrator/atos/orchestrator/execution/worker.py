@@ -32,6 +32,7 @@ from atos.orchestrator.execution.event_store import EventStore
 from atos.orchestrator.execution.goal_workflow import GoalWorkflow
 from atos.orchestrator.execution.hints import HintPublisher
 from atos.orchestrator.execution.order import GOAL, PLAN, TASK
+from atos.orchestrator.execution.pace import Pace
 from atos.orchestrator.execution.plan_workflow import PlanWorkflow
 from atos.orchestrator.execution.points import point
 from atos.orchestrator.execution.task_workflow import TaskWorkflow
@@ -112,13 +113,19 @@ class Worker:
         self._runtime = runtime
         self.events = events
         self.hints = hints
+        self.pace = Pace(runtime, events.unfinished)
 
     async def hear(self, message: dict[str, Any]) -> None:
         """Act on a message of the host."""
         if message["op"] == "cancel":
             await self.cancel(str(message["goal"]))
         else:
-            self.hints.change()
+            self.stir()
+
+    def stir(self) -> None:
+        """Note that something has happened to some goal."""
+        self.pace.stir()
+        self.hints.change()
 
     async def cancel(self, goal: str) -> None:
         """End a goal's steps at once, and remove what they had begun."""
@@ -146,8 +153,8 @@ async def _working(settings: Settings, hire: Hire) -> AsyncGenerator[Worker]:
         hire(settings, runtime, events, scheduler) as crew,
     ):
         hints = HintPublisher(events, scheduler)
-        events.listen(lambda _goal, _seq: hints.change())
         worker = Worker(settings, runtime, events, hints)
+        events.listen(lambda _goal, _seq: worker.stir())
         await worker.sweep()
         bodies = {GOAL: GoalWorkflow(crew), TASK: TaskWorkflow(crew), PLAN: PlanWorkflow(crew)}
         async with runtime.worker(bodies):
@@ -158,6 +165,7 @@ async def _until_end(worker: Worker, control: Control | None) -> None:
     """Publish hints and listen, until the host has gone or a signal came."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(worker.hints.run)
+        tasks.start_soon(worker.pace.run)
         tasks.start_soon(_until_signal, tasks.cancel_scope.cancel)
         if control is None:
             await anyio.sleep_forever()
