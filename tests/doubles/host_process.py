@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class HostProcess:
         """Return what the host says about itself."""
         return self.ask({"op": "status"})
 
-    def until(self, holds: Any, seconds: float = 15) -> dict[str, Any]:
+    def until(self, holds: Callable[[dict[str, Any]], object], seconds: float = 15) -> dict[str, Any]:
         """Wait for a state of the host's; return its status."""
         deadline = time.monotonic() + seconds
         while True:

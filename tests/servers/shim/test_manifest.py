@@ -1,0 +1,38 @@
+"""What the shims answer from is what the servers say."""
+
+import json
+
+from atos.servers.manifest import PATH, digest, generate
+from atos.servers.opening import NAMES
+
+PICTURES = {"read_media_file"}
+"""Tools that return a picture or a sound, which no schema describes."""
+
+
+async def test_the_manifest_is_what_the_servers_answer() -> None:
+    """If this fails, a tool has changed: run `python -m atos.servers.manifest`."""
+    assert json.loads(PATH.read_text(encoding="utf-8")) == await generate()
+
+
+async def test_every_server_stands_in_it_with_both_eras() -> None:
+    servers = json.loads(PATH.read_text(encoding="utf-8"))["servers"]
+    assert set(servers) == set(NAMES)
+    for name in NAMES:
+        handshake, modern = servers[name]["handshake"], servers[name]["modern"]
+        assert handshake["versions"][-1] == "2025-11-25"
+        assert modern["versions"] == ["2026-07-28"]
+        assert modern["answers"]["server/discover"]["capabilities"]
+        assert handshake["answers"]["tools/list"]["tools"]
+    assert digest()
+
+
+async def test_schemas_hold_no_references_and_every_tool_is_described() -> None:
+    """Some models refuse `$ref`, and hosts cut descriptions at 2 kB."""
+    servers = json.loads(PATH.read_text(encoding="utf-8"))["servers"]
+    for name, eras in servers.items():
+        assert "$ref" not in json.dumps(eras), name
+        for tool in eras["modern"]["answers"]["tools/list"]["tools"]:
+            assert 20 < len(tool["description"].encode()) < 2000, tool["name"]
+            assert tool["annotations"], tool["name"]
+            assert ("outputSchema" in tool) is (tool["name"] not in PICTURES)
+            assert len(f"atos-{name}_{tool['name']}") <= 60

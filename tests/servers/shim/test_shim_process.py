@@ -1,0 +1,200 @@
+"""The shim as a process: no host for handshakes and lists, one host for whoever asks for more."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atos.servers.manifest import PATH as MANIFEST
+from atos.servers.opening import NAMES
+from doubles.host_process import HostProcess, host_process, wait_gone
+from doubles.shim_process import META, SHIM, ShimProcess
+
+pytestmark = pytest.mark.timeout(60)
+
+Start = Callable[..., ShimProcess]
+SLEEP = {"name": "run_python", "arguments": {"code": "import time; time.sleep(30)", "path": "."}}
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[HostProcess]:
+    with host_process() as host:
+        host.settings.prepare()
+        host.settings.workspaces.mkdir()
+        yield host
+
+
+@pytest.fixture
+def start(host: HostProcess) -> Iterator[Start]:
+    """Start shims in the host's home; they are gone after the test."""
+    started: list[ShimProcess] = []
+
+    def begin(*arguments: str, **options: Any) -> ShimProcess:
+        started.append(ShimProcess(host.person, *arguments, **options))
+        return started[-1]
+
+    yield begin
+    for shim in started:
+        shim.__exit__(None, None, None)
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-S", "-I", str(SHIM), *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={}, cwd="/", timeout=10
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "name a server: code_runner, filesystem, orchestrate, vram, workflow"),
+        (["shell"], "there is no server 'shell'"),
+        (["vram", "/tmp"], "the vram server takes no directories"),
+        (["filesystem", "/no/such/place"], "there is no directory /no/such/place"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_line(arguments: list[str], complaint: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"atos-mcp: {complaint}")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_help_says_how_to_plug_it_in() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name in NAMES:
+        assert name in done.stdout
+    assert "mcpServers" in done.stdout
+
+
+@pytest.mark.parametrize("server", NAMES)
+def test_handshakes_and_lists_start_no_host(server: str, tmp_path: Path) -> None:
+    with ShimProcess(tmp_path, server) as shim:
+        hello = shim.shake_hands()
+        tools = shim.ask("tools/list")["result"]["tools"]
+        assert shim.ask("ping")["result"] == {}
+        assert shim.ask("prompts/list")["result"] is not None
+        assert shim.end() == 0
+    with ShimProcess(tmp_path, server) as shim:
+        found = shim.ask("server/discover", _meta=META)["result"]
+        modern = shim.ask("tools/list", _meta=META)["result"]["tools"]
+    assert hello["serverInfo"] == {"name": f"atos-{server.replace('_', '-')}", "version": "0.1.0"}
+    assert found["supportedVersions"] == ["2026-07-28"]
+    assert [tool["name"] for tool in tools] == [tool["name"] for tool in modern]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shim_with_an_empty_environment_and_the_shell_reach_one_host(
+    host: HostProcess, start: Start
+) -> None:
+    shim = start("vram")
+    shim.shake_hands()
+    called = shim.ask("tools/call", name="status", arguments={})
+    assert called["result"]["structuredContent"]["summary"]
+    assert host.ensure() == host.status()["pid"]
+    assert host.status()["connections"] == 1
+    other = start("workflow")
+    other.ask("tools/call", name="list_workflows", arguments={}, _meta=META)
+    assert host.status()["connections"] == 2
+
+
+def test_the_directories_of_the_command_line_are_the_ones_that_may_be_touched(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "note").write_text("hi")
+    shim = start("filesystem", str(tmp_path))
+    listed = shim.ask("tools/call", name="list_allowed_directories", arguments={}, _meta=META)
+    read = shim.ask(
+        "tools/call", name="read_text_file", arguments={"path": str(tmp_path / "note")}, _meta=META
+    )
+    outside = shim.ask(
+        "tools/call", name="read_text_file", arguments={"path": "/etc/passwd"}, _meta=META
+    )
+    assert str(tmp_path) in json.dumps(listed)
+    assert read["result"]["structuredContent"]["content"] == "hi"
+    assert outside["result"]["isError"]
+
+
+def test_the_answers_that_are_due_come_after_the_clients_end(start: Start) -> None:
+    shim = start("code_runner")
+    shim.shake_hands()
+    first = shim.request("tools/call", name="check_syntax", arguments={"source": "x = 1"})
+    second = shim.request("tools/call", name="check_syntax", arguments={"source": "x ="})
+    assert shim.end() == 0
+    answers = {answer["id"]: answer["result"]["structuredContent"]["ok"] for answer in shim.rest()}
+    assert answers == {first: True, second: False}
+
+
+@pytest.mark.parametrize("modern", [True, False], ids=["modern", "handshake"])
+def test_a_killed_host_is_told_to_who_waits_and_replaced_for_who_asks_next(
+    host: HostProcess, start: Start, modern: bool
+) -> None:
+    extra = {"_meta": META} if modern else {}
+    shim = start("code_runner")
+    if not modern:
+        shim.shake_hands()
+    shim.ask("tools/call", name="check_syntax", arguments={"source": ""}, **extra)
+    waiting = shim.request("tools/call", **SLEEP, **extra)
+    first = host.ensure()
+    os.kill(first, signal.SIGKILL)
+    failed = shim.hear()
+    again = shim.ask("tools/call", name="check_syntax", arguments={"source": ""}, **extra)
+    assert failed["id"] == waiting
+    assert failed["error"]["code"] == -32000
+    assert failed["error"]["data"]["code"] == "unreachable"
+    assert again["result"]["structuredContent"]["ok"] is True
+    assert host.ensure() != first
+
+
+def test_a_host_that_can_not_start_is_told_with_its_reason(tmp_path: Path) -> None:
+    home = tmp_path / ".atos"
+    home.mkdir()
+    (home / ".env").write_text("ATOS_HTTP_PORT=many\n")
+    with ShimProcess(tmp_path, "vram") as shim:
+        shim.shake_hands()
+        failed = shim.ask("tools/call", name="status", arguments={})
+        listed = shim.ask("tools/list")
+    assert failed["error"]["message"].startswith(f"bad_config: {home}/.env, line 1, ATOS_HTTP_PORT")
+    assert listed["result"]["tools"]
+
+
+def test_a_signal_ends_it_and_frees_its_connection(host: HostProcess, start: Start) -> None:
+    host.ensure()
+    host.until(lambda status: status["connections"] == 0)
+    shim = start("vram")
+    shim.ask("tools/call", name="status", arguments={}, _meta=META)
+    assert host.status()["connections"] == 1
+    os.kill(shim.pid, signal.SIGTERM)
+    wait_gone(shim.pid)
+    host.until(lambda status: status["connections"] == 0)
+
+
+def test_a_shim_of_another_version_takes_over_the_hosts_lists(start: Start, tmp_path: Path) -> None:
+    """An upgrade under a running host, or a host that is newer than a shim still at work."""
+    root = tmp_path / "servers" / "atos" / "servers"
+    root.mkdir(parents=True)
+    for name in ("__init__", "shim", "stdio_pump", "host_link", "relay", "lines"):
+        shutil.copy(MANIFEST.with_name(f"{name}.py"), root)
+    (tmp_path / "scheduler").symlink_to(SHIM.parents[3] / "scheduler")
+    old = json.loads(MANIFEST.read_text())
+    old["digest"] = "old"
+    old["servers"]["vram"]["handshake"]["answers"]["tools/list"]["tools"] = []
+    (root / "manifest.json").write_text(json.dumps(old))
+    shim = start("vram", shim=root / "shim.py")
+    shim.shake_hands()
+    assert shim.ask("tools/list")["result"]["tools"] == []
+    called = shim.request("tools/call", name="status", arguments={})
+    changed, answer = shim.hear(), shim.hear()
+    assert changed == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+    assert answer["id"] == called
+    assert len(shim.ask("tools/list")["result"]["tools"]) == 4
