@@ -69,14 +69,18 @@ def make_engines(settings: Settings) -> list[Engine]:
         from atos.scheduler.engines.simulated import Simulated
 
         return [Simulated()]
-    from atos.scheduler.engines.llama_cpp import LlamaCpp
+    engines = list[Engine]()
+    if settings.openai_url:
+        from atos.scheduler.engines.openai import OpenAi
 
-    engines: list[Engine] = [LlamaCpp(settings)]
+        engines.append(OpenAi(settings.openai_url))
     if settings.ollama_url:
         from atos.scheduler.engines.ollama import Ollama
 
-        engines.insert(0, Ollama(settings.ollama_url))
-    return engines
+        engines.append(Ollama(settings.ollama_url))
+    from atos.scheduler.engines.llama_cpp import LlamaCpp
+
+    return [*engines, LlamaCpp(settings)]
 
 
 async def find_place(settings: Settings) -> Place:

@@ -1,5 +1,6 @@
 """Which models a pool gets: contracts, what is installed, and who stands in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from inline_snapshot import snapshot
 
 from atos.scheduler.catalogue.catalogue import Catalogue
 from atos.scheduler.catalogue.entries import load_entries
+from atos.scheduler.core.types import Candidate
 from atos.scheduler.errors import NoModelError
 from atos.scheduler.wire import Pool
 from doubles.scripted_engine import Script, ScriptedEngine, models
@@ -147,3 +149,11 @@ async def test_an_unknown_pool_names_the_known_ones() -> None:
     assert caught.value.next_step == snapshot(
         "Pools are: atos/orchestrator, atos/simple, atos/medium, atos/complex, atos/mini."
     )
+
+
+async def test_a_model_on_somebody_elses_server_costs_nothing_and_comes_first() -> None:
+    remote = ScriptedEngine(models(["far"], size=100 * GIB), "remote")
+    remote.caps = replace(ScriptedEngine.caps, load=False, unload=False)
+    found = await catalogue(ScriptedEngine(models(["near"])), remote)
+    assert pool(found, "simple").members == ("far", "near")
+    assert found.offers["far"].candidate == Candidate("far", 0, 4)

@@ -244,3 +244,29 @@ def test_bytes_that_are_on_their_way_out_already_spare_other_models() -> None:
     told.resident(a=4, b=4)
     assert told.hear(UnloadAsked("a"), want("1", ("c", 6))) == [Evict("a")]
     assert told.hear(Evicted("a")) == [Load("c")]
+
+
+def test_a_claim_takes_further_victims_when_the_budget_shrinks_meanwhile() -> None:
+    told = Told()
+    told.resident(a=4, b=4)
+    assert told.hear(want("1", ("c", 6))) == [Evict("a")]
+    assert told.hear(ForeignChanged(8)) == [Evict("b")]
+    assert told.hear(Evicted("a"), Evicted("b")) == [Load("c")]
+
+
+def test_a_claim_is_given_up_when_its_demand_is_served_otherwise() -> None:
+    told = Told()
+    told.resident(a=8)
+    told.hear(want("1", ("a", 8)), want("2", ("c", 8), ("d", 2), pool="p"))
+    told.now += PATIENCE["batch"]
+    assert told.hear(Tick(), Adopted(Candidate("d", 2, 1))) == [Grant("2", "d", 7.0)]
+    assert told.hear(Released("1"), Released("2")) == [], "nothing has to go any more"
+
+
+def test_a_task_whose_model_no_longer_fits_beside_foreign_memory_takes_another() -> None:
+    told = Told()
+    mine = Demand(goal="g", task="t", role="coder")
+    pool = (("a", 8), ("b", 4))
+    told.hear(want("1", *pool, demand=mine, pool="p"), Loaded("a", 0), Released("1"))
+    told.hear(ForeignChanged(5), Evicted("a"))
+    assert told.hear(want("2", *pool, demand=mine, pool="p")) == [Load("b")]

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from atos.scheduler.catalogue.entries import MINI_MODEL, ModelEntry, PoolEntry
 from atos.scheduler.core.estimate import Shape, footprint
 from atos.scheduler.core.types import Candidate, size_text
-from atos.scheduler.engines.protocol import Engine, InstalledModel, ModelSpec
+from atos.scheduler.engines.protocol import Caps, Engine, InstalledModel, ModelSpec
 from atos.scheduler.wire import MINI_POOL, Pool
 
 DEFAULT_CONTEXT = 4096
+REMOTE_SLOTS = 4
+"""Requests at once to a model on a server that somebody else runs, and that queues by itself."""
 NOT_CHAT = ("embed", "bert", "rerank", "whisper", "clip")
 """Words in a name or family that mark a model which can't hold a conversation."""
 
@@ -42,23 +44,32 @@ def offer(engine: Engine, installed: InstalledModel, entry: ModelEntry, device: 
     """Freeze how a model is loaded, and estimate what it takes."""
     trained = installed.context or DEFAULT_CONTEXT
     context = entry.context or min(DEFAULT_CONTEXT, trained)
+    slots = entry.slots or (1 if engine.caps.load else REMOTE_SLOTS)
+    spec = ModelSpec(
+        name=installed.name,
+        source=entry.source or installed.name,
+        context=context,
+        slots=slots,
+        options=dict(entry.options),
+    )
+    needs = _estimate(engine.caps, installed, entry, spec, device)
+    return Offer(engine, installed, entry, spec, Candidate(installed.name, needs, slots))
+
+
+def _estimate(
+    caps: Caps, installed: InstalledModel, entry: ModelEntry, spec: ModelSpec, device: str
+) -> int:
+    if not caps.load:
+        return 0  # somebody else's server, and somebody else's memory
+    if not caps.real_weights:
+        return installed.size
     known = installed.details.get("kv_bytes_per_token", 0)
     shape = Shape(
         weights=max(entry.weights, installed.size),
         kv_per_token=entry.kv_per_token or (known if isinstance(known, int) else 0),
         compute=entry.compute,
     )
-    spec = ModelSpec(
-        name=installed.name,
-        source=entry.source or installed.name,
-        context=context,
-        slots=entry.slots,
-        options=dict(entry.options),
-    )
-    real = engine.caps.real_weights
-    needs = footprint(shape, context, entry.slots, device) if real else installed.size
-    candidate = Candidate(installed.name, needs, entry.slots)
-    return Offer(engine, installed, entry, spec, candidate)
+    return footprint(shape, spec.context, spec.slots, device)
 
 
 def broken_promise(pool: PoolEntry, offered: Offer, budget: int) -> str:
@@ -94,7 +105,9 @@ def _stand_ins(pool: PoolEntry, offers: Iterable[Offer], budget: int) -> list[Of
     if pool.adopt == "none":
         return []
     able = [o for o in offers if _can_chat(o) and not broken_promise(pool, o, budget)]
-    return sorted(able, key=lambda o: o.installed.size, reverse=pool.adopt == "largest")
+    sign = -1 if pool.adopt == "largest" else 1
+    # a server that the person has named comes before what happens to be installed
+    return sorted(able, key=lambda o: (o.engine.caps.load, sign * o.installed.size))
 
 
 def _refused(pool: PoolEntry, offers: Iterable[Offer], budget: int) -> list[str]:

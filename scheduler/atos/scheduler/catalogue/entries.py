@@ -44,7 +44,7 @@ class ModelEntry:
     kv_per_token: int = 0
     compute: int = 0
     context: int = 0
-    slots: int = 1
+    slots: int = 0
     system: bool = True
     schema: bool = True
     dialect: Dialect = "chat"

@@ -97,14 +97,13 @@ class Admission:
                 yield Evict(found.model)
 
     def _review_claim(self) -> None:
-        """Give a claim up if its demand is gone, is served otherwise, or can't be met any more."""
+        """Give a claim up if its demand is gone, wants another model, or can't be met any more."""
         if self.claim is None:
             return
         waiter = self._queue.get(self.claim.lease)
         if (
             waiter is None
             or self.claim.candidate not in self._options(waiter)
-            or any(self._is_open(c.model) for c in self._options(waiter))
             or self._memory.size(self.claim.candidate) > self._memory.budget
         ):
             self.claim = None

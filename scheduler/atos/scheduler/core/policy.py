@@ -31,8 +31,11 @@ def patience_ends(waiter: Waiter) -> float:
 
 
 def eviction_order(residencies: Iterable[Residency]) -> list[Residency]:
-    """Return resident models, idle ones first, each group least recently used first."""
-    here = [r for r in residencies if r.state == "resident" and not r.retiring]
+    """Return resident models, idle ones first, each group least recently used first.
+
+    Models that are charged nothing are left alone: their going would help nobody.
+    """
+    here = [r for r in residencies if r.state == "resident" and r.bytes and not r.retiring]
     return sorted(here, key=lambda r: (not r.idle, r.last_used))
 
 
