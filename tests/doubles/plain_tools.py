@@ -9,6 +9,7 @@ import ast
 import json
 import shutil
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -21,10 +22,12 @@ import anyio
 from atos.orchestrator.ports import Json
 from atos.scheduler.errors import NotFoundError, WorkspaceError
 
+PACKAGES = sysconfig.get_path("purelib")
+
 RUN_TESTS = """
 import json, linecache, pathlib, runpy, sys, traceback
-root, *files = sys.argv[1:]
-sys.path.insert(0, root)
+packages, root, *files = sys.argv[1:]
+sys.path[:] = [root, *sys.path, packages]
 cases = []
 for file in files:
     names = runpy.run_path(str(pathlib.Path(root, file)))
@@ -100,7 +103,7 @@ class PlainTools:
             for name, text in overlay.items():
                 (staged / name).parent.mkdir(parents=True, exist_ok=True)
                 (staged / name).write_text(text)
-            command = [sys.executable, "-I", "-c", RUN_TESTS, str(staged), *tests]
+            command = [sys.executable, "-I", "-S", "-c", RUN_TESTS, PACKAGES, str(staged), *tests]
             done = await anyio.run_process(command, check=False, env={})
         cases: list[dict[str, str]] = json.loads(done.stdout) if done.stdout else []
         self.at_work -= 1

@@ -2,6 +2,10 @@
 
 `planning`, `debugging` and `agents` depend on these only; `execution` supplies the durable ones,
 tests supply plain ones.
+
+Who does what: the graphs run each node as one step (their names: `planning.STEPS`, `debugging.STEPS`,
+with a dot and numbers behind) and emit `plan_ready`, `model_call`, `code_written`, `syntax_checked`,
+`tests_run`, `reflected` and `warning`. All other events are emitted by the workflows around them.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ events = st.builds(
 logs = st.lists(events, max_size=14, unique_by=lambda event: event.seq)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(logs, st.randoms(use_true_random=False))
 def test_repeats_and_order_do_not_change_the_view(log: list[Event], chance: Any) -> None:
     shuffled = log + [event for event in log if chance.random() < 0.5]
@@ -146,7 +146,7 @@ def test_repeats_and_order_do_not_change_the_view(log: list[Event], chance: Any)
     assert fold(shuffled) == fold(log)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(logs)
 def test_the_fold_is_total_and_its_view_survives_json(log: list[Event]) -> None:
     view = fold(log)
@@ -155,7 +155,7 @@ def test_the_fold_is_total_and_its_view_survives_json(log: list[Event]) -> None:
     assert [event_from_json(json.loads(json.dumps(event_to_json(e)))) for e in log] == log
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(logs)
 def test_states_only_move_along_legal_transitions(log: list[Event]) -> None:
     def states_of(part: Sequence[Event]) -> dict[str, Any]:

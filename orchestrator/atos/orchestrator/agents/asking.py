@@ -8,6 +8,7 @@ from typing import Any
 
 from atos.orchestrator.agents.roles import Role
 from atos.orchestrator.ports import Chat, Emit, Json, Reply
+from atos.scheduler.errors import LengthError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +27,25 @@ class Question:
 async def ask(
     chat: Chat, emit: Emit, question: Question, *, key: str, data: Mapping[str, Any] | None = None
 ) -> Reply:
-    """Send a question; emit `model_call` with what it took, once per `key`.
+    """Send a question; emit `model_call` with what it took, or why its reply is of no use.
 
     Raises:
         LengthError: the reply is incomplete.
         AtosError: whatever the scheduler answered.
     """
-    reply = await chat(
-        question.role,
-        question.messages,
-        pool=question.pool,
-        schema=question.schema,
-        max_tokens=question.max_tokens,
-        temperature=question.temperature,
-        seed=question.seed,
-    )
+    try:
+        reply = await chat(
+            question.role,
+            question.messages,
+            pool=question.pool,
+            schema=question.schema,
+            max_tokens=question.max_tokens,
+            temperature=question.temperature,
+            seed=question.seed,
+        )
+    except LengthError as error:
+        emit("warning", {"text": f"{question.role}: {error.message}"}, key=f"{key}:length")
+        raise
     took: Json = {
         "role": question.role,
         "pool": reply.pool or question.pool,

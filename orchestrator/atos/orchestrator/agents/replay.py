@@ -43,8 +43,9 @@ class Cassette:
     def __init__(self, path: Path) -> None:
         """Open a cassette; one that is not there yet is empty."""
         self._path = path
-        entries = json.loads(path.read_text()) if path.exists() else {}
-        self._entries: dict[str, dict[str, Any]] = entries
+        self._entries: dict[str, dict[str, Any]] = {}
+        if path.exists():
+            self._entries |= json.loads(path.read_text())
         self._count: Counter[str] = Counter()
         self._used: set[str] = set()
 

@@ -8,7 +8,7 @@ that run had already written over the real files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from atos.orchestrator.debugging.ladder import digest_of
@@ -24,12 +24,15 @@ class Desk:
 
     root: Path
     tools: Tools
+    folders: set[str] = field(default_factory=set[str])
+    """Folders that were made already, so that each is asked for once."""
 
     async def write(self, path: str, text: str) -> str:
         """Write a file; return its short hash."""
-        if "/" in path:
-            folder = {"path": str(self.root / path.rpartition("/")[0])}
-            await self._call("filesystem", "create_directory", folder)
+        folder = path.rpartition("/")[0]
+        if folder and folder not in self.folders:
+            await self._call("filesystem", "create_directory", {"path": str(self.root / folder)})
+            self.folders.add(folder)
         whole = {"path": str(self.root / path), "content": text}
         await self._call("filesystem", "write_file", whole)
         return digest_of(text)

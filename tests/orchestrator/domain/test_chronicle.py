@@ -1,0 +1,47 @@
+"""The timed log of a goal."""
+
+from pathlib import Path
+
+from inline_snapshot import snapshot
+
+from atos.orchestrator.chronicle import chronicle, write_chronicle
+from atos.orchestrator.events import Event
+
+TOLD = [
+    Event(1, "g1", None, "goal_submitted", 1_700_000_000.0, {"goal": "Add two numbers\nplease"}),
+    Event(
+        3,
+        "g1",
+        "T1",
+        "model_call",
+        1_700_000_001.5,
+        {"model": "atos-mini", "pool": "", "started_at": 10.0, "ended_at": 10.25},
+    ),
+    Event(2, "g1", "T1", "reflected", 1_700_000_001.0, {"cause": "a | b\n" + "x" * 300}),
+]
+
+
+def test_a_goal_is_told_line_by_line_with_its_times() -> None:
+    page = chronicle(TOLD).replace("x" * 154, "xx")
+
+    assert page == snapshot("""\
+# Add two numbers
+
+Goal `g1`, begun 2023-11-14T22:13:20+00:00, queued after 1.5 s.
+
+| s | task | what | details |
+|--:|---|---|---|
+| 0.00 |  | goal_submitted | goal: Add two numbers please |
+| 1.00 | T1 | reflected | cause: a \\| b xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… |
+| 1.50 | T1 | model_call | model: atos-mini, took: 0.25 s |
+""")
+    assert chronicle([]) == ""
+
+
+def test_the_page_lies_below_the_logs(tmp_path: Path) -> None:
+    page = write_chronicle(tmp_path, "g1", TOLD)
+    write_chronicle(tmp_path, "g1", TOLD)
+
+    assert page == tmp_path / "goals" / "g1.md"
+    assert page.read_text() == chronicle(TOLD)
+    assert [each.name for each in page.parent.iterdir()] == ["g1.md"]
