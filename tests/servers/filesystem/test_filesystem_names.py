@@ -96,7 +96,7 @@ def test_a_plain_name_is_made(name: str) -> None:
         ("**/*.py", "a.py", True),
         ("**/*.py", "d/e/a.py", True),
         ("d/**", "d/e/f", True),
-        ("d/**", "d", True),
+        ("d/**", "d", False),
         ("d/**/f", "d/f", True),
         ("**", "any/thing", True),
         ("?.py", "ab.py", False),

@@ -174,8 +174,8 @@ async def test_listings_trees_and_searches(client: Client[Any], workspace: Path)
     (workspace / "node_modules" / "x.js").write_text("")
     sizes = await call(client, "list_directory_with_sizes", path=".", sortBy="size")
     assert sizes == snapshot("""\
-[FILE] dot.png                               28 B
-[FILE] notes.md                              14 B
+[FILE] dot.png                              28 B
+[FILE] notes.md                             14 B
 [DIR] node_modules
 [DIR] src
 

@@ -29,9 +29,7 @@ class Glob:
             )
             raise BadPathError(message, next_step="Use a shorter pattern.")
         self.pattern = pattern
-        self._alternatives = [
-            tuple(p for p in text.split("/") if p not in ("", ".")) for text in _expand(pattern)
-        ]
+        self._alternatives = [_parts(text) for text in _expand(pattern)]
 
     def matches(self, parts: Parts) -> bool:
         """Tell whether a relative path fits the whole pattern."""
@@ -41,6 +39,12 @@ class Glob:
     def is_plain(self) -> bool:
         """True for a name without any wildcard."""
         return not set(self.pattern) & set("*?[{")
+
+
+def _parts(text: str) -> Parts:
+    parts = tuple(p for p in text.split("/") if p not in ("", "."))
+    # `a/**` is what lies below `a`, without `a` itself
+    return (*parts, "*") if len(parts) > 1 and parts[-1] == "**" else parts
 
 
 def _expand(pattern: str) -> list[str]:

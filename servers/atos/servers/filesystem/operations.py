@@ -110,7 +110,7 @@ class Files:
     def list_directory(self, path: str) -> str:
         """Return the names in a folder, each marked as file or folder."""
         listing = self._listing(path)
-        return "\n".join([*map(_marked, listing.entries), *_more(listing)])
+        return "\n".join([*(f"{_mark(e)} {e.name}" for e in listing.entries), *_more(listing)])
 
     def list_with_sizes(self, path: str, sort_by: Size = "name") -> str:
         """Return the names in a folder with sizes and totals."""
@@ -119,7 +119,8 @@ class Files:
         if sort_by == "size":
             entries = sorted(entries, key=lambda e: e.size, reverse=True)
         rows = [
-            f"{_marked(e):<38} {'' if e.is_dir else human(e.size):>10}".rstrip() for e in entries
+            f"{_mark(e)} {e.name:<30} {'' if e.is_dir else human(e.size):>10}".rstrip()
+            for e in entries
         ]
         folders = sum(e.is_dir for e in entries)
         totals = [
@@ -226,8 +227,8 @@ def _globs(patterns: Iterable[str]) -> list[Glob]:
     return found
 
 
-def _marked(entry: Entry) -> str:
-    return f"[{'DIR' if entry.is_dir else 'FILE'}] {entry.name}"
+def _mark(entry: Entry) -> str:
+    return "[DIR]" if entry.is_dir else "[FILE]"
 
 
 def _more(listing: Listing) -> list[str]:

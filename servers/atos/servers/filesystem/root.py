@@ -270,7 +270,8 @@ class ConfinedRoot:
     @contextmanager
     def _folder(self, parts: Parts) -> Generator[tuple[int, Parts]]:
         """Open a folder to change something in it; yield it and its real place below the root."""
-        handle = open_beneath(self._handle, parts, os.O_RDONLY | os.O_DIRECTORY, self._backend)
+        with self._errors(parts):
+            handle = open_beneath(self._handle, parts, os.O_RDONLY | os.O_DIRECTORY, self._backend)
         try:
             yield handle, self._real_parts(handle, parts)
         finally:
