@@ -65,7 +65,10 @@ def run(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-    print(f" {'ok' if process.returncode == 0 else 'FAILED'} ({time.monotonic() - started:.1f} s)")
+    print(
+        f" {'ok' if process.returncode == 0 else 'FAILED'} ({time.monotonic() - started:.1f} s)",
+        flush=True,
+    )
     if process.returncode != 0:
         message = f"{title}: exit status {process.returncode}\n{output[-6000:]}"
         raise StepFailedError(message)
@@ -87,6 +90,8 @@ class Node:
             "npm_config_fund": "false",
             "npm_config_update_notifier": "false",
             "npm_config_cache": str(CACHE / "npm"),
+            # Beside its own list of authorities, also the machine's, as pip and git use it.
+            "NODE_USE_SYSTEM_CA": "1",
             "FORCE_COLOR": "0",
             "CI": "1",
         }
