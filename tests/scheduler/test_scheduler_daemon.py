@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from atos.scheduler.client import SchedulerClient
+from atos.scheduler.dispatcher import CRASH_POINTS
 from atos.scheduler.ensure import ensure, is_up, stop
 from atos.scheduler.errors import LoadFailedError, UnreachableError
 from atos.scheduler.settings import Settings, load_settings
@@ -108,6 +109,17 @@ async def test_the_client_starts_the_daemon_and_survives_its_death(settings: Set
         os.kill((await client.status()).pid, signal.SIGKILL)
         second = await client.chat("atos/simple", HI)
     assert (first.engine, second.text) == ("simulated", first.text)
+
+
+@pytest.mark.parametrize("point", CRASH_POINTS)
+async def test_a_request_survives_a_daemon_that_dies_before_the_first_byte(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    monkeypatch.setenv("ATOS_CRASHPOINT", point)
+    async with SchedulerClient(settings) as client:
+        answer = await client.chat("atos/simple", HI)
+    assert answer.reason == "stop"
+    assert (settings.run / f"crashed-{point}").exists()
 
 
 async def test_a_client_that_must_not_start_it_says_that_nobody_answers(settings: Settings) -> None:

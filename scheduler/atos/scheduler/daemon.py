@@ -30,6 +30,7 @@ from atos.scheduler.core.machine import Core
 from atos.scheduler.core.types import size_text
 from atos.scheduler.devices.discover import discover
 from atos.scheduler.devices.protocol import Device, budget
+from atos.scheduler.devices.simulated import SimulatedDevice
 from atos.scheduler.dispatcher import Dispatcher
 from atos.scheduler.engines.protocol import Engine
 from atos.scheduler.ensure import Singleton, announce_ready, is_up
@@ -89,7 +90,7 @@ async def find_place(settings: Settings) -> Place:
     Raises:
         BadConfigError: nothing can be measured and no budget is set.
     """
-    for device in await discover(settings):
+    for device in await _devices(settings):
         with suppress(UnreachableError):
             found = await device.read(0)
             limit = settings.budget
@@ -98,6 +99,12 @@ async def find_place(settings: Settings) -> Place:
             return Place(device, limit, seen)
     message = "no device's memory can be measured"
     raise BadConfigError(message, next_step="Set ATOS_BUDGET, such as ATOS_BUDGET=4GiB.")
+
+
+async def _devices(settings: Settings) -> list[Device]:
+    if settings.simulate and settings.budget:
+        return [SimulatedDevice(settings.budget)]
+    return await discover(settings)
 
 
 def ceiling(place: Place) -> int:
@@ -178,6 +185,8 @@ class Daemon:
     async def _watch(self, services: Services) -> None:
         """While anything is resident, see whether it still is, and what other programs use."""
         while True:
+            if not services.dispatcher.core.memory.residencies:
+                await self._place.device.release()
             await services.dispatcher.anything_resident()
             await anyio.sleep(LOOK_SECONDS)
             await services.dispatcher.look_after_all()

@@ -32,6 +32,7 @@ from atos.scheduler.core.events import (
 )
 from atos.scheduler.core.machine import Core
 from atos.scheduler.core.types import Reason
+from atos.scheduler.crashpoints import crashpoint, declare
 from atos.scheduler.engines.protocol import LoadedModel
 from atos.scheduler.errors import (
     AtosError,
@@ -45,6 +46,12 @@ from atos.scheduler.wire import Demand, Lease
 
 logger = logging.getLogger(__name__)
 
+CRASH_POINTS = [
+    declare("scheduler.load.before"),
+    declare("scheduler.load.after"),
+    declare("scheduler.granted"),
+]
+"""Before an engine is told to load, when it has loaded, and when a request has its lease."""
 LOAD_SECONDS = 600.0
 """Longest load that is waited for; 20 GB from a slow disk take 5 minutes."""
 UNLOAD_SECONDS = 60.0
@@ -272,6 +279,7 @@ class Dispatcher:
             case Grant(lease, model, waited):
                 self.journal.add("lease_granted", lease=lease, model=model, waited=waited)
                 self._tickets[lease].settle(Granted(self._offers[model], waited))
+                crashpoint("scheduler.granted")
             case Refuse(lease, reason):
                 self.journal.add("demand_refused", lease=lease, error=reason.message)
                 self._tickets.pop(lease).settle(_error(reason))
@@ -286,6 +294,7 @@ class Dispatcher:
 
     async def _load(self, model: str) -> None:
         offered = self._offers[model]
+        crashpoint("scheduler.load.before")
         try:
             with anyio.fail_after(LOAD_SECONDS):
                 found = await offered.engine.load(offered.spec)
@@ -299,6 +308,7 @@ class Dispatcher:
             message = f"{offered.engine.name} failed on {model}: {failure!r}"
             error = LoadFailedError(message, next_step="See logs/scheduler.log.")
         else:
+            crashpoint("scheduler.load.after")
             self.loaded[model] = found
             self.post(Loaded(model, found.bytes if offered.engine.caps.reports_memory else 0))
             return
