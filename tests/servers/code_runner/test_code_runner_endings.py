@@ -32,19 +32,27 @@ time.sleep(60)
 """
 
 
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 async def started(word: str, count: int) -> None:
     assert await comes_true(lambda: len(running_with(word)) >= count, 15)
 
 
-def run_folders() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob(f"{workplace.PREFIX}*")}
+@pytest.fixture
+def private_temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder that no other run on this machine uses."""
+    with tempfile.TemporaryDirectory(prefix="atos") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
 
 
 async def test_cancelling_ends_every_process_and_removes_the_folder(
-    runner: Runner, workspace: Path
+    runner: Runner, workspace: Path, private_temporary: Path
 ) -> None:
     marker = f"cancelled{secrets.token_hex(6)}"
-    before, began = run_folders(), 0.0
+    began = 0.0
     async with anyio.create_task_group() as group:
         script = Script(code=SLEEPERS.format(marker=marker))
         group.start_soon(lambda: runner.script(workspace, [workspace], script, seconds=30))
@@ -53,7 +61,7 @@ async def test_cancelling_ends_every_process_and_removes_the_folder(
         group.cancel_scope.cancel()
     assert time.monotonic() - began < 3
     assert running_with(marker) == []
-    assert run_folders() <= before
+    assert names_in(private_temporary) == []
 
 
 HOST = """
@@ -89,7 +97,7 @@ async def test_a_killed_host_leaves_no_process_and_no_folder(
     host.send_signal(signal.SIGKILL)
     host.wait()
     assert await gone(marker)
-    assert await comes_true(lambda: not list(temporary.iterdir()))
+    assert await comes_true(lambda: names_in(temporary) == [])
 
 
 async def test_a_killed_supervisor_is_told_and_takes_the_code_with_it(
@@ -138,13 +146,12 @@ async def test_a_call_whose_turn_never_comes_is_told_so(
 
 
 def test_old_folders_of_killed_runs_are_swept_and_young_ones_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    private_temporary: Path,
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    old, young = (tmp_path / f"{workplace.PREFIX}{name}" for name in ("old", "young"))
+    old, young = (private_temporary / f"{workplace.PREFIX}{name}" for name in ("old", "young"))
     for folder in (old, young):
         folder.mkdir()
     past = time.time() - workplace.STALE_SECONDS - 1
     os.utime(old, (past, past))
     workplace.sweep()
-    assert [p.name for p in tmp_path.iterdir()] == [young.name]
+    assert names_in(private_temporary) == [young.name]

@@ -99,6 +99,21 @@ async def test_an_ordinary_user_has_the_same_rung(project: Path) -> None:
     assert seen["general"] == ["passed", seen["rung"], False]
 
 
+DROP_ALL = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+for capability in range(64):
+    libc.prctl(24, capability, 0, 0, 0)  # out of the bounding set, so that exec does not give it
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+@needs_root
+async def test_a_containers_root_without_capabilities_has_a_rung(project: Path) -> None:
+    seen = await seen_under(project, "-c", DROP_ALL)
+    assert seen["general"] == ["passed", seen["rung"], False]
+
+
 ATTEMPTS = """
 import os, resource, signal, sys
 

@@ -141,11 +141,13 @@ async def holds(rung: Rung, ladder: Ladder) -> str:
         outcome = await execute(job)
         written = len(list(elsewhere.scratch.iterdir())) > 1
     records = read_stream(bytes(outcome.report.data), outcome.key).records
-    held = next((r["held"] for r in records if r["event"] == "probe"), None)
-    if not held:
+    told = next((record for record in records if record["event"] == "probe"), None)
+    if told is None:
         lines = outcome.stderr.text.strip().splitlines()
         return lines[-1][:200] if lines else outcome.cause or f"ended with {outcome.code}"
-    open_doors = [name for name, closed in held.items() if not closed] + ["write"] * written
+    if not told["works"]:
+        return "Python does not work inside it: its library can't be read"
+    open_doors = [name for name, shut in told["held"].items() if not shut] + ["write"] * written
     return f"left open: {', '.join(open_doors)}" if open_doors else ""
 
 

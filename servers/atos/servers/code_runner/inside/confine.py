@@ -49,10 +49,14 @@ def _drop(job: Job, supervisor: int) -> bool:
     """Change the user where we are root of the machine; return whether the code owns nothing."""
     if os.getuid() != 0 or job.rung == "bwrap":
         return False
+    if not privileges.can_change_user():
+        privileges.give_up_all()
+        return False
     user = privileges.user_for(supervisor)
     for folder in job.writable:
         _give(Path(folder), user)
-    return privileges.become(user, reads_past_modes=True)
+    privileges.become(user, reads_past_modes=True)
+    return True
 
 
 def _give(folder: Path, user: int) -> None:
@@ -99,15 +103,17 @@ def confine(job: Job, supervisor: int) -> None:
         seccomp.install_general(around)
 
 
-def confine_pure(limits: Limits, supervisor: int) -> None:
+def confine_pure(limits: Limits, parent: int) -> None:
     """Confine a process that only computes and answers: it can open, start and reach nothing.
 
     Raises:
         OSError: a door could not be closed.
     """
     first_to_go()
-    if os.getuid() == 0:
-        privileges.become(privileges.user_for(supervisor), reads_past_modes=False)
-    kernel.die_with(supervisor)
+    if privileges.can_change_user():
+        privileges.become(privileges.user_for(parent), reads_past_modes=False)
+    elif os.getuid() == 0:
+        privileges.give_up_all()
+    kernel.die_with(parent)
     limit(limits, tasks_already=0)
     seccomp.install_pure()

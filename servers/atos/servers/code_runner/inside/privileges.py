@@ -2,14 +2,16 @@
 
 As root RLIMIT_NPROC binds nobody and modes of files mean nothing, so the code gets a user id that
 owns nothing. It keeps one capability, reading past modes, because the interpreter may live below a
-home directory that is closed to others; Landlock still says which paths are read at all.
+home directory that is closed to others; Landlock still says which paths are read at all. A
+container may hold root with fewer capabilities: then the user changes only if the supervisor can
+still kill the code afterwards, and otherwise all capabilities are given up.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import struct
+from pathlib import Path
 
 from atos.servers.code_runner.inside import kernel
 from atos.servers.code_runner.inside.syscalls import TABLES, architecture
@@ -17,13 +19,21 @@ from atos.servers.code_runner.inside.syscalls import TABLES, architecture
 FIRST_USER, USERS = 61184, 4336
 """A range that the system gives to nobody for long (systemd's dynamic users)."""
 
-READ_PAST_MODES = 2
+CHOWN, OVERRIDE_MODES, READ_PAST_MODES, KILL, SET_GROUP, SET_USER = 0, 1, 2, 5, 6, 7
+NEEDED_TO_CHANGE = (CHOWN, KILL, SET_GROUP, SET_USER)
 CAPABILITY_VERSION = 0x20080522
 
 
 def user_for(process: int) -> int:
     """Choose a user id for the run supervised by `process`, so that runs don't share a count."""
     return FIRST_USER + process % USERS
+
+
+def _permitted() -> int:
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("CapPrm:"):
+            return int(line.split()[1], 16)
+    return 0
 
 
 def _set_capabilities(bits: int) -> None:
@@ -33,22 +43,34 @@ def _set_capabilities(bits: int) -> None:
     kernel.syscall(TABLES[architecture()]["capset"], header, words)
 
 
-def become(user: int, *, reads_past_modes: bool) -> bool:
-    """Become `user` with no group and at most one capability; return whether the user changed.
+def can_change_user() -> bool:
+    """Return whether this root may make code run as somebody else and still control it."""
+    permitted = _permitted()
+    return os.getuid() == 0 and all(permitted >> each & 1 for each in NEEDED_TO_CHANGE)
 
-    A container may refuse another user id; then the capabilities are given up all the same.
+
+def _reading(permitted: int) -> int | None:
+    # Docker's root may override modes but not merely read past them; Landlock bounds both.
+    held = (each for each in (READ_PAST_MODES, OVERRIDE_MODES) if permitted >> each & 1)
+    return next(held, None)
+
+
+def become(user: int, *, reads_past_modes: bool) -> None:
+    """Become `user` with no group and at most one capability.
+
+    Raises:
+        OSError: the kernel refused, for instance because a container has no such user id.
     """
-    with contextlib.suppress(OSError):
-        os.setgroups([])
-    kept = 1 << READ_PAST_MODES if reads_past_modes else 0
-    changed = True
-    try:
-        kernel.prctl(kernel.PR_SET_KEEPCAPS, 1)
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
-    except OSError:
-        changed = False
-    _set_capabilities(kept)
-    if kept:
-        kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_RAISE, READ_PAST_MODES)
-    return changed
+    kept = _reading(_permitted()) if reads_past_modes else None
+    os.setgroups([])
+    kernel.prctl(kernel.PR_SET_KEEPCAPS, 1)
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    _set_capabilities(0 if kept is None else 1 << kept)
+    if kept is not None:
+        kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_RAISE, kept)
+
+
+def give_up_all() -> None:
+    """Stay who we are, with no capability left."""
+    _set_capabilities(0)

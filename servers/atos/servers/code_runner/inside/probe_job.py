@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from atos.servers.code_runner.inside.split import RemoteModules
 def _refused(attempt: Callable[[], object]) -> bool:
     try:
         attempt()
-    except OSError:
+    except (OSError, ImportError):
         return True
     return False
 
@@ -26,7 +27,9 @@ def _connect_to_host(port: int) -> None:
 
 
 def run(job: Job, remote: RemoteModules | None) -> dict[str, Any]:
-    """Return which attempts were refused; `job.target` is a file outside.
+    """Return which attempts were refused, and whether Python still works.
+
+    `job.target` is a file outside.
 
     Writing beside it is tried too, but whether that had an effect is for the host to see: the
     sandbox may have a place of the same name.
@@ -37,6 +40,7 @@ def run(job: Job, remote: RemoteModules | None) -> dict[str, Any]:
     attempts: dict[str, Callable[[], object]] = {"network": lambda: _connect_to_host(port)}
     if job.rung != "seccomp":  # there it is the code's own process that can't open a file
         attempts["read"] = lambda: os.close(os.open(target, os.O_RDONLY))
-    if remote is not None and not remote.answers():
-        return {"event": "probe", "held": {}}
-    return {"event": "probe", "held": {name: _refused(do) for name, do in attempts.items()}}
+    works = not _refused(lambda: importlib.import_module("html.entities"))
+    works = works and (remote is None or remote.answers())
+    held = {name: _refused(do) for name, do in attempts.items()}
+    return {"event": "probe", "held": held, "works": works}
