@@ -26,7 +26,7 @@ import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from atos.scheduler.errors import ConflictError, UnreachableError
 from atos.scheduler.settings import Settings
@@ -40,8 +40,11 @@ MODULES: dict[Role, str] = {
 READY_FD = "ATOS_READY_FD"
 CONNECT_SECONDS = 2.0
 START_SECONDS = 60.0
-LOG_BYTES = 2_000
-"""How much of a daemon's log an error about its start quotes."""
+LOG_BYTES = 8 << 20
+"""Size at which a log is put aside when its process starts anew."""
+
+TAIL_BYTES = 2_000
+"""How much of a daemon's log an error about its start looks at."""
 
 
 def socket_path(role: Role, settings: Settings) -> Path:
@@ -124,17 +127,18 @@ def _spawn(role: Role, settings: Settings, seconds: float) -> None:
     """Start the daemon in a session of its own and wait for its one-line report."""
     readable, writable = os.pipe()
     log = settings.logs / f"{role}.log"
-    start = log.stat().st_size if log.exists() else 0
-    with log.open("ab") as sink:
+    environ = {**os.environ, READY_FD: str(writable)}
+    if "ATOS_HOME" in environ:  # it may be relative, and the daemon starts in /
+        environ["ATOS_HOME"] = os.fspath(settings.home)
+    with open_log(log) as sink:
+        start = sink.tell()
         child = subprocess.Popen(
             [sys.executable, "-m", MODULES[role]],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
             cwd="/",
-            env={**os.environ, READY_FD: str(writable), "ATOS_HOME": os.fspath(settings.home)}
-            if "ATOS_HOME" in os.environ
-            else {**os.environ, READY_FD: str(writable)},
+            env=environ,
             pass_fds=(writable,),
             start_new_session=True,
         )
@@ -152,6 +156,13 @@ def _spawn(role: Role, settings: Settings, seconds: float) -> None:
     raise UnreachableError(message, next_step=f"Its log is {log}.")
 
 
+def open_log(path: Path) -> BinaryIO:
+    """Open a process's log for appending; one that has grown large is kept beside it as `.1`."""
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))
+    return path.open("ab")
+
+
 def _wait_ready(readable: int, seconds: float) -> bool:
     """Wait for the readiness byte; False when the daemon ended or let the time pass."""
     ready, _, _ = select.select([readable], [], [], seconds)
@@ -161,7 +172,7 @@ def _wait_ready(readable: int, seconds: float) -> bool:
 def _tail(log: Path, start: int) -> str:
     """Return the last lines that the daemon wrote since `start`."""
     with log.open("rb") as file:
-        file.seek(max(start, log.stat().st_size - LOG_BYTES))
+        file.seek(max(start, log.stat().st_size - TAIL_BYTES))
         lines = file.read().decode("utf-8", "replace").strip().splitlines()
     return " | ".join(lines[-3:]) or "it wrote nothing"
 

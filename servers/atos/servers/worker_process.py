@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from atos.scheduler.ensure import READY_FD
+from atos.scheduler.ensure import READY_FD, open_log
 from atos.scheduler.settings import Settings
 
 COMMAND = (sys.executable, "-m", "atos.orchestrator.execution.worker")
@@ -42,7 +42,7 @@ def spawn_worker(settings: Settings, command: Sequence[str] = COMMAND) -> Worker
     """Start a worker; call it from the main thread, because a child may be tied to its parent's."""
     ours, theirs = socket.socketpair()
     environ = {name: value for name, value in os.environ.items() if name != READY_FD}
-    with theirs, (settings.logs / "worker.log").open("ab") as log:
+    with theirs, open_log(settings.logs / "worker.log") as log:
         process = subprocess.Popen(
             [*command, "--control-fd", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
