@@ -72,7 +72,10 @@ class LlamaCpp:
                 if path != self._mini or path.exists():
                     logger.warning("GGUF left out", extra={"model": name, "why": error.message})
                 continue
-            found.append(InstalledModel(name, header.size, header.details(), header.context))
+            digest = await anyio.to_thread.run_sync(recorded_sha256, path)
+            found.append(
+                InstalledModel(name, header.size, header.details(), header.context, digest)
+            )
         return found
 
     def model(self, name: str) -> LlamaModel | None:
@@ -152,6 +155,17 @@ class LlamaCpp:
             self._mini_is_sound = True
 
 
+def recorded_sha256(weights: Path) -> str:
+    """Return the checksum that stands beside a file (`<name>.sha256`), "" if none does.
+
+    It is not computed: a model of several GB takes minutes.
+    """
+    try:
+        return weights.with_name(f"{weights.name}.sha256").read_text(encoding="ascii").split()[0]
+    except (OSError, ValueError, IndexError):
+        return ""
+
+
 def check_sha256(weights: Path) -> None:
     """Compare a file with the checksum beside it (`<name>.sha256`).
 
@@ -159,11 +173,11 @@ def check_sha256(weights: Path) -> None:
         LoadFailedError: they differ, or one of them is missing.
     """
     try:
-        wanted = weights.with_name(f"{weights.name}.sha256").read_text(encoding="ascii").split()[0]
         found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    except (OSError, ValueError, IndexError) as error:
-        message = f"{weights.name} can't be checked: {error}"
+    except OSError as error:
+        message = f"{weights.name} can't be read: {error}"
         raise LoadFailedError(message, next_step="Install atos again.") from error
+    wanted = recorded_sha256(weights) or "unknown"
     if found != wanted:
         message = f"{weights.name} is damaged: its sha256 is {found[:12]}..., not {wanted[:12]}..."
         raise LoadFailedError(message, next_step="Install atos again.")
