@@ -60,7 +60,7 @@ class Example:
 
 def example(rng: random.Random, split: Split) -> Example:
     """Draw one example of a split; the held-out splits hold code prompts only."""
-    if split == "train" and rng.random() < 0.3:  # share of plans
+    if split == "train" and rng.random() < 0.35:  # share of plans
         return _plan(rng)
     return _code(rng, split)
 

@@ -39,7 +39,7 @@ PLAN_SCHEMA: Final[dict[str, Any]] = {
                 "required": ["id", "title", "files", "depends_on"],
                 "properties": {
                     "id": {"type": "integer", "minimum": 1, "maximum": MAX_TOOLS},
-                    "title": {"type": "string", "minLength": 1, "maxLength": 80},
+                    "title": {"type": "string", "minLength": 1, "maxLength": 100},
                     "files": {
                         "type": "array",
                         "minItems": 1,
@@ -78,9 +78,9 @@ def chat(text: str) -> list[dict[str, str]]:
 
 
 def plan_prompt(scope: Scope) -> str:
-    """Ask for a plan of a goal."""
-    said = "; ".join(wanted.wording for wanted in scope.wanted)
-    return f"Plan: {said}" if scope.kind == "function" else f"Plan a toolkit: {said}"
+    """Ask for a plan of a goal: numbered and quoted, which is what a small model can copy from."""
+    lines = (f'{place}:"{one.wording}"' for place, one in enumerate(scope.wanted, start=1))
+    return "\n".join(("Plan:", *lines))
 
 
 def code_prompt(wanted: Wanted) -> str:
@@ -155,7 +155,7 @@ class _Task(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     id: int = Field(ge=1, le=MAX_TOOLS)
-    title: str = Field(min_length=1, max_length=80)
+    title: str = Field(min_length=1, max_length=100)
     files: list[str] = Field(min_length=1, max_length=1)
     depends_on: list[int] = Field(max_length=MAX_TOOLS)
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 Cases: TypeAlias = tuple[tuple[object, ...], ...]
 
-_ALTERNATIVES = re.compile(r"\[([^\]]*)\]")
+ALTERNATIVES = re.compile(r"\[([^\]]*)\]")
 _ARTICLE = re.compile(r"\ban? (?!and\b|by\b|plus\b|minus\b|times\b|to\b)([a-z])")
 
 
@@ -84,7 +84,7 @@ class Function:
 
 def expand(wording: str) -> Iterator[str]:
     """Yield every sentence that a wording with alternatives stands for."""
-    parts = _ALTERNATIVES.split(wording)
+    parts = ALTERNATIVES.split(wording)
     choices = [part.split("|") if index % 2 else [part] for index, part in enumerate(parts)]
     sentences = (" ".join("".join(chosen).split()) for chosen in itertools.product(*choices))
     yield from dict.fromkeys(_ARTICLE.sub(_article, sentence) for sentence in sentences)

@@ -32,7 +32,7 @@ Encoded = tuple[list[int], list[int]]
 class Run:
     """How long and how fast to learn."""
 
-    steps: int = 6000
+    steps: int = 4500
     examples: int = 60_000
     batch: int = 16
     rate: float = 3.5e-3
@@ -94,7 +94,12 @@ def _learn(network: Network, run: Run, data: list[Encoded], out: Path) -> None:
             spent = time.process_time() - started
             speed = seen / max(spent, 1e-6)
             log.info(
-                "step %d loss %.4f, %.0f CPU s, %.0f tokens/s", step, loss.item(), spent, speed
+                "step %d loss %.4f at %d tokens an example, %.0f CPU s, %.0f tokens/s",
+                step,
+                loss.item(),
+                ids.shape[1],
+                spent,
+                speed,
             )
         if step % run.save_every == run.save_every - 1:
             _save(network, out)

@@ -34,7 +34,7 @@ def read(sentence: str) -> Reading:
     text = _unframe(text)
     led_in = _LEAD_IN.match(text) is not None
     text = _substitute(_base_verbs(text).replace(",", " "))
-    words = [_word(token) for token in text.split()]
+    words = [meaning(token) for token in text.split()]
     kept = [word for word in " ".join(words).split() if word]
     return Reading(tuple(_settle(kept, led_in=led_in)))
 
@@ -75,7 +75,8 @@ def _substitute(text: str) -> str:
     return text
 
 
-def _word(token: str) -> str:
+def meaning(token: str) -> str:
+    """Give what one word means here: a synonym, nothing for a silent word, else the word itself."""
     return "" if token in DROPPED else WORDS.get(token, token)
 
 

@@ -1,0 +1,57 @@
+"""The shipped weights: whole, small, and good enough for the first goals through the real engine."""
+
+import hashlib
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from atos.orchestrator.mini import catalogue, dialect
+from atos.orchestrator.mini.engine import open_model
+from atos.orchestrator.mini.evaluate import outcome
+from atos.orchestrator.mini.scope import Scope, check
+
+WEIGHTS = Path(str(files("atos.scheduler.engines") / "mini" / "atos-mini.gguf"))
+
+
+def test_the_weights_match_their_checksum_and_are_small() -> None:
+    digest, name = WEIGHTS.with_name("atos-mini.gguf.sha256").read_text().split()
+
+    assert name == WEIGHTS.name
+    assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() == digest
+    assert WEIGHTS.stat().st_size <= 8_000_000
+
+
+@pytest.mark.timeout(60)
+def test_the_model_plans_and_writes_the_first_goals() -> None:
+    goals = (
+        "Write a Python function to add two numbers",
+        "Build a text toolkit: count words, reverse a string, check palindromes",
+    )
+
+    with open_model(WEIGHTS) as ask:
+        for goal in goals:
+            scope = check(goal)
+            assert isinstance(scope, Scope)
+            plan = dialect.parse_plan(ask(dialect.plan_prompt(scope)))
+            assert plan == dialect.parse_plan(dialect.plan_reply(scope.wanted))
+            for one in scope.wanted:
+                assert outcome(ask(dialect.code_prompt(one)), one) == "right"
+
+
+@pytest.mark.timeout(60)
+def test_pytest_accepts_a_module_that_the_model_wrote(tmp_path: Path) -> None:
+    scope = check("add two numbers")
+    assert isinstance(scope, Scope)
+    one = scope.wanted[0]
+
+    with open_model(WEIGHTS) as ask:
+        answer = dialect.parse_code(ask(dialect.code_prompt(one)))
+    (tmp_path / "add.py").write_text(answer.code)
+    (tmp_path / "test_gate.py").write_text(catalogue.gate_source(one))
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, timeout=30, check=False)
+
+    assert done.returncode == 0
