@@ -46,14 +46,19 @@ class GivenPlan:
 
 @dataclass
 class TimedWork:
-    """A debugger that sleeps, writes the task's file, and notes when it began and ended."""
+    """A debugger that takes its time, writes the task's file, and notes that it did."""
 
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    held_until: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Task -> task that must have ended before it goes on; one that never ends holds it forever."""
     needs_help: frozenset[str] = frozenset()
     asks_model: bool = False
-    spans: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    ended: dict[str, anyio.Event] = field(default_factory=dict[str, anyio.Event])
     alive: set[str] = field(default_factory=set[str])
     """Tasks at work right now."""
+
+    def end_of(self, task_id: str) -> anyio.Event:
+        return self.ended.setdefault(task_id, anyio.Event())
 
     async def __call__(
         self,
@@ -69,14 +74,15 @@ class TimedWork:
             if self.asks_model:
                 reply = await chat("coder", [], pool="simple")
                 emit("model_call", {"model": reply.model}, key="code")
-            begun = anyio.current_time()
             self.alive.add(task.id)
             try:
                 await anyio.sleep(self.seconds.get(task.id, 0.0))
+                if task.id in self.held_until:
+                    await self.end_of(self.held_until[task.id]).wait()
             finally:
                 self.alive.discard(task.id)
             (workspace / task.files[0]).write_text(f"{task.id} = {task.title!r}\n")
-            self.spans[task.id] = (begun, anyio.current_time())
+            self.end_of(task.id).set()
             return {}
 
         await steps("code", code)

@@ -52,7 +52,9 @@ class EventStore:
 
     def create(self) -> None:
         """Make the table where it isn't there; several processes may do so at once."""
-        _metadata.create_all(self._engine, checkfirst=True)
+        with self._engine.begin() as connection:
+            _take_turns(connection)
+            _metadata.create_all(connection, checkfirst=True)
 
     def listen(self, listener: Callable[[str, int], None]) -> None:
         """Call `listener(goal, seq)` after every event that this process appends."""
@@ -87,8 +89,7 @@ class EventStore:
             "data": json.dumps(data, separators=(",", ":")),
             "key": key,
         }
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK)))
+        _take_turns(connection)
         values = [sa.literal(value, EVENTS.c[name].type) for name, value in row.items()]
         stands = sa.exists().where(EVENTS.c.goal == goal, EVENTS.c.key == key)
         # INSERT .. SELECT .. WHERE NOT EXISTS is the same in both dialects; writers take turns.
@@ -139,6 +140,12 @@ class EventStore:
         )
         with self._engine.connect() as connection:
             return list(connection.execute(query.order_by(EVENTS.c.seq)).scalars())
+
+
+def _take_turns(connection: sa.Connection) -> None:
+    """Let one transaction at a time go on; SQLite's write lock does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK)))
 
 
 def _event(row: sa.Row[Any]) -> Event:

@@ -37,6 +37,7 @@ from atos.orchestrator.ports import Json
 from atos.orchestrator.task import SETTLED
 from atos.scheduler.client import SchedulerClient
 from atos.scheduler.errors import (
+    AtosError,
     BadRequestError,
     ConflictError,
     DeadlineError,
@@ -153,14 +154,23 @@ class Goals:
             await self._client.submit(PLAN, run, order_to_json(order), queue=GOALS)
             await self._notify({"op": "wake"})
             self._plans[text] = run
+        told: Json = {}
         with anyio.move_on_after(PLAN_SECONDS):
-            told = await self._client.result(run)
-            del self._plans[text]
-            if "error" in told:
-                raise from_wire(told["error"])
-            return told
-        message = f"the plan is not ready after {PLAN_SECONDS:.0f} s"
-        raise DeadlineError(message, next_step="Ask again with the same goal: it goes on.")
+            told = await self._ended(run)
+        if not told:
+            message = f"the plan is not ready after {PLAN_SECONDS:.0f} s"
+            raise DeadlineError(message, next_step="Ask again with the same goal: it goes on.")
+        self._plans.pop(text, None)
+        if "error" in told:
+            raise from_wire(told["error"])
+        return told
+
+    async def _ended(self, run: str) -> Json:
+        """Return the result of a run; its failure as `{"error": wire}`."""
+        try:
+            return await self._client.result(run)
+        except AtosError as error:
+            return {"error": error.to_wire()}
 
     async def get(self, goal: str) -> GoalView:
         """Return a goal.

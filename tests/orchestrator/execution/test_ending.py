@@ -1,0 +1,91 @@
+"""How goals end: pure decisions over what became of their tasks."""
+
+from inline_snapshot import snapshot
+
+from atos.orchestrator.debugging import TaskResult
+from atos.orchestrator.execution.ending import Ending, Outcome, Verification, end_of, record
+from atos.orchestrator.plan import Plan
+from atos.orchestrator.task import Task
+
+PLAN = Plan(
+    (Task("T1", "Add", files=("add.py",)), Task("T2", "Use | it", depends_on=("T1",))),
+    notes=("T2 was made to depend on T1.",),
+)
+DONE = Outcome("done", TaskResult("done", rounds=0, passed=3, model="m", engine="e"))
+HELP = Outcome("failed", TaskResult("needs_help", rounds=2, digest="assert 1 == 2"))
+BROKEN = Outcome("failed", None, {"code": "engine", "message": "it crashed", "next": "Look."})
+LIMIT = Outcome("failed", None, {"code": "limit_reached", "message": "too long", "next": ""})
+SKIPPED = Outcome("skipped")
+GOOD = Verification(ok=True, passed=6, failed=0)
+
+
+def end(one: Outcome, two: Outcome, verified: Verification | None = GOOD) -> Ending:
+    return end_of(PLAN, {"T1": one, "T2": two}, verified, "/repo")
+
+
+def test_all_tasks_done_and_all_tests_passing_is_success() -> None:
+    assert end(DONE, DONE) == snapshot(
+        Ending(
+            state="success", summary="2 of 2 tasks done, 6 tests passed. The repository is /repo."
+        )
+    )
+
+
+def test_tasks_that_fail_together_are_a_failure_though_each_was_done() -> None:
+    ending = end(DONE, DONE, Verification(ok=False, passed=5, failed=1, digest="E assert"))
+
+    assert (ending.state, (ending.error or {})["next"]) == ("failed", "E assert")
+
+
+def test_a_task_that_did_not_pass_its_tests_needs_help() -> None:
+    ending = end(HELP, SKIPPED, None)
+
+    assert ending.state == "needs_help"
+    assert ending.error == snapshot(
+        {
+            "code": "needs_help",
+            "message": "task T1 did not pass its tests in 3 attempts: assert 1 == 2",
+            "next": "Look at it: atos-client debug T1",
+        }
+    )
+
+
+def test_a_broken_task_is_a_failure_that_names_it_even_beside_one_that_needs_help() -> None:
+    ending = end(HELP, BROKEN)
+
+    assert (ending.state, (ending.error or {})["message"]) == ("failed", "task T2: it crashed")
+
+
+def test_a_limit_outweighs_everything_else() -> None:
+    assert end(BROKEN, LIMIT).state == "limit_reached"
+
+
+def test_a_task_that_was_skipped_is_never_success() -> None:
+    assert end(DONE, SKIPPED).state == "failed"
+
+
+def test_the_record_tells_the_course_without_times() -> None:
+    by = {"engine": "e", "models": "m"}
+    text = record("Add\nand use", PLAN, {"T1": DONE, "T2": HELP}, GOOD, by)
+
+    assert text == snapshot("""\
+# How this came about
+
+Goal:
+
+> Add
+> and use
+
+Engine: e. Models: m.
+
+| task | what | files | complexity | result | rounds | tests |
+|---|---|---|---|---|---|---|
+| T1 | Add | add.py | simple | done | 0 | 3 passed |
+| T2 | Use \\| it |  | simple | failed | 2 | 0 passed |
+
+The plan was repaired:
+
+* T2 was made to depend on T1.
+
+All together: 6 passed, 0 failed.
+""")

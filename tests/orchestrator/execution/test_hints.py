@@ -1,0 +1,40 @@
+"""Plan hints: a pure fold of a goal's events, and who is told."""
+
+from atos.orchestrator.events import Event
+from atos.orchestrator.execution.hints import CALLS, hint_of
+from atos.orchestrator.plan import Plan, plan_to_json
+from atos.orchestrator.task import Task
+
+PLAN = Plan((Task("T1", "One"), Task("T2", "Two", depends_on=("T1",), complexity="complex")))
+
+
+def events(*later: tuple[str, str, dict[str, object]]) -> list[Event]:
+    told = [Event(1, "g", None, "plan_ready", 1.0, plan_to_json(PLAN))]
+    return told + [Event(2 + n, "g", t, k, 2.0 + n, d) for n, (t, k, d) in enumerate(later)]
+
+
+def test_without_a_plan_there_is_nothing_to_hint_at() -> None:
+    assert hint_of([Event(1, "g", None, "goal_submitted", 1.0, {})]) is None
+
+
+def test_a_hint_tells_what_each_task_still_needs_and_of_which_pool() -> None:
+    done: dict[str, object] = {"state": "done", "rounds": 0}
+    hint = hint_of(events(("T1", "task_started", {}), ("T1", "task_done", done)))
+
+    assert hint is not None
+    assert hint.revision == 3
+    assert [(t.id, t.depends_on, t.state, t.pool, t.calls) for t in hint.tasks] == [
+        ("T1", (), "done", "simple", 0),
+        ("T2", ("T1",), "pending", "complex", CALLS),
+    ]
+
+
+def test_the_demonstration_models_tasks_are_of_its_own_pool() -> None:
+    hint = hint_of(events(("T1", "model_call", {"pool": "mini"})))
+
+    assert hint is not None
+    assert {task.pool for task in hint.tasks} == {"mini"}
+
+
+def test_a_plan_that_is_not_understood_is_no_plan() -> None:
+    assert hint_of([Event(1, "g", None, "plan_ready", 1.0, {"tasks": [{"no": "id"}]})]) is None
