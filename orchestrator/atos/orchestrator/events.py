@@ -253,12 +253,21 @@ def _finished(state: _Fold, event: Event) -> _Fold:
     view = replace(
         view,
         state=end,
+        tasks=tuple(_left(task, end) for task in view.tasks) if end in TERMINAL else view.tasks,
         summary=_text(data, "summary", view.summary),
         repository=_text(data, "repository", view.repository),
         deployment_url=_text(data, "deployment_url", view.deployment_url),
         error={str(name): str(text) for name, text in wire.items()} if wire else view.error,
     )
     return replace(state, view=view)
+
+
+def _left(task: TaskView, end: GoalState) -> TaskView:
+    """Settle a task that was still open when its goal ended."""
+    if task.state in SETTLED:
+        return task
+    begun = task.state == "running" or end == "cancelled"
+    return replace(task, state="cancelled" if begun else "skipped")
 
 
 def _moving(then: TaskState | None) -> Callable[[_Fold, Event], _Fold]:

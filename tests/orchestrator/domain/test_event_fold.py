@@ -101,6 +101,17 @@ def test_an_ended_goal_is_not_changed_by_what_comes_late() -> None:
     assert fold(late).seq == 16
 
 
+def test_tasks_that_were_open_when_their_goal_ended_are_settled() -> None:
+    plan = ("plan_ready", None, {"tasks": TASKS})
+    start = ("task_started", "T1", {"round": 0})
+
+    cancelled = fold(story(plan, start, ("goal_finished", None, {"state": "cancelled"})))
+    failed = fold(story(plan, start, ("goal_finished", None, {"state": "limit_reached"})))
+
+    assert [task.state for task in cancelled.tasks] == ["cancelled", "cancelled"]
+    assert [task.state for task in failed.tasks] == ["cancelled", "skipped"]
+
+
 def test_a_failure_says_why() -> None:
     error = {"code": "no_model", "message": "none", "next": "install one"}
     told = story(("goal_finished", None, {"state": "failed", "error": error}))

@@ -388,6 +388,21 @@ async def test_a_shallow_clone_can_be_worked_in(tmp_path: Path) -> None:
 # Crashes ---------------------------------------------------------------------------------
 
 
+async def test_the_lock_of_a_git_that_was_killed_is_removed(tmp_path: Path) -> None:
+    repository = await opened(tmp_path)
+    await work(repository, "T1", {"one.py": "x = 1\n"})
+    for lock in (
+        repository.trees / "git" / "refs" / "heads" / "goal.lock",
+        repository.path / ".git" / "refs" / "heads" / "main.lock",
+    ):
+        lock.touch()
+        os.utime(lock, (AT, AT))
+
+    head = await integrated(repository, "T1")
+
+    assert git(repository.path, "rev-parse", "main") == head
+
+
 async def test_a_worktree_that_was_only_half_made_is_made_anew(tmp_path: Path) -> None:
     repository = await opened(tmp_path)
     tree = await open_worktree(repository, "T1")

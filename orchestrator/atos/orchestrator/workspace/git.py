@@ -9,8 +9,10 @@ repository (its filters, merge drivers, aliases) is never even read by them.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +22,14 @@ from atos.scheduler.errors import DeadlineError, WorkspaceError
 
 DEADLINE = 60.0
 """Seconds that one git command may take."""
+
+STALE = 5.0
+"""Seconds after which a lock on one of the goal's own branches was left behind: moving a branch takes
+milliseconds, and nobody else moves these."""
+
+_LOCKED = re.compile(
+    r"Unable to create '(.+/refs/heads/(?:goal|task/|main|atos/).*\.lock)': File exists"
+)
 
 _SAFE = (
     "core.hooksPath=/dev/null",
@@ -80,17 +90,26 @@ class Git:
     async def ask(self, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
         """Run a command; return exit code, standard output and standard error.
 
+        A branch that is locked is waited for, and its lock removed where a killed git left it.
+
         Raises:
             WorkspaceError: git is not installed, or the folder is gone.
             DeadlineError: it took longer than `DEADLINE`.
         """
+        while True:
+            code, out, err = await self._once(arguments, stdin)
+            lock = _LOCKED.search(err) if code != 0 else None
+            if lock is None or not await _lifted(anyio.Path(lock[1])):
+                return code, out, err
+
+    async def _once(self, arguments: Sequence[str], stdin: str) -> tuple[int, str, str]:
         options = [part for setting in _SAFE for part in ("-c", setting)]
         command = ["git", *options, *arguments]
         try:
             with anyio.fail_after(DEADLINE):
                 done = await anyio.run_process(
                     command,
-                    input=stdin.encode(),
+                    input=stdin.encode(errors="surrogateescape"),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     cwd=self.where,
@@ -123,6 +142,20 @@ class Git:
         """Run a query; return its output, or an empty text where it fails."""
         code, out, _ = await self.ask(*arguments)
         return out.strip() if code == 0 else ""
+
+
+async def _lifted(lock: anyio.Path) -> bool:
+    """Tell whether to try again: a fresh lock is waited for, one that is too old is removed."""
+    try:
+        if time.time() - (await lock.stat()).st_mtime < STALE:
+            await anyio.sleep(0.1)
+        else:
+            await lock.unlink()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _text(data: bytes) -> str:
