@@ -10,18 +10,13 @@ root, and the write goes along. `_real_parts` looks where it lies before and aft
 
 from __future__ import annotations
 
-import fcntl
 import os
-import re
-import secrets
 import stat
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from atos.scheduler.errors import BusyError
 from atos.servers.filesystem.faults import (
     ChangedError,
     ExistsError,
@@ -33,6 +28,7 @@ from atos.servers.filesystem.faults import (
     from_os,
 )
 from atos.servers.filesystem.names import Parts, check_new
+from atos.servers.filesystem.replacement import TEMPORARY, content, locked, read_all, replace
 from atos.servers.filesystem.resolution import (
     BACKENDS,
     O_PATH,
@@ -47,14 +43,10 @@ MAX_BYTES = 8 << 20
 """Most bytes that one read or write carries."""
 MAX_ENTRIES = 10_000
 """Most entries of one folder that are looked at."""
-LOCK_SECONDS = 5.0
-TEMPORARY = re.compile(r"\.atos-[0-9a-f]{16}\.tmp")
 
 Guard = Callable[[Parts], None]
 """Raises if a place below the root may not be changed."""
 
-_swept: set[tuple[int, int]] = set()
-"""Folders (device, inode) whose leftovers of a killed process are gone."""
 _real_roots: dict[Path, str] = {}
 
 
@@ -117,7 +109,7 @@ class ConfinedRoot:
             TooBigError: it has more bytes than `limit`.
         """
         with self.file(parts) as handle:
-            data = _read_all(handle, limit + 1)
+            data = read_all(handle, limit + 1)
             if len(data) > limit:
                 message = (
                     f"{self.shown(parts)} has {os.fstat(handle).st_size} bytes, more than {limit}"
@@ -180,9 +172,9 @@ class ConfinedRoot:
         self._guard(parts)  # said even where the folder is missing
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             self._guard((*real, parts[-1]))
-            with self._locked(folder):
+            with locked(folder, str(self.path)):
                 mode = self._replaceable(folder, parts, expected)
-                _replace(folder, parts[-1], data, mode)
+                replace(folder, parts[-1], data, mode)
             self._real_parts(folder, parts[:-1])
 
     def make_directory(self, parts: Parts) -> None:
@@ -287,22 +279,6 @@ class ConfinedRoot:
             raise OutsideError(message, next_step="Look at the folder again.")
         return tuple(p for p in here.removeprefix(root).split("/") if p)
 
-    @contextmanager
-    def _locked(self, folder: int) -> Generator[None]:
-        """Hold a folder against other ATOS writers; the kernel drops the lock of a killed one."""
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    message = f"a folder in {self.path} is being written by somebody else"
-                    raise BusyError(message, next_step="Try again.") from None
-                time.sleep(0.005)
-        _sweep(folder)
-        yield  # closing the handle drops the lock
-
     def _replaceable(self, folder: int, parts: Parts, expected: bytes | None) -> int:
         """Check what is at the place of a write; return the mode that the new file gets."""
         name = parts[-1]
@@ -319,7 +295,7 @@ class ConfinedRoot:
         if not os.access(name, os.W_OK, dir_fd=folder, follow_symlinks=False):
             message = f"{self.shown(parts)} is write-protected"
             raise FailedError(message, next_step="Ask the person to make it writable.")
-        if expected is not None and _content(folder, name, len(expected) + 1) != expected:
+        if expected is not None and content(folder, name, len(expected) + 1) != expected:
             message = f"{self.shown(parts)} was changed since it was read"
             raise ChangedError(message, next_step="Read it again and repeat the edit.")
         return stat.S_IMODE(found.st_mode) & 0o777
@@ -343,53 +319,3 @@ def _entry(entry: os.DirEntry[str]) -> Entry:
         with suppress(OSError):  # gone meanwhile
             size = entry.stat(follow_symlinks=False).st_size
     return Entry(entry.name, is_dir, size)
-
-
-def _read_all(handle: int, limit: int) -> bytes:
-    pieces: list[bytes] = []
-    while limit > 0 and (piece := os.read(handle, min(limit, 1 << 20))):
-        pieces.append(piece)
-        limit -= len(piece)
-    return b"".join(pieces)
-
-
-def _content(folder: int, name: str, limit: int) -> bytes:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    handle = os.open(name, flags, dir_fd=folder)
-    try:
-        return _read_all(handle, limit)
-    finally:
-        os.close(handle)
-
-
-def _replace(folder: int, name: str, data: bytes, mode: int) -> None:
-    temporary = f".atos-{secrets.token_hex(8)}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(temporary, flags, 0o600, dir_fd=folder)
-    try:
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-            os.fchmod(handle, mode)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=folder)
-        raise
-    os.fsync(folder)
-
-
-def _sweep(folder: int) -> None:
-    """Remove what killed writers left; the folder is locked, so nobody is using it."""
-    found = os.fstat(folder)
-    if (found.st_dev, found.st_ino) in _swept:
-        return
-    for name in os.listdir(folder):
-        if TEMPORARY.fullmatch(name):
-            with suppress(OSError):
-                os.unlink(name, dir_fd=folder)
-    _swept.add((found.st_dev, found.st_ino))
