@@ -36,6 +36,7 @@ from atos.scheduler.crashpoints import crashpoint, declare
 from atos.scheduler.engines.protocol import LoadedModel
 from atos.scheduler.errors import (
     AtosError,
+    BusyError,
     EngineError,
     LoadFailedError,
     UnreachableError,
@@ -58,6 +59,8 @@ UNLOAD_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 """Pause before an engine that did not confirm an eviction is asked again."""
 LOOK_SECONDS = 5.0
+MOST_REQUESTS = 2000
+"""Requests at once; each costs a connection and a few kB."""
 
 
 def _reason(error: AtosError) -> Reason:
@@ -167,9 +170,13 @@ class Dispatcher:
 
         Raises:
             UnreachableError: the daemon is ending.
+            BusyError: too many requests wait.
         """
         if self._closing is not None:
             raise self._closing
+        if len(self._tickets) >= MOST_REQUESTS:
+            message = f"{MOST_REQUESTS} requests wait or are being answered already"
+            raise BusyError(message, next_step="Wait for some of them to end.")
         lease = f"L{next(self._numbers)}"
         names = ",".join(offered.name for offered in offers)
         asked = Lease(lease, "waiting", names, pool, demand.goal, demand.task, 0.0)
@@ -232,6 +239,8 @@ class Dispatcher:
             return True
         if not await self._is_gone(offered):
             return False
+        if self.core.memory.residencies.get(model) is not found or found.state != "resident":
+            return True  # it went, and perhaps came again, while the engine was asked
         message = f"{offered.engine.name} no longer holds {model}: its process ended"
         step = "Try again: it is loaded anew."
         self.post(EngineLost(model, Reason("engine", message, step)))

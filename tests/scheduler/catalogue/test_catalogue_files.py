@@ -85,6 +85,8 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("models.yaml", "models:\n  a: {}\n  a: {}\n", "line 3, models.a: written twice"),
         ("models.yaml", "models:\n  a: {aliases: [b, b]}\n", "models.a.aliases: does not fit"),
         ("models.yaml", "models: {a: {slots: 1}\n", "line 2: expected ',' or '}'"),
+        ("models.yaml", "models:\n  a: {options: {top_p: 2}}\n", "models.a.options.top_p: '2'"),
+        ("models.yaml", "models:\n  a: {options: {heat: 2}}\n", "options.heat: unknown field"),
         ("models.yaml", "model:\n  a: {}\n", "line 1, model: unknown field"),
         ("models.yaml", "- a\n", "line 1: does not fit"),
         ("models.yaml", "a: !!python/object:os.system {}\n", "line 1, a: unknown field"),

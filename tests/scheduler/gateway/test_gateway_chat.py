@@ -101,6 +101,30 @@ async def test_what_a_request_says_of_its_reply_reaches_the_engine() -> None:
     )
 
 
+async def test_a_models_own_options_stand_where_a_request_is_silent() -> None:
+    engine = ScriptedEngine(models("a"))
+    text = "models:\n  a:\n    options: {temperature: 0.7, num_predict: 99, stop: [END]}\n"
+    async with scheduler([engine], files={"models.yaml": text}) as running:
+        await running.http.post("/api/chat", json=body())
+        await running.http.post("/api/chat", json=body(options={"temperature": 0, "stop": "X"}))
+    silent, outspoken = engine.requests
+    assert (silent.temperature, silent.max_tokens, silent.stop) == (0.7, 99, ("END",))
+    assert (outspoken.temperature, outspoken.max_tokens, outspoken.stop) == (0.0, 99, ("X",))
+
+
+async def test_a_model_without_a_system_role_gets_its_text_with_the_first_user_message() -> None:
+    engine = ScriptedEngine(models("a"))
+    asked = [{"role": "system", "content": "be brief"}, *HI, {"role": "assistant", "content": "?"}]
+    async with scheduler(
+        [engine], files={"models.yaml": "models:\n  a: {system: false}\n"}
+    ) as running:
+        await running.client.chat("a", asked)
+    assert engine.requests[0].messages == (
+        {"role": "user", "content": "be brief\n\nhi"},
+        {"role": "assistant", "content": "?"},
+    )
+
+
 async def test_a_raw_prompt_stays_a_prompt_and_others_become_a_conversation() -> None:
     engine = ScriptedEngine(models("a"))
     async with scheduler([engine]) as running:
@@ -309,6 +333,26 @@ async def test_a_crashed_engine_frees_its_bytes_and_the_next_request_loads_again
     assert engine.log.count("load a") == 2
 
 
+async def test_a_request_whose_model_died_before_it_was_asked_is_asked_again_by_itself() -> None:
+    engine = ScriptedEngine(models("a"))
+    async with scheduler([engine]) as running:
+        await running.client.load("a")
+        engine.crash("a")
+        assert (await running.client.chat("a", HI)).text == "Hello there"
+    assert engine.log.count("load a") == 2
+
+
+async def test_keep_alive_zero_for_a_pool_unloads_the_model_that_answered_and_no_other() -> None:
+    engine = ScriptedEngine(models(["a", "b"]))
+    async with scheduler([engine], budget=4 * GIB) as running:
+        await running.client.load("b")
+        answer = await running.http.post("/api/chat", json=body("atos/simple", keep_alive=0))
+        await running.client.load("a")
+        await engine.until("unload b")
+    assert lines(answer)[-1]["model"] == "b"
+    assert "unload a" not in engine.log
+
+
 async def test_a_context_above_the_frozen_one_is_an_error_with_numbers() -> None:
     async with scheduler([ScriptedEngine(models("a"))]) as running:
         reply = await running.http.post("/api/chat", json=body(options={"num_ctx": 8192}))
@@ -393,6 +437,18 @@ async def test_stopping_tells_those_who_wait_and_those_who_are_answered() -> Non
         running.daemon.stop()
     assert told == ["the scheduler is ending"] * 2
     assert engine.log[-1] == "close"
+
+
+async def test_too_many_requests_at_once_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atos.scheduler.dispatcher.MOST_REQUESTS", 1)
+    engine = ScriptedEngine({"a": Script(answers=anyio.Event())})
+    async with scheduler([engine]) as running, anyio.create_task_group() as group:
+        group.start_soon(running.client.chat, "a", HI)
+        await engine.until("ask a")
+        reply = await running.http.post("/api/chat", json=body())
+        assert (reply.status_code, reply.json()["atos"]["code"]) == (503, "busy")
+        assert engine.scripts["a"].answers is not None
+        engine.scripts["a"].answers.set()
 
 
 async def test_no_model_in_a_pool_says_what_is_missing() -> None:

@@ -79,9 +79,29 @@ class Entries:
 Parsers = dict[str, Callable[[Value], Any]]
 
 
-def _options(value: Value) -> dict[str, Any]:
-    return {name: item.scalar() for name, item in value.entries()}
+def _texts(value: Value) -> tuple[str, ...]:
+    """Read one text, or a list of them."""
+    return (value.text(),) if value.is_scalar else value.texts()
 
+
+OPTION_FIELDS: Parsers = {
+    "temperature": lambda v: v.number(0, 10),
+    "seed": lambda v: v.whole(0, 2**31 - 1),
+    "stop": _texts,
+    "num_predict": lambda v: v.whole(1, MOST_TOKENS),
+    "top_k": lambda v: v.whole(0, 1000),
+    "top_p": lambda v: v.number(0, 1),
+    "min_p": lambda v: v.number(0, 1),
+    "typical_p": lambda v: v.number(0, 1),
+    "repeat_penalty": lambda v: v.number(0, 10),
+    "repeat_last_n": lambda v: v.whole(-1, MOST_TOKENS),
+    "presence_penalty": lambda v: v.number(-10, 10),
+    "frequency_penalty": lambda v: v.number(-10, 10),
+    "num_batch": lambda v: v.whole(1, 1 << 16),
+    "num_gpu": lambda v: v.whole(0, 1000),
+    "num_thread": lambda v: v.whole(1, 1024),
+}
+"""Ollama's names; the last three say how its engine loads the model."""
 
 MODEL_FIELDS: Parsers = {
     "weights": Value.size,
@@ -94,7 +114,7 @@ MODEL_FIELDS: Parsers = {
     "dialect": lambda v: v.choice(("chat", "mini")),
     "aliases": Value.texts,
     "source": Value.text,
-    "options": _options,
+    "options": lambda v: v.fields(OPTION_FIELDS),
 }
 POOL_FIELDS: Parsers = {
     "context": lambda v: v.whole(128, MOST_TOKENS),

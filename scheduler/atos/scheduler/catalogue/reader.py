@@ -43,6 +43,11 @@ class Value:
         message = f"{self.path}, line {self.node.start_mark.line + 1}{field}: {what}"
         raise BadConfigError(message, next_step=step)
 
+    @property
+    def is_scalar(self) -> bool:
+        """Whether this is a single value, and no list or mapping."""
+        return isinstance(self.node, yaml.ScalarNode)
+
     def scalar(self) -> Any:
         """Return a plain value: text, a number, a flag or None."""
         if not isinstance(self.node, yaml.ScalarNode):
@@ -63,6 +68,17 @@ class Value:
         found = self.scalar()
         if not isinstance(found, int) or isinstance(found, bool) or not low <= found <= high:
             self.refuse(f"a whole number from {low} to {high}")
+        return found
+
+    def number(self, low: float, high: float) -> float:
+        """Return a number within bounds."""
+        found = self.scalar()
+        if (
+            not isinstance(found, int | float)
+            or isinstance(found, bool)
+            or not low <= found <= high
+        ):
+            self.refuse(f"a number from {low} to {high}")
         return found
 
     def flag(self) -> bool:

@@ -16,6 +16,7 @@ import logging
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -38,8 +39,13 @@ logger = logging.getLogger(__name__)
 
 BUFFER = 32_768
 """Chunks kept for a slow reader; more than a reply can have at the contexts that are served."""
-CLOSE_SECONDS = 90.0
-"""Longest wait for an engine to confirm that it stopped; engines give up earlier by themselves."""
+FROZEN = {
+    "temperature": "temperature",
+    "seed": "seed",
+    "stop": "stop",
+    "num_predict": "max_tokens",
+}
+"""Option of a model, as `models.yaml` has it -> field of a request that it stands in for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Call:
     """Time for all of it, waiting included."""
     context: int = 0
     """Context that the client asks for; 0 if it does not care."""
+    unset: frozenset[str] = frozenset()
+    """Options of `FROZEN` that the client left open."""
     unload: bool = False
     """Whether the model shall leave memory afterwards."""
 
@@ -144,25 +152,25 @@ class Generation:
 
     async def _attempt(self) -> None:
         call = self._call
-        offers = await self._catalogue.candidates(call.model)
-        _check_context(call, offers)
+        offers = _with_context(call, await self._catalogue.candidates(call.model))
         pool = self._catalogue.contract(call.model)
         name = pool.name if pool else ""
-        until = self._ends
-        ticket = self._dispatcher.request(offers, name, call.demand, call.seconds)
+        seconds = self._ends - anyio.current_time()
+        ticket = self._dispatcher.request(offers, name, call.demand, seconds)
         try:
             granted = await ticket.granted()
-            await self._use(ticket, granted, name, until)
+            try:
+                await self._use(ticket, granted, name)
+            finally:
+                if call.unload:
+                    self._dispatcher.post(UnloadAsked(granted.offer.name))
         finally:
             ticket.release()
-            if call.unload:
-                for offered in offers:
-                    self._dispatcher.post(UnloadAsked(offered.name))
 
-    async def _use(self, ticket: Ticket, granted: Granted, pool: str, until: float) -> None:
+    async def _use(self, ticket: Ticket, granted: Granted, pool: str) -> None:
         engine, model = granted.offer.engine, granted.offer.name
-        request = fitted(self._call.request, granted.offer)
-        request = replace(request, deadline=max(0.1, until - anyio.current_time()))
+        request = fitted(self._call.request, granted.offer, self._call.unset)
+        request = replace(request, deadline=max(0.1, self._ends - anyio.current_time()))
         begun = Begun(model, engine.name, pool, ticket.lease, granted.waited, time.time())
         self._put(begun)
         if not request.messages and not request.prompt:
@@ -179,7 +187,7 @@ class Generation:
             raise ticket.revoked
 
     async def _stream(self, granted: Granted, request: Request) -> None:
-        """Pass the engine's chunks on; `Ended` is stamped before the generator is closed."""
+        """Pass the engine's chunks on; it has let go of the slot when `Ended` is stamped."""
         done = False
         async with aclosing(granted.offer.engine.answer(request)) as chunks:
             async for chunk in chunks:
@@ -192,16 +200,24 @@ class Generation:
         self._put(Ended(time.time()))
 
 
-def _check_context(call: Call, offers: tuple[Offer, ...]) -> None:
+def _with_context(call: Call, offers: tuple[Offer, ...]) -> tuple[Offer, ...]:
+    """Return the models whose frozen context is as long as the client wants it."""
+    if kept := tuple(offered for offered in offers if offered.spec.context >= call.context):
+        return kept
     most = max(offered.spec.context for offered in offers)
-    if call.context > most:
-        message = f"num_ctx {call.context} is above the {most} that {call.model} is loaded with"
-        step = "Ask for less, or raise `context` in ~/.atos/models.yaml."
-        raise BadRequestError(message, next_step=step)
+    message = f"num_ctx {call.context} is above the {most} that {call.model} is loaded with"
+    step = "Ask for less, or raise `context` in ~/.atos/models.yaml."
+    raise BadRequestError(message, next_step=step)
 
 
-def fitted(request: Request, offered: Offer) -> Request:
-    """Bind a request to a model: its name, its longest reply, and the roles it understands."""
+def fitted(request: Request, offered: Offer, unset: frozenset[str] = frozenset()) -> Request:
+    """Bind a request to a model: its name, its own options, longest reply, and roles."""
+    frozen: dict[str, Any] = {
+        field: offered.spec.options[option]
+        for option, field in FROZEN.items()
+        if option in unset and option in offered.spec.options
+    }
+    request = replace(request, **frozen)
     most = offered.spec.context
     limit = min(request.max_tokens, most) if request.max_tokens > 0 else most
     messages = request.messages

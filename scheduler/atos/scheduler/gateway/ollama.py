@@ -15,7 +15,7 @@ from atos.scheduler.engines.protocol import Request as EngineRequest
 from atos.scheduler.errors import BadRequestError, UnsupportedError
 from atos.scheduler.gateway import bodies
 from atos.scheduler.gateway.bodies import ChatBody, GenerateBody, ModelBody, read_body, read_demand
-from atos.scheduler.gateway.generation import Call, Generation
+from atos.scheduler.gateway.generation import FROZEN, Call, Generation
 from atos.scheduler.gateway.replies import GenerationReply
 from atos.scheduler.gateway.services import Services
 
@@ -154,6 +154,7 @@ class OllamaRoutes:
             demand=demand,
             seconds=demand.deadline or bodies.DEFAULT_SECONDS,
             context=body.options.num_ctx or 0,
+            unset=frozenset(name for name in FROZEN if getattr(body.options, name) is None),
             unload=unload,
         )
         services = self._services

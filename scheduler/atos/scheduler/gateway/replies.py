@@ -179,7 +179,7 @@ class GenerationReply(Response):
                     await send(_part(told.piece(item.text)))
                 else:
                     parts.append(item.text)
-        message = "the scheduler is shutting down"
+        message = "the reply was given up: it was read too slowly, or the scheduler is ending"
         error = EngineError(message, next_step="Try again.")
         await self._fail(error, scope, receive, send, sent=sent)
 
