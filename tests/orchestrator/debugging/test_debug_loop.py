@@ -189,6 +189,19 @@ async def test_files_that_are_not_whole_are_refused(tmp_path: Path, bad: str | E
     assert (tmp_path / "add.py").read_text() == RIGHT
 
 
+async def test_a_coder_that_sends_other_tests_along_changes_no_test(tmp_path: Path) -> None:
+    easier = suite("from add import add\n\n\ndef test_add():\n    assert add\n")
+    loop = Loop(
+        tmp_path,
+        {"tester": [suite()], "coder": [code(WRONG) + easier, code(RIGHT)], "reflector": ["{}"]},
+    )
+
+    result = await loop.run()
+
+    assert result.rounds == 1
+    assert (tmp_path / "tests/test_add.py").read_text() == GOOD_TESTS
+
+
 async def test_the_same_failure_of_the_same_code_skips_to_a_fresh_sample(tmp_path: Path) -> None:
     other = "def add(a, b):\n    return a * b - 1\n"
     loop = Loop(
