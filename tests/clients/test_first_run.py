@@ -20,7 +20,7 @@ def test_it_runs_without_anything_installed() -> None:
     assert "first minute" in done.stderr
 
 
-def test_a_missing_git_is_named_with_the_line_that_installs_it(
+def test_what_is_missing_is_named_with_the_line_that_installs_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     apt = tmp_path / "apt-get"

@@ -51,7 +51,7 @@ def install_line(packages: list[str]) -> str:
 
 
 def check_machine() -> None:
-    """Look for Python, git, and a way to make a virtual environment.
+    """Look for Python, git, make, and a way to make a virtual environment.
 
     Raises:
         Missing: something isn't there; the message has the line that installs it.
@@ -63,9 +63,7 @@ def check_machine() -> None:
             "  Install one and name it: make goal PYTHON=python3.12 GOAL=..."
         )
         raise Missing(message)
-    wanted: list[str] = []
-    if not shutil.which("git"):
-        wanted.append("git")
+    wanted = [tool for tool in ("git", "make") if not shutil.which(tool)]
     if not has_module("venv") or not (has_module("ensurepip") or has_module("pip")):
         wanted.append("python3-venv")
     if wanted:
