@@ -1,12 +1,13 @@
 """One kill per daemon, end to end, in the midst of a goal; `test_chaos` has the many."""
 
+import time
 from collections.abc import AsyncGenerator
 
 import pytest
 
 from doubles.chaos_house import VICTIMS, ChaosHouse, Course, Victim, logs
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(180)
 
 GOAL = "Write a Python function to add two numbers"
 POINTS: dict[Victim, str] = {
@@ -40,3 +41,21 @@ async def test_a_goal_survives_the_kill_of_a_daemon(
 
     assert house.struck_at() is not None
     course.check_against(unharmed)
+
+
+async def test_a_cancelled_goal_is_over_within_a_second_and_leaves_no_process(
+    house: ChaosHouse, unharmed: Course
+) -> None:
+    daemons = sorted(house.installation.processes())
+    goal = await house.start(GOAL)
+    await house.until_event(goal, "syntax_checked")
+    at_work = house.installation.processes()
+    begun = time.monotonic()
+    view = await house.cancel(goal)
+    took = await house.until_only(daemons, begun)
+    course = await house.follow(goal)
+
+    assert (view["state"], course.view["state"]) == ("cancelled", "cancelled")
+    assert sorted(house.installation.processes()) == daemons, at_work
+    assert took < 1.0
+    assert not list((house.settings.home / "worktrees").iterdir())

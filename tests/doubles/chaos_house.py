@@ -24,7 +24,7 @@ Victim = Literal["worker", "servers", "scheduler"]
 VICTIMS: tuple[Victim, ...] = ("worker", "servers", "scheduler")
 
 TOOLKIT = "Build a text toolkit: count words, reverse a string, check palindromes"
-GOAL_SECONDS = 60.0
+GOAL_SECONDS = 90.0
 ONCE = ("goal_submitted", "goal_started", "plan_ready", "goal_verified", "goal_finished")
 FINAL = {"success", "failed", "cancelled", "needs_help", "limit_reached"}
 
@@ -132,6 +132,31 @@ class ChaosHouse:
                 request = {"task": goal, "key": key}
                 return (await self._persistent(tools, "run_task", request))["id"]
             return (await tools.call("orchestrate", "start_goal", {"goal": goal}))["id"]
+
+    async def cancel(self, goal: str) -> dict[str, Any]:
+        """Cancel a goal."""
+        async with ToolClient(self.settings) as tools:
+            return await tools.call("orchestrate", "cancel_goal", {"goal_id": goal})
+
+    async def until_only(self, left: list[str], begun: float, most: float = 5.0) -> float:
+        """Wait until no other processes run for this home; return the seconds since `begun`."""
+        took = 0.0
+        while took < most and sorted(self.installation.processes()) != left:
+            await anyio.sleep(0.02)
+            took = time.monotonic() - begun
+        return took
+
+    async def until_event(self, goal: str, kind: str) -> None:
+        """Wait until an event of a kind has come."""
+        seq = 0
+        async with ToolClient(self.settings) as tools:
+            with anyio.fail_after(GOAL_SECONDS):
+                while True:
+                    request = {"goal_id": goal, "after_seq": seq, "timeout_s": 5}
+                    news = await tools.call("orchestrate", "wait_goal", request)
+                    if any(event["kind"] == kind for event in news["events"]):
+                        return
+                    seq = news["seq"]
 
     async def follow(self, goal: str) -> Course:
         """Follow a goal to its end, over lost connections and dead daemons."""
