@@ -31,12 +31,16 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(
     with pytest.raises(first_run.Missing) as raised:
         first_run.check_machine()
     assert str(raised.value) == (
-        "git missing. This installs it:\n  sudo apt-get update && sudo apt-get install -y git"
+        "git and make missing. This installs it:\n"
+        "  sudo apt-get update && sudo apt-get install -y git make"
     )
 
 
 def test_a_python_without_venv_is_told_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_run, "has_module", lambda name: name != "venv")  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType] - a one-line double
+    def without_venv(name: str) -> bool:
+        return name != "venv"
+
+    monkeypatch.setattr(first_run, "has_module", without_venv)
     with pytest.raises(first_run.Missing, match="python3-venv missing"):
         first_run.check_machine()
 
