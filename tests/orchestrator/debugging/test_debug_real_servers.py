@@ -1,0 +1,118 @@
+"""The debug loop against the real filesystem and code_runner servers, sandbox and all."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client, FastMCP
+from fastmcp.exceptions import ToolError
+
+from atos.orchestrator.agents.catalogue import wanted_to_json
+from atos.orchestrator.agents.scripted import ScriptedChat
+from atos.orchestrator.debugging import debug_task
+from atos.orchestrator.mini import dialect, scope
+from atos.orchestrator.mini.catalogue import function
+from atos.orchestrator.ports import Json, Tools
+from atos.orchestrator.task import Task
+from atos.scheduler.errors import from_text
+from atos.scheduler.settings import load_settings
+from atos.servers.boundary import ToolBoundary
+from atos.servers.code_runner.server import build as build_code_runner
+from atos.servers.connection import connection_roots
+from atos.servers.filesystem.server import build as build_filesystem
+from atos.servers.services import Services
+from doubles.graph_ports import EventList, RecordedSteps
+
+pytestmark = pytest.mark.timeout(120)
+
+ADD = Task("T1", "Add two numbers", files=("pkg/add.py",), contract="def add(a, b)")
+SUITE = """\
+import pytest
+from pkg.add import add
+
+
+def test_add():
+    assert add(2, 3) == 5
+
+
+def test_text():
+    with pytest.raises(TypeError):
+        add(1, "1")
+"""
+
+
+async def tell_nobody(message: dict[str, Any]) -> None:
+    raise AssertionError(message)
+
+
+def bounded(server: FastMCP) -> FastMCP:
+    server.add_middleware(ToolBoundary(server))
+    return server
+
+
+@pytest.fixture
+async def tools(tmp_path: Path, atos_home: Path) -> AsyncIterator[Tools]:
+    """The port over in-memory connections, as the worker has it over a socket."""
+    del atos_home
+    services = Services(load_settings(), tell_nobody)
+    with connection_roots((tmp_path,)):
+        files = Client(bounded(build_filesystem(services)))
+        runner = Client(bounded(build_code_runner(services)))
+        async with files, runner:
+            clients = {"filesystem": files, "code_runner": runner}
+
+            async def call(
+                server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
+            ) -> Json:
+                assert list(roots) == [tmp_path]
+                try:
+                    result = await clients[server].call_tool(tool, dict(arguments))
+                except ToolError as error:
+                    raise from_text(str(error)) from error
+                return result.structured_content or {}
+
+            yield call
+
+
+async def test_general_code_is_repaired_until_its_tests_pass(tmp_path: Path, tools: Tools) -> None:
+    fence = "```python pkg/add.py\ndef add(a, b):\n    return a {} b\n```"
+    chat = ScriptedChat(
+        {
+            "tester": [f"```python tests/test_pkg_add.py\n{SUITE}```"],
+            "coder": [fence.format("-"), fence.format("+")],
+            "reflector": ['{"cause": "it subtracts"}'],
+        }
+    )
+    emit = EventList(task="T1")
+
+    result = await debug_task(ADD, tmp_path, "general", RecordedSteps(), chat, tools, emit)
+
+    assert (result.outcome, result.rounds, result.passed) == ("done", 1, 2)
+    assert result.files == ("pkg/add.py", "tests/test_pkg_add.py")
+    assert result.isolation in {"bwrap", "landlock"}
+    assert "assert" in chat.asked[-1].messages[-1]["content"]
+    assert [(run["which"], run["state"]) for run in emit.of("tests_run")][-1] == ("own", "passed")
+
+
+async def test_the_catalogues_gate_judges_atos_mini_in_split_mode(
+    tmp_path: Path, tools: Tools
+) -> None:
+    found = scope.check("Write a Python function to add two numbers")
+    assert isinstance(found, scope.Scope)
+    wanted = found.wanted[0]
+    task = Task("T1", wanted.wording, files=("add.py",), wanted=wanted_to_json(wanted))
+    chat = ScriptedChat({"coder": [dialect.code_reply(function(wanted))]})
+    emit = EventList(task="T1")
+
+    result = await debug_task(task, tmp_path, "mini", RecordedSteps(), chat, tools, emit)
+
+    assert result.files == ("add.py", "tests/test_add.py", "tests/test_add_own.py")
+    runs = {run["which"]: run for run in emit.of("tests_run")}
+    assert [runs[which]["state"] for which in ("gate", "own", "stub")] == [
+        "passed",
+        "passed",
+        "failed",
+    ]
+    assert runs["gate"]["started_at"] < runs["own"]["ended_at"]
+    assert runs["own"]["started_at"] < runs["gate"]["ended_at"]
