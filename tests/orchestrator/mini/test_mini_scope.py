@@ -114,6 +114,33 @@ def test_politeness_and_framing_carry_no_meaning(goal: str) -> None:
     assert modules(goal) == ["add"]
 
 
+@pytest.mark.parametrize(
+    ("goal", "module"),
+    [
+        ("Write a function that takes two numbers and returns their sum", "add"),
+        ("takes a list of numbers and returns it reversed", "reverse_list"),
+        ("given a sentence, find the longest word", "longest_word"),
+        ("accepts a number and returns true if it is even", "is_even"),
+    ],
+)
+def test_what_is_taken_is_what_is_worked_on(goal: str, module: str) -> None:
+    assert modules(goal) == [module]
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        "takes a list and reverses a string",
+        "takes a number and adds two numbers",
+        "takes a list, sorts it, and returns the median",
+        "takes a string and returns the first word",
+        "given a word, count it in a text",
+    ],
+)
+def test_taking_one_thing_and_working_on_another_is_refused(goal: str) -> None:
+    assert modules(goal) is None
+
+
 def test_a_toolkit_is_its_functions_in_order() -> None:
     goal = "Build a text toolkit: count words, reverse a string, check palindromes"
 
@@ -163,6 +190,9 @@ def test_a_toolkit_with_a_foreign_repeated_or_missing_part_is_refused(goal: str)
         ("find the key with the largest value", "find the value with the largest key"),
         ("find the largest even number in a list", "find the largest even numbers in a list"),
         ("sum the numbers from 1 to n", "add 1 to n"),
+        ("get the word count of a text", "count a word in a text"),
+        ("count a character in a string", "get the character count of a string"),
+        ("put the items of a list in reverse order", "order the items of a list in reverse"),
     ],
 )
 def test_the_same_words_turned_around_are_refused(meant: str, turned: str) -> None:

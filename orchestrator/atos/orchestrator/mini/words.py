@@ -13,7 +13,11 @@ from atos.orchestrator.mini.vocabulary import CHECKS, DROPPED, NOUNS, PHRASES, W
 
 _TOKEN = re.compile(r"[a-z]+|\d+|[^\sa-z\d]")
 _QUIET = re.compile(r"""["'`.?!;]""")
-_LEAD_IN = re.compile(r"^(?:given|take|accept|receive|get|for|from)\b .*(?:,| and\b| then\b)")
+_LEAD_IN = re.compile(
+    r"^(?:given|take|accept|receive|get|for|from) (?P<given>.+?)(?: ,| and| then)+ "
+    rf"(?P<order>(?:{'|'.join(sorted(set(VERBS.values())))})\b.*)$"
+)
+_PRONOUN = re.compile(r"\b(?:it|them)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,10 @@ def read(sentence: str) -> Reading:
     """Reduce a sentence to its meaningful words; pure, and linear in its length."""
     text = " ".join(_TOKEN.findall(_plain(sentence)))
     text = _unframe(text)
-    led_in = _LEAD_IN.match(text) is not None
-    text = _substitute(_base_verbs(text).replace(",", " "))
+    plain = _base_verbs(text)
+    text = _resolve(plain)
+    led_in = text != plain
+    text = _substitute(text.replace(",", " "))
     words = [meaning(token) for token in text.split()]
     kept = [word for word in " ".join(words).split() if word]
     return Reading(tuple(_settle(kept, led_in=led_in)))
@@ -67,6 +73,21 @@ def _base_verbs(text: str) -> str:
         lambda match: match[1] + VERBS.get(match[2], match[2]),
         text,
     )
+
+
+def _resolve(text: str) -> str:
+    """Say "takes a list and returns it reversed" as "return a list reversed".
+
+    What was given takes the pronoun's place, or stands at the end where there is no pronoun
+    ("takes two numbers and returns their sum").
+    """
+    found = _LEAD_IN.match(text)
+    if found is None:
+        return text
+    given, order = found["given"], found["order"]
+    if _PRONOUN.search(order):
+        return _PRONOUN.sub(lambda _: given, order)
+    return f"{order} {given}"
 
 
 def _substitute(text: str) -> str:

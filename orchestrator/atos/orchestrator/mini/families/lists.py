@@ -135,6 +135,7 @@ FAMILIES = (
             "turn a list around",
         ),
         cases=(([1, 2, 3],), (["a", "b"],), ([],), ([5],), ([3, 1, 2, 2],)),
+        ordered=True,
     ),
     Family(
         name="first_items_{k}",

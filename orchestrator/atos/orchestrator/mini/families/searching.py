@@ -99,6 +99,7 @@ FAMILIES = (
             "count [one|a given] [item|element|value] in a list",
         ),
         cases=(([1, 2, 1], 1), ([1, 2], 3), ([], 0), (["a", "a", "a"], "a"), ([5, 6, 5, 5], 5)),
+        ordered=True,
     ),
     Family(
         name="has_duplicates",

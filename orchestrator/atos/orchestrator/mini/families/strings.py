@@ -19,6 +19,7 @@ FAMILIES = (
             "reverse [strings|text]",
         ),
         cases=(("abc",), ("hello world",), ("",), ("a",), ("Level",)),
+        ordered=True,
     ),
     Family(
         name="is_palindrome",
@@ -142,6 +143,7 @@ FAMILIES = (
             "count [a|one|a given] [character|letter] in a [string|text|word]",
         ),
         cases=(("banana", "a"), ("xyz", "a"), ("", "q"), ("Mississippi", "s"), ("AaA", "A")),
+        ordered=True,
     ),
     Family(
         name="char_counts",

@@ -17,6 +17,7 @@ FAMILIES = (
             "[compute|get] the word count of a [string|text|sentence]",
         ),
         cases=(("a b c",), ("hello",), ("",), ("  two  words ",), ("one two three four",)),
+        ordered=True,
     ),
     Family(
         name="word_counts",
@@ -84,6 +85,7 @@ FAMILIES = (
             "reverse [the|] word order",
         ),
         cases=(("a b c",), ("hello world",), ("",), ("one",), ("to be or not",)),
+        ordered=True,
     ),
     Family(
         name="initials",
