@@ -7,13 +7,15 @@ from typing import Any, cast
 
 import pytest
 
+from atos.orchestrator.agents.asking import Question, ask
 from atos.orchestrator.agents.live import LiveChat
 from atos.orchestrator.agents.replay import Cassette, CassetteMissError
 from atos.orchestrator.agents.scripted import ScriptedChat, ScriptEndedError
 from atos.orchestrator.ports import Json
 from atos.scheduler.client import SchedulerClient
-from atos.scheduler.errors import LengthError
+from atos.scheduler.errors import LengthError, NoModelError
 from atos.scheduler.wire import Answer, Demand
+from doubles.graph_ports import EventList
 
 
 def said(text: str) -> list[Json]:
@@ -71,6 +73,50 @@ async def test_other_options_or_another_schema_are_another_call(tmp_path: Path) 
         await replay("coder", said("a"), pool="p", temperature=0.7)
     with pytest.raises(CassetteMissError):
         await replay("coder", said("a"), pool="p", schema={"type": "object"})
+
+
+def hard_question() -> Question:
+    return Question("coder", said("x"), "complex")
+
+
+async def test_where_a_pool_has_no_model_the_nearest_other_answers_and_that_is_told() -> None:
+    chat = ScriptedChat({"coder": [NoModelError("complex is empty"), "from medium"]})
+    emit = EventList()
+
+    reply = await ask(chat, emit, hard_question(), key="k")
+
+    assert (reply.text, [call.pool for call in chat.asked]) == (
+        "from medium",
+        ["complex", "medium"],
+    )
+    assert "complex is empty" in emit.of("warning")[0]["text"]
+    assert [call["pool"] for call in emit.of("model_call")] == ["medium"]
+
+
+async def test_where_no_pool_has_a_model_the_error_stands() -> None:
+    chat = ScriptedChat(
+        {"coder": [NoModelError("none"), NoModelError("none"), NoModelError("last")]}
+    )
+
+    with pytest.raises(NoModelError, match="last"):
+        await ask(chat, EventList(), hard_question(), key="k")
+
+
+async def test_nobody_stands_in_for_atos_mini() -> None:
+    chat = ScriptedChat({"coder": [NoModelError("no weights")]})
+
+    with pytest.raises(NoModelError, match="no weights"):
+        await ask(chat, EventList(), Question("coder", said("x"), "mini"), key="k")
+
+
+async def test_a_reply_that_is_too_long_is_told_and_raised() -> None:
+    emit = EventList()
+
+    with pytest.raises(LengthError):
+        await ask(ScriptedChat({"coder": [LengthError("long")]}), emit, hard_question(), key="k")
+
+    assert emit.of("warning") == [{"text": "coder: long"}]
+    assert emit.of("model_call") == []
 
 
 class FakeScheduler:

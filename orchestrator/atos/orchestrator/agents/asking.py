@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from atos.orchestrator.agents.roles import Role
+from atos.orchestrator.agents.roles import Role, stand_ins
 from atos.orchestrator.ports import Chat, Emit, Json, Reply
-from atos.scheduler.errors import LengthError
+from atos.scheduler.errors import LengthError, NoModelError, RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,7 @@ async def ask(
         AtosError: whatever the scheduler answered.
     """
     try:
-        reply = await chat(
-            question.role,
-            question.messages,
-            pool=question.pool,
-            schema=question.schema,
-            max_tokens=question.max_tokens,
-            temperature=question.temperature,
-            seed=question.seed,
-        )
+        reply = await _first_that_can(chat, emit, question, key)
     except LengthError as error:
         emit("warning", {"text": f"{question.role}: {error.message}"}, key=f"{key}:length")
         raise
@@ -58,3 +50,29 @@ async def ask(
     }
     emit("model_call", took | dict(data or {}), key=f"{key}:model_call")
     return reply
+
+
+async def _first_that_can(chat: Chat, emit: Emit, question: Question, key: str) -> Reply:
+    """Ask the pool that is meant, or those that may stand in where it has no fitting model."""
+    *others, last = (question.pool, *stand_ins(question.pool))
+    for pool in others:
+        try:
+            return await _send(chat, question, pool)
+        except (NoModelError, RefusedError) as error:
+            text = (
+                f"{question.role}: pool {pool} can't answer ({error.message}); another one is asked"
+            )
+            emit("warning", {"text": text}, key=f"{key}:{pool}")
+    return await _send(chat, question, last)
+
+
+async def _send(chat: Chat, question: Question, pool: str) -> Reply:
+    return await chat(
+        question.role,
+        question.messages,
+        pool=pool,
+        schema=question.schema,
+        max_tokens=question.max_tokens,
+        temperature=question.temperature,
+        seed=question.seed,
+    )

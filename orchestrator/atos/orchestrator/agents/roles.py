@@ -14,3 +14,15 @@ MINI_POOL = "mini"
 PLANNING_POOL = "orchestrator"
 CODING_POOLS = ("simple", "medium", "complex")
 """Weakest first: where a task fails, the next pool has a try."""
+
+
+def stand_ins(pool: str) -> tuple[str, ...]:
+    """Return the pools that may answer for one that has no model here, best first.
+
+    A stronger model can do a weaker one's work, and a weaker one may at least try. Nobody stands in
+    for atos-mini, nor it for anybody.
+    """
+    if pool not in CODING_POOLS:
+        return ()
+    at = CODING_POOLS.index(pool)
+    return (*CODING_POOLS[at + 1 :], *reversed(CODING_POOLS[:at]))
