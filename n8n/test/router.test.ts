@@ -67,6 +67,18 @@ describe('running a task', () => {
 		]);
 	});
 
+	it('hands all items over before it waits for any', async () => {
+		server.tools.wait_goal = () => goal('success', 'simple');
+		const items = [{ json: {} }, { json: {} }, { json: {} }];
+		const parameters = items.map(() => ({ ...RUN, wait: true }));
+		const [out] = await run(parameters, { items });
+		expect(out.map(({ pairedItem }) => pairedItem)).toEqual([0, 1, 2].map((item) => ({ item })));
+		expect(server.calls.map(({ tool }) => tool)).toEqual([
+			...Array(3).fill('run_task'),
+			...Array(3).fill('wait_goal'),
+		]);
+	});
+
 	it('returns the goal as it is when the time is over', async () => {
 		server.tools.wait_goal = () => goal('running', 'simple', 1);
 		const [[item]] = await run({ ...RUN, wait: true, options: { waitSeconds: 1 } });

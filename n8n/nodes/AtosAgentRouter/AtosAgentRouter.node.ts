@@ -11,9 +11,10 @@ import type {
 	INodeTypeDescription,
 } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { asFailure, asNodeError, errorItem } from '../shared/failure';
+import { AtosFailure, attempt, errorItem } from '../shared/failure';
 import { properties } from './properties';
-import { classify, outputOf, runTask } from './route';
+import type { Started } from './route';
+import { route, startTask } from './route';
 
 /**
  * One output by default: a webhook that answers with the last node, and an AI agent that uses the
@@ -50,21 +51,18 @@ export class AtosAgentRouter implements INodeType {
 		const operation = this.getNodeParameter('operation', 0);
 		const outputs: INodeExecutionData[][] = perComplexity ? [[], [], []] : [[]];
 
+		// All tasks are handed over before any is waited for, so that ATOS can order them.
+		const started: Array<Started | AtosFailure | undefined> = [];
 		for (let i = 0; i < items.length; i++) {
-			try {
-				const routed =
-					operation === 'classify'
-						? await classify(this, i)
-						: await runTask(this, i, perComplexity);
-				outputs[outputOf(routed, perComplexity)].push({
-					json: routed.json,
-					pairedItem: { item: i },
-				});
-			} catch (error) {
-				const failure = asFailure(error);
-				if (!this.continueOnFail()) throw asNodeError(this.getNode(), failure, i);
-				outputs[0].push(errorItem(failure, i));
-			}
+			const begin = async () => (operation === 'runTask' ? await startTask(this, i) : undefined);
+			started.push(await attempt(this, i, begin));
+		}
+		for (let i = 0; i < items.length; i++) {
+			const routed = await attempt(this, i, async () => {
+				return await route(this, i, started[i], perComplexity);
+			});
+			if (routed instanceof AtosFailure) outputs[0].push(errorItem(routed, i));
+			else outputs[routed.output].push({ json: routed.json, pairedItem: { item: i } });
 		}
 		return outputs;
 	}

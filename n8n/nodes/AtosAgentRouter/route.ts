@@ -11,9 +11,16 @@ const CLASSIFY_SECONDS = 60;
 const PLAN_CALLS = 4;
 const DEFAULT_WAIT_SECONDS = 300;
 
-export interface Routed {
+interface Finished {
 	json: IDataObject;
 	complexity?: Complexity;
+}
+
+/** A task that ATOS has taken; `deadline` is when waiting for it ends, in ms since the epoch. */
+export interface Started {
+	goal: Goal;
+	pool: Complexity | 'auto';
+	deadline: number;
 }
 
 interface RunOptions {
@@ -44,7 +51,7 @@ async function planOf(
 }
 
 /** Plans the task without starting it; its complexity is that of its hardest part. */
-export async function classify(context: IExecuteFunctions, itemIndex: number): Promise<Routed> {
+async function classify(context: IExecuteFunctions, itemIndex: number): Promise<Finished> {
 	const task = taskOf(context, itemIndex);
 	const answer = await planOf(context, itemIndex, task);
 	const plan = answer.plan as { tasks?: Goal['tasks'] } | undefined;
@@ -52,22 +59,28 @@ export async function classify(context: IExecuteFunctions, itemIndex: number): P
 	return { json: { task, complexity, ...answer }, complexity };
 }
 
-/** Starts the task; returns at once unless the item waits for the result or for its complexity. */
-export async function runTask(
-	context: IExecuteFunctions,
-	itemIndex: number,
-	mustClassify: boolean,
-): Promise<Routed> {
+/** Starts the task of one item and returns at once. */
+export async function startTask(context: IExecuteFunctions, itemIndex: number): Promise<Started> {
 	const task = taskOf(context, itemIndex);
-	const pool = context.getNodeParameter('pool', itemIndex) as Complexity | 'auto';
+	const pool = context.getNodeParameter('pool', itemIndex) as Started['pool'];
 	const options = context.getNodeParameter('options', itemIndex, {}) as RunOptions;
 	const key = options.key || defaultKey(context, itemIndex);
-	const known = (goal: Goal) => (pool === 'auto' ? complexityOf(goal.tasks) : pool);
+	const goal = asGoal(await callTool(context, itemIndex, 'run_task', { task, pool, key }));
+	const seconds = options.waitSeconds ?? DEFAULT_WAIT_SECONDS;
+	return { goal, pool, deadline: Date.now() + seconds * 1000 };
+}
 
-	let goal = asGoal(await callTool(context, itemIndex, 'run_task', { task, pool, key }));
+/** Waits for the result where asked, or for the complexity where the output depends on it. */
+async function finishTask(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	{ goal: begun, pool, deadline }: Started,
+	mustClassify: boolean,
+): Promise<Finished> {
+	const known = (goal: Goal) => (pool === 'auto' ? complexityOf(goal.tasks) : pool);
+	let goal = begun;
 	if (context.getNodeParameter('wait', itemIndex)) {
-		const seconds = options.waitSeconds ?? DEFAULT_WAIT_SECONDS;
-		goal = await waitForGoal(context, itemIndex, goal, seconds);
+		goal = await waitForGoal(context, itemIndex, goal, (deadline - Date.now()) / 1000);
 	} else if (mustClassify) {
 		const classified = (seen: Goal) => known(seen) !== undefined;
 		goal = await waitForGoal(context, itemIndex, goal, CLASSIFY_SECONDS, classified);
@@ -77,12 +90,26 @@ export async function runTask(
 }
 
 /** The output by which an item leaves. */
-export function outputOf(routed: Routed, perComplexity: boolean): number {
+function outputOf(finished: Finished, perComplexity: boolean): number {
 	if (!perComplexity) return 0;
-	if (routed.complexity === undefined) {
+	if (finished.complexity === undefined) {
 		const next = 'Choose a pool, or use one output.';
-		const message = `The task was not classified; its goal is ${String(routed.json.state)}`;
+		const message = `The task was not classified; its goal is ${String(finished.json.state)}`;
 		throw new AtosFailure('deadline', message, next);
 	}
-	return COMPLEXITIES.indexOf(routed.complexity);
+	return COMPLEXITIES.indexOf(finished.complexity);
+}
+
+/** What leaves for one item, and by which output; an item whose task was not started is classified. */
+export async function route(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	started: Started | AtosFailure | undefined,
+	perComplexity: boolean,
+): Promise<{ json: IDataObject; output: number }> {
+	if (started instanceof AtosFailure) throw started;
+	const finished = started
+		? await finishTask(context, itemIndex, started, perComplexity)
+		: await classify(context, itemIndex);
+	return { json: finished.json, output: outputOf(finished, perComplexity) };
 }

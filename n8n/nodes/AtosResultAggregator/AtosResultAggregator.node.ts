@@ -6,7 +6,7 @@ import type {
 	INodeTypeDescription,
 } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
-import { asFailure, asNodeError, errorItem } from '../shared/failure';
+import { AtosFailure, attempt, errorItem } from '../shared/failure';
 import { aggregate } from './aggregate';
 import { properties } from './properties';
 
@@ -29,13 +29,8 @@ export class AtosResultAggregator implements INodeType {
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const items = this.getInputData();
-		try {
-			const json = await aggregate(this, items.length);
-			return [[{ json, pairedItem: items.map((_, item) => ({ item })) }]];
-		} catch (error) {
-			const failure = asFailure(error);
-			if (!this.continueOnFail()) throw asNodeError(this.getNode(), failure, 0);
-			return [[errorItem(failure, 0)]];
-		}
+		const json = await attempt(this, 0, async () => await aggregate(this, items.length));
+		if (json instanceof AtosFailure) return [[errorItem(json, 0)]];
+		return [[{ json, pairedItem: items.map((_, item) => ({ item })) }]];
 	}
 }

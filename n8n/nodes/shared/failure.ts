@@ -5,7 +5,7 @@
  * A caller's mistake and a broken ATOS must not look alike, so every code has its status here, and
  * an error item carries it: the respond node of a workflow only reads `$json.error.status`.
  */
-import type { INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
+import type { IExecuteFunctions, INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
 import { NodeApiError, NodeOperationError } from 'n8n-workflow';
 
 /** Status per code of an ATOS error; whatever is not listed is a bad gateway. */
@@ -61,7 +61,7 @@ export function asFailure(thrown: unknown): AtosFailure {
 }
 
 /** The error that n8n shows: the caller's mistakes are the node's, the others the API's. */
-export function asNodeError(
+function asNodeError(
 	node: INode,
 	failure: AtosFailure,
 	itemIndex: number,
@@ -70,6 +70,21 @@ export function asNodeError(
 	if (failure.status < 500) return new NodeOperationError(node, failure.message, shown);
 	const response: JsonObject = { code: failure.code, message: failure.message };
 	return new NodeApiError(node, response, { ...shown, httpCode: String(failure.status) });
+}
+
+/** What `work` returns, or its failure where the workflow chose to go on after errors. */
+export async function attempt<T>(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	work: () => Promise<T>,
+): Promise<T | AtosFailure> {
+	try {
+		return await work();
+	} catch (error) {
+		const failure = asFailure(error);
+		if (context.continueOnFail()) return failure;
+		throw asNodeError(context.getNode(), failure, itemIndex);
+	}
 }
 
 /**
