@@ -144,6 +144,8 @@ class Dispatcher:
         self._group = group
         self._offers: dict[str, Offer] = {}
         self._tickets: dict[str, Ticket] = {}
+        self._adopted: set[str] = set()
+        """Models in memory in a shape that somebody else chose, until they are first used."""
         self._unloads: dict[str, anyio.Event] = {}
         self._numbers = count(1)
         self._timer_at: float | None = None
@@ -218,9 +220,20 @@ class Dispatcher:
     def adopt(self, offered: Offer, found: LoadedModel) -> None:
         """Charge a model that an engine held before anybody here asked for it."""
         self._offers[offered.name] = offered
+        self._adopted.add(offered.name)
         self.loaded[offered.name] = found
         size = max(offered.candidate.bytes, found.bytes)
         self.post(Adopted(replace(offered.candidate, bytes=size)))
+
+    async def prepare(self, offered: Offer) -> None:
+        """Give an adopted model the frozen context and options before it is first used.
+
+        Raises:
+            AtosError: its engine could not do that.
+        """
+        if offered.name in self._adopted:
+            self.loaded[offered.name] = await offered.engine.load(offered.spec)
+            self._adopted.discard(offered.name)
 
     async def anything_resident(self) -> None:
         """Return once a model occupies memory."""
@@ -273,6 +286,7 @@ class Dispatcher:
         logger.info("%s %s", type(event).__name__, event.model)
         if not isinstance(event, Loaded):
             self.loaded.pop(event.model, None)
+            self._adopted.discard(event.model)
             self._unloads.pop(event.model, anyio.Event()).set()
 
     def _apply(self, effect: Effect) -> None:
@@ -346,7 +360,7 @@ class Dispatcher:
                 held = await offered.engine.loaded()
         except (AtosError, TimeoutError):
             return False
-        return offered.name not in {found.name for found in held}
+        return not {offered.name, offered.spec.source} & {found.name for found in held}
 
     async def keep_time(self) -> None:
         """Send the core its ticks; runs as long as the daemon."""

@@ -160,6 +160,7 @@ class Generation:
         try:
             granted = await ticket.granted()
             try:
+                await self._dispatcher.prepare(granted.offer)
                 await self._use(ticket, granted, name)
             finally:
                 if call.unload:

@@ -1,7 +1,7 @@
 """HTTP on the scheduler's Unix socket.
 
 uvicorn's own loop wakes ten times a second to look at a flag; this one waits for an event, so that an
-idle scheduler uses no CPU. The socket is made here, because uvicorn's way would make it 0666 first.
+idle scheduler uses no CPU, and it ends as soon as the last response has. The socket is made here, because uvicorn's way would make it 0666 first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 logger = logging.getLogger(__name__)
 
 BACKLOG = 512
-GRACE_SECONDS = 1
+GRACE_SECONDS = 1.0
 """How long open responses may still run when the daemon ends."""
 
 
@@ -59,7 +59,6 @@ class UnixServer(uvicorn.Server):
                 server_header=False,
                 backlog=BACKLOG,
                 timeout_keep_alive=75,
-                timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
         self._stop = anyio.Event()
@@ -68,6 +67,20 @@ class UnixServer(uvicorn.Server):
         """Wait for `stop`."""
         await self.on_tick(0)
         await self._stop.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let open responses end, and cancel those that do not in time."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with anyio.move_on_after(GRACE_SECONDS):  # polled: uvicorn tells nobody when one ends
+            while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110
+                await anyio.sleep(0.005)
+        for task in self.server_state.tasks:
+            task.cancel()
 
     def stop(self) -> None:
         """End `serve`: no new connections, and little time for the open ones."""
