@@ -16,6 +16,7 @@ from fastmcp import FastMCP
 from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
+from mcp import MCPError
 from mcp.types import CallToolRequestParams
 from pydantic import ValidationError as PydanticError
 
@@ -54,6 +55,8 @@ class ToolBoundary(Middleware):
         try:
             with anyio.move_on_after(self._seconds):
                 result = await call_next(await self._without_extras(context))
+        except MCPError:  # such as a capability that the client lacks: the protocol's own error
+            raise
         except Exception as error:
             raise ToolError((await self._explain(name, error)).to_text()) from error
         if result is None:

@@ -7,6 +7,7 @@ starting: stdio goes on, and the status says what is the matter.
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -87,11 +88,25 @@ class Routes:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the host."""
+    """Leaves signals to the host, and ends when it is told to rather than in the middle."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    async def serve_until_told(self, listener: socket.socket) -> None:
+        """Serve until `should_exit`; requests at work then have a second to end."""
+        with anyio.CancelScope(shield=True):
+            await self.serve([listener])
+
+
+class _CutShort(logging.Filter):
+    """Drops the reports about streams that were open when the host ended."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        return not cancelled and not str(record.msg).startswith("Cancel %s running task")
 
 
 @asynccontextmanager
@@ -115,8 +130,9 @@ async def serving_http(
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     server = _Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_CutShort())
     async with routes.running(), anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve, [listener])
+        tasks.start_soon(server.serve_until_told, listener)
         try:
             yield HttpStatus(url=f"http://{LOOPBACK}:{port}")
         finally:

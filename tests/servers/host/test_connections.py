@@ -12,11 +12,12 @@ import pytest
 from anyio.abc import SocketStream
 from fastmcp import Client, FastMCP
 from fastmcp.client.transports import FastMCPTransport
+from mcp.server.lowlevel import Server
 
 from atos.clients.transport import SocketTransport
 from atos.scheduler.errors import NotFoundError
 from atos.servers.bell import EventBell
-from atos.servers.bridge import LineStream
+from atos.servers.bridge import LineStream, low_level
 from atos.servers.connection import client, roots
 from atos.servers.connections import Connections
 from atos.servers.control import HostControl
@@ -43,8 +44,8 @@ class House:
     """Connections to one small server under all five names."""
 
     def __init__(self) -> None:
-        self.server = FastMCP("house")
-        self.lifespans = 0
+        self.lifespans: list[str] = []
+        self.server = FastMCP("house", lifespan=self.lifespan)
         self.cancelled = anyio.Event()
         self.hanging = anyio.Event()
         self.stopped: list[str] = []
@@ -57,6 +58,13 @@ class House:
         )
         self.suite: Suite = dict.fromkeys(NAMES, self.server)
         self.connections = Connections(self.suite, self.presence, control, "digest")
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastMCP[Any]) -> AsyncGenerator[None]:
+        """Write down when it begins and ends."""
+        self.lifespans.append("begun")
+        yield
+        self.lifespans.append("ended")
 
     async def where(self) -> dict[str, Any]:
         """Tell whom the call comes from."""
@@ -240,6 +248,18 @@ async def test_the_host_tells_its_state_and_takes_a_shutdown() -> None:
     }
     assert unknown["error"]["code"] == garbage["error"]["code"] == "bad_request"
     assert house.stopped == ["now"]
+
+
+async def test_the_pinned_fastmcp_still_has_what_the_bridge_reaches_into() -> None:
+    """A contract with two private members: the low-level server, and a lifespan that is counted."""
+    house = House()
+    assert isinstance(low_level(house.server), Server)
+    async with running(house.suite):
+        for _ in range(2):
+            async with house.opened() as ask:
+                await ask(call("where", **MODERN))
+        assert house.lifespans == ["begun"]
+    assert house.lifespans == ["begun", "ended"]
 
 
 async def test_a_stock_client_sees_the_same_tools_as_in_memory(tmp_path: Path) -> None:

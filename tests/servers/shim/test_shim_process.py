@@ -135,24 +135,24 @@ def test_the_answers_that_are_due_come_after_the_clients_end(start: Start) -> No
     assert answers == {first: True, second: False}
 
 
-@pytest.mark.parametrize("modern", [True, False], ids=["modern", "handshake"])
 def test_a_killed_host_is_told_to_who_waits_and_replaced_for_who_asks_next(
-    host: HostProcess, start: Start, modern: bool
+    host: HostProcess, start: Start
 ) -> None:
-    extra = {"_meta": META} if modern else {}
-    shim = start("code_runner")
-    if not modern:
-        shim.shake_hands()
-    shim.ask("tools/call", name="check_syntax", arguments={"source": ""}, **extra)
-    waiting = shim.request("tools/call", **SLEEP, **extra)
+    handshake, modern = start("code_runner"), start("code_runner")
+    handshake.shake_hands()
+    talks: list[tuple[ShimProcess, dict[str, Any]]] = [(handshake, {}), (modern, {"_meta": META})]
+    check = {"name": "check_syntax", "arguments": {"source": ""}}
+    for shim, extra in talks:
+        shim.ask("tools/call", **check, **extra)
+    waiting = [shim.request("tools/call", **SLEEP, **extra) for shim, extra in talks]
     first = host.ensure()
     os.kill(first, signal.SIGKILL)
-    failed = shim.hear()
-    again = shim.ask("tools/call", name="check_syntax", arguments={"source": ""}, **extra)
-    assert failed["id"] == waiting
-    assert failed["error"]["code"] == -32000
-    assert failed["error"]["data"]["code"] == "unreachable"
-    assert again["result"]["structuredContent"]["ok"] is True
+    failed = [shim.hear() for shim, _ in talks]
+    again = [shim.ask("tools/call", **check, **extra) for shim, extra in talks]
+    assert [answer["id"] for answer in failed] == waiting
+    assert [answer["error"]["code"] for answer in failed] == [-32000, -32000]
+    assert failed[0]["error"]["data"]["code"] == "unreachable"
+    assert all(answer["result"]["structuredContent"]["ok"] for answer in again)
     assert host.ensure() != first
 
 

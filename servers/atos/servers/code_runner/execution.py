@@ -32,8 +32,10 @@ FLOOD_FACTOR = 8
 """Output beyond this many times what is kept ends the run."""
 REPORT_BYTES = 8 * 2**20
 START_SECONDS = 3.0
-GRACE_SECONDS = 6.0
+GRACE_SECONDS = 3.0
 """For the launcher's own start and end, beyond the run's wall time."""
+LAST_WORDS_SECONDS = 1.0
+"""For reading what is left once the launcher is gone; a survivor may hold the pipes open."""
 CLEAN_UP_SECONDS = 4.0
 CHUNK = 65536
 
@@ -122,6 +124,32 @@ async def _drain(read: Callable[[], bytes], descriptor: int, kept: Kept) -> None
             await anyio.lowlevel.checkpoint()  # a flood must not hold the loop
 
 
+def _spawned(
+    command: list[str], job: Job, stdin: Path | None, channels: tuple[int, int]
+) -> subprocess.Popen[bytes]:
+    with contextlib.ExitStack() as opened:
+        source = opened.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
+        return subprocess.Popen(
+            command,
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=sandbox_environment(job),
+            pass_fds=channels,
+            start_new_session=True,
+            cwd="/",
+            bufsize=0,
+        )
+
+
+def _send(end: socket.socket, message: bytes) -> None:
+    """Hand a message to the launcher, which reads it at once or has died."""
+    end.settimeout(START_SECONDS)
+    with contextlib.suppress(OSError):
+        end.sendall(message)
+    end.setblocking(False)
+
+
 class Launcher:
     """One launcher process and the host's ends of its channels."""
 
@@ -132,19 +160,8 @@ class Launcher:
         self.report, theirs_report = socket.socketpair()
         channels = (theirs_control.fileno(), theirs_report.fileno())
         command = [sys.executable, "-I", "-S", "-B", str(LAUNCHER), *map(str, channels)]
-        source = stdin.open("rb") if stdin else None
         try:
-            self.process = subprocess.Popen(
-                command,
-                stdin=source or subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=sandbox_environment(job),
-                pass_fds=channels,
-                start_new_session=True,
-                cwd="/",
-                bufsize=0,
-            )
+            self.process = _spawned(command, job, stdin, channels)
         except BaseException:
             self.control.close()
             self.report.close()
@@ -152,18 +169,10 @@ class Launcher:
         finally:
             theirs_control.close()
             theirs_report.close()
-            if source:
-                source.close()
         for pipe in self._pipes():
             os.set_blocking(pipe.fileno(), False)
-        for end, message in (
-            (self.control, job.to_json().encode() + b"\n"),
-            (self.report, self.key),
-        ):
-            end.settimeout(START_SECONDS)  # the launcher reads it at once, or has died
-            with contextlib.suppress(OSError):
-                end.sendall(message)
-            end.setblocking(False)
+        _send(self.control, job.to_json().encode() + b"\n")
+        _send(self.report, self.key)
 
     def _pipes(self) -> tuple[Any, Any]:
         return self.process.stdout, self.process.stderr
@@ -180,6 +189,7 @@ class Launcher:
                     _drain, lambda: self.report.recv(CHUNK), self.report.fileno(), outcome.report
                 )
                 await _drain(lambda: self.control.recv(CHUNK), self.control.fileno(), told)
+                readers.cancel_scope.deadline = anyio.current_time() + LAST_WORDS_SECONDS
         for line in told.data.splitlines():
             outcome.told |= json.loads(line)
         self.ended = bool(outcome.told)
@@ -191,7 +201,8 @@ class Launcher:
             part = os.read(descriptor, CHUNK)
             if kept.total > FLOOD_FACTOR * kept.most and not outcome.flooded:
                 outcome.flooded = True
-                self.control.shutdown(socket.SHUT_WR)  # the supervisor sees it and ends the run
+                with contextlib.suppress(OSError):  # it may have ended by itself
+                    self.control.shutdown(socket.SHUT_WR)  # the supervisor ends the run
             return part
 
         await _drain(read, descriptor, kept)

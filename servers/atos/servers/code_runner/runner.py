@@ -16,7 +16,7 @@ import anyio.to_thread
 from atos.scheduler.errors import BadRequestError, BusyError
 from atos.servers.code_runner import staging
 from atos.servers.code_runner.canaries import Canaries, new_canaries
-from atos.servers.code_runner.execution import Outcome, execute
+from atos.servers.code_runner.execution import GRACE_SECONDS, Outcome, execute
 from atos.servers.code_runner.inside.job import Job, Limits, Rung
 from atos.servers.code_runner.inside.scan import SOURCE_BYTES, SyntaxProblem
 from atos.servers.code_runner.ladder import SAYS, Ladder, Policy, Prober, job_in
@@ -104,8 +104,9 @@ class Runner:
             BusyError: the queue did not move in time.
         """
         began = time.monotonic()
-        with anyio.move_on_after(CALL_SECONDS - wall - 1) as waiting:
-            await self._places.acquire()
+        turn = object()
+        with anyio.move_on_after(CALL_SECONDS - wall - GRACE_SECONDS) as waiting:
+            await self._places.acquire_on_behalf_of(turn)
         if waiting.cancelled_caught:
             waited = time.monotonic() - began
             message = (
@@ -116,7 +117,7 @@ class Runner:
             with workplace() as place:
                 yield place
         finally:
-            self._places.release()
+            self._places.release_on_behalf_of(turn)
 
     async def tests(
         self,

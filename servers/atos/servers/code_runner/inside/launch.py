@@ -12,9 +12,10 @@ import os
 import sys
 from pathlib import Path
 
-HOME = str(Path(__file__).parents[4])
-sys.path.insert(0, HOME)
+SOURCES = str(Path(__file__).parents[4])
+sys.path.insert(0, SOURCES)
 
+import contextlib
 import json
 import resource
 import socket
@@ -47,10 +48,8 @@ def _receive_line(control: socket.socket) -> bytes:
 
 
 def _tell(control: socket.socket, message: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(OSError):  # the host is gone; the clean-up goes on
         control.sendall(json.dumps(message).encode() + b"\n")
-    except OSError:
-        return  # the host is gone; the clean-up goes on
 
 
 def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
@@ -58,7 +57,7 @@ def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
         channel.close()
         confine.confine(job, supervisor)
         pytest_job.prepare_path(job)
-        pytest_job.forget_ourselves(HOME)
+        pytest_job.forget_ourselves(SOURCES)
         return script_job.run(job)
     remote = split.start(job, channel) if job.catalogue else None
     key = channel.recv(report.KEY_BYTES, socket.MSG_WAITALL)
@@ -71,7 +70,7 @@ def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
     pytest_job.prepare_path(job)
     if remote is not None:
         remote.install()
-    pytest_job.forget_ourselves(HOME)
+    pytest_job.forget_ourselves(SOURCES)
     return pytest_job.run(job, emit)
 
 
@@ -128,13 +127,10 @@ def main(control_descriptor: int, report_descriptor: int) -> None:
         inherited.set_inheritable(False)
     supervise.heed_signals()
     job = job_from_json(_receive_line(control))
-    try:
-        _run(job, control, channel)
-    except supervise.StopRequested:
-        pass
-    finally:
-        if job.run_folder and os.getpid() == _SUPERVISOR:
-            supervise.remove(job.run_folder)
+    with contextlib.suppress(supervise.StopRequested):
+        _run(job, control, channel)  # the child leaves here by SystemExit
+    if job.run_folder:
+        supervise.remove(job.run_folder)
 
 
 def inner(job_descriptor: int, report_descriptor: int) -> None:
@@ -146,7 +142,6 @@ def inner(job_descriptor: int, report_descriptor: int) -> None:
     sys.exit(_run_inside(job, channel, os.getppid()))
 
 
-_SUPERVISOR = os.getpid()
 if __name__ == "__main__":
     if sys.argv[1] == "--inner":
         inner(int(sys.argv[2]), int(sys.argv[3]))

@@ -27,9 +27,7 @@ def _connect_to_host(port: int) -> None:
 
 
 def run(job: Job, remote: RemoteModules | None) -> dict[str, Any]:
-    """Return which attempts were refused, and whether Python still works.
-
-    `job.target` is a file outside.
+    """Return which attempts were refused, and whether Python still works; `job.target` is outside.
 
     Writing beside it is tried too, but whether that had an effect is for the host to see: the
     sandbox may have a place of the same name.

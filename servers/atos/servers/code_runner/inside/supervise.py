@@ -26,6 +26,7 @@ from typing import Any
 from atos.servers.code_runner.inside import processes
 from atos.servers.code_runner.inside.job import Cause, Job
 
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 LOOK_SECONDS = 0.05
 BWRAP_PROCESSES = 2
 """Bubblewrap's own; they are not the code's."""
@@ -67,20 +68,20 @@ def take_precedence() -> None:
 
 def heed_signals() -> None:
     """Make SIGTERM and SIGINT end the run in order."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, _stop)
 
 
-def ignore_signals() -> None:
-    """Let nothing interrupt the clean-up."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+def _ignore_signals() -> None:
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
 
 
 def default_signals() -> None:
     """Give a child the signals that a fresh process has."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
+    for number in (*STOPPING, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 class Watch:
@@ -160,12 +161,17 @@ def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End
     """Start the run, wait for its end, and kill whatever is left of it."""
     watch = Watch(job)
     started = time.time()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until the child would be cleaned up
+    child = start()
     try:
-        child = start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         code, cause = _wait(child, control, watch, time.monotonic() + job.limits.wall)
     except StopRequested:
         code, cause = -signal.SIGKILL, "cancelled"
-    ignore_signals()
+    except BaseException:
+        processes.end_descendants(own_namespace=job.rung == "bwrap")
+        raise
+    _ignore_signals()
     processes.end_descendants(own_namespace=job.rung == "bwrap")
     return End(code, cause, started, time.time(), watch.peak)
 
