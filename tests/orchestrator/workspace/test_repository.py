@@ -343,6 +343,18 @@ async def test_a_second_goal_of_one_name_gets_a_branch_of_its_own(
     assert second.branch == "atos/add-two-2"
 
 
+async def test_a_goal_that_came_to_nothing_leaves_nothing_in_a_persons_repository(
+    tmp_path: Path, theirs: Path
+) -> None:
+    repository = await opened(tmp_path, theirs)
+
+    await close_repository(repository)
+    await close_repository(repository)
+
+    assert not (theirs / ".git" / "refs" / "heads" / "atos" / "add-two").exists()
+    assert not repository.trees.exists()
+
+
 async def test_a_repository_without_commits_gets_a_branch_with_the_scaffold(tmp_path: Path) -> None:
     folder = tmp_path / "fresh"
     folder.mkdir()

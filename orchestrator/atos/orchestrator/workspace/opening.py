@@ -23,6 +23,7 @@ from atos.orchestrator.workspace.repository import (
     Repository,
     repository_from_json,
     repository_to_json,
+    scaffold_key,
 )
 from atos.orchestrator.workspace.scaffold import import_aid, scaffold
 from atos.scheduler.errors import WorkspaceError
@@ -177,7 +178,7 @@ async def _make(repository: Repository, text: str) -> Repository:
             await git.run("update-ref", GOAL_BRANCH, repository.base, "")
         files = await _first_files(repository, text)
         if files:
-            key = f"{repository.goal}:scaffold"
+            key = scaffold_key(repository)
             await commit_files(repository, files, "Lay out the repository", key=key)
     await publish(repository)
     return repository

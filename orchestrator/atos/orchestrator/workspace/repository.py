@@ -60,6 +60,11 @@ class Repository:
         return Git(self.path, self.started_at)
 
 
+def scaffold_key(repository: Repository) -> str:
+    """Return the key of the commit that a goal's line begins with."""
+    return f"{repository.goal}:scaffold"
+
+
 def repository_to_json(repository: Repository) -> dict[str, Any]:
     """Return the plain form of a repository."""
     return {

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from atos.orchestrator.workspace.commits import task_branch
-from atos.orchestrator.workspace.repository import GOAL_BRANCH, Repository
+from atos.orchestrator.workspace.repository import GOAL_BRANCH, Repository, scaffold_key
 
 RESULT = "result"
 """Folder of the integrated result, beside those of the tasks."""
@@ -41,8 +41,29 @@ async def open_result(repository: Repository) -> Path:
 
 
 async def close_repository(repository: Repository) -> None:
-    """Remove ATOS's private folder of a goal that has ended; the repository itself stays."""
+    """Remove ATOS's private folder of a goal that has ended; the repository itself stays.
+
+    A goal that came to nothing takes its branch in a person's repository with it.
+    """
+    if await anyio.Path(repository.trees / "git").exists():
+        await _drop_empty_branch(repository)
     await _remove(repository.trees)
+
+
+async def _drop_empty_branch(repository: Repository) -> None:
+    """Remove the goal's branch where it holds nothing but what it was opened with.
+
+    Failures are let pass: the private folder may be half removed already, by a process that was killed.
+    """
+    head = await repository.git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH)
+    if repository.own or not repository.base or not head:
+        return
+    span = f"{repository.base}..{head}"
+    effects = "--format=%(trailers:key=Atos-Effect,valueonly)"
+    code, made, _ = await repository.git.ask("log", effects, span)
+    if code == 0 and set(made.split()) <= {scaffold_key(repository)}:
+        branch = f"refs/heads/{repository.branch}"
+        await repository.theirs.ask("update-ref", "-d", branch, head)
 
 
 async def sweep(home: Path, live: Collection[str]) -> list[str]:
