@@ -13,9 +13,10 @@ import anyio
 import pytest
 
 from atos.scheduler.client import SchedulerClient
-from atos.scheduler.dispatcher import CRASH_POINTS
+from atos.scheduler.dispatcher import GRANT_POINTS
 from atos.scheduler.ensure import ensure, is_up, stop
 from atos.scheduler.errors import LoadFailedError, UnreachableError
+from atos.scheduler.holdings import LOAD_POINTS
 from atos.scheduler.settings import Settings, load_settings
 from atos.scheduler.wire import Status
 from doubles.tiny_gguf import SMALL, write_random
@@ -111,7 +112,7 @@ async def test_the_client_starts_the_daemon_and_survives_its_death(settings: Set
     assert (first.engine, second.text) == ("simulated", first.text)
 
 
-@pytest.mark.parametrize("point", CRASH_POINTS)
+@pytest.mark.parametrize("point", [*LOAD_POINTS, *GRANT_POINTS])
 async def test_a_request_survives_a_daemon_that_dies_before_the_first_byte(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:

@@ -24,7 +24,7 @@ from anyio.abc import TaskGroup
 from atos.scheduler.catalogue.catalogue import Catalogue
 from atos.scheduler.catalogue.contracts import Offer
 from atos.scheduler.core.events import UnloadAsked
-from atos.scheduler.dispatcher import Dispatcher, Granted, Ticket
+from atos.scheduler.dispatcher import Dispatcher
 from atos.scheduler.engines.protocol import Chunk, Request
 from atos.scheduler.errors import (
     AtosError,
@@ -33,6 +33,7 @@ from atos.scheduler.errors import (
     EngineError,
     NoModelError,
 )
+from atos.scheduler.tickets import Granted, Ticket
 from atos.scheduler.wire import Demand
 
 logger = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ class Generation:
         try:
             granted = await ticket.granted()
             try:
-                await self._dispatcher.prepare(granted.offer)
+                await self._dispatcher.holdings.prepare(granted.offer.name)
                 await self._use(ticket, granted, name)
             finally:
                 if call.unload:

@@ -16,8 +16,8 @@ from atos.scheduler.errors import BadRequestError, UnsupportedError
 from atos.scheduler.gateway import bodies
 from atos.scheduler.gateway.bodies import ChatBody, GenerateBody, ModelBody, read_body, read_demand
 from atos.scheduler.gateway.generation import FROZEN, Call, Generation
-from atos.scheduler.gateway.replies import GenerationReply
 from atos.scheduler.gateway.services import Services
+from atos.scheduler.gateway.streaming import GenerationReply
 
 OLLAMA_VERSION = "0.33.0"
 """The Ollama whose API this is; its clients compare versions."""
@@ -66,7 +66,7 @@ class OllamaRoutes:
         for found in services.dispatcher.core.memory.residencies.values():
             if found.state == "loading":
                 continue
-            loaded = services.dispatcher.loaded.get(found.model)
+            loaded = services.dispatcher.holdings.loaded.get(found.model)
             offered = services.catalogue.offers.get(found.model)
             entry = _listed(offered) if offered else {"name": found.model, "model": found.model}
             entry.pop("modified_at", None)

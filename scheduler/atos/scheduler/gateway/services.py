@@ -68,7 +68,7 @@ class Services:
         return tuple(
             wire.Residency(
                 model=found.model,
-                engine=self.dispatcher.engine_of(found.model),
+                engine=self.dispatcher.holdings.offer(found.model).engine.name,
                 device=self.device.name,
                 state=found.state,
                 bytes=found.bytes,
