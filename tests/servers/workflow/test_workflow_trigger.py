@@ -21,7 +21,7 @@ from atos.scheduler.errors import (
 )
 from atos.servers.workflow.configuration import Secret, Workflow
 from atos.servers.workflow.reply import BODY_LIMIT
-from atos.servers.workflow.trigger import Answer, trigger
+from atos.servers.workflow.trigger import READ_LIMIT, Answer, trigger
 from doubles.webhook import Handler, Webhook, webhook_server
 
 
@@ -121,6 +121,16 @@ async def test_a_huge_answer_is_cut_without_being_read_to_its_end(webhook: Webho
     answer = await send(webhook)
     assert (len(answer.body), answer.truncated) == (BODY_LIMIT, True)
     assert sent < 200_000_000
+
+
+async def test_an_answer_that_is_mostly_invisible_still_counts_as_cut(
+    webhook: Webhook, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("s3cret-value")
+    hidden = b"\x00" * (READ_LIMIT - 4) + b"s3cret-value" + b"x" * 90_000
+    webhook.respond = lambda handler: handler.send(200, hidden)
+    answer = await send(webhook, secret=Secret("x-key", "", tmp_path / "key", ""))
+    assert (answer.body, answer.truncated) == ("", True)
 
 
 async def test_a_compressed_answer_is_not_unpacked(webhook: Webhook) -> None:

@@ -24,6 +24,9 @@ from atos.servers.workflow.reply import BODY_LIMIT, clean
 PAYLOAD_LIMIT = 256 * 1024
 """Bytes of a payload as JSON."""
 
+READ_LIMIT = 2 * BODY_LIMIT + 4096
+"""Bytes of an answer that are read: what is shown, what cleaning takes out, and a secret."""
+
 KEY_LIMIT = 128
 """Letters of an idempotency key."""
 
@@ -79,13 +82,15 @@ def _request(workflow: Workflow, payload: Mapping[str, Any]) -> httpx.Request:
     return httpx.Request(workflow.method, workflow.url, headers=headers, content=body)
 
 
-async def _read(response: httpx.Response, limit: int) -> bytes:
+async def _read(response: httpx.Response, secret: str) -> tuple[bytes, bool]:
+    """Return the beginning of the answer, and whether there is more."""
     raw = bytearray()
     async for chunk in response.aiter_raw():
         raw += chunk
-        if len(raw) > limit:
-            break
-    return bytes(raw)
+        if len(raw) > READ_LIMIT:
+            # The end may hold half of the secret, which nobody would recognise.
+            return bytes(raw[: READ_LIMIT - len(secret)]), True
+    return bytes(raw), False
 
 
 async def _exchange(
@@ -97,11 +102,11 @@ async def _exchange(
     ) as client:
         response = await client.send(request, stream=True)
         try:
-            raw = await _read(response, 2 * BODY_LIMIT + len(secret))
+            raw, more = await _read(response, secret)
         finally:
             await response.aclose()
     body, cut = clean(raw, secret)
-    return response.status_code, body, cut
+    return response.status_code, body, cut or more
 
 
 async def trigger(
