@@ -11,14 +11,12 @@ the same; nothing but the scheduler's list of pools is needed for starting.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -31,15 +29,28 @@ from atos.orchestrator.execution.event_store import EventStore
 from atos.orchestrator.execution.intake import check_into, choose, one_task
 from atos.orchestrator.execution.order import GOAL, PLAN, GoalOrder, order_to_json
 from atos.orchestrator.execution.points import point
+from atos.orchestrator.execution.reports import (
+    Bell,
+    News,
+    Notify,
+    Progress,
+    TaskPool,
+    TaskReport,
+)
+from atos.orchestrator.execution.requests import (
+    check_plan,
+    id_of,
+    new_id,
+    same_goal,
+    single_plan,
+)
 from atos.orchestrator.execution.runtime import GOALS
-from atos.orchestrator.goal import TERMINAL, GoalView, TaskView, slug, validate_goal
+from atos.orchestrator.goal import TERMINAL, GoalView, slug, validate_goal
 from atos.orchestrator.ports import Json
 from atos.orchestrator.task import SETTLED
 from atos.scheduler.client import SchedulerClient
 from atos.scheduler.errors import (
     AtosError,
-    BadRequestError,
-    ConflictError,
     DeadlineError,
     NotFoundError,
     from_wire,
@@ -50,41 +61,8 @@ LOOK_SECONDS = 0.25
 """How long a waiter trusts the bell before it looks for itself."""
 WAIT_LIMIT = 25.0
 PLAN_SECONDS = 40.0
-MAX_KEY = 200
-MAX_PLAN_TASKS = 50
 
-TaskPool = Literal["auto", "simple", "medium", "complex"]
-Notify = Callable[[dict[str, Any]], Awaitable[None]]
-Progress = Callable[[GoalView], Awaitable[None]]
 Result = TypeVar("Result")
-
-
-class Bell(Protocol):
-    """Wakes whoever waits for a goal's next event."""
-
-    async def wait(self, goal: str, after_seq: int, seconds: float) -> bool:
-        """Return True when it rang, False when the time passed first."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What happened to a goal since the caller last looked."""
-
-    events: tuple[Event, ...]
-    seq: int
-    view: GoalView
-
-
-@dataclass(frozen=True, slots=True)
-class TaskReport:
-    """Everything about one task."""
-
-    goal: str
-    view: TaskView
-    events: tuple[Event, ...]
-    digest: str
-    """Its last failure, in at most 40 lines; empty where it has none."""
 
 
 class Goals:
@@ -119,8 +97,8 @@ class Goals:
         text = validate_goal(text)
         if into is not None:
             await anyio.to_thread.run_sync(check_into, into)
-        _check_plan(plan)
-        order = await self._order(_new_id(), text, into=into, plan=plan)
+        check_plan(plan)
+        order = await self._order(new_id(), text, into=into, plan=plan)
         return await self._submit(order)
 
     async def run_task(self, text: str, *, pool: TaskPool = "auto", key: str = "") -> GoalView:
@@ -132,9 +110,9 @@ class Goals:
             NoModelError: nothing here can do it.
         """
         text = validate_goal(text)
-        goal = _id_of(key) if key else _new_id()
+        goal = id_of(key) if key else new_id()
         if key and (known := await self._read(goal)):
-            return _same(known, text, key)
+            return same_goal(known, text, key)
         needs = () if pool == "auto" else (pool,)
         order = await self._order(goal, text, needs=needs, single=True, pool=pool)
         return await self._submit(order)
@@ -261,7 +239,7 @@ class Goals:
         if single:
             one_task(text, choice)
             if choice.profile == "general":
-                plan = _single_plan(text, pool)
+                plan = single_plan(text, pool)
         return GoalOrder(
             goal=goal,
             text=text,
@@ -334,57 +312,3 @@ async def open_goals(settings: Settings, notify: Notify, bell: Bell) -> Goals:
 async def _thread(call: Callable[..., Result], *arguments: Any) -> Result:
     """Run a database call where it doesn't hold up the event loop."""
     return await anyio.to_thread.run_sync(partial(call, *arguments))
-
-
-def _new_id() -> str:
-    return f"g{secrets.token_hex(5)}"
-
-
-def _id_of(key: str) -> str:
-    """Return the id of the goal that belongs to a caller's key.
-
-    Raises:
-        BadRequestError: the key is too long.
-    """
-    if len(key) > MAX_KEY:
-        message = f"the key has {len(key)} characters; at most {MAX_KEY} fit"
-        raise BadRequestError(message, next_step="Use a shorter key, such as a hash.")
-    return f"k{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
-def _same(events: Sequence[Event], text: str, key: str) -> GoalView:
-    """Return the goal that a key stands for already.
-
-    Raises:
-        ConflictError: it is another one.
-    """
-    view = fold(events)
-    if view.goal != text:
-        message = f"the key {key[:80]!r} belongs to goal {view.id}: {view.goal[:80]!r}"
-        raise ConflictError(message, next_step="Use a new key for a new task.")
-    return view
-
-
-def _single_plan(text: str, pool: TaskPool) -> Json:
-    """Return the plan of a goal that is one task."""
-    title = text.splitlines()[0][:80]
-    task: Json = {"id": "T1", "title": title, "contract": text}
-    name = slug(text).replace("-", "_")
-    task["files"] = [f"{name}.py"]
-    if pool != "auto":
-        task["complexity"] = pool
-    return {"tasks": [task]}
-
-
-def _check_plan(plan: Mapping[str, Any] | None) -> None:
-    """Check the outline of a plan that a caller made; its details are repaired later.
-
-    Raises:
-        BadRequestError: it is no list of tasks.
-    """
-    if plan is None:
-        return
-    tasks = plan.get("tasks")
-    if not isinstance(tasks, list) or not 0 < len(tasks) <= MAX_PLAN_TASKS:  # pyright: ignore[reportUnknownArgumentType]
-        message = f"a plan has between 1 and {MAX_PLAN_TASKS} tasks under `tasks`"
-        raise BadRequestError(message, next_step="See plan_goal's result for the shape.")
