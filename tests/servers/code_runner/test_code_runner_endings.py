@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -16,6 +16,7 @@ import pytest
 from atos.scheduler.errors import BusyError
 from atos.servers.code_runner import runner as runner_module
 from atos.servers.code_runner import workplace
+from atos.servers.code_runner.execution import GRACE_SECONDS
 from atos.servers.code_runner.runner import Runner, Script
 from doubles.marked_processes import comes_true, gone, running_with
 
@@ -67,6 +68,7 @@ async def test_cancelling_ends_every_process_and_removes_the_folder(
 HOST = """
 import anyio, sys
 from pathlib import Path
+from atos.servers.code_runner.execution import GRACE_SECONDS
 from atos.servers.code_runner.runner import Runner, Script
 
 async def main():
@@ -127,20 +129,17 @@ def children_running(word: str) -> list[int]:
 
 
 async def test_a_call_whose_turn_never_comes_is_told_so(
-    best_runner: Runner, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await best_runner.ladder()
-    monkeypatch.setattr(runner_module, "CALL_SECONDS", 2.2)
+    runner = Runner(places=1)
     marker = f"queued{secrets.token_hex(6)}"
     async with anyio.create_task_group() as group:
-        for _ in range(os.cpu_count() or 1):
-            script = Script(code=SLEEPERS.format(marker=marker))
-            group.start_soon(
-                lambda s=script: best_runner.script(workspace, [workspace], s, seconds=1)
-            )
-        await started(marker, 1)
-        with pytest.raises(BusyError):
-            await best_runner.script(workspace, [workspace], Script(code="1"), seconds=1)
+        script = Script(code=SLEEPERS.format(marker=marker))
+        group.start_soon(lambda: runner.script(workspace, [workspace], script, seconds=30))
+        await started(marker, 2)
+        monkeypatch.setattr(runner_module, "CALL_SECONDS", GRACE_SECONDS + 1.2)
+        with pytest.raises(BusyError, match="1 runs are going"):
+            await runner.script(workspace, [workspace], Script(code="1"), seconds=1)
         group.cancel_scope.cancel()
     assert await gone(marker)
 
@@ -155,3 +154,30 @@ def test_old_folders_of_killed_runs_are_swept_and_young_ones_kept(
     os.utime(old, (past, past))
     workplace.sweep()
     assert names_in(private_temporary) == [young.name]
+
+
+async def test_waiting_calls_are_served_in_order_and_a_cancelled_one_harms_nobody(
+    workspace: Path,
+) -> None:
+    runner = Runner(places=1)
+    await runner.ladder()
+    began: dict[int, float] = {}
+
+    async def run(number: int) -> None:
+        script = Script(code="import time; time.sleep(0.2)")
+        result = await runner.script(workspace, [workspace], script, seconds=10)
+        began[number] = result.outcome.interval()[0]
+
+    async with anyio.create_task_group() as group:
+        for number in range(4):
+            if number == 2:
+                group.start_soon(impatient, run, number)
+            else:
+                group.start_soon(run, number)
+            await anyio.sleep(0.01)  # so that they queue up in this order
+    assert sorted(began, key=lambda number: began[number]) == [0, 1, 3]
+
+
+async def impatient(run: Callable[[int], Awaitable[None]], number: int) -> None:
+    with anyio.move_on_after(0.05):
+        await run(number)

@@ -88,9 +88,9 @@ def _steering_in(folder: Path) -> list[str]:
 class Runner:
     """Runs code for one server process: as many at once as there are cores, first come first."""
 
-    def __init__(self, known: Ladder | None = None) -> None:
+    def __init__(self, known: Ladder | None = None, *, places: int | None = None) -> None:
         self._prober = Prober(known)
-        self._places = anyio.CapacityLimiter(os.cpu_count() or 1)
+        self._places = anyio.CapacityLimiter(places or os.cpu_count() or 1)
 
     async def ladder(self) -> Ladder:
         """Return the sandbox ladder of this machine."""
