@@ -132,7 +132,7 @@ class SchedulerClient:
                 raise _failure(await reply.aread())
             async for line in reply.aiter_lines():
                 found: Json = json.loads(line)
-                if "error" in found:
+                if "error" in found and "atos" in found:
                     raise _failure(line.encode())
                 yield found
         finally:

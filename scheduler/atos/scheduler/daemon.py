@@ -132,6 +132,10 @@ class Daemon:
         """Whether `stop` was called, or the daemon was idle for long enough."""
         return self._stop.is_set()
 
+    async def ended(self) -> None:
+        """Return once `ending`."""
+        await self._stop.wait()
+
     async def run(self, listener: socket.socket) -> None:
         """Serve until `stop` or idleness; then close everything, engines included.
 

@@ -171,9 +171,9 @@ class Dispatcher:
             case Loaded(model, size):
                 self._journal.add("model_loaded", model=model, bytes=size)
             case LoadFailed(model, reason):
-                self._journal.add("load_failed", model=model, error=reason.message)
+                self._journal.add("load_failed", model=model, reason=reason.message)
             case EngineLost(model, reason):
-                self._journal.add("engine_lost", model=model, error=reason.message)
+                self._journal.add("engine_lost", model=model, reason=reason.message)
             case Evicted(model):
                 self._journal.add("model_evicted", model=model)
             case _:
@@ -198,10 +198,10 @@ class Dispatcher:
                 self._tickets[lease].settle(Granted(self.holdings.offer(model), waited))
                 crashpoint("scheduler.granted")
             case Refuse(lease, reason):
-                self._journal.add("demand_refused", lease=lease, error=reason.message)
+                self._journal.add("demand_refused", lease=lease, reason=reason.message)
                 self._tickets.pop(lease).settle(_error(reason))
             case Revoke(lease, reason):
-                self._journal.add("lease_revoked", lease=lease, error=reason.message)
+                self._journal.add("lease_revoked", lease=lease, reason=reason.message)
                 self._tickets.pop(lease).revoke(_error(reason))
             case SetTimer(at):
                 self._timer_at = at

@@ -4,6 +4,7 @@ import heapq
 from dataclasses import dataclass, field
 from itertools import count
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from atos.scheduler.core.events import Event, Evicted, Loaded, Released, Request
 from atos.scheduler.core.machine import Core
 from atos.scheduler.core.types import Candidate
 from atos.scheduler.wire import Demand
+
+pytestmark = pytest.mark.timeout(120)  # seconds of wall on a loaded machine
 
 SIZES = {"s": 2, "m": 4, "l": 7, "xl": 10}
 BUDGET = 10

@@ -1,5 +1,6 @@
 """The state machine under random callers, engines and foreign programs."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -21,6 +22,8 @@ from atos.scheduler.core.events import (
 from atos.scheduler.core.machine import Core
 from atos.scheduler.core.types import Candidate, Reason
 from atos.scheduler.wire import Demand
+
+pytestmark = pytest.mark.timeout(120)  # seconds of wall on a loaded machine
 
 BUDGET = 10
 SIZES = {"s": 2, "m": 4, "l": 7, "xl": 10, "huge": 11}

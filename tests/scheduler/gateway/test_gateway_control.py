@@ -1,6 +1,6 @@
 """The control routes: status, plans, load, unload, events."""
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import anyio
 import httpx
@@ -13,6 +13,7 @@ from atos.scheduler.errors import (
     LoadFailedError,
     NotFoundError,
 )
+from atos.scheduler.journal import Journal
 from atos.scheduler.plans import Plans
 from atos.scheduler.wire import Demand, Device, PlanHint, PlannedTask, Residency, Status
 from doubles.running_scheduler import GIB, scheduler
@@ -219,3 +220,52 @@ async def test_a_lease_keeps_a_daemon_that_is_otherwise_idle() -> None:
         await anyio.sleep(0.5)
         assert not running.daemon.ending
         script.answers.set()
+
+
+async def test_a_daemon_that_nobody_can_reach_any_more_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("atos.scheduler.daemon.REACH_SECONDS", 0.01)
+    async with scheduler([ScriptedEngine({})]) as running:
+        await running.client.status()
+        running.settings.scheduler_socket.unlink()
+        with anyio.fail_after(5):
+            await running.daemon.ended()
+
+
+async def test_memory_that_other_programs_take_sends_an_idle_model_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("atos.scheduler.daemon.LOOK_SECONDS", 0.01)
+    engine = ScriptedEngine(models("a"))
+    async with scheduler([engine]) as running:
+        await running.client.load("a")
+        running.device.foreign = 3 * GIB // 2
+        await engine.until("unload a")
+        (device,) = (await running.client.status()).devices
+    assert (device.foreign, device.budget) == (3 * GIB // 2, GIB // 2)
+
+
+async def test_a_model_that_vanished_is_noticed_without_anybody_asking_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("atos.scheduler.daemon.LOOK_SECONDS", 0.01)
+    engine = ScriptedEngine(models("a"))
+    async with scheduler([engine]) as running:
+        await running.client.load("a")
+        engine.crash("a")
+        with anyio.fail_after(5):
+            async with aclosing(running.client.events()) as events:
+                async for event in events:
+                    if event["kind"] == "engine_lost":
+                        break
+        assert (await running.client.status()).residencies == ()
+
+
+def test_a_reader_that_lags_too_far_behind_is_told_what_it_missed() -> None:
+    journal = Journal(kept=2)
+    for _ in range(5):
+        journal.add("tick")
+    seen = [(event["seq"], event["kind"], event.get("lost")) for event in journal.since(1)]
+    assert seen == [(3, "gap", 2), (4, "tick", None), (5, "tick", None)]
+    assert journal.since(5) == []
