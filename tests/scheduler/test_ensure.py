@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from atos.scheduler import ensure as module
-from atos.scheduler.ensure import Singleton, connect, ensure, is_alive, is_up, peer_pid, stop
+from atos.scheduler.ensure import (
+    Singleton,
+    connect,
+    ensure,
+    is_alive,
+    is_up,
+    peer_pid,
+    stop,
+    take_role,
+)
 from atos.scheduler.errors import ConflictError, UnreachableError
 from atos.scheduler.settings import Settings, load_settings
 from doubles.host_process import wait_gone
@@ -116,6 +126,23 @@ def test_a_second_daemon_of_a_role_is_refused(settings: Settings) -> None:
         Singleton("servers", settings)
     first.release()
     Singleton("servers", settings).release()
+
+
+def test_a_successor_waits_for_one_that_no_longer_answers(settings: Settings) -> None:
+    settings.prepare()
+    ending = Singleton("servers", settings)
+    threading.Timer(0.2, ending.release).start()
+    begun = time.monotonic()
+    take_role("servers", settings).release()
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_a_successor_of_one_that_answers_is_refused_at_once(settings: Settings) -> None:
+    ensure("servers", settings)
+    begun = time.monotonic()
+    with pytest.raises(ConflictError):
+        take_role("servers", settings)
+    assert time.monotonic() - begun < 2
 
 
 def test_stopping_waits_for_the_end_and_tells_whether_one_ran(settings: Settings) -> None:

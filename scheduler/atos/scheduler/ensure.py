@@ -40,6 +40,9 @@ MODULES: dict[Role, str] = {
 READY_FD = "ATOS_READY_FD"
 CONNECT_SECONDS = 2.0
 START_SECONDS = 60.0
+PREDECESSOR_SECONDS = 15.0
+"""How long a daemon may take to end after it has stopped answering."""
+
 LOG_BYTES = 8 << 20
 """Size at which a log is put aside when its process starts anew."""
 
@@ -207,6 +210,22 @@ class Singleton:
     def release(self) -> None:
         """Give the role up; the lock file stays, because removing it would race with the next."""
         os.close(self._handle)
+
+
+def take_role(role: Role, settings: Settings, seconds: float = PREDECESSOR_SECONDS) -> Singleton:
+    """Take the role's lifetime lock, waiting for a predecessor that no longer answers to end.
+
+    Raises:
+        ConflictError: another daemon serves this home.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return Singleton(role, settings)
+        except ConflictError:
+            if is_up(role, settings) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def stop(role: Role, settings: Settings, seconds: float = 10.0) -> bool:

@@ -13,7 +13,7 @@ import os
 import sys
 from functools import partial
 
-from atos.scheduler.ensure import Singleton
+from atos.scheduler.ensure import take_role
 from atos.scheduler.errors import AtosError
 from atos.scheduler.settings import Settings, load_settings
 from atos.servers.worker_process import spawn_worker
@@ -29,7 +29,7 @@ def main() -> int:
     try:
         settings = load_settings()
         settings.prepare()
-        lock = Singleton("servers", settings)
+        lock = take_role("servers", settings)
     except AtosError as error:
         return _failed(error)
     try:

@@ -54,9 +54,11 @@ async def serve(settings: Settings, spawn: Spawn, first: WorkerProcess | None = 
                 logger.error("no HTTP: %s", http.error)
             control = HostControl(presence, worker, http, stop)
             listener = await SocketListener.from_socket(_bind(settings))
-            announce_ready()
-            tasks.start_soon(_until_idle, presence, settings.idle_seconds, stop)
-            await listener.serve(Connections(suite, presence, control, digest()).serve)
+            connections = Connections(suite, presence, control, digest())
+            async with listener:  # closed first of all at the end: nobody is kept waiting by us
+                announce_ready()
+                tasks.start_soon(_until_idle, presence, settings.idle_seconds, stop)
+                await listener.serve(connections.serve)
 
 
 def _wire_up(

@@ -6,12 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from atos.scheduler.ensure import connect, is_alive, is_up, stop
+from atos.scheduler.ensure import connect, is_alive, is_up
 from atos.scheduler.errors import UnreachableError
 from doubles.host_process import HostProcess, host_process, wait_gone
 
@@ -84,8 +85,19 @@ def test_a_signal_ends_the_host_and_everything_below_it(host: HostProcess) -> No
         connection.sendall(b'{"atos":1,"server":"vram","client":"python"}\n')
         family = {pid} | descendants(pid)
         assert len(family) >= 2
-        assert stop("servers", host.settings)
-    assert [process for process in family if is_alive(process)] == []
+        os.kill(pid, signal.SIGTERM)
+    for process in family:
+        wait_gone(process)
+
+
+def test_who_asks_while_a_host_is_ending_gets_the_next_one(host: HostProcess) -> None:
+    ending = host.ensure()
+    host.until(lambda status: status["worker"]["state"] == "up", seconds=40)
+    os.kill(ending, signal.SIGTERM)
+    while is_up("servers", host.settings):
+        time.sleep(0.005)
+    assert host.ensure() != ending
+    assert not is_alive(ending)
 
 
 def test_a_taken_port_leaves_the_socket_serving_until_a_word_ends_it(home: HostProcess) -> None:

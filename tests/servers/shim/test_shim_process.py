@@ -15,7 +15,7 @@ import pytest
 from atos.servers.manifest import PATH as MANIFEST
 from atos.servers.opening import NAMES
 from doubles.host_process import HostProcess, host_process, wait_gone
-from doubles.shim_process import META, SHIM, ShimProcess
+from doubles.shim_process import HELLO, META, SHIM, ShimProcess
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -67,6 +67,19 @@ def test_wrong_arguments_are_told_in_one_line(arguments: list[str], complaint: s
     assert done.stderr.startswith(f"atos-mcp: {complaint}")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_it_imports_next_to_nothing(tmp_path: Path) -> None:
+    """What costs an MCP host the start of five servers is what this process imports."""
+    command = [sys.executable, "-S", "-I", "-X", "importtime", str(SHIM), "vram"]
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+    done = subprocess.run(
+        command, input=json.dumps(hello), capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"json", "select", "atos.servers.relay"} <= imported
+    costly = {"socket", "typing", "pathlib", "subprocess", "argparse", "dataclasses", "contextlib"}
+    assert imported & costly == set()
 
 
 def test_help_says_how_to_plug_it_in() -> None:
