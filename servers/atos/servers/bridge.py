@@ -21,7 +21,13 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from fastmcp import FastMCP
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
-from mcp.types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
 from pydantic import ValidationError
 
 from atos.servers.lines import MAX_LINE_BYTES, LineSplitter
@@ -104,8 +110,11 @@ async def _read(wire: LineStream, to_server: MemoryObjectSendStream[Incoming]) -
 async def _write(wire: LineStream, from_server: MemoryObjectReceiveStream[SessionMessage]) -> None:
     async with from_server:
         async for item in from_server:
-            text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-            await wire.send(text.encode())
+            line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+            if len(line) > MAX_LINE_BYTES and isinstance(item.message, JSONRPCResponse):
+                text = f"the answer has {len(line)} bytes, more than {MAX_LINE_BYTES}: ask for less"
+                line = _error(item.message.id, INTERNAL_ERROR, text)
+            await wire.send(line)
 
 
 def _parse(line: bytes | None) -> SessionMessage | bytes:

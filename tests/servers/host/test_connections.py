@@ -51,6 +51,7 @@ class House:
         self.stopped: list[str] = []
         self.server.tool(self.where)
         self.server.tool(self.hang)
+        self.server.tool(self.flood)
         self.presence = Presence(BusyChecks())
         worker = WorkerSupervisor(_no_worker, EventBell())
         control = HostControl(
@@ -69,6 +70,10 @@ class House:
     async def where(self) -> dict[str, Any]:
         """Tell whom the call comes from."""
         return {"roots": [str(path) for path in roots()], "client": client()}
+
+    async def flood(self) -> str:
+        """Return more than a line may hold."""
+        return "x" * (MAX_LINE_BYTES // 2)
 
     async def hang(self) -> str:
         """Never end."""
@@ -199,6 +204,15 @@ async def test_a_bad_line_is_answered_with_an_error_and_the_connection_goes_on(
         error = await ask(line)
         after = await ask(call("where", **MODERN))
     assert (error["id"], error["error"]["code"]) == (identity, code)
+    assert "result" in after
+
+
+async def test_an_answer_that_no_client_could_read_becomes_an_error() -> None:
+    async with House().opened() as ask:
+        flooded = await ask(call("flood", 5, **MODERN))
+        after = await ask(call("where", 6, **MODERN))
+    assert flooded["id"] == 5
+    assert "more than 16777216: ask for less" in flooded["error"]["message"]
     assert "result" in after
 
 
