@@ -52,7 +52,7 @@ class WorkerSupervisor:
         try:
             while True:
                 born = anyio.current_time()
-                await self._attend(self._next or self._spawn())
+                await self._one()
                 if anyio.current_time() - born > STEADY_SECONDS:
                     delay = FIRST_DELAY
                 await anyio.sleep(delay)
@@ -67,6 +67,16 @@ class WorkerSupervisor:
             logger.debug("no worker to tell %s", message)
             return
         await self._wire.send(json.dumps(message).encode())
+
+    async def _one(self) -> None:
+        """Start a worker, or take the one that was started already, and see it through."""
+        try:
+            worker = self._next or self._spawn()
+        except OSError as error:  # no process or file is to be had now
+            self.state, self.pid = "down", None
+            logger.error("no worker can be started: %s", error)  # noqa: TRY400
+            return
+        await self._attend(worker)
 
     async def _attend(self, worker: WorkerProcess) -> None:
         """Serve one worker from its start to its exit; end it when cancelled."""

@@ -26,6 +26,7 @@ from atos.servers.presence import Presence
 from atos.servers.suite import Suite
 
 LOOPBACK = "127.0.0.1"
+BACKLOG = 128
 STOP_SECONDS = 1
 """How long open streams may hold up the end."""
 
@@ -48,6 +49,7 @@ def bind(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, settings.http_port))
+        listener.listen(BACKLOG)  # from here on the kernel keeps callers until they are served
     except OSError as error:
         listener.close()
         message = f"port {settings.http_port} can't be used: {error.strerror}"

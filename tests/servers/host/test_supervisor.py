@@ -1,5 +1,6 @@
 """The worker is kept alive, told what it must know, and ended with its host."""
 
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import pytest
 from atos.scheduler.settings import load_settings
 from atos.servers.bell import EventBell
 from atos.servers.supervisor import WorkerSupervisor
-from atos.servers.worker_process import spawn_worker
+from atos.servers.worker_process import WorkerProcess, spawn_worker
 from doubles.eventually import eventually
 
 SMALL_WORKER = Path(__file__).parents[2] / "doubles" / "small_worker.py"
@@ -29,9 +30,17 @@ class Supervised:
         settings.prepare()
         command = (sys.executable, "-S", str(SMALL_WORKER), mode, str(self.heard))
         self.bell = EventBell()
-        spawn = partial(spawn_worker, settings, command)
-        self.first = spawn()
-        self.supervisor = WorkerSupervisor(spawn, self.bell, self.first)
+        self.refusals = 0
+        self._really = partial(spawn_worker, settings, command)
+        self.first = self.spawn()
+        self.supervisor = WorkerSupervisor(self.spawn, self.bell, self.first)
+
+    def spawn(self) -> WorkerProcess:
+        """Start a worker, unless the machine is to have no process left."""
+        if self.refusals:
+            self.refusals -= 1
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return self._really()
 
     async def until(self, state: str, restarts: int = 0) -> int | None:
         worker = self.supervisor
@@ -92,6 +101,15 @@ async def test_a_worker_that_can_not_start_is_tried_again_later_and_later(atos_h
         await at_work.until("down", restarts=2)
         assert anyio.current_time() - begun >= 0.2 + 0.4
         await at_work.supervisor.notify({"op": "wake"})  # nobody is there: no error
+
+
+async def test_a_machine_that_has_no_process_left_is_asked_again_later(atos_home: Path) -> None:
+    async with supervised(atos_home) as at_work:
+        first = await at_work.until("up")
+        assert first
+        at_work.refusals = 2
+        os.kill(first, signal.SIGKILL)
+        assert await at_work.until("up", restarts=3) != first
 
 
 async def test_the_end_of_the_host_drains_the_worker(atos_home: Path) -> None:
