@@ -254,6 +254,16 @@ async def test_only_the_chosen_tests_are_run_and_expected(
     assert run.judgement.state == "passed"
 
 
+@pytest.mark.parametrize("policy", ["general", "catalogue"])
+async def test_drafts_in_hidden_folders_are_neither_run_nor_missed(
+    policy: Policy, best_runner: Runner, workspace: Path
+) -> None:
+    drafts = {".atos/1/impl.py": "import os\n", ".atos/1/test_impl.py": "def test_x(): assert 0\n"}
+    files = {"impl.py": GOOD, "test_impl.py": TESTS, **drafts}
+    run = await judged(best_runner, workspace, files, policy=policy)
+    assert (run.judgement.state, run.judgement.passed) == ("passed", 2), run.judgement.digest
+
+
 async def test_an_overlay_stands_in_for_a_file(best_runner: Runner, workspace: Path) -> None:
     stub = {"impl.py": "def add(a, b):\n    return None\n"}
     files = {"impl.py": GOOD, "test_impl.py": TESTS}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from atos.servers.code_runner.inside.job import Job
 from atos.servers.code_runner.inside.report import Emit, ReportPlugin
+from atos.servers.code_runner.inside.scan import NOT_SEARCHED
 
 NEEDLESS = (
     "cacheprovider",
@@ -45,7 +46,7 @@ def command_line(job: Job) -> list[str]:
     return [
         "-q", "--no-header", "--tb=short", "--noconftest", "--color=no", f"--capture={capture}",
         "-c", os.devnull, "--rootdir", job.folder, "--confcutdir", job.folder,
-        "--import-mode=prepend", *switches,
+        "--import-mode=prepend", "-o", f"norecursedirs={' '.join(NOT_SEARCHED)}", *switches,
         "--", *targets,
     ]  # fmt: skip
 
