@@ -2,6 +2,8 @@
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
@@ -13,11 +15,29 @@ from atos.orchestrator.execution.runtime import GOALS, TASKS, Run
 from atos.orchestrator.ports import Json
 from atos.scheduler.errors import AtosError, BadRequestError, CancelledWorkError
 from atos.scheduler.settings import load_settings
+from doubles.temporary_postgres import Postgres, temporary_postgres
+
+pytestmark = pytest.mark.timeout(90)
 
 
-@pytest.fixture
-def runtime(atos_home: Path) -> DbosRuntime:
-    return DbosRuntime(open_database(load_settings()))
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with temporary_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def runtime(
+    request: pytest.FixtureRequest, atos_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DbosRuntime]:
+    """The runtime on a fresh database of either kind."""
+    with ExitStack() as stack:
+        if request.param == "postgres":
+            server: Postgres = request.getfixturevalue("postgres")
+            monkeypatch.setenv("ATOS_DATABASE_URL", server.new_database())
+        engine = open_database(load_settings())
+        stack.callback(engine.dispose)
+        yield DbosRuntime(engine)
 
 
 async def add_one(runtime: DbosRuntime, calls: list[int], argument: Json) -> Json:
@@ -108,9 +128,13 @@ async def test_another_name_leaves_the_work_of_a_live_worker_alone(runtime: Dbos
     async with runtime.worker({"body": body}):
         await runtime.submit("body", "r1", {}, queue=GOALS)
         await started.wait()
-    other = DbosRuntime(open_database(load_settings()), name="elsewhere")
+    engine = open_database(load_settings())
+    other = DbosRuntime(engine, name="elsewhere")
     async with other.worker({"body": body}):
-        assert await other.list() == [Run("r1", "body", "running")]
+        found = await other.list()
+    engine.dispose()
+
+    assert found == [Run("r1", "body", "running")]
 
 
 async def test_a_failed_step_raises_the_same_error_again_when_it_is_replayed(

@@ -146,7 +146,7 @@ async def test_a_worker_ends_with_its_host_or_on_a_signal_and_leaves_no_child(
     children = [e.data["pid"] for e in house.events.read("g1") if e.kind == "warning"]
 
     assert code == 0
-    assert took < 2.5
+    assert took < 5  # 1.5 by design; the machine may be busy
     assert not any(alive(pid) for pid in children)
     assert house.view().state == "running"
 

@@ -1,5 +1,6 @@
 """The orchestrate server over a real database, with a scheduler that only has pools to show."""
 
+import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
+from mcp.types import TextResourceContents
 
 from atos.orchestrator.execution.database import open_database
 from atos.orchestrator.execution.event_store import EventStore
@@ -231,6 +233,16 @@ async def test_an_unknown_goal_says_where_to_look() -> None:
     async with served() as client:
         with pytest.raises(ToolError, match=r"not_found: .* Next: list_goals shows"):
             await client.call_tool("get_goal", {"goal_id": "nowhere"})
+
+
+async def test_a_goal_is_a_resource_with_all_its_events() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD))["id"]
+        (content,) = await client.read_resource(f"goal://{goal}")
+
+    assert isinstance(content, TextResourceContents)
+    told = json.loads(content.text)
+    assert (told["goal"]["id"], told["events"][0]["kind"]) == (goal, "goal_submitted")
 
 
 async def test_schemas_have_no_reference_and_no_null_and_tools_say_when_to_use_them() -> None:

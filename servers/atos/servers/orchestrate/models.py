@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from atos.orchestrator.events import Event
+from atos.orchestrator.execution.reports import News as Report
 from atos.orchestrator.goal import GoalState
 from atos.orchestrator.goal import GoalView as View
 from atos.orchestrator.goal import TaskView as Task
@@ -150,6 +151,15 @@ def event_view(event: Event) -> EventView:
         kind=event.kind,
         at=event.at,
         data=dict(event.data),
+    )
+
+
+def news_view(news: Report) -> News:
+    """Show what happened to a goal."""
+    return News(
+        events=[event_view(event) for event in news.events],
+        seq=news.seq,
+        goal=goal_view(news.view),
     )
 
 

@@ -23,6 +23,7 @@ from atos.servers.orchestrate.models import (
     aggregate,
     event_view,
     goal_view,
+    news_view,
 )
 from atos.servers.services import Services
 
@@ -136,11 +137,8 @@ class OrchestrateTools:
             await context.report_progress(settled, len(view.tasks) or None, view.state)
 
         goals = await self._access.get()
-        news = await goals.wait(goal_id, after=after_seq, seconds=timeout_s, progress=progress)
-        return News(
-            events=[event_view(event) for event in news.events],
-            seq=news.seq,
-            goal=goal_view(news.view),
+        return news_view(
+            await goals.wait(goal_id, after=after_seq, seconds=timeout_s, progress=progress)
         )
 
     async def list_goals(
@@ -186,6 +184,11 @@ class OrchestrateTools:
             events=[event_view(event) for event in report.events],
         )
 
+    async def goal_resource(self, goal_id: str) -> str:
+        """Show a goal with all its events, as JSON."""
+        news = await (await self._access.get()).wait(goal_id, seconds=0)
+        return news_view(news).model_dump_json()
+
 
 def _place(into: str) -> Path | None:
     """Return the folder that a caller named; it is the caller's home that `~` would stand for."""
@@ -215,4 +218,7 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.plan_goal, annotations=_hints("Plan a goal", reads=True))
     server.tool(tools.run_task, annotations=_hints("Run one task", again=False))
     server.tool(tools.aggregate_results, annotations=_hints("Count results", reads=True))
+    server.resource("goal://{goal_id}", name="goal", mime_type="application/json")(
+        tools.goal_resource
+    )
     return server
