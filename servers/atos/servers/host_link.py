@@ -53,7 +53,6 @@ def link(opening: bytes) -> tuple[socket, LineSplitter, Any]:
         if "error" in greeting:
             connection.close()
             raise from_wire(greeting["error"])
-        connection.settimeout(None)
         return connection, splitter, greeting["answers"]
     raise _silent(settings, f"ended {ATTEMPTS} times before it greeted")
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # importing `typing` for it would cost more than all of this 
     from atos.servers.relay import Answers
 
 CHUNK = 1 << 16
+MOST_UNSENT = 1 << 20
+"""Bytes that may wait for the host before the client is no longer read."""
+
 STDIN, STDOUT = 0, 1
 DRAIN_SECONDS = 50.0
 """How long answers are awaited after the client's end; no call lasts longer than 45 s."""
@@ -43,6 +46,7 @@ class Pump:
         self._host = LineSplitter()
         self._socket: socket | None = None
         self._poller = select.poll()
+        self._unsent = bytearray()
         self._deadline: float | None = None
         """When to stop waiting for answers; None while the client is there."""
 
@@ -56,6 +60,16 @@ class Pump:
                 else:
                     self._read_host()
             self._flush()
+            self._watch()
+
+    def _watch(self) -> None:
+        """Wait for what can go on: both ways at once, or two full pipes would wait for each other."""
+        if self._deadline is None:
+            full = len(self._unsent) > MOST_UNSENT
+            self._poller.modify(STDIN, 0 if full else select.POLLIN)
+        if self._socket is not None:
+            wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+            self._poller.modify(self._socket, wanted)
 
     def _due(self) -> bool:
         """Tell whether the client, which has ended, still has an answer to come."""
@@ -81,6 +95,8 @@ class Pump:
             return
         try:
             data = self._socket.recv(CHUNK)
+        except BlockingIOError:
+            return  # it is only ready to be written to
         except OSError:
             data = b""
         for line in self._host.feed(data):
@@ -93,14 +109,21 @@ class Pump:
         self._tell_client()
         if self._relay.to_host and self._socket is None:
             self._link()
-        if self._relay.to_host and self._socket is not None:
-            lines = b"".join(line + b"\n" for line in self._relay.to_host)
-            self._relay.to_host.clear()
-            try:
-                self._socket.sendall(lines)
-            except OSError:
-                self._lose()
+        for line in self._relay.to_host:
+            self._unsent += line + b"\n"
+        self._relay.to_host.clear()
+        self._tell_host()
         self._tell_client()
+
+    def _tell_host(self) -> None:
+        if self._socket is None or not self._unsent:
+            return
+        try:
+            del self._unsent[: self._socket.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._lose()
 
     def _tell_client(self) -> None:
         data = b"".join(line + b"\n" for line in self._relay.to_client)
@@ -118,6 +141,7 @@ class Pump:
         except AtosError as error:
             self._relay.unlink(error.to_wire())
         else:
+            self._socket.setblocking(False)
             self._poller.register(self._socket, select.POLLIN)
             self._relay.link(answers)
 
@@ -126,6 +150,7 @@ class Pump:
             self._poller.unregister(self._socket)
             self._socket.close()
             self._socket = None
+        self._unsent.clear()
         self._relay.unlink(LOST)
 
 

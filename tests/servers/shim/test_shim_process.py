@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,20 @@ def test_the_answers_that_are_due_come_after_the_clients_end(start: Start) -> No
     assert shim.end() == 0
     answers = {answer["id"]: answer["result"]["structuredContent"]["ok"] for answer in shim.rest()}
     assert answers == {first: True, second: False}
+
+
+def test_many_requests_at_once_are_all_answered(start: Start) -> None:
+    """More than any pipe on the way holds, in both directions at once."""
+    shim = start("vram")
+    padding = "x" * 1000  # an unknown parameter makes it a question for the host
+    asking = threading.Thread(
+        target=lambda: [shim.request("tools/list", _meta=META, pad=padding) for _ in range(300)]
+    )
+    asking.start()
+    answers = [shim.hear() for _ in range(300)]
+    asking.join()
+    assert sorted(answer["id"] for answer in answers) == list(range(1, 301))
+    assert all("tools" in answer["result"] for answer in answers)
 
 
 def test_a_killed_host_is_told_to_who_waits_and_replaced_for_who_asks_next(
