@@ -5,11 +5,10 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from doubles.chaos_house import VICTIMS, ChaosHouse, Course, Victim, logs
+from doubles.chaos_house import SMALL, VICTIMS, ChaosHouse, Course, Victim, logs
 
 pytestmark = pytest.mark.timeout(180)
 
-GOAL = "Write a Python function to add two numbers"
 POINTS: dict[Victim, str] = {
     "worker": "goal.integrate.after",
     "servers": "task.test.before",
@@ -27,7 +26,7 @@ async def house() -> AsyncGenerator[ChaosHouse]:
 
 @pytest.fixture(scope="module")
 async def unharmed(house: ChaosHouse) -> Course:
-    course = await house.follow(await house.start(GOAL))
+    course = await house.follow(await house.start(SMALL))
     assert course.view["state"] == "success", logs(house.settings)
     return course
 
@@ -37,7 +36,7 @@ async def test_a_goal_survives_the_kill_of_a_daemon(
     house: ChaosHouse, unharmed: Course, victim: Victim
 ) -> None:
     house.arm(POINTS[victim], victim)
-    course = await house.follow(await house.start(GOAL))
+    course = await house.follow(await house.start(SMALL))
 
     assert house.struck_at() is not None
     course.check_against(unharmed)
@@ -47,7 +46,7 @@ async def test_a_cancelled_goal_is_over_within_a_second_and_leaves_no_process(
     house: ChaosHouse, unharmed: Course
 ) -> None:
     daemons = sorted(house.installation.processes())
-    goal = await house.start(GOAL)
+    goal = await house.start(SMALL)
     await house.until_event(goal, "syntax_checked")
     at_work = house.installation.processes()
     begun = time.monotonic()

@@ -24,6 +24,7 @@ Victim = Literal["worker", "servers", "scheduler"]
 VICTIMS: tuple[Victim, ...] = ("worker", "servers", "scheduler")
 
 TOOLKIT = "Build a text toolkit: count words, reverse a string, check palindromes"
+SMALL = "Write a Python function to add two numbers"
 GOAL_SECONDS = 90.0
 ONCE = ("goal_submitted", "goal_started", "plan_ready", "goal_verified", "goal_finished")
 FINAL = {"success", "failed", "cancelled", "needs_help", "limit_reached"}

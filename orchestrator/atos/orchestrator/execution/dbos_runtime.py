@@ -16,6 +16,7 @@ How the pieces of DBOS are used, and why:
 from __future__ import annotations
 
 import asyncio  # noqa: TID251  # DBOS changes the asyncio loop itself, which only asyncio can mend
+import logging
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,8 @@ from atos.orchestrator.execution.runtime import QUEUES, Body, root
 from atos.orchestrator.execution.scopes import RunningScopes
 from atos.orchestrator.ports import Json
 from atos.scheduler.errors import AtosError, from_wire
+
+log = logging.getLogger(__name__)
 
 THREADS = 32
 SIGNAL_SECONDS = 0.25
@@ -160,7 +163,8 @@ class DbosRuntime(DbosClient):
         ours = sorted(who for who in dead if who.partition("#")[0] == self._name)
         if ours:
             # No public face offers this; pinned by tests/orchestrator/execution/test_dbos_contract.py.
-            DBOS._recover_pending_workflows(ours)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            runs = DBOS._recover_pending_workflows(ours)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            log.info("recovered %d runs that %d earlier workers left", len(runs), len(ours))
 
 
 def _destroy() -> None:

@@ -63,6 +63,7 @@ class GoalWorkflow:
             wire = {"code": "internal", "message": message, "next": "See logs/worker.log."}
             ending = Ending("failed", message, wire)
         await course.end(ending)
+        log.info("goal %s ended: %s", order.goal, ending.state)
         return {"state": ending.state}
 
 

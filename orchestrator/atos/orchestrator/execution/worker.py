@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -97,7 +98,9 @@ async def serve(settings: Settings, control: Control | None, hire: Hire) -> None
                 worker.events.listen(lambda g, s: tell({"op": "event", "goal": g, "seq": s}))
                 tell({"op": "ready"})
             point("worker.ready")
+            log.info("ready, version %s", version("atos"))
             await _until_end(worker, control)
+            log.info("ending")
             _end_for_sure()
     finally:
         lock.release()
