@@ -420,6 +420,7 @@ async def test_a_worktree_that_was_only_half_made_is_made_anew(tmp_path: Path) -
     tree = await open_worktree(repository, "T1")
     (tree / "README.md").unlink()
     (repository.trees / "T1.ready").unlink()
+    (repository.trees / "T1.index.lock").touch()
 
     again = await open_worktree(repository, "T1")
 

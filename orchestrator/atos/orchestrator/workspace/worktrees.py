@@ -1,9 +1,15 @@
-"""Worktrees: one per task, one of the integrated result, and their removal."""
+"""Worktrees: one per task, one of the integrated result, and their removal.
+
+They are plain checkouts with an index of their own, and git is not told of them: `git worktree add` reads
+what others have half written, so two tasks could not open theirs at the same time. Nor is there a
+`.git` in them that anybody could bend.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -23,10 +29,9 @@ async def open_worktree(repository: Repository, task_id: str) -> Path:
     folder = repository.trees / task_id
     marker = repository.trees / f"{task_id}.ready"
     if not marker.exists():
-        await _forget(repository, folder)
-        short = task_branch(task_id).removeprefix("refs/heads/")
-        git = repository.git
-        await git.run("worktree", "add", "-q", "--force", "-B", short, str(folder), GOAL_BRANCH)
+        head = await repository.git.run("rev-parse", "--verify", GOAL_BRANCH)
+        await _check_out(repository, folder, head)
+        await repository.git.run("update-ref", task_branch(task_id), head)
         marker.touch()
     return folder
 
@@ -34,10 +39,21 @@ async def open_worktree(repository: Repository, task_id: str) -> Path:
 async def open_result(repository: Repository) -> Path:
     """Return a fresh checkout of everything that is integrated, for the final verification."""
     folder = repository.trees / RESULT
-    await _forget(repository, folder)
-    git = repository.git
-    await git.run("worktree", "add", "-q", "--force", "--detach", str(folder), GOAL_BRANCH)
+    head = await repository.git.run("rev-parse", "--verify", GOAL_BRANCH)
+    await _check_out(repository, folder, head)
     return folder
+
+
+async def _check_out(repository: Repository, folder: Path, commit: str) -> None:
+    """Fill a folder with a commit's files, whatever was in it before."""
+    await _remove(folder)
+    await anyio.Path(folder).mkdir()
+    index = repository.trees / f"{folder.name}.index"
+    for left_over in (index, index.with_name(f"{index.name}.lock")):
+        left_over.unlink(missing_ok=True)
+    here = replace(repository.git, where=folder)
+    files = here.having(GIT_WORK_TREE=folder, GIT_INDEX_FILE=index)
+    await files.run("read-tree", "--reset", "-u", commit)
 
 
 async def close_repository(repository: Repository) -> None:
@@ -75,12 +91,6 @@ async def sweep(home: Path, live: Collection[str]) -> list[str]:
     for name in dead:
         await _remove(root / name)
     return dead
-
-
-async def _forget(repository: Repository, folder: Path) -> None:
-    """Remove a worktree and what git knows of it, also where its making was cut off."""
-    await _remove(folder)
-    await _remove(repository.trees / "git" / "worktrees" / folder.name)
 
 
 async def _remove(folder: Path) -> None:
