@@ -7,13 +7,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 from mcp.types import TextResourceContents
 
+from atos.orchestrator.execution import goals as goals_module
 from atos.orchestrator.execution.database import open_database
+from atos.orchestrator.execution.dbos_client import DbosClient
 from atos.orchestrator.execution.event_store import EventStore
 from atos.scheduler.settings import load_settings
 from atos.servers.boundary import ToolBoundary
@@ -233,6 +236,28 @@ async def test_an_unknown_goal_says_where_to_look() -> None:
     async with served() as client:
         with pytest.raises(ToolError, match=r"not_found: .* Next: list_goals shows"):
             await client.call_tool("get_goal", {"goal_id": "nowhere"})
+
+
+async def test_a_plan_that_is_asked_for_twice_at_once_is_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(goals_module, "PLAN_SECONDS", 0.5)
+    said: list[str] = []
+
+    async def ask(client: Client[Any]) -> None:
+        with pytest.raises(ToolError) as caught:
+            await client.call_tool("plan_goal", {"goal": ADD})
+        said.append(str(caught.value))
+
+    async with served() as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, client)
+            tasks.start_soon(ask, client)
+        runs = await DbosClient(open_database(load_settings())).list(body="plan")
+        listed = await call(client, "list_goals")
+
+    assert [text.partition(":")[0] for text in said] == ["deadline", "deadline"]
+    assert (len(runs), listed["goals"]) == (1, [])
 
 
 async def test_a_goal_is_a_resource_with_all_its_events() -> None:

@@ -78,6 +78,7 @@ class Goals:
         self._notify = notify
         self._bell = bell
         self._plans: dict[str, str] = {}
+        self._planning = anyio.Lock()
 
     def prepare(self) -> None:
         """Bring the database up to date."""
@@ -125,12 +126,8 @@ class Goals:
             NoModelError: nothing here can do it.
         """
         text = validate_goal(text)
-        run = self._plans.get(text, "")
-        if not run:
-            run = f"plan-{secrets.token_hex(6)}"
-            order = await self._order(run, text)
-            await self._client.submit(PLAN, run, order_to_json(order), queue=GOALS)
-            await self._notify({"op": "wake"})
+        async with self._planning:
+            run = self._plans.get(text) or await self._submit_plan(text)
             self._plans[text] = run
         told: Json = {}
         with anyio.move_on_after(PLAN_SECONDS):
@@ -142,6 +139,14 @@ class Goals:
         if "error" in told:
             raise from_wire(told["error"])
         return told
+
+    async def _submit_plan(self, text: str) -> str:
+        """Queue the making of a plan; return its run."""
+        run = f"plan-{secrets.token_hex(6)}"
+        order = await self._order(run, text)
+        await self._client.submit(PLAN, run, order_to_json(order), queue=GOALS)
+        await self._notify({"op": "wake"})
+        return run
 
     async def _ended(self, run: str) -> Json:
         """Return the result of a run; its failure as `{"error": wire}`."""
