@@ -80,9 +80,7 @@ def tree(repository: str) -> str:
     return git(repository, "rev-parse", "HEAD^{tree}").strip()
 
 
-@pytest.mark.parametrize(
-    "point", ["goal.intake.after", "task.commit.after", "goal.integrate.after"]
-)
+@pytest.mark.parametrize("point", ["task.commit.after", "goal.integrate.after"])
 async def test_killed_at_a_crash_point_the_goal_ends_with_the_same_tree(
     house: House, point: str
 ) -> None:
