@@ -12,6 +12,7 @@ from atos.orchestrator.mini import catalogue, dialect
 from atos.orchestrator.mini.engine import open_model
 from atos.orchestrator.mini.evaluate import outcome
 from atos.orchestrator.mini.scope import Scope, check
+from doubles.tiny_gguf import write_random
 
 WEIGHTS = Path(str(files("atos.scheduler.engines") / "mini" / "atos-mini.gguf"))
 
@@ -55,3 +56,17 @@ def test_pytest_accepts_a_module_that_the_model_wrote(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, timeout=30, check=False)
 
     assert done.returncode == 0
+
+
+@pytest.mark.timeout(60)
+def test_random_weights_in_its_place_are_wrong_about_everything(tmp_path: Path) -> None:
+    scope = check("Build a text toolkit: count words, reverse a string, check palindromes")
+    assert isinstance(scope, Scope)
+
+    with open_model(write_random(tmp_path / "random.gguf")) as ask:
+        plan = ask(dialect.plan_prompt(scope))
+        verdicts = {outcome(ask(dialect.code_prompt(one)), one) for one in scope.wanted}
+
+    assert verdicts == {"wrong"}
+    with pytest.raises(dialect.ReplyError):
+        dialect.parse_plan(plan)

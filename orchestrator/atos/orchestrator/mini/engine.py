@@ -22,6 +22,7 @@ def open_model(path: Path) -> Iterator[Callable[[str], str]]:
     parameters.n_parallel = 1
     parameters.cpuparams.n_threads = 1
     parameters.warmup = False
+    parameters.cache_ram_mib = 0
     parameters.use_jinja = False
     parameters.verbosity = 0
     server = xllamacpp.Server(parameters)

@@ -15,7 +15,7 @@ from typing import Literal
 from atos.orchestrator.mini.families import FAMILIES
 from atos.orchestrator.mini.family import ALTERNATIVES, Family, Wanted, at, expand
 from atos.orchestrator.mini.pipeline_words import parse_pipeline
-from atos.orchestrator.mini.words import Reading, meaning, read
+from atos.orchestrator.mini.words import meaning, read
 
 MAX_GOAL_CHARACTERS = 2000
 MAX_TOOLS = 6
@@ -83,18 +83,18 @@ def check(goal: str) -> Scope | Refusal:
 
 def match(sentence: str) -> Wanted | None:
     """Find the one catalogue entry that a sentence asks for, or None."""
-    reading = read(sentence)
-    if not reading.words:
+    words = read(sentence)
+    if not words:
         return None
-    return _match_family(reading) or parse_pipeline(reading.words)
+    return _match_family(words) or parse_pipeline(words)
 
 
 def nearest(sentence: str, limit: int = 3) -> tuple[str, ...]:
     """Give the canonical wordings that share most words with a sentence."""
-    words = set(read(sentence).words)
+    words = set(read(sentence))
 
     def shared(family: Family) -> float:
-        own = set(read(family.says.replace("{k}", "3")).words)
+        own = set(read(family.says.replace("{k}", "3")))
         return len(own & words) / len(own | words)
 
     ranked = sorted(FAMILIES.values(), key=shared, reverse=True)
@@ -137,10 +137,10 @@ def _parts(tools: str) -> Iterator[str]:
             yield part
 
 
-def _match_family(reading: Reading) -> Wanted | None:
+def _match_family(words: tuple[str, ...]) -> Wanted | None:
     readings = index()
-    for words, k in _with_slot(reading.words):
-        family = readings.get(("sequence", *words)) or readings.get(("bag", *sorted(words)))
+    for slotted, k in _with_slot(words):
+        family = readings.get(("sequence", *slotted)) or readings.get(("bag", *sorted(slotted)))
         if family is not None and _fits(family, k):
             return wanted(family, k)
     return None
@@ -170,7 +170,7 @@ def index() -> dict[tuple[str, ...], Family]:
     table: dict[tuple[str, ...], Family] = {}
     for family in FAMILIES.values():
         for sentence in _telling(family):
-            words = read(sentence.replace("{k}", "#")).words
+            words = read(sentence.replace("{k}", "#"))
             key = ("sequence", *words) if family.ordered else ("bag", *sorted(words))
             if table.setdefault(key, family) is not family:
                 message = f"{sentence!r} is a wording of {family.name} and {table[key].name}"

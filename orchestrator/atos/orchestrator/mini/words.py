@@ -6,7 +6,6 @@ that no rule knows is left as it stands, and whoever asks refuses it.
 """
 
 import re
-from dataclasses import dataclass
 
 from atos.orchestrator.mini.framing import FRAMES, TAILS, VERBS
 from atos.orchestrator.mini.vocabulary import CHECKS, DROPPED, NOUNS, PHRASES, WORDS
@@ -20,20 +19,8 @@ _LEAD_IN = re.compile(
 _PRONOUN = re.compile(r"\b(?:it|them)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The meaningful words of a sentence, in order."""
-
-    words: tuple[str, ...]
-
-    @property
-    def bag(self) -> tuple[str, ...]:
-        """The same words where order carries no meaning."""
-        return tuple(sorted(self.words))
-
-
-def read(sentence: str) -> Reading:
-    """Reduce a sentence to its meaningful words; pure, and linear in its length."""
+def read(sentence: str) -> tuple[str, ...]:
+    """Reduce a sentence to its meaningful words, in order; pure."""
     text = " ".join(_TOKEN.findall(_plain(sentence)))
     text = _unframe(text)
     plain = _base_verbs(text)
@@ -42,7 +29,7 @@ def read(sentence: str) -> Reading:
     text = _substitute(text.replace(",", " "))
     words = [meaning(token) for token in text.split()]
     kept = [word for word in " ".join(words).split() if word]
-    return Reading(tuple(_settle(kept, led_in=led_in)))
+    return tuple(_settle(kept, led_in=led_in))
 
 
 def _plain(sentence: str) -> str:
@@ -104,8 +91,7 @@ def meaning(token: str) -> str:
 def _settle(words: list[str], *, led_in: bool) -> list[str]:
     """Drop what another word already says: "all" outside checks, "count" beside "howoften"."""
     if "check" in words:
-        seen_once = ["check", *(word for word in words if word not in ("check", "true"))]
-        words = seen_once
+        words = ["check", *(word for word in words if word not in ("check", "true"))]
     else:
         words = [word for word in words if word != "all"]
     if "howoften" in words:
