@@ -159,7 +159,7 @@ class Launcher:
         self.control, theirs_control = socket.socketpair()
         self.report, theirs_report = socket.socketpair()
         channels = (theirs_control.fileno(), theirs_report.fileno())
-        command = [sys.executable, "-I", "-S", "-B", str(LAUNCHER), *map(str, channels)]
+        command = [sys.executable, "-I", "-S", str(LAUNCHER), *map(str, channels)]
         try:
             self.process = _spawned(command, job, stdin, channels)
         except BaseException:

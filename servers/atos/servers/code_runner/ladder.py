@@ -122,7 +122,7 @@ def _with_bwrap(job: Job, bwrap: str) -> Job:
         start_in=job.folder,
         environment=sandbox_environment(job),
     )
-    program = (interpreter().executable, "-I", "-S", "-B", str(LAUNCHER))
+    program = (interpreter().executable, "-I", "-S", str(LAUNCHER))
     return replace(job, bwrap=bubblewrap.command(bwrap, view, program))
 
 

@@ -23,7 +23,6 @@ NEEDLESS = (
 
 def prepare_path(job: Job) -> None:
     """Make third-party packages importable, as in the environment that the server runs in."""
-    sys.dont_write_bytecode = True
     sys.path[:] = [*sys.path, *job.site]
     if job.prefix:
         sys.prefix = sys.exec_prefix = job.prefix
