@@ -13,11 +13,12 @@ from typing import Any
 
 import anyio
 from fastmcp import FastMCP
-from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
+from fastmcp.exceptions import NotFoundError, ResourceError, ToolError, ValidationError
+from fastmcp.resources import ResourceResult
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp import MCPError
-from mcp.types import CallToolRequestParams
+from mcp.types import CallToolRequestParams, ReadResourceRequestParams
 from pydantic import ValidationError as PydanticError
 
 from atos.scheduler import errors
@@ -37,6 +38,10 @@ N8N_EXTRAS = frozenset({"toolCallId", "sessionId", "action", "chatInput"})
 logger = logging.getLogger(__name__)
 
 Call = MiddlewareContext[CallToolRequestParams]
+Read = MiddlewareContext[ReadResourceRequestParams]
+
+TOLD = ("Error calling tool", "Invalid arguments", "Error reading resource")
+"""How fastmcp's reports of failed calls begin."""
 
 
 class ToolBoundary(Middleware):
@@ -65,6 +70,18 @@ class ToolBoundary(Middleware):
             raise ToolError(errors.DeadlineError(message, next_step=step).to_text())
         return fit(result) if client() in MODEL_CLIENTS else result
 
+    async def on_read_resource(
+        self, context: Read, call_next: CallNext[ReadResourceRequestParams, ResourceResult]
+    ) -> ResourceResult:
+        """Read a resource; a failure says what happened, as a tool's does."""
+        try:
+            return await call_next(context)
+        except (MCPError, NotFoundError):
+            raise  # the protocol has an error of its own for a resource that does not exist
+        except Exception as error:
+            foreseen = _foreseen(error) or _masked(str(context.message.uri), error)
+            raise ResourceError(foreseen.to_text()) from error
+
     async def _without_extras(self, context: Call) -> Call:
         arguments = context.message.arguments or {}
         extras = N8N_EXTRAS & arguments.keys()
@@ -76,19 +93,29 @@ class ToolBoundary(Middleware):
         return context.copy(message=context.message.model_copy(update={"arguments": kept}))
 
     async def _explain(self, name: str, error: Exception) -> AtosError:
-        cause = error if isinstance(error, AtosError) else error.__cause__
-        if isinstance(cause, AtosError):
-            return cause
+        if (foreseen := _foreseen(error)) is not None:
+            return foreseen
         if isinstance(error, NotFoundError):
             known = ", ".join(tool.name for tool in await self._server.list_tools())
             return errors.NotFoundError(f"there is no tool {name!r}", next_step=f"Use: {known}.")
         if isinstance(error, ValidationError):
-            return _bad_arguments(name, cause)
-        if isinstance(error, ToolError) and cause is None:
-            return AtosError(str(error))  # a tool's own words
-        mark = secrets.token_hex(4)
-        logger.error("internal error %s in tool %s", mark, name, exc_info=cause or error)
-        return AtosError(f"{name} failed inside", next_step=f"Look for {mark} in logs/servers.log.")
+            return _bad_arguments(name, error.__cause__)
+        if isinstance(error, ToolError) and error.__cause__ is None:
+            return errors.from_text(str(error))  # a tool's own words
+        return _masked(name, error)
+
+
+def _foreseen(error: Exception) -> AtosError | None:
+    """Return the ATOS error that a failure is, or is the wrapping of."""
+    cause = error if isinstance(error, AtosError) else error.__cause__
+    return cause if isinstance(cause, AtosError) else None
+
+
+def _masked(name: str, error: Exception) -> AtosError:
+    """Log what nobody foresaw under an id, and return an error that names the id and nothing else."""
+    mark = secrets.token_hex(4)
+    logger.error("internal error %s in %s", mark, name, exc_info=error.__cause__ or error)
+    return AtosError(f"{name} failed inside", next_step=f"Look for {mark} in logs/servers.log.")
 
 
 def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
@@ -105,5 +132,5 @@ class AlreadyTold(logging.Filter):
     """Keeps fastmcp from logging a traceback for what the boundary tells or logs anyway."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop its report of a failed tool call."""
-        return not str(record.msg).startswith(("Error calling tool", "Invalid arguments"))
+        """Drop its report of a failed call."""
+        return not str(record.msg).startswith(TOLD)

@@ -7,6 +7,7 @@ import anyio
 import pytest
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
+from mcp import MCPError
 from pydantic import Field
 
 from atos.scheduler.errors import ConflictError
@@ -44,6 +45,13 @@ def make_server(seconds: float = 5) -> FastMCP:
         await anyio.sleep_forever()
         return ""
 
+    @server.resource("thing://{name}")
+    async def thing(name: str) -> str:
+        """Fail in the way that is named."""
+        if name == "crash":
+            raise ZeroDivisionError("secret /home/somebody")
+        raise ConflictError(f"{name} changes now", next_step="Read it again.")
+
     server.add_middleware(ToolBoundary(server, seconds=seconds))
     return server
 
@@ -72,6 +80,18 @@ async def test_an_unforeseen_error_is_masked_under_an_id_that_stands_in_the_log(
     (record,) = [r for r in caplog.records if found[1] in r.getMessage()]
     assert record.exc_info
     assert record.exc_info[0] is ZeroDivisionError
+
+
+async def test_a_resource_fails_in_the_same_words() -> None:
+    async with Client(make_server()) as client:
+        with pytest.raises(MCPError, match=r"^conflict: goal1 changes now Next: Read it again\.$"):
+            await client.read_resource("thing://goal1")
+        with pytest.raises(
+            MCPError, match=r"^internal: thing://crash failed inside Next: Look for"
+        ):
+            await client.read_resource("thing://crash")
+        with pytest.raises(MCPError, match="Resource not found"):
+            await client.read_resource("nothing://here")
 
 
 async def test_wrong_arguments_are_told_in_one_line() -> None:
