@@ -149,6 +149,17 @@ async def test_a_worker_ends_with_its_host_or_on_a_signal_and_leaves_no_child(
     assert house.view().state == "running"
 
 
+async def test_a_goal_whose_run_was_given_up_is_told_as_ended(house: House) -> None:
+    await house.submit()
+    await house.client.cancel("g1")
+    with HostedWorker(house.log) as worker:
+        ready = worker.hear()
+
+    assert ready == {"op": "ready"}
+    assert house.view().state == "cancelled"
+    assert "without a last word" in house.log.read_text()
+
+
 async def test_the_host_hears_when_the_worker_is_ready_and_of_every_event(house: House) -> None:
     with HostedWorker(house.log) as worker:
         ready = worker.hear()

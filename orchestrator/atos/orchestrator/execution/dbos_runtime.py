@@ -43,6 +43,8 @@ from atos.scheduler.errors import AtosError, from_wire
 log = logging.getLogger(__name__)
 
 THREADS = 32
+MOST_STARTS = 25
+"""After so many workers died with it, a run is given up."""
 SIGNAL_SECONDS = 0.25
 """How soon a run notices a signal: people send them."""
 LEAVE_SECONDS = 1.0
@@ -120,7 +122,9 @@ class DbosRuntime(DbosClient):
             }
         )
         for name, body in bodies.items():
-            self._bodies[name] = DBOS.workflow(name=name)(self._tracked(body))
+            self._bodies[name] = DBOS.workflow(name=name, max_recovery_attempts=MOST_STARTS)(
+                self._tracked(body)
+            )
         DBOS.listen_queues(list(QUEUES))
         DBOS.launch()
         try:

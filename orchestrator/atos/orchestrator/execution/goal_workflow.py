@@ -119,8 +119,14 @@ class _Course:
             if not running:
                 return
             ended = await self.crew.runtime.wait(list(running))
-            told = await self.crew.runtime.result(ended)
-            await self._settle(running.pop(ended), told, repository)
+            await self._settle(running.pop(ended), await self._told(ended), repository)
+
+    async def _told(self, run: str) -> Json:
+        """Return what a task's run came to; one that the runtime gave up is a failed task."""
+        try:
+            return await self.crew.runtime.result(run)
+        except AtosError as error:
+            return {"error": error.to_wire()}
 
     async def _settle(self, task_id: str, told: Json, repository: Repository) -> None:
         """Integrate what a task made; a conflict is a failure of that task."""

@@ -27,7 +27,7 @@ from atos.orchestrator.execution.database import open_database
 from atos.orchestrator.execution.dbos_client import DbosClient
 from atos.orchestrator.execution.event_store import EventStore
 from atos.orchestrator.execution.intake import check_into, choose, one_task
-from atos.orchestrator.execution.order import GOAL, PLAN, GoalOrder, order_to_json
+from atos.orchestrator.execution.order import FINISHED, GOAL, PLAN, GoalOrder, order_to_json
 from atos.orchestrator.execution.points import point
 from atos.orchestrator.execution.reports import (
     Bell,
@@ -285,7 +285,7 @@ class Goals:
                 key = f"{task.id}:task_done:end"
                 self._events.append(view.id, "task_done", data, key=key, task=task.id)
         end = {"state": "cancelled", "summary": "Cancelled on request.", "error": None}
-        self._events.append(view.id, "goal_finished", end, key="goal:goal_finished:end")
+        self._events.append(view.id, "goal_finished", end, key=FINISHED)
 
     async def _read(self, goal: str) -> list[Event]:
         return await _thread(self._events.read, goal)

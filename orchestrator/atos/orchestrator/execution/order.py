@@ -12,6 +12,9 @@ from atos.orchestrator.execution.limits import Limits
 GOAL, TASK, PLAN = "goal", "task", "plan"
 """Names of the workflows in the durable runtime; here, because who submits one needs no more of it."""
 
+FINISHED = "goal:goal_finished:end"
+"""Key of a goal's last event: whoever tells its end first has the last word."""
+
 
 @dataclass(frozen=True, slots=True)
 class GoalOrder:

@@ -32,7 +32,7 @@ from atos.orchestrator.execution.dbos_runtime import DbosRuntime
 from atos.orchestrator.execution.event_store import EventStore
 from atos.orchestrator.execution.goal_workflow import GoalWorkflow
 from atos.orchestrator.execution.hints import HintPublisher
-from atos.orchestrator.execution.order import GOAL, PLAN, TASK
+from atos.orchestrator.execution.order import FINISHED, GOAL, PLAN, TASK
 from atos.orchestrator.execution.pace import Pace
 from atos.orchestrator.execution.plan_workflow import PlanWorkflow
 from atos.orchestrator.execution.points import point
@@ -48,6 +48,7 @@ LOCK_SECONDS = 15.0
 """How long to wait for a predecessor that is just ending."""
 DRAIN_SECONDS = 1.5
 """How long the end may take: the cleaning up of steps, and of DBOS."""
+GIVEN_UP = "It was given up: its worker died too often while working on it. See logs/worker.log."
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 log = logging.getLogger(__name__)
@@ -138,6 +139,17 @@ class Worker:
         log.info("goal %s cancelled, %d steps were at work", goal, ended)
         await self.sweep()
 
+    async def reconcile(self) -> None:
+        """End the goals whose runs the runtime gave up, such as one that kills its worker each time."""
+        left = await anyio.to_thread.run_sync(self.events.unfinished)
+        lost = await self._runtime.list(["error", "cancelled"], body=GOAL) if left else []
+        for run in lost:
+            if run.id in left:
+                state = "cancelled" if run.state == "cancelled" else "failed"
+                data = {"state": state, "summary": GIVEN_UP, "error": None}
+                log.warning("goal %s: its run ended as %s without a last word", run.id, run.state)
+                self.events.append(run.id, "goal_finished", data, key=FINISHED)
+
     async def sweep(self) -> None:
         """Remove the worktrees of goals that have ended."""
         live = await anyio.to_thread.run_sync(self.events.unfinished)
@@ -158,6 +170,8 @@ async def _working(settings: Settings, hire: Hire) -> AsyncGenerator[Worker]:
         hints = HintPublisher(events, scheduler)
         worker = Worker(settings, runtime, events, hints)
         events.listen(lambda _goal, _seq: worker.stir())
+        await anyio.to_thread.run_sync(runtime.prepare)
+        await worker.reconcile()
         await worker.sweep()
         bodies = {GOAL: GoalWorkflow(crew), TASK: TaskWorkflow(crew), PLAN: PlanWorkflow(crew)}
         async with runtime.worker(bodies):
