@@ -91,6 +91,11 @@ class TimedWork:
         return TaskResult("done", rounds=0, files=task.files, passed=2, model="double")
 
 
+def modules(folder: Path) -> list[str]:
+    """The Python files of a folder."""
+    return sorted(path.name for path in folder.glob("*.py"))
+
+
 @dataclass
 class PassingTools:
     """Tools whose test runs pass; every call is noted."""
@@ -101,7 +106,7 @@ class PassingTools:
         self, server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
     ) -> Json:
         self.calls.append((server, tool))
-        files = sorted(p.name for p in Path(arguments["path"]).glob("*.py"))
+        files = modules(Path(arguments["path"]))
         where = {"isolation": {"rung": "double", "says": "none"}, "uid": 1, "interpreter": "python"}
         times = {"started_at": 1.0, "ended_at": 2.0}
         counts = {"ok": True, "passed": len(files), "failed": 0, "digest": ""}
