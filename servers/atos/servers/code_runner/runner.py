@@ -192,7 +192,10 @@ class Runner:
         async with self._place(SYNTAX_SECONDS) as place:
             await anyio.to_thread.run_sync(_stage_sources, path, roots, source, place)
             limits = Limits(wall=SYNTAX_SECONDS)
-            job = Job("syntax", "seccomp", str(place.code), str(place.scratch), limits=limits)
+            job = Job(
+                "syntax", "seccomp", str(place.code), str(place.scratch),
+                limits=limits, run_folder=str(place.folder),
+            )  # fmt: skip
             outcome = await execute(job)
         if (found := outcome.told.get("problems")) is None:
             return [SyntaxProblem("", 0, 0, "too large or nested too deeply to be compiled")]
