@@ -46,7 +46,9 @@ class HostProcess:
         """Return what the host says about itself."""
         return self.ask({"op": "status"})
 
-    def until(self, holds: Callable[[dict[str, Any]], object], seconds: float = 15) -> dict[str, Any]:
+    def until(
+        self, holds: Callable[[dict[str, Any]], object], seconds: float = 15
+    ) -> dict[str, Any]:
         """Wait for a state of the host's; return its status."""
         deadline = time.monotonic() + seconds
         while True:
