@@ -1,9 +1,19 @@
 """Plan hints: a pure fold of a goal's events, and who is told."""
 
+from pathlib import Path
+
+import anyio
+
 from atos.orchestrator.events import Event
-from atos.orchestrator.execution.hints import CALLS, hint_of
+from atos.orchestrator.execution.database import open_database
+from atos.orchestrator.execution.event_store import EventStore
+from atos.orchestrator.execution.hints import CALLS, HintPublisher, hint_of
 from atos.orchestrator.plan import Plan, plan_to_json
 from atos.orchestrator.task import Task
+from atos.scheduler.client import SchedulerClient
+from atos.scheduler.ensure import is_up
+from atos.scheduler.settings import load_settings
+from doubles.running_scheduler import scheduler
 
 PLAN = Plan((Task("T1", "One"), Task("T2", "Two", depends_on=("T1",), complexity="complex")))
 
@@ -38,3 +48,37 @@ def test_the_demonstration_models_tasks_are_of_its_own_pool() -> None:
 
 def test_a_plan_that_is_not_understood_is_no_plan() -> None:
     assert hint_of([Event(1, "g", None, "plan_ready", 1.0, {"tasks": [{"no": "id"}]})]) is None
+
+
+async def test_an_unfinished_goals_hint_reaches_the_scheduler_and_is_withdrawn_at_its_end() -> None:
+    async with scheduler([]) as running:
+        engine = open_database(running.settings)
+        store = EventStore(engine)
+        store.create()
+        publisher = HintPublisher(store, running.client)
+        store.append("g", "goal_submitted", {}, key="submitted")
+        store.append("g", "plan_ready", plan_to_json(PLAN), key="plan")
+        await publisher.publish()
+        published = (await running.client.status()).plans
+        store.append("g", "goal_finished", {"state": "success"}, key="end")
+        await publisher.publish()
+        withdrawn = (await running.client.status()).plans
+        engine.dispose()
+
+    assert (published, withdrawn) == (("g",), ())
+
+
+async def test_a_scheduler_that_is_down_is_neither_waited_for_nor_started(atos_home: Path) -> None:
+    settings = load_settings()
+    engine = open_database(settings)
+    store = EventStore(engine)
+    store.create()
+    store.append("g", "goal_submitted", {}, key="submitted")
+    store.append("g", "plan_ready", plan_to_json(PLAN), key="plan")
+
+    async with SchedulerClient(settings, start=False) as observer:
+        with anyio.fail_after(5):
+            await HintPublisher(store, observer).publish()
+    engine.dispose()
+
+    assert not is_up("scheduler", settings)

@@ -21,9 +21,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError
 
-from atos.scheduler.errors import UnreachableError
+from atos.scheduler.errors import BadConfigError, UnreachableError
 from atos.scheduler.settings import Settings
 
 SUBSECOND_UNIXEPOCH = (3, 42, 0)
@@ -66,27 +66,42 @@ def open_database(settings: Settings, module: ModuleType | None = None) -> sa.En
         module: the DB-API module for SQLite, for tests of the fall-back.
 
     Raises:
+        BadConfigError: `database_url` is none.
         UnreachableError: it can't be opened.
     """
-    url = database_url(settings)
-    options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": POOL_OVERFLOW}
-    if not url.startswith("sqlite"):
-        engine = sa.create_engine(url, pool_pre_ping=True, **options)
-    else:
-        settings.prepare()
-        chosen = module or sqlite_module()
-        engine = sa.create_engine(url, module=chosen, **options)
-        _tune(engine, patch=chosen.sqlite_version_info < SUBSECOND_UNIXEPOCH)
+    try:
+        engine = _engine(settings, module)
+    except (ArgumentError, ImportError) as error:
+        message = f"ATOS_DATABASE_URL names no database that can be used: {error}"
+        step = "Write postgresql://user@host/name, or remove it to use a SQLite file."
+        raise BadConfigError(message, next_step=step) from error
     try:
         with engine.connect():
             pass
-    except DBAPIError as error:
-        message = (
-            f"the goals database {engine.url.render_as_string()} can't be opened: {error.orig}"
-        )
-        step = "Mend ATOS_DATABASE_URL, or remove it to use a SQLite file."
-        raise UnreachableError(message, next_step=step) from error
+    except Exception as error:  # each driver has its own classes
+        engine.dispose()
+        why = getattr(error, "orig", None) or error
+        message = f"the goals database {engine.url.render_as_string()} can't be opened: {why}"
+        raise UnreachableError(message, next_step=_next_step(settings)) from error
     return engine
+
+
+def _engine(settings: Settings, module: ModuleType | None) -> sa.Engine:
+    url = database_url(settings)
+    options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": POOL_OVERFLOW}
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True, **options)
+    settings.prepare()
+    chosen = module or sqlite_module()
+    engine = sa.create_engine(url, module=chosen, **options)
+    _tune(engine, patch=chosen.sqlite_version_info < SUBSECOND_UNIXEPOCH)
+    return engine
+
+
+def _next_step(settings: Settings) -> str:
+    if settings.database_url:
+        return "Start that database, or remove ATOS_DATABASE_URL to use a SQLite file."
+    return "Restore the file from a backup, or move it away to begin without the goals in it."
 
 
 def _tune(engine: sa.Engine, *, patch: bool) -> None:

@@ -68,7 +68,7 @@ def _plan(events: Sequence[Event]) -> Plan | None:
 
 
 class HintPublisher:
-    """Publishes the hints of every unfinished goal."""
+    """Publishes the hints of every unfinished goal, to a scheduler that is up; it starts none."""
 
     def __init__(self, events: EventStore, scheduler: SchedulerClient) -> None:
         self._events = events

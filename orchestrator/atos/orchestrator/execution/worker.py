@@ -165,9 +165,10 @@ async def _working(settings: Settings, hire: Hire) -> AsyncGenerator[Worker]:
     runtime = DbosRuntime(engine, name=_name(settings))
     async with (
         SchedulerClient(settings) as scheduler,
+        SchedulerClient(settings, start=False) as observer,
         hire(settings, runtime, events, scheduler) as crew,
     ):
-        hints = HintPublisher(events, scheduler)
+        hints = HintPublisher(events, observer)
         worker = Worker(settings, runtime, events, hints)
         events.listen(lambda _goal, _seq: worker.stir())
         await anyio.to_thread.run_sync(runtime.prepare)
