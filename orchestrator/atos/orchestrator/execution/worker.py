@@ -48,6 +48,8 @@ LOCK_SECONDS = 15.0
 """How long to wait for a predecessor that is just ending."""
 DRAIN_SECONDS = 1.5
 """How long the end may take: the cleaning up of steps, and of DBOS."""
+CLEAN_UP_SECONDS = 5.0
+"""How long a cancelled step may take before others are listened to again."""
 GIVEN_UP = "It was given up: its worker died too often while working on it. See logs/worker.log."
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -60,6 +62,7 @@ Hire = Callable[
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker until its host is gone or it is told to end; return the exit status."""
+    # Imported here, because a worker whose crew is another (in tests) needs none of it.
     from atos.orchestrator.execution.hiring import hire
 
     return run(hire, arguments)
@@ -135,8 +138,11 @@ class Worker:
         """End a goal's steps at once, and remove what they had begun."""
         await self._runtime.cancel(goal)
         ended = self._runtime.scopes.cancel(goal)
-        await self._runtime.scopes.ended(goal)
+        with anyio.move_on_after(CLEAN_UP_SECONDS) as waiting:
+            await self._runtime.scopes.ended(goal)
         log.info("goal %s cancelled, %d steps were at work", goal, ended)
+        if waiting.cancelled_caught:
+            log.warning("a step of %s has not ended after %.0f s", goal, CLEAN_UP_SECONDS)
         await self.sweep()
 
     async def reconcile(self) -> None:
