@@ -38,7 +38,7 @@ async def test_a_goal_survives_the_kill_of_a_daemon(
     house.arm(POINTS[victim], victim)
     course = await house.follow(await house.start(SMALL))
 
-    assert house.struck_at() is not None
+    assert await house.struck_at() is not None
     course.check_against(unharmed)
 
 

@@ -101,10 +101,17 @@ class ChaosHouse:
         self.strikes.with_suffix(".struck").unlink(missing_ok=True)
         self.strikes.write_text(f"{point} {victim}\n")
 
-    def struck_at(self) -> float | None:
-        """Return when the armed point was passed, as epoch seconds; None if it was not."""
+    async def struck_at(self) -> float | None:
+        """Return when the armed point was passed, as epoch seconds; None if it was not.
+
+        The last point of a goal comes after its last event, so it may be a moment off.
+        """
         mark = self.strikes.with_suffix(".struck")
-        return mark.stat().st_ctime if mark.exists() else None
+        for _ in range(100):
+            if mark.exists():
+                return mark.stat().st_ctime
+            await anyio.sleep(0.05)
+        return None
 
     def pid(self, victim: Victim) -> int:
         """Return a daemon's process id, as the kernel or the host tells it."""
