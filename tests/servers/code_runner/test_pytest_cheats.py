@@ -64,6 +64,29 @@ async def test_right_code_passes_in_split_mode_on_every_rung(
     assert (run.judgement.state, run.judgement.passed, run.split) == ("passed", 2, True)
 
 
+async def test_catalogue_rules_hold_for_what_the_chosen_tests_reach_and_for_nothing_else(
+    best_runner: Runner, workspace: Path
+) -> None:
+    files = {
+        "impl.py": "from part import plus\n\n\ndef add(a, b):\n    return plus(a, b)\n",
+        "part.py": "def plus(a, b):\n    return a + b\n",
+        "test_impl.py": TESTS,
+        "app.py": "import os\nprint(os.environ)\n",
+        "test_app.py": "import app\n\n\ndef test_app():\n    assert app.os\n",
+    }
+    chosen = ("test_impl.py",)
+    run = await judged(best_runner, workspace, files, policy="catalogue", chosen=chosen)
+    assert (run.judgement.state, run.judgement.passed, run.split) == ("passed", 2, True)
+
+    run = await judged(best_runner, workspace, files, policy="catalogue")
+    assert run.judgement.state == "error"
+    assert "app.py:1" in " ".join(run.judgement.reasons)
+
+    bad = {"part.py": "import os\n\n\ndef plus(a, b):\n    return a + b\n"}
+    run = await judged(best_runner, workspace, files | bad, policy="catalogue", chosen=chosen)
+    assert run.judgement.state == "error", "what is reached by a detour keeps the rules too"
+
+
 async def test_wrong_code_fails_and_the_digest_says_where(
     best_runner: Runner, workspace: Path
 ) -> None:

@@ -300,6 +300,7 @@ async def test_the_codes_process_opens_and_starts_nothing_even_past_the_rules(
     workspace: Path,
 ) -> None:
     (workspace / "impl.py").write_text(ESCAPES)
+    (workspace / "test_impl.py").write_text("import impl\n")
     run = await ran("-c", ASKS, str(workspace))
     assert run.stdout.splitlines() == ["True", "refused", "refused"], run.stderr
     assert not (workspace / "escaped").exists()

@@ -47,6 +47,17 @@ class Ending:
     error: dict[str, str] | None = field(default=None, hash=False)
 
 
+def made_tests(outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Return the test files that the tasks made, relative to the repository."""
+    return [
+        file
+        for outcome in outcomes.values()
+        if outcome.state == "done" and outcome.result
+        for file in outcome.result.files
+        if file.startswith("tests/")
+    ]
+
+
 def end_of(
     plan: Plan, outcomes: Mapping[str, Outcome], verified: Verification | None, place: str
 ) -> Ending:

@@ -91,7 +91,7 @@ class _Course:
         await self._run_tasks(plan, repository)
         verified = None
         if any(outcome.state == "done" for outcome in self.outcomes.values()):
-            told = await steps("verify", lambda: effects.verify(repository))
+            told = await steps("verify", lambda: effects.verify(repository, self.outcomes))
             verified = Verification(**told)
         ending = end_of(plan, self.outcomes, verified, str(repository.path))
         await steps("record", lambda: effects.record(plan, self.outcomes, verified, repository))

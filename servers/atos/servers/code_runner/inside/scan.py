@@ -90,6 +90,29 @@ def _chosen(test: str, selection: tuple[str, ...]) -> bool:
     )
 
 
+def is_selected(path: str, selection: tuple[str, ...]) -> bool:
+    """Return whether a selection asks for a test file, a part of it, or a folder around it."""
+    return _chosen(path, tuple(choice.partition("::")[0] for choice in selection))
+
+
+def imported_names(text: str) -> set[str]:
+    """Return the modules that a source may import: `from a import b` may mean `a` or `a.b`.
+
+    A source that can't be parsed imports nothing: whoever runs it reports it.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
 def expected_tests(folder: str, selection: tuple[str, ...], canary: str) -> list[str]:
     """Return the ids of the tests that stand in the sources and were asked for.
 

@@ -44,9 +44,41 @@ def _texts(job: Job, *, tests: bool) -> dict[str, str]:
     }
 
 
+def _asked_for(job: Job) -> dict[str, str]:
+    """Return the test files that this run is about: path -> text."""
+    found = _texts(job, tests=True)
+    return {
+        path: text
+        for path, text in found.items()
+        if path != job.canary and scan.is_selected(path, job.arguments)
+    }
+
+
+def _reached(job: Job, modules: Mapping[str, str]) -> set[str]:
+    """Return the modules that the tests import, directly or by one another.
+
+    Whatever else lies in the folder is none of this run's business: a person's own modules need not
+    keep the catalogue's rules.
+    """
+    reached: set[str] = set()
+    texts = list(_asked_for(job).values())
+    while texts:
+        names = {name for name in scan.imported_names(texts.pop()) if name in modules}
+        texts += [modules[name] for name in names - reached]
+        reached |= names
+    return reached
+
+
+def _modules(job: Job) -> dict[str, tuple[str, str]]:
+    """Return what the tests reach: name -> path and text."""
+    every = {module_name(path): (path, text) for path, text in _texts(job, tests=False).items()}
+    reached = _reached(job, {name: text for name, (_, text) in every.items()})
+    return {name: every[name] for name in sorted(reached)}
+
+
 def sources(job: Job) -> dict[str, str]:
     """Return the modules under test: name -> text. Packages without a file get an empty one."""
-    found = {module_name(path): text for path, text in _texts(job, tests=False).items()}
+    found = {name: text for name, (_, text) in _modules(job).items()}
     for name in list(found):
         parts = name.split(".")
         for length in range(1, len(parts)):
@@ -55,16 +87,15 @@ def sources(job: Job) -> dict[str, str]:
 
 
 def refusals(job: Job) -> list[str]:
-    """Return why this folder can't be run in split mode; empty when it can."""
+    """Return why these tests and their modules can't be run in split mode; empty when they can."""
     modules = frozenset(sources(job))
     faults = [
         fault
-        for path, text in _texts(job, tests=False).items()
+        for path, text in _modules(job).values()
         for fault in gate.faults_of_code(text, path, modules)
     ]
-    for path, text in _texts(job, tests=True).items():
-        if path != job.canary:
-            faults += gate.faults_of_tests(text, path, modules)
+    for path, text in _asked_for(job).items():
+        faults += gate.faults_of_tests(text, path, modules)
     return faults[:MOST_FAULTS]
 
 
