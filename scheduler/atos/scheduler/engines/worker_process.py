@@ -9,6 +9,7 @@ A worker is never left behind: whoever starts one and is cancelled kills it and 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -47,12 +48,13 @@ class WorkerProcess:
             LoadFailedError: it ended or was silent; the message carries the engine's reason.
         """
         errors = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
-        process = await anyio.open_process(
-            [sys.executable, "-P", "-m", module],
-            stderr=errors,
-            cwd="/",
-            start_new_session=True,  # Ctrl-C at the scheduler's terminal is the scheduler's business
-        )
+        with anyio.CancelScope(shield=True):  # between fork and handle nobody could end it
+            process = await anyio.open_process(
+                [sys.executable, "-P", "-m", module],
+                stderr=errors,
+                cwd="/",
+                start_new_session=True,  # Ctrl-C at the scheduler's terminal is not the worker's
+            )
         worker = cls(process, {}, errors)
         try:
             with anyio.fail_after(seconds):
@@ -135,7 +137,9 @@ class WorkerProcess:
         """Kill the process if it lives, wait for its end and let go of its pipes."""
         with anyio.CancelScope(shield=True), anyio.fail_after(KILL_SECONDS):
             if self.alive:
-                self._process.kill()
+                # Not Process.kill: it reaps a process that has just ended, and with it how it ended.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
             await self._process.wait()
             await self._process.aclose()
         self._reason = self._why()
