@@ -95,7 +95,7 @@ async def test_a_worker_killed_while_it_takes_over_is_followed_by_another(
     house: ChaosHouse, unharmed: Course, name: str
 ) -> None:
     goal = await house.start()
-    await anyio.sleep(unharmed.seconds / 3)
+    await house.until_event(goal, "task_started")
     house.arm(name, "worker")
     moment = await house.kill("worker")
     course = await house.follow(goal)

@@ -104,10 +104,11 @@ class ChaosHouse:
     async def struck_at(self) -> float | None:
         """Return when the armed point was passed, as epoch seconds; None if it was not.
 
-        The last point of a goal comes after its last event, so it may be a moment off.
+        The last point of a goal comes after its last event, and those of a worker's start when it
+        has started, so it may be a moment off.
         """
         mark = self.strikes.with_suffix(".struck")
-        for _ in range(100):
+        for _ in range(400):
             if mark.exists():
                 return mark.stat().st_ctime
             await anyio.sleep(0.05)
@@ -116,7 +117,11 @@ class ChaosHouse:
     def pid(self, victim: Victim) -> int:
         """Return a daemon's process id, as the kernel or the host tells it."""
         if victim == "worker":
-            return int(self.host_status()["worker"]["pid"] or 0)
+            deadline = time.monotonic() + 20
+            while not (pid := self.host_status()["worker"]["pid"]):
+                assert time.monotonic() < deadline, "the host has no worker"
+                time.sleep(0.02)
+            return int(pid)
         with connect(victim, self.settings) as connection:
             return peer_pid(connection)
 
