@@ -24,11 +24,11 @@ DEADLINE = 60.0
 """Seconds that one git command may take."""
 
 STALE = 5.0
-"""Seconds after which a lock on one of the goal's own branches was left behind: moving a branch takes
-milliseconds, and nobody else moves these."""
+"""Seconds after which a lock on one of the goal's own branches, or on the HEAD that names it, was left
+behind: moving a branch takes milliseconds, and nobody else moves these."""
 
 _LOCKED = re.compile(
-    r"Unable to create '(.+/refs/heads/(?:goal|task/|main|atos/).*\.lock)': File exists"
+    r"Unable to create '(.+/(?:HEAD|refs/heads/(?:goal|task/|main|atos/).*)\.lock)': File exists"
 )
 
 _SAFE = (

@@ -34,11 +34,11 @@ REASON_BYTES = 65_536
 class WorkerProcess:
     """A live worker and what it said when it was ready."""
 
-    def __init__(self, process: Process, ready: dict[str, Any], errors: IO[bytes]) -> None:
+    def __init__(self, process: Process, errors: IO[bytes]) -> None:
         self._process = process
         self._errors = errors
         self._reason = ""
-        self.ready = ready
+        self.ready: dict[str, Any] = {}
 
     @classmethod
     async def start(cls, module: str, order: dict[str, Any], seconds: float) -> WorkerProcess:
@@ -47,15 +47,7 @@ class WorkerProcess:
         Raises:
             LoadFailedError: it ended or was silent; the message carries the engine's reason.
         """
-        errors = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
-        with anyio.CancelScope(shield=True):  # between fork and handle nobody could end it
-            process = await anyio.open_process(
-                [sys.executable, "-P", "-m", module],
-                stderr=errors,
-                cwd="/",
-                start_new_session=True,  # Ctrl-C at the scheduler's terminal is not the worker's
-            )
-        worker = cls(process, {}, errors)
+        worker = cls(*await _spawned(module))
         try:
             with anyio.fail_after(seconds):
                 worker.ready = await worker._exchange(order)
@@ -144,3 +136,14 @@ class WorkerProcess:
             await self._process.aclose()
         self._reason = self._why()
         self._errors.close()
+
+
+async def _spawned(module: str) -> tuple[Process, IO[bytes]]:
+    """Start the process; its errors go to a file that lives as long as the worker."""
+    errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker is gone)
+    command = [sys.executable, "-P", "-m", module]
+    with anyio.CancelScope(shield=True):  # between fork and handle nobody could end it
+        # A session of its own: Ctrl-C at the scheduler's terminal is the scheduler's business.
+        process = await anyio.open_process(command, stderr=errors, cwd="/", start_new_session=True)
+        return process, errors
+    raise AssertionError  # nobody cancels the scope, so it swallows nothing
