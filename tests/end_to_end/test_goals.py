@@ -41,6 +41,9 @@ def test_one_function_becomes_a_tested_repository(atos: Installation) -> None:
     assert by_hand.returncode == 0, by_hand.stdout
     code = "from add import add; assert add(2, 3) == 5"
     subprocess.run([sys.executable, "-c", code], cwd=repository, check=True, timeout=20)
+    told = (atos.home / "logs" / "goals" / f"{result['id']}.md").read_text()
+    assert ADD in told
+    assert "tests_run" in told
     log = subprocess.run(
         ["git", "log", "--oneline"], cwd=repository, capture_output=True, text=True, check=True
     )

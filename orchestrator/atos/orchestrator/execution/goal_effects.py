@@ -7,10 +7,14 @@ was decided on is found again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio.to_thread
+
+from atos.orchestrator.chronicle import write_chronicle
 from atos.orchestrator.debugging import result_from_json
 from atos.orchestrator.execution.crew import Crew
 from atos.orchestrator.execution.ending import Ending, Outcome, Verification, made_tests, record
@@ -26,6 +30,7 @@ from atos.orchestrator.workspace.scaffold import record_path
 from atos.orchestrator.workspace.worktrees import close_repository, open_result
 
 VERIFY_SECONDS = 40.0
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,15 @@ class GoalEffects:
         """Say how it ended, and clean up."""
         data = {"state": ending.state, "summary": ending.summary, "error": ending.error}
         self.emit()("goal_finished", data, key="end")
+        await anyio.to_thread.run_sync(self._write_log)
         if repository is not None:
             await close_repository(repository)
         return {}
+
+    def _write_log(self) -> None:
+        """Write the timed execution log; the events are its source, so a failure loses nothing."""
+        goal = self.order.goal
+        try:
+            write_chronicle(self.crew.settings.logs, goal, self.crew.events.read(goal))
+        except OSError:
+            log.warning("the execution log of %s can't be written", goal, exc_info=True)
