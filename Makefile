@@ -27,7 +27,7 @@ goal:
 	@$(FIRST_RUN) goal
 
 test:
-	@$(IN_TEST_ENV) pytest
+	@$(IN_TEST_ENV) pytest -q --numprocesses auto --dist loadfile
 
 test-chaos:
 	@$(IN_TEST_ENV) pytest -m chaos tests/chaos -s
