@@ -97,7 +97,7 @@ def daemons(settings: Settings) -> Iterator[Finding]:
     """Report the host's parts."""
     host = LineClient(settings, "host").ask("status")
     worker: dict[str, str] = host.get("worker") or {}
-    state = "ok" if worker.get("state") in {"ready", "running"} else "missing"
+    state = "ok" if worker.get("state") in {"starting", "up"} else "missing"
     detail = f"host pid {host['pid']}, worker {worker.get('state')}"
     yield Finding(state, "daemons", detail)
     if url := host["http"].get("url"):
