@@ -18,18 +18,24 @@ from bench.table import report, row
 
 CLIENT = str(Path(sys.executable).parent / "atos-client")
 GOAL = "Write a Python function to add two numbers"
+REFUSED = "Build a price-tracking SaaS"
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 STATUS_ROUNDS = 20
 
 
-def timed(*arguments: str) -> float:
+def timed(*arguments: str, code: int = 0) -> float:
     """Run `atos-client` and return its seconds.
 
     Raises:
-        CalledProcessError: it failed, so its time means nothing.
+        SystemExit: it ended with another exit code than `code`, so its time means nothing.
     """
     start = time.perf_counter()
-    subprocess.run([CLIENT, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    done = subprocess.run(
+        [CLIENT, *arguments], check=False, capture_output=True, text=True, timeout=120
+    )
+    if done.returncode != code:
+        message = f"atos-client {arguments} ended with {done.returncode}: {done.stderr}"
+        raise SystemExit(message)
     return time.perf_counter() - start
 
 
@@ -39,8 +45,11 @@ def main() -> None:
     os.environ |= {"HOME": person, "ATOS_HTTP_PORT": "0", "ATOS_OLLAMA_URL": ""}
     try:
         down: list[float] = []
+        refused: list[float] = []
         for _ in range(ROUNDS):
             down.append(timed("build", GOAL))
+            timed("down")
+            refused.append(timed("build", REFUSED, code=3))
             timed("down")
         timed("up")
         timed("build", GOAL)
@@ -54,6 +63,7 @@ def main() -> None:
     rows = [
         row("add-function goal, daemons down", down, "s ", 12.0),
         row("add-function goal, daemons up", up, "s ", 5.0),
+        row("refusal without a model, daemons down", refused, "s ", 5.0),
         row("atos-client status", status, "ms", 150.0),
         row("python -c pass (the floor)", bare, "ms"),
     ]
