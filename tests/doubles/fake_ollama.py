@@ -82,6 +82,8 @@ class FakeOllama(AbstractContextManager["FakeOllama"]):
     models: list[FakeModel]
     memory: int = 8 * GIB
     reply: Callable[[Body], str] = lambda body: f"reply of {body['model']} to a fake"
+    structured: Callable[[Body], Body] | None = None
+    """What answers a request with a schema; by default the smallest JSON that fits it."""
     break_after: int | None = None
     """Tokens after which a stream ends with an error line."""
     hang_up_after: int | None = None
@@ -255,7 +257,9 @@ async def _stream(
 
 def _pieces(fake: FakeOllama, body: Body) -> tuple[list[str], str]:
     form = body.get("format")
-    if form:
+    if form and fake.structured:
+        text = json.dumps(fake.structured(body))
+    elif form:
         text = json.dumps({} if form == "json" else smallest(prepare(form)))
     else:
         text = fake.reply(body)
