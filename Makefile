@@ -20,7 +20,7 @@ help:
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
 	@echo 'make check                lint, types, layers'
-	@echo 'make bench NAME=...       first-minute, shim, status'
+	@echo 'make bench NAME=...       first-minute, shim, cancel'
 	@echo 'make up, down, doctor     the daemons'
 
 goal:

@@ -151,13 +151,11 @@ class ChaosHouse:
         async with ToolClient(self.settings) as tools:
             return await tools.call("orchestrate", "cancel_goal", {"goal_id": goal})
 
-    async def until_only(self, left: list[str], begun: float, most: float = 5.0) -> float:
-        """Wait until no other processes run for this home; return the seconds since `begun`."""
-        took = 0.0
-        while took < most and sorted(self.installation.processes()) != left:
-            await anyio.sleep(0.02)
-            took = time.monotonic() - begun
-        return took
+    async def until_only(self, left: list[str], most: float = 5.0) -> None:
+        """Wait until no other processes run for this home, or so many seconds have passed."""
+        with anyio.move_on_after(most):
+            while sorted(self.installation.processes()) != left:
+                await anyio.sleep(0.02)
 
     async def until_event(self, goal: str, kind: str) -> None:
         """Wait until an event of a kind has come."""
