@@ -154,7 +154,7 @@ class ChaosHouse:
     async def until_only(self, left: list[str], most: float = 5.0) -> None:
         """Wait until no other processes run for this home, or so many seconds have passed."""
         with anyio.move_on_after(most):
-            while sorted(self.installation.processes()) != left:
+            while sorted(self.installation.processes()) != left:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
 
     async def until_event(self, goal: str, kind: str) -> None:
