@@ -1,8 +1,8 @@
 # The README's commands. Each checks the machine and sets up .venv first, by the standard library alone
-# (clients/atos/clients/first_run.py); what is missing is said in one line that installs it.
+# (clients/atos/first_run.py); what is missing is said in one line that installs it.
 
 PYTHON ?= python3
-FIRST_RUN := $(PYTHON) clients/atos/clients/first_run.py
+FIRST_RUN := $(PYTHON) clients/atos/first_run.py
 IN_TEST_ENV := $(FIRST_RUN) run test --
 IN_CHECK_ENV := $(FIRST_RUN) run check --
 

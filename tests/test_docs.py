@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from atos.clients.cli.main import parser
-from atos.scheduler.settings import TUNABLE
+from atos.cli.main import parser
+from atos_protocol.settings import TUNABLE
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

@@ -7,7 +7,7 @@ import sys
 
 import anyio
 
-from atos.clients.atos import Atos
+from atos.client import Atos
 
 GOAL = "Write a Python function to add two numbers"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.table import report, row
 
-SHIM = Path(__file__).parents[2] / "servers" / "atos" / "servers" / "shim.py"
+SHIM = Path(__file__).parents[2] / "servers" / "atos_servers" / "shim" / "main.py"
 NAMES = ("orchestrate", "filesystem", "code_runner", "workflow", "vram")
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
 FASTMCP_ROUNDS = 3

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 import anyio
 import pytest
 
-from atos.orchestrator.execution.points import START_POINTS, STEP_POINTS, SUBMIT_POINTS
+from atos_orchestrator.execution.crash_points import START_POINTS, STEP_POINTS, SUBMIT_POINTS
 from doubles.chaos_house import SMALL, TOOLKIT, VICTIMS, ChaosHouse, Course, Victim, logs
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from atos.clients import first_run
+from atos import first_run
 
 SCRIPT = Path(first_run.__file__)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from atos.clients.cli.show import EXIT_CODES, TERMINAL, event_line, goal_report, result_object
+from atos.cli.formatting import EXIT_CODES, TERMINAL, event_line, goal_report, result_object
 
 VIEW: dict[str, Any] = {
     "id": "add-two-numbers-1",

@@ -6,10 +6,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.clients.cli.line import LineClient
-from atos.clients.tools import ToolClient
-from atos.scheduler.errors import BadRequestError, NotFoundError, UnreachableError
-from atos.scheduler.settings import load_settings
+from atos.cli.host_connection import LineClient
+from atos.tools import ToolClient
+from atos_protocol.errors import BadRequestError, NotFoundError, UnreachableError
+from atos_protocol.settings import load_settings
 from doubles.line_host import LineHost
 
 

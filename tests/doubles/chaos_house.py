@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import anyio
 
-from atos.clients.tools import ToolClient
-from atos.scheduler.ensure import connect, peer_pid
-from atos.scheduler.errors import AtosError, UnreachableError
-from atos.scheduler.settings import Settings, load_settings
+from atos.tools import ToolClient
+from atos_protocol.daemons import connect, peer_pid
+from atos_protocol.errors import AtosError, UnreachableError
+from atos_protocol.settings import Settings, load_settings
 from doubles.installation import Installation
 
 Victim = Literal["worker", "servers", "scheduler"]

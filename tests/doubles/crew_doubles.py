@@ -7,17 +7,17 @@ from typing import Any
 
 import anyio
 
-from atos.orchestrator.agents.roles import Profile
-from atos.orchestrator.debugging import TaskResult
-from atos.orchestrator.execution.crew import Crew
-from atos.orchestrator.execution.database import open_database
-from atos.orchestrator.execution.dbos_runtime import DbosRuntime
-from atos.orchestrator.execution.event_store import EventStore
-from atos.orchestrator.mini.scope import Scope
-from atos.orchestrator.plan import Plan, plan_to_json
-from atos.orchestrator.ports import Chat, Emit, Json, Reply, Steps, Tools
-from atos.orchestrator.task import Task
-from atos.scheduler.settings import Settings
+from atos_orchestrator.agents.roles import Profile
+from atos_orchestrator.debugging import TaskResult
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.dbos_runtime import DbosRuntime
+from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.plan import Plan, plan_to_json
+from atos_orchestrator.ports import Chat, Emit, Json, Reply, Steps, Tools
+from atos_orchestrator.strategies.mini.scope import Scope
+from atos_orchestrator.task import Task
+from atos_protocol.settings import Settings
 
 
 @dataclass

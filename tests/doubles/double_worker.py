@@ -11,17 +11,17 @@ from pathlib import Path
 
 import anyio
 
-from atos.orchestrator.agents.roles import Profile
-from atos.orchestrator.debugging import TaskResult
-from atos.orchestrator.execution.crew import Crew
-from atos.orchestrator.execution.dbos_runtime import DbosRuntime
-from atos.orchestrator.execution.event_store import EventStore
-from atos.orchestrator.execution.worker import run
-from atos.orchestrator.plan import Plan
-from atos.orchestrator.ports import Chat, Emit, Json, Steps, Tools
-from atos.orchestrator.task import Task
-from atos.scheduler.client import SchedulerClient
-from atos.scheduler.settings import Settings
+from atos.scheduler_client import SchedulerClient
+from atos_orchestrator.agents.roles import Profile
+from atos_orchestrator.debugging import TaskResult
+from atos_orchestrator.execution.dbos_runtime import DbosRuntime
+from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.worker import run
+from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.ports import Chat, Emit, Json, Steps, Tools
+from atos_orchestrator.task import Task
+from atos_protocol.settings import Settings
 from doubles.crew_doubles import GivenPlan, OneReply, PassingTools, TimedWork
 
 PLAN = Plan(

@@ -1,8 +1,8 @@
 """A process that appends events, for tests in which several do so at once."""
 
-from atos.orchestrator.execution.database import open_database
-from atos.orchestrator.execution.event_store import EventStore
-from atos.scheduler.settings import load_settings
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.event_store import EventStore
+from atos_protocol.settings import load_settings
 
 
 def append_many(writer: int, count: int) -> None:

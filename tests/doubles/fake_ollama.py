@@ -28,8 +28,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from atos.scheduler.engines.schema import prepare
-from atos.scheduler.engines.simulated import smallest
+from atos_scheduler.engines.schema import prepare
+from atos_scheduler.engines.simulated import smallest
 
 VERSION = "0.33.0"
 GIB = 2**30

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from atos.orchestrator.events import Event
-from atos.orchestrator.ports import Json
+from atos_orchestrator.events import Event
+from atos_orchestrator.ports import Json
 
 
 class Killed(BaseException):

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from atos.scheduler.ensure import connect, ensure, is_alive, is_up, peer_pid, stop
-from atos.scheduler.settings import Settings, load_settings
+from atos_protocol.daemons import connect, ensure, is_alive, is_up, peer_pid, stop
+from atos_protocol.settings import Settings, load_settings
 
 
 class HostProcess:

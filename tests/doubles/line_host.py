@@ -11,8 +11,8 @@ from anyio.abc import SocketStream
 from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError
 
-from atos.scheduler.errors import NotFoundError, from_wire
-from atos.servers.bridge import LineStream, serve_mcp
+from atos_protocol.errors import NotFoundError, from_wire
+from atos_servers.host.mcp_session import LineStream, serve_mcp
 
 
 def make_server(calls: list[str], hanging: anyio.Event) -> FastMCP:

@@ -19,8 +19,8 @@ from typing import Any
 
 import anyio
 
-from atos.orchestrator.ports import Json
-from atos.scheduler.errors import NotFoundError, WorkspaceError
+from atos_orchestrator.ports import Json
+from atos_protocol.errors import NotFoundError, WorkspaceError
 
 PACKAGES = sysconfig.get_path("purelib")
 

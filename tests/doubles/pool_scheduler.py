@@ -8,8 +8,8 @@ from typing import Self
 import anyio
 from anyio.abc import SocketStream, TaskGroup
 
-from atos.scheduler.settings import Settings
-from atos.scheduler.wire import GENERAL_POOLS, MINI_POOL, Pool
+from atos_protocol.scheduler_api import GENERAL_POOLS, MINI_POOL, Pool
+from atos_protocol.settings import Settings
 
 MINI: Mapping[str, Sequence[str]] = {MINI_POOL: ("atos-mini",)}
 GENERAL: Mapping[str, Sequence[str]] = {

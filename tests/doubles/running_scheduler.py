@@ -10,13 +10,13 @@ from pathlib import Path
 import anyio
 import httpx
 
-from atos.scheduler import wire
-from atos.scheduler.client import SchedulerClient
-from atos.scheduler.daemon import Daemon, Place
-from atos.scheduler.devices.simulated import SimulatedDevice
-from atos.scheduler.engines.protocol import Engine
-from atos.scheduler.gateway.server import listen
-from atos.scheduler.settings import Settings
+from atos.scheduler_client import SchedulerClient
+from atos_protocol import scheduler_api as wire
+from atos_protocol.settings import Settings
+from atos_scheduler.daemon import Daemon, Place
+from atos_scheduler.devices.simulated import SimulatedDevice
+from atos_scheduler.engines.protocol import Engine
+from atos_scheduler.gateway.server import listen
 
 GIB = 1 << 30
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from atos.scheduler.engines.protocol import (
+from atos_protocol.errors import AtosError, EngineError, NoModelError
+from atos_scheduler.engines.protocol import (
     Caps,
     Chunk,
     InstalledModel,
@@ -13,7 +14,6 @@ from atos.scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos.scheduler.errors import AtosError, EngineError, NoModelError
 
 GIB = 1 << 30
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-SHIM = Path(__file__).parents[2] / "servers" / "atos" / "servers" / "shim.py"
+SHIM = Path(__file__).parents[2] / "servers" / "atos_servers" / "shim" / "main.py"
 HELLO = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},

@@ -10,8 +10,8 @@ import socket
 import sys
 import time
 
-from atos.scheduler.ensure import Singleton, announce_ready
-from atos.scheduler.settings import load_settings
+from atos_protocol.daemons import Singleton, announce_ready
+from atos_protocol.settings import load_settings
 
 
 def main() -> int:

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from fastmcp import FastMCP
 
-from atos.scheduler.errors import NotFoundError
-from atos.servers.boundary import ToolBoundary
+from atos_protocol.errors import NotFoundError
+from atos_servers.host.tool_middleware import ToolBoundary
 
 CONTRACT: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "n8n" / "test" / "contract.json").read_text(encoding="utf-8")

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from atos.scheduler import ensure as module
-from atos.scheduler.ensure import (
+from atos_protocol.daemons import (
     Singleton,
     connect,
     ensure,
@@ -23,14 +22,15 @@ from atos.scheduler.ensure import (
     stop,
     take_role,
 )
-from atos.scheduler.errors import ConflictError, UnreachableError
-from atos.scheduler.settings import Settings, load_settings
+from atos_protocol.errors import ConflictError, UnreachableError
+from atos_protocol.settings import Settings, load_settings
+from atos_scheduler import ensure as module
 from doubles.host_process import wait_gone
 
 TESTS = Path(__file__).parents[1]
 ENSURE = """
-from atos.scheduler import ensure
-from atos.scheduler.settings import load_settings
+from atos_protocol import daemons as ensure
+from atos_protocol.settings import load_settings
 ensure.MODULES["servers"] = "doubles.small_daemon"
 ensure.ensure("servers", load_settings())
 with ensure.connect("servers", load_settings()) as connection:

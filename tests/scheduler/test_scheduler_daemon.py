@@ -12,17 +12,17 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.scheduler.client import SchedulerClient
-from atos.scheduler.dispatcher import GRANT_POINTS
-from atos.scheduler.ensure import ensure, is_up, stop
-from atos.scheduler.errors import LoadFailedError, UnreachableError
-from atos.scheduler.holdings import LOAD_POINTS
-from atos.scheduler.settings import Settings, load_settings
-from atos.scheduler.wire import Status
+from atos.scheduler_client import SchedulerClient
+from atos_protocol.daemons import ensure, is_up, stop
+from atos_protocol.errors import LoadFailedError, UnreachableError
+from atos_protocol.scheduler_api import Status
+from atos_protocol.settings import Settings, load_settings
+from atos_scheduler.dispatcher import GRANT_POINTS
+from atos_scheduler.model_loader import LOAD_POINTS
 from doubles.tiny_gguf import SMALL, write_random
 
 HI = [{"role": "user", "content": "hi"}]
-DAEMON = [sys.executable, "-m", "atos.scheduler.daemon"]
+DAEMON = [sys.executable, "-m", "atos_scheduler.daemon"]
 
 
 @pytest.fixture

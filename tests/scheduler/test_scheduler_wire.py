@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.scheduler.wire import HEADERS, Demand, PlanHint, Pool, Status, parse
+from atos_protocol.scheduler_api import HEADERS, Demand, PlanHint, Pool, Status, parse
 
 text = st.text(max_size=8)
 pools = st.builds(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from atos.scheduler.errors import BadConfigError
-from atos.scheduler.settings import TUNABLE, load_settings
+from atos_protocol.errors import BadConfigError
+from atos_protocol.settings import TUNABLE, load_settings
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.orchestrator.agents.fences import FenceError, read_files
+from atos_orchestrator.agents.fences import FenceError, read_files
 
 CODE = "def f():\n    return 1\n"
 

@@ -7,15 +7,15 @@ from typing import Any, cast
 
 import pytest
 
-from atos.orchestrator.agents.asking import Question, ask
-from atos.orchestrator.agents.live import LiveChat
-from atos.orchestrator.agents.replay import Cassette, CassetteMissError
-from atos.orchestrator.agents.scripted import ScriptedChat, ScriptEndedError
-from atos.orchestrator.ports import Json
-from atos.scheduler.client import SchedulerClient
-from atos.scheduler.errors import LengthError, NoModelError
-from atos.scheduler.wire import Answer, Demand
+from atos.scheduler_client import SchedulerClient
+from atos_orchestrator.agents.model_client import LiveChat
+from atos_orchestrator.agents.model_request import Question, ask
+from atos_orchestrator.ports import Json
+from atos_protocol.errors import LengthError, NoModelError
+from atos_protocol.scheduler_api import Answer, Demand
 from doubles.graph_ports import EventList
+from doubles.recorded_model import Cassette, CassetteMissError
+from doubles.scripted_model import ScriptedChat, ScriptEndedError
 
 
 def said(text: str) -> list[Json]:

@@ -2,9 +2,9 @@
 
 from inline_snapshot import snapshot
 
-from atos.orchestrator.agents import catalogue
-from atos.orchestrator.agents.asking import Question
-from atos.orchestrator.agents.prompts import (
+from atos_orchestrator.agents import catalogue
+from atos_orchestrator.agents.model_request import Question
+from atos_orchestrator.agents.prompts import (
     CODE_TOKENS,
     PROMPT_TOKENS,
     REFLECTION_SCHEMA,
@@ -15,13 +15,13 @@ from atos.orchestrator.agents.prompts import (
     reflect_question,
     shorten,
 )
-from atos.orchestrator.agents.prompts import (
+from atos_orchestrator.agents.prompts import (
     tests_question as suite_question,
 )
-from atos.orchestrator.mini import dialect, scope
-from atos.orchestrator.planning.prompts import PLAN_TOKENS, classify_question, plan_question
-from atos.orchestrator.planning.schema import PLAN_SCHEMA
-from atos.orchestrator.task import Task
+from atos_orchestrator.planning.prompts import PLAN_TOKENS, classify_question, plan_question
+from atos_orchestrator.planning.schema import PLAN_SCHEMA
+from atos_orchestrator.strategies.mini import dialect, scope
+from atos_orchestrator.task import Task
 
 CONTEXT = 4096
 """Tokens of the smallest pool, prompt and reply together."""

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from atos.orchestrator.agents.catalogue import wanted_to_json
-from atos.orchestrator.agents.roles import Profile
-from atos.orchestrator.agents.scripted import ScriptedChat
-from atos.orchestrator.debugging import TaskResult, debug_task
-from atos.orchestrator.mini import dialect, scope
-from atos.orchestrator.mini.catalogue import function
-from atos.orchestrator.task import Task
-from atos.scheduler.errors import LengthError
+from atos_orchestrator.agents.catalogue import wanted_to_json
+from atos_orchestrator.agents.roles import Profile
+from atos_orchestrator.debugging import TaskResult, debug_task
+from atos_orchestrator.strategies.mini import dialect, scope
+from atos_orchestrator.strategies.mini.catalogue import function
+from atos_orchestrator.task import Task
+from atos_protocol.errors import LengthError
 from doubles.graph_ports import EventList, Killed, RecordedSteps
 from doubles.plain_tools import PlainTools
+from doubles.scripted_model import ScriptedChat
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -8,21 +8,21 @@ import pytest
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
 
-from atos.orchestrator.agents.catalogue import wanted_to_json
-from atos.orchestrator.agents.scripted import ScriptedChat
-from atos.orchestrator.debugging import debug_task
-from atos.orchestrator.mini import dialect, scope
-from atos.orchestrator.mini.catalogue import function
-from atos.orchestrator.ports import Json, Tools
-from atos.orchestrator.task import Task
-from atos.scheduler.errors import from_text
-from atos.scheduler.settings import load_settings
-from atos.servers.boundary import ToolBoundary
-from atos.servers.code_runner.server import build as build_code_runner
-from atos.servers.connection import connection_roots
-from atos.servers.filesystem.server import build as build_filesystem
-from atos.servers.services import Services
+from atos_orchestrator.agents.catalogue import wanted_to_json
+from atos_orchestrator.debugging import debug_task
+from atos_orchestrator.ports import Json, Tools
+from atos_orchestrator.strategies.mini import dialect, scope
+from atos_orchestrator.strategies.mini.catalogue import function
+from atos_orchestrator.task import Task
+from atos_protocol.errors import from_text
+from atos_protocol.settings import load_settings
+from atos_servers.code_runner.server import build as build_code_runner
+from atos_servers.filesystem.server import build as build_filesystem
+from atos_servers.host.connection import connection_roots
+from atos_servers.host.services import Services
+from atos_servers.host.tool_middleware import ToolBoundary
 from doubles.graph_ports import EventList, RecordedSteps
+from doubles.scripted_model import ScriptedChat
 
 pytestmark = pytest.mark.timeout(120)
 

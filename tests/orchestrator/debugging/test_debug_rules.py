@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.orchestrator.debugging import gates
-from atos.orchestrator.debugging.desk import Desk
-from atos.orchestrator.debugging.ladder import (
+from atos_orchestrator.debugging import output_checks as gates
+from atos_orchestrator.debugging.attempts import (
     Attempt,
     code_signature,
     failure_signature,
     ladder,
     next_attempt,
 )
-from atos.orchestrator.debugging.result import TaskResult, result_from_json, result_to_json
-from atos.orchestrator.debugging.stubs import imported_files, signatures, stub_source
-from atos.orchestrator.debugging.trials import shorten_verdict
-from atos.scheduler.errors import ConflictError
+from atos_orchestrator.debugging.evaluation import shorten_verdict
+from atos_orchestrator.debugging.result import TaskResult, result_from_json, result_to_json
+from atos_orchestrator.debugging.stubs import imported_files, signatures, stub_source
+from atos_orchestrator.debugging.task_workspace import Desk
+from atos_protocol.errors import ConflictError
 from doubles.plain_tools import PlainTools
 
 MODULE = '''"""Doc."""

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from inline_snapshot import snapshot
 
-from atos.orchestrator.chronicle import chronicle, write_chronicle
-from atos.orchestrator.events import Event
+from atos_orchestrator.events import Event
+from atos_orchestrator.execution.execution_log import chronicle, write_chronicle
 
 TOLD = [
     Event(1, "g1", None, "goal_submitted", 1_700_000_000.0, {"goal": "Add two numbers\nplease"}),

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos.orchestrator.events import EVENT_KINDS, Event, event_from_json, event_to_json, fold
-from atos.orchestrator.goal import TERMINAL, view_from_json, view_to_json
-from atos.orchestrator.task import SETTLED, may_follow
+from atos_orchestrator.events import EVENT_KINDS, Event, event_from_json, event_to_json, fold
+from atos_orchestrator.goal import TERMINAL, view_from_json, view_to_json
+from atos_orchestrator.task import SETTLED, may_follow
 
 
 def story(*told: tuple[str, str | None, dict[str, Any]]) -> list[Event]:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.orchestrator.goal import MAX_GOAL_BYTES, MAX_SLUG, slug, validate_goal
-from atos.orchestrator.plan import (
+from atos_orchestrator.goal import MAX_GOAL_BYTES, MAX_SLUG, slug, validate_goal
+from atos_orchestrator.plan import (
     Next,
     Plan,
     files_of_dependencies,
@@ -15,8 +15,8 @@ from atos.orchestrator.plan import (
     plan_to_json,
     problems,
 )
-from atos.orchestrator.task import LEGAL, SETTLED, Task, may_follow, owned_files
-from atos.scheduler.errors import BadRequestError
+from atos_orchestrator.task import LEGAL, SETTLED, Task, may_follow, owned_files
+from atos_protocol.errors import BadRequestError
 
 
 def diamond() -> Plan:

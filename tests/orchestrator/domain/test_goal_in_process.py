@@ -6,15 +6,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.orchestrator.agents.scripted import ScriptedChat
-from atos.orchestrator.debugging import TaskResult, debug_task
-from atos.orchestrator.events import Event, fold
-from atos.orchestrator.mini import dialect, scope
-from atos.orchestrator.mini.catalogue import function
-from atos.orchestrator.plan import next_tasks
-from atos.orchestrator.planning import plan
-from atos.orchestrator.task import Task, TaskState
-from atos.orchestrator.workspace import (
+from atos_orchestrator.debugging import TaskResult, debug_task
+from atos_orchestrator.events import Event, fold
+from atos_orchestrator.plan import next_tasks
+from atos_orchestrator.planning import plan
+from atos_orchestrator.strategies.mini import dialect, scope
+from atos_orchestrator.strategies.mini.catalogue import function
+from atos_orchestrator.task import Task, TaskState
+from atos_orchestrator.workspace import (
     close_repository,
     commit_task,
     integrate,
@@ -23,6 +22,7 @@ from atos.orchestrator.workspace import (
 )
 from doubles.graph_ports import EventList, RecordedSteps
 from doubles.plain_tools import PlainTools
+from doubles.scripted_model import ScriptedChat
 
 GOAL = "Build a text toolkit: count words, reverse a string, check palindromes"
 

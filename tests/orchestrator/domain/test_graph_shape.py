@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import pytest
 from langgraph.types import RetryPolicy
 
-from atos.orchestrator.graphs import END, START, GraphShapeError, StateGraph, checked_compile
+from atos_orchestrator.graphs import END, START, GraphShapeError, StateGraph, checked_compile
 
 
 class Count(TypedDict):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from atos.orchestrator.execution.database import database_url, open_database, sqlite_module
-from atos.scheduler.errors import BadConfigError, UnreachableError
-from atos.scheduler.settings import load_settings
+from atos_orchestrator.execution.database import database_url, open_database, sqlite_module
+from atos_protocol.errors import BadConfigError, UnreachableError
+from atos_protocol.settings import load_settings
 
 
 def test_the_default_is_a_file_in_wal_mode_below_the_home(atos_home: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.orchestrator.execution.database import open_database
-from atos.orchestrator.execution.dbos_runtime import DbosRuntime
-from atos.orchestrator.execution.runtime import GOALS, TASKS, Run
-from atos.orchestrator.ports import Json
-from atos.scheduler.errors import AtosError, BadRequestError, CancelledWorkError
-from atos.scheduler.settings import load_settings
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.dbos_runtime import DbosRuntime
+from atos_orchestrator.execution.runtime import GOALS, TASKS, Run
+from atos_orchestrator.ports import Json
+from atos_protocol.errors import AtosError, BadRequestError, CancelledWorkError
+from atos_protocol.settings import load_settings
 from doubles.temporary_postgres import Postgres, temporary_postgres
 
 pytestmark = pytest.mark.timeout(90)

@@ -2,10 +2,16 @@
 
 from inline_snapshot import snapshot
 
-from atos.orchestrator.debugging import TaskResult
-from atos.orchestrator.execution.ending import Ending, Outcome, Verification, end_of, record
-from atos.orchestrator.plan import Plan
-from atos.orchestrator.task import Task
+from atos_orchestrator.debugging import TaskResult
+from atos_orchestrator.execution.result_aggregator import (
+    Ending,
+    Outcome,
+    Verification,
+    end_of,
+    record,
+)
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.task import Task
 
 PLAN = Plan(
     (Task("T1", "Add", files=("add.py",)), Task("T2", "Use | it", depends_on=("T1",))),

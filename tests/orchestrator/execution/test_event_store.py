@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from atos.orchestrator.execution.database import open_database
-from atos.orchestrator.execution.event_store import EventStore
-from atos.scheduler.settings import load_settings
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.event_store import EventStore
+from atos_protocol.settings import load_settings
 from doubles.event_writer import append_many
 
 

@@ -10,17 +10,17 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from atos.orchestrator.events import fold
-from atos.orchestrator.execution.crew import Crew
-from atos.orchestrator.execution.goal_workflow import GoalWorkflow
-from atos.orchestrator.execution.limits import Limits
-from atos.orchestrator.execution.order import GOAL, TASK, GoalOrder, order_to_json
-from atos.orchestrator.execution.runtime import GOALS
-from atos.orchestrator.execution.task_workflow import TaskWorkflow
-from atos.orchestrator.goal import GoalView
-from atos.orchestrator.plan import Plan
-from atos.orchestrator.task import Task
-from atos.scheduler.settings import load_settings
+from atos_orchestrator.events import fold
+from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalOrder, order_to_json
+from atos_orchestrator.execution.goal_workflow import GoalWorkflow
+from atos_orchestrator.execution.limits import Limits
+from atos_orchestrator.execution.runtime import GOALS
+from atos_orchestrator.execution.task_workflow import TaskWorkflow
+from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.goal import GoalView
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.task import Task
+from atos_protocol.settings import load_settings
 from doubles.crew_doubles import TimedWork, crew_of
 
 pytestmark = pytest.mark.timeout(60)

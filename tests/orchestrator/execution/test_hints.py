@@ -4,15 +4,15 @@ from pathlib import Path
 
 import anyio
 
-from atos.orchestrator.events import Event
-from atos.orchestrator.execution.database import open_database
-from atos.orchestrator.execution.event_store import EventStore
-from atos.orchestrator.execution.hints import CALLS, HintPublisher, hint_of
-from atos.orchestrator.plan import Plan, plan_to_json
-from atos.orchestrator.task import Task
-from atos.scheduler.client import SchedulerClient
-from atos.scheduler.ensure import is_up
-from atos.scheduler.settings import load_settings
+from atos.scheduler_client import SchedulerClient
+from atos_orchestrator.events import Event
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.plan_hints import CALLS, HintPublisher, hint_of
+from atos_orchestrator.plan import Plan, plan_to_json
+from atos_orchestrator.task import Task
+from atos_protocol.daemons import is_up
+from atos_protocol.settings import load_settings
 from doubles.running_scheduler import scheduler
 
 PLAN = Plan((Task("T1", "One"), Task("T2", "Two", depends_on=("T1",), complexity="complex")))

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 from inline_snapshot import snapshot
 
-from atos.orchestrator.execution.intake import Choice, choose, one_task
-from atos.scheduler.errors import BadRequestError, NoModelError, OutOfScopeError
-from atos.scheduler.wire import GENERAL_POOLS, MINI_POOL, Pool
+from atos_orchestrator.execution.model_selection import Choice, choose, one_task
+from atos_protocol.errors import BadRequestError, NoModelError, OutOfScopeError
+from atos_protocol.scheduler_api import GENERAL_POOLS, MINI_POOL, Pool
 from doubles.pool_scheduler import GENERAL, MINI, NOTHING
 
 ADD = "add two numbers"

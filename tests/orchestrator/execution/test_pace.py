@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from atos.orchestrator.execution import pace as module
-from atos.orchestrator.execution.dbos_client import IDLE_POLL_SECONDS, POLL_SECONDS
-from atos.orchestrator.execution.pace import Pace
+from atos_orchestrator.execution import pace as module
+from atos_orchestrator.execution.dbos_client import IDLE_POLL_SECONDS, POLL_SECONDS
+from atos_orchestrator.execution.poll_interval import Pace
 
 
 @dataclass

@@ -8,14 +8,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.orchestrator.events import fold
-from atos.orchestrator.execution.database import open_database
-from atos.orchestrator.execution.dbos_client import DbosClient
-from atos.orchestrator.execution.event_store import EventStore
-from atos.orchestrator.execution.order import GOAL, GoalOrder, order_to_json
-from atos.orchestrator.execution.runtime import GOALS
-from atos.orchestrator.goal import GoalView
-from atos.scheduler.settings import load_settings
+from atos_orchestrator.events import fold
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.dbos_client import DbosClient
+from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_input import GOAL, GoalOrder, order_to_json
+from atos_orchestrator.execution.runtime import GOALS
+from atos_orchestrator.goal import GoalView
+from atos_protocol.settings import load_settings
 from doubles.worker_harness import HostedWorker
 
 pytestmark = pytest.mark.timeout(90)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from atos.orchestrator.mini import catalogue
-from atos.orchestrator.mini.families import FAMILIES
-from atos.orchestrator.mini.family import Family, Function, Wanted, expand
-from atos.orchestrator.mini.pipelines import PIPELINES
-from atos.orchestrator.mini.scope import wanted
+from atos_orchestrator.strategies.mini import catalogue
+from atos_orchestrator.strategies.mini.families import FAMILIES
+from atos_orchestrator.strategies.mini.family import Family, Function, Wanted, expand
+from atos_orchestrator.strategies.mini.pipelines import PIPELINES
+from atos_orchestrator.strategies.mini.scope import wanted
 
 EVERY = [wanted(family, None if family.numbers is None else 7) for family in catalogue.families()]
 FORBIDDEN = {"open", "exec", "eval", "compile", "__import__", "globals", "getattr", "input"}

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos.orchestrator.mini import catalogue, dialect
-from atos.orchestrator.mini.corpus import HELD_OUT_TEMPLATES, TEMPLATES, Example, example
-from atos.orchestrator.mini.dialect import Answer, ReplyError
-from atos.orchestrator.mini.pipelines import HELD_OUT
-from atos.orchestrator.mini.scope import Scope, check, wanted
+from atos_mini_training.corpus import HELD_OUT_TEMPLATES, TEMPLATES, Example, example
+from atos_orchestrator.strategies.mini import catalogue, dialect
+from atos_orchestrator.strategies.mini.dialect import Answer, ReplyError
+from atos_orchestrator.strategies.mini.pipelines import HELD_OUT
+from atos_orchestrator.strategies.mini.scope import Scope, check, wanted
 
 
 def scope_of(goal: str) -> Scope:

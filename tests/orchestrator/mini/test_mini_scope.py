@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos.orchestrator.mini import catalogue, scope
-from atos.orchestrator.mini.family import Family, Wanted, expand
-from atos.orchestrator.mini.pipelines import PIPELINES
-from atos.orchestrator.mini.scope import Refusal, Scope
+from atos_orchestrator.strategies.mini import catalogue, scope
+from atos_orchestrator.strategies.mini.family import Family, Wanted, expand
+from atos_orchestrator.strategies.mini.pipelines import PIPELINES
+from atos_orchestrator.strategies.mini.scope import Refusal, Scope
 
 HERE = Path(__file__).parent
 HELD_OUT = [

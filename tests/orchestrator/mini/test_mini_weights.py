@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from atos.orchestrator.mini import catalogue, dialect
-from atos.orchestrator.mini.engine import open_model
-from atos.orchestrator.mini.evaluate import outcome
-from atos.orchestrator.mini.scope import Scope, check
+from atos_mini_training.engine import open_model
+from atos_mini_training.evaluate import outcome
+from atos_orchestrator.strategies.mini import catalogue, dialect
+from atos_orchestrator.strategies.mini.scope import Scope, check
 from doubles.tiny_gguf import write_random
 
-WEIGHTS = Path(str(files("atos.scheduler.engines") / "mini" / "atos-mini.gguf"))
+WEIGHTS = Path(str(files("atos_scheduler.engines") / "mini" / "atos-mini.gguf"))
 
 
 def test_the_weights_match_their_checksum_and_are_small() -> None:

@@ -5,13 +5,13 @@ import json
 import pytest
 from inline_snapshot import snapshot
 
-from atos.orchestrator.agents.scripted import ScriptedChat
-from atos.orchestrator.mini import dialect, scope
-from atos.orchestrator.plan import plan_to_json, problems
-from atos.orchestrator.planning import plan
-from atos.orchestrator.planning.graph import PlanRejectedError
-from atos.scheduler.errors import BadRequestError, LengthError
+from atos_orchestrator.plan import plan_to_json, problems
+from atos_orchestrator.planning import plan
+from atos_orchestrator.planning.graph import PlanRejectedError
+from atos_orchestrator.strategies.mini import dialect, scope
+from atos_protocol.errors import BadRequestError, LengthError
 from doubles.graph_ports import EventList, Killed, RecordedSteps
+from doubles.scripted_model import ScriptedChat
 
 TWO_TASKS = {
     "summary": "Parse, then print.",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atos.orchestrator.plan import MAX_TASKS, plan_from_json, plan_to_json, problems
-from atos.orchestrator.planning.repair import repair
+from atos_orchestrator.plan import MAX_TASKS, plan_from_json, plan_to_json, problems
+from atos_orchestrator.planning.repair import repair
 
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),

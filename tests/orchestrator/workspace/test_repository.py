@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from atos.orchestrator.workspace import (
+from atos_orchestrator.workspace import (
     Repository,
     close_repository,
     commit_files,
@@ -21,8 +21,8 @@ from atos.orchestrator.workspace import (
     repository_to_json,
     sweep,
 )
-from atos.orchestrator.workspace.opening import DECISION
-from atos.scheduler.errors import ConflictError, WorkspaceError
+from atos_orchestrator.workspace.opening import DECISION
+from atos_protocol.errors import ConflictError, WorkspaceError
 
 AT = 1_700_000_000.0
 PERSON = {

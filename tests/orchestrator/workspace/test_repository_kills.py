@@ -14,7 +14,7 @@ FLOW = """
 import sys
 from pathlib import Path
 import anyio
-from atos.orchestrator.workspace import *
+from atos_orchestrator.workspace import *
 
 async def main(root):
     print("begin", flush=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from atos.scheduler.catalogue.entries import load_entries
-from atos.scheduler.errors import BadConfigError
-from atos.scheduler.wire import GENERAL_POOLS, MINI_POOL
+from atos_protocol.errors import BadConfigError
+from atos_protocol.scheduler_api import GENERAL_POOLS, MINI_POOL
+from atos_scheduler.catalogue.entries import load_entries
 
 GIB = 1 << 30
 

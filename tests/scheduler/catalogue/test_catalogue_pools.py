@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from atos.scheduler.catalogue.catalogue import Catalogue
-from atos.scheduler.catalogue.entries import load_entries
-from atos.scheduler.core.types import Candidate
-from atos.scheduler.errors import NoModelError
-from atos.scheduler.wire import Pool
+from atos_protocol.errors import NoModelError
+from atos_protocol.scheduler_api import Pool
+from atos_scheduler.catalogue.catalogue import Catalogue
+from atos_scheduler.catalogue.entries import load_entries
+from atos_scheduler.core.types import Candidate
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
 GIB = 1 << 30

@@ -2,8 +2,9 @@
 
 from inline_snapshot import snapshot
 
-from atos.scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, Revoke, SetTimer
-from atos.scheduler.core.events import (
+from atos_protocol.scheduler_api import Demand
+from atos_scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, Revoke, SetTimer
+from atos_scheduler.core.events import (
     Adopted,
     EngineLost,
     Event,
@@ -16,10 +17,9 @@ from atos.scheduler.core.events import (
     Tick,
     UnloadAsked,
 )
-from atos.scheduler.core.machine import Core
-from atos.scheduler.core.policy import PATIENCE
-from atos.scheduler.core.types import Candidate, Reason
-from atos.scheduler.wire import Demand
+from atos_scheduler.core.policy import PATIENCE
+from atos_scheduler.core.state_machine import Core
+from atos_scheduler.core.types import Candidate, Reason
 
 BROKEN = Reason("load_failed", "broken file")
 BATCH = Demand()

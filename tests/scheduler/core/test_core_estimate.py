@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.scheduler.core.estimate import Shape, footprint
-from atos.scheduler.core.types import MIB, size_text
+from atos_scheduler.core.estimate import Shape, footprint
+from atos_scheduler.core.types import MIB, size_text
 
 QWEN_7B = Shape(weights=4174 * MIB, kv_per_token=56 * 1024, compute=304 * MIB)
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atos.scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, SetTimer
-from atos.scheduler.core.events import Event, Evicted, Loaded, Released, Requested, Tick
-from atos.scheduler.core.machine import Core
-from atos.scheduler.core.types import Candidate
-from atos.scheduler.wire import Demand
+from atos_protocol.scheduler_api import Demand
+from atos_scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, SetTimer
+from atos_scheduler.core.events import Event, Evicted, Loaded, Released, Requested, Tick
+from atos_scheduler.core.state_machine import Core
+from atos_scheduler.core.types import Candidate
 
 pytestmark = pytest.mark.timeout(120)  # seconds of wall on a loaded machine
 

@@ -5,8 +5,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from atos.scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, Revoke, SetTimer
-from atos.scheduler.core.events import (
+from atos_protocol.scheduler_api import Demand
+from atos_scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, Revoke, SetTimer
+from atos_scheduler.core.events import (
     Adopted,
     EngineLost,
     Event,
@@ -19,9 +20,8 @@ from atos.scheduler.core.events import (
     Tick,
     UnloadAsked,
 )
-from atos.scheduler.core.machine import Core
-from atos.scheduler.core.types import Candidate, Reason
-from atos.scheduler.wire import Demand
+from atos_scheduler.core.state_machine import Core
+from atos_scheduler.core.types import Candidate, Reason
 
 pytestmark = pytest.mark.timeout(120)  # seconds of wall on a loaded machine
 

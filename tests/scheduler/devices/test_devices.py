@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.scheduler.devices.cpu import CpuDevice, Memory, read_memory
-from atos.scheduler.devices.discover import discover
-from atos.scheduler.devices.nvml import Nvml
-from atos.scheduler.devices.protocol import Reading, budget, reading
-from atos.scheduler.devices.simulated import SimulatedDevice
-from atos.scheduler.errors import UnreachableError
-from atos.scheduler.settings import Settings
+from atos_protocol.errors import UnreachableError
+from atos_protocol.settings import Settings
+from atos_scheduler.devices.cpu import CpuDevice, Memory, read_memory
+from atos_scheduler.devices.discover import discover
+from atos_scheduler.devices.nvml import Nvml
+from atos_scheduler.devices.protocol import Reading, budget, reading
+from atos_scheduler.devices.simulated import SimulatedDevice
 
 GIB = 2**30
 sizes = st.integers(0, 64 * GIB)

@@ -14,12 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.scheduler.engines.llama_cpp import LlamaCpp
-from atos.scheduler.engines.ollama import Ollama
-from atos.scheduler.engines.openai import OpenAi
-from atos.scheduler.engines.protocol import Chunk, Engine, ModelSpec, Request
-from atos.scheduler.engines.simulated import Simulated, SimulatedModel
-from atos.scheduler.errors import (
+from atos_protocol.errors import (
     AtosError,
     BadRequestError,
     ContextError,
@@ -28,7 +23,12 @@ from atos.scheduler.errors import (
     LoadFailedError,
     NoModelError,
 )
-from atos.scheduler.settings import Settings
+from atos_protocol.settings import Settings
+from atos_scheduler.engines.llama_cpp import LlamaCpp
+from atos_scheduler.engines.ollama import Ollama
+from atos_scheduler.engines.openai import OpenAi
+from atos_scheduler.engines.protocol import Chunk, Engine, ModelSpec, Request
+from atos_scheduler.engines.simulated import Simulated, SimulatedModel
 from doubles.fake_ollama import FakeModel, FakeOllama
 from doubles.llama_server import llama_server
 from doubles.tiny_gguf import SMALL, write_random

@@ -7,9 +7,9 @@ HEAVY = {"httpx", "ollama", "pydantic", "xllamacpp", "pynvml", "numpy", "gguf"}
 
 SCRIPT = """
 import sys
-import atos.scheduler.engines.llama_cpp, atos.scheduler.engines.ollama
-import atos.scheduler.engines.openai, atos.scheduler.engines.simulated
-import atos.scheduler.devices.discover
+import atos_scheduler.engines.llama_cpp, atos_scheduler.engines.ollama
+import atos_scheduler.engines.openai, atos_scheduler.engines.simulated
+import atos_scheduler.devices.discover
 print(" ".join(sys.modules))
 """
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos.scheduler.engines.gguf_header import GgufHeader, read_header
-from atos.scheduler.errors import LoadFailedError
+from atos_protocol.errors import LoadFailedError
+from atos_scheduler.engines.gguf_header import GgufHeader, read_header
 from doubles.tiny_gguf import TINY, write_random
 
 

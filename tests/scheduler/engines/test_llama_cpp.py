@@ -12,10 +12,7 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from atos.scheduler.engines.llama_cpp import MINI_PATH, LlamaCpp, check_sha256
-from atos.scheduler.engines.llama_cpp_model import LlamaModel
-from atos.scheduler.engines.protocol import ModelSpec, Request
-from atos.scheduler.errors import (
+from atos_protocol.errors import (
     BadConfigError,
     BusyError,
     ConflictError,
@@ -23,7 +20,10 @@ from atos.scheduler.errors import (
     EngineError,
     LoadFailedError,
 )
-from atos.scheduler.settings import Settings
+from atos_protocol.settings import Settings
+from atos_scheduler.engines.llama_cpp import MINI_PATH, LlamaCpp, check_sha256
+from atos_scheduler.engines.llama_cpp_model import LlamaModel
+from atos_scheduler.engines.protocol import ModelSpec, Request
 from doubles.tiny_gguf import SMALL, write_random, write_scripted
 
 pytestmark = pytest.mark.timeout(60)
@@ -148,9 +148,9 @@ def children() -> set[str]:
 async def test_no_worker_outlives_a_scheduler_that_was_killed(files: tuple[Path, ...]) -> None:
     script = f"""
 import anyio, pathlib
-from atos.scheduler.engines.llama_cpp import LlamaCpp
-from atos.scheduler.engines.protocol import ModelSpec
-from atos.scheduler.settings import Settings
+from atos_scheduler.engines.llama_cpp import LlamaCpp
+from atos_scheduler.engines.protocol import ModelSpec
+from atos_protocol.settings import Settings
 async def main():
     home = pathlib.Path({str(files[0].parent)!r})
     engine = LlamaCpp(Settings(home=home, workspaces=home, gguf=(home / "small.gguf",)))
@@ -311,7 +311,7 @@ async def test_a_worker_that_never_gets_ready_is_given_up(
 ) -> None:
     fifo = files[0].parent / f"never-{time.monotonic_ns()}.gguf"
     os.mkfifo(fifo)
-    monkeypatch.setattr("atos.scheduler.engines.llama_cpp_model.LOAD_SECONDS", 0.5)
+    monkeypatch.setattr("atos_scheduler.engines.llama_cpp_model.LOAD_SECONDS", 0.5)
     before = children()
     with pytest.raises(LoadFailedError, match="not ready within"):
         await LlamaModel.load(ModelSpec("fifo", "", 512, 1), str(fifo), 1)

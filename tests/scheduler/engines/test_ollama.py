@@ -10,10 +10,10 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from atos.scheduler.engines.ollama import Ollama
-from atos.scheduler.engines.ollama_wire import failure
-from atos.scheduler.engines.protocol import LoadedModel, ModelSpec, Request
-from atos.scheduler.errors import AtosError, BusyError, EngineError, UnreachableError
+from atos_protocol.errors import AtosError, BusyError, EngineError, UnreachableError
+from atos_scheduler.engines.ollama import Ollama
+from atos_scheduler.engines.ollama_wire import failure
+from atos_scheduler.engines.protocol import LoadedModel, ModelSpec, Request
 from doubles.fake_ollama import FakeModel, FakeOllama
 
 SPEC = ModelSpec("qwen2.5:3b", "qwen2.5:3b", 4096, 1, {"top_k": 20})

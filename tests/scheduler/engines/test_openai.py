@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from atos.scheduler.engines.openai import OpenAi
-from atos.scheduler.engines.openai_wire import Events, call, failure
-from atos.scheduler.engines.protocol import Chunk, ModelSpec, Request
-from atos.scheduler.errors import EngineError, UnreachableError
+from atos_protocol.errors import EngineError, UnreachableError
+from atos_scheduler.engines.openai import OpenAi
+from atos_scheduler.engines.openai_wire import Events, call, failure
+from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
 
 SPEC = ModelSpec("m", "m", 2048, 1, {"top_p": 0.9, "top_k": 20})
 ASKED = ({"role": "user", "content": "hello"},)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos.scheduler.engines.schema import breach, parse, prepare
-from atos.scheduler.engines.simulated import smallest
-from atos.scheduler.errors import BadRequestError, EngineError
+from atos_protocol.errors import BadRequestError, EngineError
+from atos_scheduler.engines.schema import breach, parse, prepare
+from atos_scheduler.engines.simulated import smallest
 
 PLAN = {
     "title": "Plan",

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.scheduler.engines.slots import Slots
-from atos.scheduler.errors import BusyError
+from atos_protocol.errors import BusyError
+from atos_scheduler.engines.slots import Slots
 
 
 def test_a_prompt_goes_to_the_slot_that_remembers_most_of_it() -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from inline_snapshot import snapshot
 
-from atos.scheduler.errors import (
+from atos_protocol.errors import (
     BadRequestError,
     DeadlineError,
     EngineError,
@@ -17,7 +17,7 @@ from atos.scheduler.errors import (
     RefusedError,
     UnreachableError,
 )
-from atos.scheduler.wire import Demand
+from atos_protocol.scheduler_api import Demand
 from doubles.running_scheduler import GIB, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
@@ -440,7 +440,7 @@ async def test_stopping_tells_those_who_wait_and_those_who_are_answered() -> Non
 
 
 async def test_too_many_requests_at_once_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atos.scheduler.dispatcher.MOST_REQUESTS", 1)
+    monkeypatch.setattr("atos_scheduler.dispatcher.MOST_REQUESTS", 1)
     engine = ScriptedEngine({"a": Script(answers=anyio.Event())})
     async with scheduler([engine]) as running, anyio.create_task_group() as group:
         group.start_soon(running.client.chat, "a", HI)

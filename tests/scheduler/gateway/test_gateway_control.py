@@ -7,15 +7,15 @@ import httpx
 import pytest
 from inline_snapshot import snapshot
 
-from atos.scheduler.errors import (
+from atos_protocol.errors import (
     BadRequestError,
     ConflictError,
     LoadFailedError,
     NotFoundError,
 )
-from atos.scheduler.journal import Journal
-from atos.scheduler.plans import Plans
-from atos.scheduler.wire import Demand, Device, PlanHint, PlannedTask, Residency, Status
+from atos_protocol.scheduler_api import Demand, Device, PlanHint, PlannedTask, Residency, Status
+from atos_scheduler.event_log import Journal
+from atos_scheduler.plan_hints import Plans
 from doubles.running_scheduler import GIB, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
@@ -225,7 +225,7 @@ async def test_a_lease_keeps_a_daemon_that_is_otherwise_idle() -> None:
 async def test_a_daemon_that_nobody_can_reach_any_more_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("atos.scheduler.daemon.REACH_SECONDS", 0.01)
+    monkeypatch.setattr("atos_scheduler.daemon.REACH_SECONDS", 0.01)
     async with scheduler([ScriptedEngine({})]) as running:
         await running.client.status()
         running.settings.scheduler_socket.unlink()
@@ -236,7 +236,7 @@ async def test_a_daemon_that_nobody_can_reach_any_more_ends(
 async def test_memory_that_other_programs_take_sends_an_idle_model_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("atos.scheduler.daemon.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("atos_scheduler.daemon.LOOK_SECONDS", 0.01)
     engine = ScriptedEngine(models("a"))
     async with scheduler([engine]) as running:
         await running.client.load("a")
@@ -249,7 +249,7 @@ async def test_memory_that_other_programs_take_sends_an_idle_model_away(
 async def test_a_model_that_vanished_is_noticed_without_anybody_asking_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("atos.scheduler.daemon.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("atos_scheduler.daemon.LOOK_SECONDS", 0.01)
     engine = ScriptedEngine(models("a"))
     async with scheduler([engine]) as running:
         await running.client.load("a")

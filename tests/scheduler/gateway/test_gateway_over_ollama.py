@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from atos.scheduler.engines.ollama import Ollama
+from atos_scheduler.engines.ollama import Ollama
 from doubles.fake_ollama import FakeModel, FakeOllama
 from doubles.running_scheduler import GIB, scheduler
 

@@ -10,7 +10,7 @@ import httpx
 import ollama
 import pytest
 
-from atos.scheduler.errors import EngineError
+from atos_protocol.errors import EngineError
 from doubles.running_scheduler import scheduler
 from doubles.scripted_engine import Script, ScriptedEngine, models
 

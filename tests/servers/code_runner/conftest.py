@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from atos.servers.code_runner.inside import landlock
-from atos.servers.code_runner.ladder import Ladder, holds
-from atos.servers.code_runner.runner import Runner
+from atos_servers.code_runner.runner import Runner
+from atos_servers.code_runner.sandbox import landlock
+from atos_servers.code_runner.sandbox_probe import Ladder, holds
 
 
 @pytest.fixture

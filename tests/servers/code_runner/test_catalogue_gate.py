@@ -2,7 +2,7 @@
 
 import pytest
 
-from atos.servers.code_runner.inside import gate
+from atos_servers.code_runner.sandbox import gate
 
 MODULES = frozenset({"impl", "words"})
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.scheduler.errors import BusyError
-from atos.servers.code_runner import runner as runner_module
-from atos.servers.code_runner import workplace
-from atos.servers.code_runner.execution import GRACE_SECONDS
-from atos.servers.code_runner.runner import Runner, Script
+from atos_protocol.errors import BusyError
+from atos_servers.code_runner import runner as runner_module
+from atos_servers.code_runner import workplace
+from atos_servers.code_runner.execution import GRACE_SECONDS
+from atos_servers.code_runner.runner import Runner, Script
 from doubles.marked_processes import comes_true, gone, running_with
 
 pytestmark = pytest.mark.timeout(60)
@@ -68,8 +68,8 @@ async def test_cancelling_ends_every_process_and_removes_the_folder(
 HOST = """
 import anyio, sys
 from pathlib import Path
-from atos.servers.code_runner.execution import GRACE_SECONDS
-from atos.servers.code_runner.runner import Runner, Script
+from atos_servers.code_runner.execution import GRACE_SECONDS
+from atos_servers.code_runner.runner import Runner, Script
 
 async def main():
     folder = Path(sys.argv[1])

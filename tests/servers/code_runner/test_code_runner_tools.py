@@ -12,10 +12,10 @@ from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 
-from atos.scheduler.settings import load_settings
-from atos.servers.code_runner.server import build
-from atos.servers.connection import connection_roots
-from atos.servers.services import Services
+from atos_protocol.settings import load_settings
+from atos_servers.code_runner.server import build
+from atos_servers.host.connection import connection_roots
+from atos_servers.host.services import Services
 
 pytestmark = pytest.mark.timeout(60)
 

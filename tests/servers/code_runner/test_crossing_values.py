@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.servers.code_runner.inside.crossing import CrossingError, Opaque, decode, encode
+from atos_servers.code_runner.sandbox.crossing import CrossingError, Opaque, decode, encode
 
 atoms = (
     st.none()

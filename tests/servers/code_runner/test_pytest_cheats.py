@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from atos.servers.code_runner.inside.job import Job
-from atos.servers.code_runner.ladder import Policy
-from atos.servers.code_runner.runner import PytestRun, Runner
-from atos.servers.code_runner.verdict import State
+from atos_servers.code_runner.runner import PytestRun, Runner
+from atos_servers.code_runner.sandbox.job import Job
+from atos_servers.code_runner.sandbox_probe import Policy
+from atos_servers.code_runner.verdict import State
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -319,7 +319,7 @@ async def test_a_hanging_test_is_ended_at_its_limit(best_runner: Runner, workspa
 
 
 def test_the_job_crosses_to_the_launcher_unchanged() -> None:
-    from atos.servers.code_runner.inside.job import job_from_json
+    from atos_servers.code_runner.sandbox.job import job_from_json
 
     job = Job("pytest", "bwrap", "/a", "/b", readable=("/usr",), arguments=("x",), bwrap=("y",))
     assert job_from_json(job.to_json()) == job

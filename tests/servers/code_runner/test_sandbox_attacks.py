@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from atos.servers.code_runner.runner import Runner, Script, ScriptRun
+from atos_servers.code_runner.runner import Runner, Script, ScriptRun
 from doubles.marked_processes import gone
 
 pytestmark = pytest.mark.timeout(60)

@@ -14,13 +14,19 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from atos.scheduler.errors import SandboxUnavailableError
-from atos.servers.code_runner import workplace
-from atos.servers.code_runner.execution import execute
-from atos.servers.code_runner.inside import landlock
-from atos.servers.code_runner.inside.job import Limits
-from atos.servers.code_runner.ladder import RAISE_BWRAP, RAISE_NAMESPACES, Ladder, job_in, probe
-from atos.servers.code_runner.runner import Runner, Script
+from atos_protocol.errors import SandboxUnavailableError
+from atos_servers.code_runner import workplace
+from atos_servers.code_runner.execution import execute
+from atos_servers.code_runner.runner import Runner, Script
+from atos_servers.code_runner.sandbox import landlock
+from atos_servers.code_runner.sandbox.job import Limits
+from atos_servers.code_runner.sandbox_probe import (
+    RAISE_BWRAP,
+    RAISE_NAMESPACES,
+    Ladder,
+    job_in,
+    probe,
+)
 
 pytestmark = pytest.mark.timeout(60)
 DOUBLES = Path(__file__).parents[2] / "doubles"
@@ -28,8 +34,8 @@ DOUBLES = Path(__file__).parents[2] / "doubles"
 LOOK = """
 import anyio, json, sys
 from pathlib import Path
-from atos.scheduler.errors import AtosError
-from atos.servers.code_runner.runner import Runner
+from atos_protocol.errors import AtosError
+from atos_servers.code_runner.runner import Runner
 
 async def main():
     runner, folder, seen = Runner(), Path(sys.argv[1]), {}
@@ -140,8 +146,8 @@ os.chmod("script.py", 0o600)  # seems to work, as copying a file needs
 ATTACK = """
 import anyio, sys
 from pathlib import Path
-from atos.servers.code_runner.ladder import Ladder
-from atos.servers.code_runner.runner import Runner, Script
+from atos_servers.code_runner.sandbox_probe import Ladder
+from atos_servers.code_runner.runner import Runner, Script
 import os
 
 async def main():
@@ -280,8 +286,8 @@ def kills(pid):
 """
 ASKS = """
 import os, socket, sys
-from atos.servers.code_runner.inside import split
-from atos.servers.code_runner.inside.job import Job
+from atos_servers.code_runner.sandbox import split
+from atos_servers.code_runner.sandbox.job import Job
 
 channel, _ = socket.socketpair()
 code = split.start(Job("pytest", "seccomp", sys.argv[1], sys.argv[1]), channel)

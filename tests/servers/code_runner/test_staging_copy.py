@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from atos.scheduler.errors import BadRequestError, WorkspaceError
-from atos.servers.code_runner import staging
-from atos.servers.code_runner.selection import relative_path, targets
+from atos_protocol.errors import BadRequestError, WorkspaceError
+from atos_servers.code_runner import staging
+from atos_servers.code_runner.selection import relative_path, targets
 
 
 @pytest.fixture

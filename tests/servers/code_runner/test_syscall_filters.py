@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from atos.servers.code_runner.inside import seccomp
-from atos.servers.code_runner.inside.syscalls import AUDIT_ARCH, TABLES
+from atos_servers.code_runner.sandbox import seccomp
+from atos_servers.code_runner.sandbox.syscalls import AUDIT_ARCH, TABLES
 
 KILL, ALLOW = "kill", "allow"
 ALONE = seccomp.Surroundings(own_network=False, own_processes=False, landlock=7, own_user=False)

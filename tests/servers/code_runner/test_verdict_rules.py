@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos.servers.code_runner.canaries import Canaries
-from atos.servers.code_runner.stream import Stream
-from atos.servers.code_runner.verdict import DIGEST_LINES, Evidence, State, judge
+from atos_servers.code_runner.canaries import Canaries
+from atos_servers.code_runner.stream import Stream
+from atos_servers.code_runner.verdict import DIGEST_LINES, Evidence, State, judge
 
 CANARIES = Canaries("test_c.py", "", {"test_c.py::p": "passed", "test_c.py::f": "failed"})
 

@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from atos.servers.filesystem.resolution import BACKENDS
-from atos.servers.filesystem.root import ConfinedRoot
+from atos_servers.filesystem.resolution import BACKENDS
+from atos_servers.filesystem.root import ConfinedRoot
 from doubles.attack_ground import AttackGround, allow_all
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from atos.scheduler.errors import AtosError, NotFoundError
-from atos.servers.filesystem.faults import (
+from atos_protocol.errors import AtosError, NotFoundError
+from atos_servers.filesystem.faults import (
     ChangedError,
     ExistsError,
     FailedError,
@@ -20,9 +20,9 @@ from atos.servers.filesystem.faults import (
     OutsideError,
     TooBigError,
 )
-from atos.servers.filesystem.names import Parts
-from atos.servers.filesystem.resolution import BACKENDS
-from atos.servers.filesystem.root import MAX_BYTES, ConfinedRoot, pinned
+from atos_servers.filesystem.names import Parts
+from atos_servers.filesystem.resolution import BACKENDS
+from atos_servers.filesystem.root import MAX_BYTES, ConfinedRoot, pinned
 from doubles.attack_ground import SECRET, AttackGround, allow_all
 
 REFUSED = (OutsideError, NotAFileError, NotFoundError, ExistsError)

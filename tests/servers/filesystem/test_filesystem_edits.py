@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos.scheduler.errors import BadRequestError
-from atos.servers.filesystem.edits import Edit, apply, nearest_lines, unified_diff
-from atos.servers.filesystem.faults import NoMatchError, NotTextError, NotUniqueError
+from atos_protocol.errors import BadRequestError
+from atos_servers.filesystem.edits import Edit, apply, nearest_lines, unified_diff
+from atos_servers.filesystem.faults import NoMatchError, NotTextError, NotUniqueError
 
 CODE = b"def f():\n    return 1\n\n\ndef g():\n    return 1\n"
 

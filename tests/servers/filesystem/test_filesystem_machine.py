@@ -11,10 +11,10 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from atos.scheduler.errors import AtosError
-from atos.servers.filesystem.names import locate
-from atos.servers.filesystem.resolution import BACKENDS
-from atos.servers.filesystem.root import ConfinedRoot
+from atos_protocol.errors import AtosError
+from atos_servers.filesystem.names import locate
+from atos_servers.filesystem.resolution import BACKENDS
+from atos_servers.filesystem.root import ConfinedRoot
 from doubles.attack_ground import SECRET, AttackGround, allow_all
 
 paths = st.one_of(

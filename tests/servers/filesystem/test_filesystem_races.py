@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from atos.scheduler.errors import AtosError
-from atos.servers.filesystem.faults import DiskFullError
-from atos.servers.filesystem.root import ConfinedRoot
+from atos_protocol.errors import AtosError
+from atos_servers.filesystem.faults import DiskFullError
+from atos_servers.filesystem.root import ConfinedRoot
 from doubles.attack_ground import SECRET, AttackGround, allow_all
 
 ROUNDS = 1_500
@@ -78,7 +78,7 @@ def test_links_swapped_in_while_paths_are_opened_lead_nowhere(
 
 WRITER = """
 import sys, pathlib
-from atos.servers.filesystem.root import ConfinedRoot
+from atos_servers.filesystem.root import ConfinedRoot
 root = ConfinedRoot(pathlib.Path(sys.argv[1]), lambda parts: None)
 print("ready", flush=True)
 while True:
@@ -137,8 +137,8 @@ def test_a_full_disk_leaves_the_old_content_and_no_rest(
 
 REAL_DISK = """
 import pathlib, sys
-from atos.servers.filesystem.faults import DiskFullError
-from atos.servers.filesystem.root import ConfinedRoot
+from atos_servers.filesystem.faults import DiskFullError
+from atos_servers.filesystem.root import ConfinedRoot
 root = ConfinedRoot(pathlib.Path(sys.argv[1]), lambda parts: None)
 root.write(("file",), b"old")
 try:

@@ -11,11 +11,11 @@ from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 
-from atos.scheduler.settings import load_settings
-from atos.servers.boundary import ToolBoundary
-from atos.servers.connection import connection_roots
-from atos.servers.filesystem.server import build
-from atos.servers.services import Services
+from atos_protocol.settings import load_settings
+from atos_servers.filesystem.server import build
+from atos_servers.host.connection import connection_roots
+from atos_servers.host.services import Services
+from atos_servers.host.tool_middleware import ToolBoundary
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
@@ -263,9 +263,9 @@ async def test_without_named_directories_the_workspaces_folder_stands(atos_home:
 async def test_a_folder_of_very_many_files_is_cut_and_says_so(
     client: Client[Any], workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atos.servers.filesystem.root.MAX_ENTRIES", 2)
-    monkeypatch.setattr("atos.servers.filesystem.walking.MAX_TREE", 1)
-    monkeypatch.setattr("atos.servers.filesystem.walking.MAX_FOUND", 1)
+    monkeypatch.setattr("atos_servers.filesystem.root.MAX_ENTRIES", 2)
+    monkeypatch.setattr("atos_servers.filesystem.walking.MAX_TREE", 1)
+    monkeypatch.setattr("atos_servers.filesystem.walking.MAX_FOUND", 1)
     assert "[cut after 2 entries" in await call(client, "list_directory", path=".")
     assert "[cut:" in await call(client, "directory_tree", path=".")
     assert "[cut:" in await call(client, "search_files", path=".", pattern="**")

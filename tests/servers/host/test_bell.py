@@ -3,7 +3,7 @@
 import anyio
 from anyio.lowlevel import checkpoint
 
-from atos.servers.bell import REMEMBERED, EventBell
+from atos_servers.host.event_notifier import REMEMBERED, EventBell
 
 
 async def test_a_waiter_is_woken_by_a_later_event_of_its_goal() -> None:

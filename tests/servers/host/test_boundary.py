@@ -10,10 +10,10 @@ from fastmcp.exceptions import ToolError
 from mcp import MCPError
 from pydantic import Field
 
-from atos.scheduler.errors import ConflictError
-from atos.servers.boundary import ToolBoundary
-from atos.servers.connection import Connection, connected
-from atos.servers.suite import quiet_fastmcp
+from atos_protocol.errors import ConflictError
+from atos_servers.host.connection import Connection, connected
+from atos_servers.host.suite import quiet_fastmcp
+from atos_servers.host.tool_middleware import ToolBoundary
 
 
 def make_server(seconds: float = 5) -> FastMCP:

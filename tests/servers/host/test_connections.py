@@ -14,22 +14,22 @@ from fastmcp import Client, FastMCP
 from fastmcp.client.transports import FastMCPTransport
 from mcp.server.lowlevel import Server
 
-from atos.clients.transport import SocketTransport
-from atos.scheduler.errors import NotFoundError
-from atos.servers.bell import EventBell
-from atos.servers.bridge import LineStream, low_level
-from atos.servers.connection import client, roots
-from atos.servers.connections import Connections
-from atos.servers.control import HostControl
-from atos.servers.lines import MAX_LINE_BYTES
-from atos.servers.manifest import describe
-from atos.servers.opening import NAMES
-from atos.servers.presence import Presence
-from atos.servers.services import BusyChecks
-from atos.servers.suite import Suite, running
-from atos.servers.supervisor import WorkerSupervisor
-from atos.servers.web import HttpStatus
-from atos.servers.worker_process import WorkerProcess
+from atos.transport import SocketTransport
+from atos_protocol.errors import NotFoundError
+from atos_protocol.framing import MAX_LINE_BYTES
+from atos_servers.host.connection import client, roots
+from atos_servers.host.connections import Connections
+from atos_servers.host.control import HostControl
+from atos_servers.host.event_notifier import EventBell
+from atos_servers.host.goal_worker_process import WorkerProcess
+from atos_servers.host.http_server import HttpStatus
+from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.manifest import describe
+from atos_servers.host.mcp_session import LineStream, low_level
+from atos_servers.host.opening import NAMES
+from atos_servers.host.services import BusyChecks
+from atos_servers.host.suite import Suite, running
+from atos_servers.host.worker_supervisor import WorkerSupervisor
 
 HELLO = {
     "protocolVersion": "2025-11-25",

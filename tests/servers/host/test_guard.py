@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from atos.scheduler.errors import BadConfigError
-from atos.servers.guard import MAX_BODY_BYTES, Guard, Message, Receive, Send, read_token
+from atos_protocol.errors import BadConfigError
+from atos_servers.host.http_guard import MAX_BODY_BYTES, Guard, Message, Receive, Send, read_token
 
 TOKEN = "a-token-that-is-long-enough-to-be-one"
 HOST = ("host", "127.0.0.1:8756")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from atos.scheduler.ensure import connect, is_alive, is_up
-from atos.scheduler.errors import UnreachableError
+from atos_protocol.daemons import connect, is_alive, is_up
+from atos_protocol.errors import UnreachableError
 from doubles.host_process import HostProcess, host_process, wait_gone
 
 pytestmark = pytest.mark.timeout(60)
@@ -48,7 +48,10 @@ def test_whoever_asks_gets_the_same_host(host: HostProcess) -> None:
 def test_a_second_host_is_refused_in_one_line(host: HostProcess) -> None:
     host.ensure()
     done = subprocess.run(
-        [sys.executable, "-m", "atos.servers.host"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "atos_servers.host.main"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert done.stderr == (

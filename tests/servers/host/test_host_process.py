@@ -20,12 +20,12 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from atos.servers.opening import NAMES
+from atos_servers.host.opening import NAMES
 from doubles.host_process import HostProcess, host_process
 
 pytestmark = pytest.mark.timeout(60)
 
-SHIM = Path(__file__).parents[3] / "servers" / "atos" / "servers" / "shim.py"
+SHIM = Path(__file__).parents[3] / "servers" / "atos_servers" / "shim" / "main.py"
 TRANSPORTS = ("stdio", "sse", "mcp")
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {

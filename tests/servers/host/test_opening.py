@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.scheduler.errors import AtosError, BadRequestError, NotFoundError
-from atos.servers.connection import Connection
-from atos.servers.opening import MAX_ROOTS, NAMES, Opening, parse_opening, refusal
+from atos_protocol.errors import AtosError, BadRequestError, NotFoundError
+from atos_servers.host.connection import Connection
+from atos_servers.host.opening import MAX_ROOTS, NAMES, Opening, parse_opening, refusal
 
 GOOD: dict[str, Any] = {"atos": 1, "server": "vram", "roots": ["/tmp"], "client": "python"}
 

@@ -2,8 +2,8 @@
 
 import anyio
 
-from atos.servers.presence import Presence
-from atos.servers.services import BusyChecks
+from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.services import BusyChecks
 
 
 async def test_an_empty_host_ends_after_the_time() -> None:

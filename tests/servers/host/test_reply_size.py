@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.types import ImageContent, TextContent
 
-from atos.servers.reply_size import cut_text, fit, shrink
+from atos_servers.host.reply_limit import cut_text, fit, shrink
 
 LEAF = st.booleans() | st.integers(-99, 99) | st.text('aé"', max_size=300)
 TREE = st.lists(LEAF, max_size=9) | st.dictionaries(st.sampled_from("abc"), LEAF) | LEAF

@@ -12,10 +12,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.scheduler.settings import load_settings
-from atos.servers.bell import EventBell
-from atos.servers.supervisor import WorkerSupervisor
-from atos.servers.worker_process import WorkerProcess, spawn_worker
+from atos_protocol.settings import load_settings
+from atos_servers.host.event_notifier import EventBell
+from atos_servers.host.goal_worker_process import WorkerProcess, spawn_worker
+from atos_servers.host.worker_supervisor import WorkerSupervisor
 from doubles.eventually import eventually
 
 SMALL_WORKER = Path(__file__).parents[2] / "doubles" / "small_worker.py"

@@ -14,14 +14,14 @@ from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 from mcp.types import TextResourceContents
 
-from atos.orchestrator.execution import goals as goals_module
-from atos.orchestrator.execution.database import open_database
-from atos.orchestrator.execution.dbos_client import DbosClient
-from atos.orchestrator.execution.event_store import EventStore
-from atos.scheduler.settings import load_settings
-from atos.servers.boundary import ToolBoundary
-from atos.servers.orchestrate.server import build
-from atos.servers.services import Services
+from atos_orchestrator.execution import goals as goals_module
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.dbos_client import DbosClient
+from atos_orchestrator.execution.event_store import EventStore
+from atos_protocol.settings import load_settings
+from atos_servers.host.services import Services
+from atos_servers.host.tool_middleware import ToolBoundary
+from atos_servers.orchestrate.server import build
 from doubles.pool_scheduler import GENERAL, MINI, NOTHING, PoolScheduler
 
 pytestmark = pytest.mark.usefixtures("atos_home")

@@ -2,15 +2,15 @@
 
 import json
 
-from atos.servers.manifest import PATH, digest, generate
-from atos.servers.opening import NAMES
+from atos_servers.host.manifest import PATH, digest, generate
+from atos_servers.host.opening import NAMES
 
 PICTURES = {"read_media_file"}
 """Tools that return a picture or a sound, which no schema describes."""
 
 
 async def test_the_manifest_is_what_the_servers_answer() -> None:
-    """If this fails, a tool has changed: run `python -m atos.servers.manifest`."""
+    """If this fails, a tool has changed: run `python -m atos_servers.host.manifest`."""
     assert json.loads(PATH.read_text(encoding="utf-8")) == await generate()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.servers.relay import Relay
+from atos_servers.shim.relay import Relay
 
 ANSWERS: dict[str, Any] = {
     "handshake": {

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from atos.servers.manifest import PATH as MANIFEST
-from atos.servers.opening import NAMES
+from atos_servers.host.manifest import PATH as MANIFEST
+from atos_servers.host.opening import NAMES
 from doubles.host_process import HostProcess, host_process, wait_gone
 from doubles.shim_process import HELLO, META, SHIM, ShimProcess
 
@@ -78,7 +78,7 @@ def test_it_imports_next_to_nothing(tmp_path: Path) -> None:
         command, input=json.dumps(hello), capture_output=True, text=True, check=True, cwd=tmp_path
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert {"json", "select", "atos.servers.relay"} <= imported
+    assert {"json", "select", "atos_servers.shim.relay"} <= imported
     costly = {"socket", "typing", "pathlib", "subprocess", "argparse", "dataclasses", "contextlib"}
     assert imported & costly == set()
 

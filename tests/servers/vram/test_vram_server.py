@@ -10,10 +10,10 @@ from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 
-from atos.scheduler.errors import LoadFailedError
-from atos.servers.services import Services
-from atos.servers.suite import build_suite
-from atos.servers.vram import server as vram
+from atos_protocol.errors import LoadFailedError
+from atos_servers.host.services import Services
+from atos_servers.host.suite import build_suite
+from atos_servers.vram import server as vram
 from doubles.running_scheduler import GIB, Running, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos.scheduler.errors import BadConfigError
-from atos.servers.workflow.configuration import EXAMPLE, Secret, Workflow, parse, read
+from atos_protocol.errors import BadConfigError
+from atos_servers.workflow.configuration import EXAMPLE, Secret, Workflow, parse, read
 
 PATH = Path("/home/ada/.atos/workflows.yaml")
 FULL = """\

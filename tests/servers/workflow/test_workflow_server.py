@@ -11,10 +11,10 @@ from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 
-from atos.scheduler.settings import load_settings
-from atos.servers.boundary import ToolBoundary
-from atos.servers.services import Services
-from atos.servers.workflow.server import build
+from atos_protocol.settings import load_settings
+from atos_servers.host.services import Services
+from atos_servers.host.tool_middleware import ToolBoundary
+from atos_servers.workflow.server import build
 from doubles.webhook import webhook_server
 
 

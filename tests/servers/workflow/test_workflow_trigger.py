@@ -13,15 +13,15 @@ from typing import Any
 import anyio
 import pytest
 
-from atos.scheduler.errors import (
+from atos_protocol.errors import (
     BadConfigError,
     BadRequestError,
     DeadlineError,
     UnreachableError,
 )
-from atos.servers.workflow.configuration import Secret, Workflow
-from atos.servers.workflow.reply import BODY_LIMIT
-from atos.servers.workflow.trigger import READ_LIMIT, Answer, trigger
+from atos_servers.workflow.configuration import Secret, Workflow
+from atos_servers.workflow.reply import BODY_LIMIT
+from atos_servers.workflow.trigger import READ_LIMIT, Answer, trigger
 from doubles.webhook import Handler, Webhook, webhook_server
 
 

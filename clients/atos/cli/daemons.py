@@ -1,0 +1,117 @@
+"""The commands about the daemons: up, down, status, mcp-config."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from typing import Any
+
+from atos.cli.formatting import bytes_text, goal_report, goals_table
+from atos.cli.host_connection import LineClient, scheduler_status
+from atos_protocol.daemons import ensure, is_up, stop
+from atos_protocol.errors import UnreachableError
+from atos_protocol.settings import Settings
+
+SERVERS = ("orchestrate", "filesystem", "code_runner", "workflow", "vram")
+
+
+def up(arguments: Namespace, settings: Settings) -> int:
+    """Start the scheduler and the server host, or find them running."""
+    ensure("scheduler", settings)
+    ensure("servers", settings)
+    host = LineClient(settings, "host").ask("status")
+    if arguments.json:
+        print(json.dumps(host))
+        return 0
+    print(f"up: server host pid {host['pid']}, home {settings.home}")
+    print("\n".join(http_lines(host["http"], settings)))
+    return 0
+
+
+def down(arguments: Namespace, settings: Settings) -> int:
+    """End the daemons; goals that run go on when the host is started again."""
+    ended = [role for role in ("servers", "scheduler") if stop(role, settings)]
+    if arguments.json:
+        print(json.dumps({"ended": ended}))
+    else:
+        print(f"ended: {', '.join(ended)}" if ended else "nothing was running")
+    return 0
+
+
+def status(arguments: Namespace, settings: Settings) -> int:
+    """Show the daemons, the budget and the goals; with a goal, that goal. Starts nothing."""
+    if arguments.goal:
+        view = LineClient(settings, "orchestrate").call("get_goal", {"goal_id": arguments.goal})
+        print(json.dumps(view) if arguments.json else "\n".join(goal_report(view)).strip())
+        return 0
+    seen = gather(settings)
+    print(json.dumps(seen) if arguments.json else "\n".join(status_lines(seen, settings)))
+    return 0
+
+
+def gather(settings: Settings) -> dict[str, Any]:
+    """Ask whoever runs; a daemon that is down is null."""
+    seen: dict[str, Any] = {"home": str(settings.home), "host": None, "scheduler": None}
+    seen["goals"] = []
+    try:
+        seen["host"] = LineClient(settings, "host", start=False).ask("status")
+        goals = LineClient(settings, "orchestrate", start=False)
+        seen["goals"] = goals.call("list_goals", {"limit": 5})["goals"]
+    except UnreachableError:
+        pass
+    if is_up("scheduler", settings):
+        seen["scheduler"] = scheduler_status(settings)
+    return seen
+
+
+def status_lines(seen: dict[str, Any], settings: Settings) -> list[str]:
+    """Render what `gather` saw."""
+    host, scheduler = seen["host"], seen["scheduler"]
+    lines = [f"home       {seen['home']}"]
+    if host:
+        worker: dict[str, str] = host.get("worker") or {}
+        lines.append(f"servers    up, pid {host['pid']}; worker {worker.get('state')}")
+        lines += http_lines(host["http"], settings)
+    else:
+        lines.append("servers    down (atos-client up starts them; so does every command)")
+    lines += scheduler_lines(scheduler) if scheduler else ["scheduler  down"]
+    return [*lines, "goals", *goals_table(seen["goals"])] if host else lines
+
+
+def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:
+    """Render budget and residents."""
+    lines = [f"scheduler  up, pid {scheduler['pid']}"]
+    for device in scheduler.get("devices", []):
+        committed, budget = bytes_text(device["committed"]), bytes_text(device["budget"])
+        lines.append(f"  {device['kind']:9}{device['name']}: {committed} of {budget} committed")
+    lines += [
+        f"  model    {r['model']} ({r['engine']}): {r['state']}, {bytes_text(r['bytes'])}"
+        for r in scheduler.get("residencies", [])
+    ]
+    return lines
+
+
+def http_lines(http: dict[str, Any], settings: Settings) -> list[str]:
+    """Say where HTTP clients connect, or why they can't."""
+    if http.get("url"):
+        return [f"http       {http['url']} (token in {settings.token_file})"]
+    error = http.get("error")
+    reason = f"{error['message']} {error['next']}" if isinstance(error, dict) else error
+    return [f"http       off: {reason}"]
+
+
+def mcp_config(arguments: Namespace, settings: Settings) -> int:
+    """Print what Claude Desktop and other hosts want in their configuration file."""
+    from atos.cli.places import shim_command
+
+    chosen = arguments.server or SERVERS
+    entries: dict[str, Any] = {}
+    for name in chosen:
+        folders = [str(settings.workspaces)] if name in {"filesystem", "code_runner"} else []
+        entries[f"atos-{name.replace('_', '-')}"] = {
+            "command": sys.executable,
+            "args": [*shim_command(), name, *folders],
+        }
+    print(json.dumps({"mcpServers": entries}, indent=2))
+    return 0

@@ -1,0 +1,139 @@
+"""`atos-client doctor`: what is there, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from atos.cli.formatting import bytes_text
+from atos.cli.host_connection import LineClient, scheduler_status
+from atos_protocol.daemons import ensure
+from atos_protocol.errors import AtosError
+from atos_protocol.settings import Settings
+
+LOW_DISK = 2 << 30
+"""Bytes below which a goal, let alone a model, may run out of room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    state: Literal["ok", "missing", "broken"]
+    what: str
+    detail: str
+    todo: str = ""
+
+
+def doctor(arguments: Namespace, settings: Settings) -> int:
+    """Examine everything; the exit code is 1 if something that a goal needs is broken."""
+    findings = list(examine(settings))
+    if arguments.json:
+        print(json.dumps([asdict(f) for f in findings]))
+    else:
+        for finding in findings:
+            mark = {"ok": "✓", "missing": "·", "broken": "✗"}[finding.state]
+            print(f"{mark} {finding.what:12}{finding.detail}")
+            if finding.todo:
+                print(f"  {'':12}→ {finding.todo}")
+    return 1 if any(f.state == "broken" for f in findings) else 0
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at the system first, then at what the daemons report."""
+    yield system()
+    yield git()
+    yield disk(settings)
+    for role in ("scheduler", "servers"):
+        try:
+            ensure(role, settings)
+        except AtosError as error:
+            yield Finding("broken", role, error.message, error.next_step)
+            return
+    checks: list[Callable[[Settings], Iterator[Finding]]] = [daemons, sandbox, models]
+    for check in checks:
+        try:
+            yield from check(settings)
+        except AtosError as error:
+            yield Finding("broken", check.__name__, error.message, error.next_step)
+
+
+def system() -> Finding:
+    """Name the system and the interpreter."""
+    detail = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    if sys.platform == "linux":
+        return Finding("ok", "system", f"{detail} ({sys.executable})")
+    return Finding("missing", "system", detail, "Only Linux is tested; on Windows use WSL2.")
+
+
+def git() -> Finding:
+    """Ask git for its version; every goal is a repository."""
+    if (path := shutil.which("git")) is None:
+        return Finding("broken", "git", "not found", "Install it: sudo apt-get install git")
+    done = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, check=False, timeout=10
+    )
+    return Finding("ok", "git", done.stdout.strip() or path)
+
+
+def disk(settings: Settings) -> Finding:
+    """Look at the room left below the home."""
+    place = settings.home if settings.home.exists() else settings.home.parent
+    free = shutil.disk_usage(place).free
+    detail = f"{bytes_text(free)} free for {settings.home}"
+    if free < LOW_DISK:
+        return Finding("missing", "disk", detail, "Free some room, or set ATOS_HOME elsewhere.")
+    return Finding("ok", "disk", detail)
+
+
+def daemons(settings: Settings) -> Iterator[Finding]:
+    """Report the host's parts."""
+    host = LineClient(settings, "host").ask("status")
+    worker: dict[str, str] = host.get("worker") or {}
+    state = "ok" if worker.get("state") in {"starting", "up"} else "missing"
+    detail = f"host pid {host['pid']}, worker {worker.get('state')}"
+    yield Finding(state, "daemons", detail)
+    if url := host["http"].get("url"):
+        yield Finding("ok", "http", url)
+    else:
+        error: dict[str, str] = host["http"].get("error") or {}
+        yield Finding("missing", "http", error.get("message", "off"), error.get("next", ""))
+
+
+def sandbox(settings: Settings) -> Iterator[Finding]:
+    """Report the rung on which generated code runs, and how to reach a higher one."""
+    rung = LineClient(settings, "code_runner").call("sandbox_status", {})
+    detail = f"{rung['rung']}: {rung['says']} (uid {rung['uid']}, {rung['interpreter']})"
+    state = "broken" if rung["rung"] in {"", "none"} else "ok"
+    yield Finding(state, "sandbox", detail, " ".join(rung.get("raise_it", [])))
+
+
+def models(settings: Settings) -> Iterator[Finding]:
+    """Report devices, engines and which pools have a model."""
+    status = scheduler_status(settings)
+    for device in status["devices"]:
+        detail = f"{device['name']}: {bytes_text(device['budget'])} for models"
+        yield Finding("ok", device["kind"], detail)
+    for engine in status["engines"]:
+        detail = f"{engine['models']} model(s)" if engine["ok"] else engine["reason"]
+        yield Finding("ok" if engine["ok"] else "missing", engine["name"], detail)
+    general = [p for p in status["pools"] if p["name"] != "mini"]
+    if any(p["members"] for p in general):
+        for pool in general:
+            detail = ", ".join(pool["members"]) or "none"
+            yield Finding("ok" if pool["members"] else "missing", pool["name"], detail)
+        return
+    yield Finding(
+        "missing",
+        "models",
+        "only atos-mini, a demonstration model with a small catalogue",
+        "Install Ollama and run `ollama pull qwen2.5:3b`, or set ATOS_GGUF=/path/to/model.gguf,"
+        " or ATOS_OPENAI_URL=http://...",
+    )

@@ -1,0 +1,120 @@
+"""The commands about goals: build, watch, cancel, debug."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from atos.cli.formatting import EXIT_CODES, TERMINAL, clean, event_line, result_object
+from atos.cli.host_connection import LineClient
+from atos.cli.progress import Progress, progress
+from atos_protocol.daemons import is_up
+from atos_protocol.errors import NotFoundError, UnreachableError
+from atos_protocol.settings import Settings
+
+CANCELLED = 130
+LOST_SECONDS = 60.0
+"""How long a watcher keeps looking for a host that went away before it gives up."""
+
+
+def build(arguments: Namespace, settings: Settings) -> int:
+    """Start a goal and follow it to its end, or leave it running with `--detach`."""
+    if not is_up("servers", settings) and not arguments.json:
+        print("starting ATOS ...", file=sys.stderr, flush=True)
+    orchestrate = LineClient(settings, "orchestrate")
+    request: dict[str, Any] = {"goal": arguments.goal}
+    if arguments.into:
+        request["into"] = str(Path(arguments.into).expanduser().absolute())
+    view = orchestrate.call("start_goal", request, resend=False)
+    if arguments.detach:
+        if arguments.json:
+            print(json.dumps(result_object(view)))
+        else:
+            print(f"started {view['id']}\nfollow it: atos-client watch {view['id']}")
+        return 0
+    try:
+        return follow(orchestrate, view["id"], progress(as_json=arguments.json))
+    except KeyboardInterrupt:
+        print("\ncancelling ...", file=sys.stderr)
+        orchestrate.close()
+        orchestrate.call("cancel_goal", {"goal_id": view["id"]})
+        return CANCELLED
+
+
+def follow(orchestrate: LineClient, goal_id: str, show: Progress) -> int:
+    """Show a goal's events until it ends; return the exit code of its state.
+
+    The goal runs in the daemons, so a host that is killed and started anew is only a pause.
+    """
+    seq, lost_since = 0, 0.0
+    while True:
+        request = {"goal_id": goal_id, "after_seq": seq, "timeout_s": show.refresh}
+        try:
+            answer = orchestrate.call("wait_goal", request)
+        except UnreachableError:
+            lost_since = lost_since or time.monotonic()
+            if time.monotonic() - lost_since > LOST_SECONDS:
+                raise
+            time.sleep(0.1)
+            continue
+        lost_since, seq, view = 0.0, answer["seq"], answer["goal"]
+        show.update(view, answer["events"])
+        if view["state"] in TERMINAL and not answer["events"]:
+            show.finish(view)
+            return EXIT_CODES[view["state"]]
+
+
+def watch(arguments: Namespace, settings: Settings) -> int:
+    """Follow a goal that runs already; Ctrl-C stops watching, not the goal."""
+    orchestrate = LineClient(settings, "orchestrate")
+    goal_id = arguments.goal or latest(orchestrate)
+    try:
+        return follow(orchestrate, goal_id, progress(as_json=arguments.json))
+    except KeyboardInterrupt:
+        print(f"\n{goal_id} goes on; cancel it with: atos-client cancel {goal_id}", file=sys.stderr)
+        return 0
+
+
+def cancel(arguments: Namespace, settings: Settings) -> int:
+    """Cancel a goal and everything that works for it."""
+    orchestrate = LineClient(settings, "orchestrate")
+    goal_id = arguments.goal or latest(orchestrate)
+    view = orchestrate.call("cancel_goal", {"goal_id": goal_id})
+    print(json.dumps(result_object(view)) if arguments.json else f"{goal_id}: {view['state']}")
+    return 0
+
+
+def debug(arguments: Namespace, settings: Settings) -> int:
+    """Show everything that happened to one task: its rounds, verdicts and what was said."""
+    orchestrate = LineClient(settings, "orchestrate")
+    goal_id, _, task_id = arguments.task.rpartition("/")
+    request = {"goal_id": goal_id or latest(orchestrate), "task_id": task_id}
+    task = orchestrate.call("get_task", request)
+    if arguments.json:
+        print(json.dumps(task))
+        return 0
+    print(f"{request['goal_id']}/{task['id']}  {clean(task['title'])}")
+    print(f"state {task['state']}, {task.get('complexity')}, {task.get('rounds')} repair(s)")
+    for event in task.get("events", []):
+        print(event_line(event))
+    if digest := task.get("digest"):
+        print("\nlast failure:")
+        print("\n".join(clean(line, 500) for line in str(digest).splitlines()))
+    return 0
+
+
+def latest(orchestrate: LineClient) -> str:
+    """Return the newest goal.
+
+    Raises:
+        NotFoundError: there is no goal yet.
+    """
+    goals = orchestrate.call("list_goals", {"limit": 1})["goals"]
+    if not goals:
+        message = "there is no goal yet"
+        raise NotFoundError(message, next_step='Start one: atos-client build "..."')
+    return goals[0]["id"]

@@ -1,0 +1,143 @@
+"""A synchronous MCP client over the host's socket, standard library only.
+
+Each call is one self-contained request of the protocol's stateless era (2026-07-28), so there is no
+handshake to wait for and a lost connection costs one reconnect.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from atos_protocol.daemons import connect, ensure
+from atos_protocol.errors import DeadlineError, UnreachableError, from_text, from_wire
+from atos_protocol.settings import Settings
+
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "atos-client", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+CALL_SECONDS = 60.0
+"""No ATOS tool takes longer than 45 s."""
+
+
+class LineClient:
+    """Calls the tools of one server, or the host itself under the name `host`."""
+
+    def __init__(self, settings: Settings, server: str, *, start: bool = True) -> None:
+        """Remember where to call; `start` tells whether a missing host may be started."""
+        self._settings = settings
+        self._server = server
+        self._start = start
+        self._socket: socket.socket | None = None
+        self._buffer = b""
+        self._id = 0
+
+    def call(self, tool: str, arguments: Mapping[str, Any], *, resend: bool = True) -> Any:
+        """Call a tool; return its structured result.
+
+        Raises:
+            UnreachableError: the host is down and may not be started, or was lost meanwhile.
+            AtosError: the tool failed.
+        """
+        self._id += 1
+        params = {"name": tool, "arguments": dict(arguments), "_meta": META}
+        request = {"jsonrpc": "2.0", "id": self._id, "method": "tools/call", "params": params}
+        answer = self._exchange(request, resend=resend)
+        if "error" in answer:
+            raise from_wire({"code": "internal", "message": str(answer["error"].get("message"))})
+        result = answer["result"]
+        if result.get("isError"):
+            raise from_text(" ".join(c.get("text", "") for c in result["content"]))
+        return result.get("structuredContent", {})
+
+    def ask(self, op: str) -> dict[str, Any]:
+        """Ask the host itself, for instance for its `status`."""
+        return self._exchange({"op": op}, resend=True)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self._buffer = None, b""
+
+    def _exchange(self, request: dict[str, Any], *, resend: bool) -> dict[str, Any]:
+        try:
+            return self._once(request)
+        except UnreachableError:
+            self.close()
+            if not resend:
+                raise
+            return self._once(request)
+
+    def _once(self, request: dict[str, Any]) -> dict[str, Any]:
+        connection = self._connected()
+        try:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            while True:
+                answer = json.loads(self._read_line(connection))
+                if "atos" in answer and "error" in answer:
+                    raise from_wire(answer["error"])
+                if answer.get("id") == request.get("id"):  # skip notifications, such as progress
+                    return answer
+        except TimeoutError as error:
+            self.close()
+            message = f"the {self._server} server did not answer within {CALL_SECONDS:.0f} s"
+            raise DeadlineError(message, next_step=f"See {self._settings.logs}.") from error
+        except (OSError, ValueError) as error:
+            message = f"the connection to the {self._server} server was lost: {error}"
+            raise UnreachableError(message, next_step="Try again.") from error
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            if self._start:
+                ensure("servers", self._settings)
+            self._socket = connect("servers", self._settings)
+            self._socket.settimeout(CALL_SECONDS)
+            roots: list[str] = [str(self._settings.workspaces)]
+            opening = {"atos": 1, "server": self._server, "roots": roots, "client": "cli"}
+            self._socket.sendall(json.dumps(opening).encode() + b"\n")
+        return self._socket
+
+    def _read_line(self, connection: socket.socket) -> bytes:
+        while b"\n" not in self._buffer:
+            piece = connection.recv(1 << 16)
+            if not piece:
+                raise ConnectionResetError("it was closed")  # noqa: EM101 - reworded by the caller
+            self._buffer += piece
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+
+def scheduler_status(settings: Settings) -> dict[str, Any]:
+    """Return the scheduler's status as JSON.
+
+    Raises:
+        UnreachableError: the scheduler is down.
+    """
+    return http_get(connect("scheduler", settings), "/atos/v1/status")
+
+
+def http_get(connection: socket.socket, path: str) -> dict[str, Any]:
+    """Fetch JSON over an open Unix socket, in one HTTP/1.1 exchange."""
+    import http.client
+
+    http_connection = http.client.HTTPConnection("atos")
+    http_connection.sock = connection
+    try:
+        http_connection.request("GET", path, headers={"connection": "close"})
+        return json.loads(http_connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        message = f"the scheduler gave no usable answer: {error}"
+        raise UnreachableError(message, next_step="See logs/scheduler.log.") from error
+    finally:
+        http_connection.close()
+
+
+def log_of(settings: Settings, role: str) -> Path:
+    """Return the log file of a daemon."""
+    return settings.logs / f"{role}.log"

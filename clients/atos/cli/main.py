@@ -1,0 +1,108 @@
+"""`atos-client`: the command line. Standard library only, so that it answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from atos_protocol.errors import (
+    AtosError,
+    BadConfigError,
+    BadRequestError,
+    NoModelError,
+    NotFoundError,
+    WorkspaceError,
+)
+from atos_protocol.settings import load_settings
+
+EPILOG = """exit codes:
+  0 done (or started, with --detach)   1 the goal failed         2 wrong usage
+  3 nothing to run it with             4 it needs a person       130 cancelled"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the commands."""
+    plain = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="atos-client",
+        description="Small local models doing real software work.",
+        epilog=EPILOG,
+        formatter_class=plain,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about)
+        made.add_argument("--json", action="store_true", help="machine-readable output")
+        return made
+
+    build = command("build", "Turn a goal into a tested git repository.")
+    build.add_argument("goal", metavar="GOAL", help="what to build, in one sentence")
+    build.add_argument("--into", metavar="DIR", help="a new or empty folder, or a git repository")
+    build.add_argument("--detach", action="store_true", help="start it and return at once")
+    for name, about in (
+        ("status", "Show the daemons and goals, or one goal; starts nothing."),
+        ("watch", "Follow a goal (default: the newest)."),
+        ("cancel", "Cancel a goal (default: the newest)."),
+    ):
+        command(name, about).add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    debug = command("debug", "Show all that happened to one task.")
+    debug.add_argument("task", metavar="TASK", help="GOAL/T1, or T1 of the newest goal")
+    command("doctor", "Say what is there, what is missing, and what to do about it.")
+    command("up", "Start the daemons.")
+    command("down", "End the daemons; running goals go on when they are started again.")
+    config = command("mcp-config", "Print the entry for Claude Desktop and other MCP hosts.")
+    config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
+    return top
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out one command; its module is imported only now."""
+    settings = load_settings()
+    match arguments.command:
+        case "build" | "watch" | "cancel" | "debug":
+            from atos.cli import goals
+
+            return getattr(goals, arguments.command)(arguments, settings)
+        case "doctor":
+            from atos.cli.doctor import doctor
+
+            return doctor(arguments, settings)
+        case _:
+            from atos.cli import daemons
+
+            return getattr(daemons, arguments.command.replace("-", "_"))(arguments, settings)
+
+
+def exit_code(error: AtosError) -> int:
+    """Return the exit code that tells a script whose fault an error is."""
+    if isinstance(error, NoModelError):
+        return 3
+    usage = (BadRequestError, BadConfigError, WorkspaceError, NotFoundError)
+    return 2 if isinstance(error, usage) else 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `atos-client`; every error is one clear sentence with the next step."""
+    arguments = parser().parse_args(argv)
+    try:
+        return run(arguments)
+    except AtosError as error:
+        if arguments.json:
+            print(json.dumps({"error": error.to_wire()}))
+        else:
+            print(f"atos-client: {error.message}", file=sys.stderr)
+            if error.next_step:
+                print(f"  → {error.next_step}", file=sys.stderr)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone, as `| head` does; there is nobody to tell
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Live progress: a small block that is redrawn on a terminal, plain lines when piped, or JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from atos.cli.formatting import event_line, goal_report, result_object, task_table
+
+Json = Mapping[str, Any]
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+class Progress(Protocol):
+    """Where the progress of a goal goes."""
+
+    refresh: float
+    """Seconds between redraws; how long one wait for events may last."""
+
+    def update(self, view: Json, events: Sequence[Json]) -> None:
+        """Show new events and the goal as it stands."""
+        ...
+
+    def finish(self, view: Json) -> None:
+        """Show the outcome."""
+        ...
+
+
+class JsonLines:
+    """One JSON object a line: every event, then the result."""
+
+    refresh = 20.0
+
+    def update(self, view: Json, events: Sequence[Json]) -> None:
+        """Print each event."""
+        for event in events:
+            print(json.dumps(event), flush=True)
+
+    def finish(self, view: Json) -> None:
+        """Print the result object."""
+        print(json.dumps(result_object(view)), flush=True)
+
+
+class PlainLines:
+    """One line an event, for pipes and logs."""
+
+    refresh = 20.0
+
+    def update(self, view: Json, events: Sequence[Json]) -> None:
+        """Print each event."""
+        for event in events:
+            print(event_line(event), flush=True)
+
+    def finish(self, view: Json) -> None:
+        """Print the report."""
+        print("\n".join(goal_report(view)), flush=True)
+
+
+class Live:
+    """A block at the bottom of the terminal, redrawn in place; announcements stay above it."""
+
+    refresh = 0.2
+
+    def __init__(self) -> None:
+        self._drawn = 0
+        self._frame = 0
+        self._last = ""
+
+    def update(self, view: Json, events: Sequence[Json]) -> None:
+        """Redraw the block; what must not be missed is printed above it for good."""
+        self._frame += 1
+        kept = [event_line(e) for e in events if e["kind"] in {"announcement", "warning"}]
+        if events:
+            self._last = event_line(events[-1])
+        spin = SPINNER[self._frame % len(SPINNER)]
+        head = f"{spin} {view['state']} {float(view.get('seconds') or 0):.0f} s"
+        self._draw(kept, [head, *task_table(view.get("tasks", [])), f"  {self._last}"])
+
+    def finish(self, view: Json) -> None:
+        """Replace the block by the report."""
+        self._draw(goal_report(view), [])
+
+    def _draw(self, above: Sequence[str], block: Sequence[str]) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        up = f"\x1b[{self._drawn}F" if self._drawn else ""
+        body = [line[:width] for line in block]
+        text = up + "\x1b[J" + "".join(f"{line}\n" for line in [*above, *body])
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        self._drawn = len(body)
+
+
+def progress(*, as_json: bool) -> Progress:
+    """Choose by what standard output is."""
+    if as_json:
+        return JsonLines()
+    return Live() if sys.stdout.isatty() else PlainLines()

@@ -1,0 +1,146 @@
+"""One supervised client for every MCP server of the host.
+
+A FastMCP client stays broken once its connection is lost, so a lost one is thrown away and the next
+call connects anew, starting the host if need be. A call that was in flight is sent again only where
+the caller says that this is harmless.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.to_thread
+from fastmcp import Client
+from fastmcp.exceptions import ToolError
+from mcp import MCPError
+
+from atos.transport import SocketTransport
+from atos_protocol.daemons import ensure
+from atos_protocol.errors import DeadlineError, UnreachableError, from_text
+from atos_protocol.settings import Settings
+
+CALL_SECONDS = 60.0
+"""No call of an ATOS tool lasts longer than 45 s; past this the connection is taken for dead."""
+
+CLOSE_SECONDS = 2.0
+ATTEMPTS = 3
+
+_Key = tuple[str, tuple[Path, ...]]
+
+
+class ToolClient:
+    """Calls tools by server and name; use as an async context manager."""
+
+    def __init__(self, settings: Settings, *, client: str = "python") -> None:
+        self._settings = settings
+        self._who = client
+        self._open: dict[_Key, Client[SocketTransport]] = {}
+        self._connecting = anyio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for key in list(self._open):
+            await self._drop(key)
+
+    async def call(
+        self,
+        server: str,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        roots: Sequence[Path] = (),
+        resend: bool = True,
+    ) -> dict[str, Any]:
+        """Call a tool and return its structured result.
+
+        Args:
+            server: one of the five servers.
+            tool: the tool's name on that server.
+            arguments: as the tool's input schema says.
+            roots: absolute directories that the server may touch for this caller.
+            resend: call again if the connection is lost while the call is in flight; set it to
+                False for tools that must not run twice.
+
+        Raises:
+            UnreachableError: the host can't be started, or was lost and `resend` is False.
+            AtosError: the tool failed; its class comes from the code in the answer.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                client = await self.client(server, roots=roots)
+            except UnreachableError:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                continue
+            try:
+                with anyio.fail_after(CALL_SECONDS):
+                    result = await client.call_tool(tool, dict(arguments))
+            except ToolError as error:
+                raise from_text(str(error)) from error
+            except TimeoutError as error:
+                await self._drop((server, tuple(roots)))
+                message = f"{server}.{tool} did not answer within {CALL_SECONDS:.0f} s"
+                raise DeadlineError(message, next_step="Look at logs/servers.log.") from error
+            except (MCPError, RuntimeError, OSError, anyio.BrokenResourceError) as error:
+                if isinstance(error, MCPError) and client.is_connected() and not _lost(error):
+                    raise from_text(str(error)) from error
+                await self._drop((server, tuple(roots)))
+                if not resend or attempt + 1 == ATTEMPTS:
+                    message = f"the connection was lost during {server}.{tool}: {error}"
+                    raise UnreachableError(message, next_step="Ask again.") from error
+            else:
+                return result.structured_content or {}
+        raise AssertionError  # the loop returns or raises
+
+    async def client(self, server: str, *, roots: Sequence[Path] = ()) -> Client[SocketTransport]:
+        """Return the connected FastMCP client of one server, for whatever `call` doesn't offer.
+
+        Raises:
+            UnreachableError: the host can't be started.
+        """
+        key = (server, tuple(roots))
+        async with self._connecting:
+            if (known := self._open.get(key)) and known.is_connected():
+                return known
+            await self._drop(key)
+            await anyio.to_thread.run_sync(ensure, "servers", self._settings)
+            socket = self._settings.servers_socket
+            transport = SocketTransport(socket, server, roots=roots, client=self._who)
+            client = Client(transport)
+            try:
+                await client.__aenter__()
+            except (MCPError, RuntimeError, OSError) as error:
+                if transport.refusal is not None:
+                    raise transport.refusal from error
+                message = f"the {server} server did not take the connection: {error}"
+                raise UnreachableError(message, next_step="Ask again.") from error
+            self._open[key] = client
+            return client
+
+    async def release(self, roots: Sequence[Path]) -> None:
+        """Close the connections that were opened for these directories, once they are done with."""
+        for key in [k for k in self._open if k[1] == tuple(roots)]:
+            await self._drop(key)
+
+    async def _drop(self, key: _Key) -> None:
+        """Forget a client; closing a broken one fails, and that is all one can do about it."""
+        client = self._open.pop(key, None)
+        if client is not None:
+            with contextlib.suppress(Exception), anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await client.close()
+
+
+def _lost(error: MCPError) -> bool:
+    return "closed" in str(error).lower()

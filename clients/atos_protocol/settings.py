@@ -1,0 +1,217 @@
+"""Where ATOS keeps its things and how it is tuned: one frozen `Settings`, read once per process.
+
+Precedence: environment `ATOS_*` > `~/.atos/.env` > defaults. Everything lives below the home
+directory (HOME, else the passwd entry), because MCP hosts pass their servers six environment
+variables and no more: a path that depended on another one would give a terminal and a GUI host two
+daemons, and so two owners of one GPU. `ATOS_HOME` moves everything at once, for tests.
+
+Standard library only: `atos-client` and the stdio shim read it before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from atos_protocol.errors import BadConfigError
+
+SOCKET_PATH_LIMIT = 107
+"""Bytes that fit into `sockaddr_un.sun_path` on Linux, less the final NUL."""
+
+SIZE_UNITS = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def _size(text: str) -> int:
+    upper = text.strip().upper()
+    for unit, factor in SIZE_UNITS.items():
+        if upper.endswith(unit):
+            return int(float(upper.removesuffix(unit)) * factor)
+    return int(upper)
+
+
+def _flag(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"0": False, "false": False, "no": False, "off": False, "": False}
+    return known[text.strip().lower()]
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError(text)
+    return port
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
+
+
+def _setting(default: Any, parse: Callable[[str], Any], expects: str, about: str) -> Any:
+    metadata = {"parse": parse, "expects": expects, "about": about}
+    return field(default=default, metadata=metadata)
+
+
+def home_directory(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the person's home: HOME where it is set, else what the passwd entry says."""
+    return Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that may be tuned, with its unit; `ATOS_<NAME>` sets a field by its name."""
+
+    home: Path
+    workspaces: Path
+    http_port: int = _setting(
+        8756,
+        _port,
+        "a port from 0 to 65535",
+        "loopback port of the MCP servers; 0 picks a free one",
+    )
+    idle_seconds: float = _setting(
+        900.0, float, "seconds", "a daemon without goals, shims or leases ends after this long"
+    )
+    database_url: str = _setting(
+        "", str, "a SQLAlchemy URL", "goals database; empty means a SQLite file below the home"
+    )
+    ollama_url: str = _setting(
+        "http://127.0.0.1:11434", str, "an http URL", "the Ollama server to attach to; empty: none"
+    )
+    openai_url: str = _setting(
+        "", str, "an http URL", "an OpenAI-compatible server to use, such as llama-server or vLLM"
+    )
+    gguf: tuple[Path, ...] = _setting(
+        (), _paths, "paths separated by ':'", "GGUF files that the embedded engine may load"
+    )
+    budget: int = _setting(
+        0, _size, "bytes, or a size such as 6GiB", "most memory for models; 0 means measured"
+    )
+    cpu_threads: int = _setting(
+        0, int, "a number of threads", "threads of the embedded engine; 0 means half the cores"
+    )
+    simulate: bool = _setting(
+        False, _flag, "true or false", "use the simulated engine and device instead of real ones"
+    )
+    log_level: str = _setting("INFO", str, "a logging level", "how much the daemons write to logs/")
+
+    @property
+    def run(self) -> Path:
+        """Sockets, locks and the token; mode 0700."""
+        return self.home / "run"
+
+    @property
+    def state(self) -> Path:
+        """What must survive a restart: the goals database."""
+        return self.home / "state"
+
+    @property
+    def logs(self) -> Path:
+        """One log file per daemon."""
+        return self.home / "logs"
+
+    @property
+    def scheduler_socket(self) -> Path:
+        """Unix socket of the scheduler: Ollama's HTTP API and `/atos/v1`."""
+        return self.run / "scheduler.sock"
+
+    @property
+    def servers_socket(self) -> Path:
+        """Unix socket of the server host: newline-delimited JSON-RPC behind one opening line."""
+        return self.run / "servers.sock"
+
+    @property
+    def token_file(self) -> Path:
+        """Bearer token of the HTTP routes; mode 0600."""
+        return self.run / "token"
+
+    def prepare(self) -> None:
+        """Make the directories; `run` is private and its socket paths must fit the kernel's limit.
+
+        Raises:
+            BadConfigError: the home can't be written, or is too deep for a Unix socket.
+        """
+        longest = max(len(os.fsencode(p)) for p in (self.scheduler_socket, self.servers_socket))
+        if longest > SOCKET_PATH_LIMIT:
+            message = f"{self.home} is too deep: its socket path has {longest} bytes"
+            step = f"At most {SOCKET_PATH_LIMIT} bytes fit. Set ATOS_HOME to a shorter path."
+            raise BadConfigError(message, next_step=step)
+        try:
+            for folder in (self.home, self.run, self.state, self.logs):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.run.chmod(0o700)
+        except OSError as error:
+            message = f"{error.filename} can't be made: {error.strerror}"
+            step = "ATOS keeps sockets and goals there. Make it writable, or set ATOS_HOME."
+            raise BadConfigError(message, next_step=step) from error
+
+
+TUNABLE = {f"ATOS_{f.name.upper()}": f for f in fields(Settings) if "parse" in f.metadata}
+"""Environment name -> dataclass field, for every setting a person may change."""
+
+
+def read_env_file(path: Path) -> dict[str, tuple[str, int]]:
+    """Read `NAME=value` lines; return name -> (value, line number).
+
+    Raises:
+        BadConfigError: a line is no assignment, or names a setting that does not exist.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path} can't be read: {error}"
+        raise BadConfigError(message, next_step="Mend or remove the file.") from error
+    found: dict[str, tuple[str, int]] = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.removeprefix("export ").partition("=")
+        name = name.strip()
+        if not equals or (name not in TUNABLE and name not in {"ATOS_HOME", "ATOS_WORKSPACES"}):
+            message = f"{path}, line {number}: {name[:60]!r} is not a setting"
+            step = f"Write NAME=value, with NAME one of {', '.join(sorted(TUNABLE))}."
+            raise BadConfigError(message, next_step=step)
+        found[name] = (value.strip().strip("\"'"), number)
+    return found
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        BadConfigError: a value can't be read; the message names where it stands and what fits.
+    """
+    person = home_directory(environ)
+    home = Path(environ.get("ATOS_HOME") or person / ".atos").expanduser().absolute()
+    env_file = home / ".env"
+    written = read_env_file(env_file)
+
+    def raw(name: str) -> tuple[str, str] | None:
+        if name in environ:
+            return environ[name], f"environment variable {name}"
+        if name in written:
+            value, line = written[name]
+            return value, f"{env_file}, line {line}, {name}"
+        return None
+
+    values: dict[str, Any] = {}
+    for name, setting in TUNABLE.items():
+        if (found := raw(name)) is None:
+            continue
+        text, where = found
+        try:
+            values[setting.name] = setting.metadata["parse"](text)
+        except (ValueError, KeyError) as error:
+            message = f"{where}: {text[:80]!r} does not fit"
+            step = f"It must be {setting.metadata['expects']}."
+            raise BadConfigError(message, next_step=step) from error
+    beside = home.parent / "atos" if "ATOS_HOME" not in environ else home / "goals"
+    chosen = raw("ATOS_WORKSPACES")
+    workspaces = Path(chosen[0]).expanduser().absolute() if chosen and chosen[0] else beside
+    return Settings(home=home, workspaces=workspaces, **values)

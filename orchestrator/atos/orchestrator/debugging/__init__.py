@@ -1,6 +1,0 @@
-"""One task: code, syntax, test, reflect, fix."""
-
-from atos.orchestrator.debugging.graph import STEPS, debug_task
-from atos.orchestrator.debugging.result import TaskResult, result_from_json, result_to_json
-
-__all__ = ["STEPS", "TaskResult", "debug_task", "result_from_json", "result_to_json"]

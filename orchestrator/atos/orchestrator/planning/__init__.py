@@ -1,5 +1,0 @@
-"""A goal becomes a repaired, classified DAG of tasks."""
-
-from atos.orchestrator.planning.graph import STEPS, PlanRejectedError, plan
-
-__all__ = ["STEPS", "PlanRejectedError", "plan"]

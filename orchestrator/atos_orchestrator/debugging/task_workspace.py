@@ -1,0 +1,91 @@
+"""A task's worktree, reached through the filesystem server only.
+
+Every version of a file that a model wrote is kept as a draft below `.atos/`, under a name that its step
+alone writes. A step that is repeated after a crash therefore reads what the first run read, whatever
+that run had already written over the real files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from atos_orchestrator.debugging.attempts import digest_of
+from atos_orchestrator.ports import Json, Tools
+from atos_protocol.errors import ConflictError, NotFoundError
+
+DRAFTS = ".atos"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where one task is worked at."""
+
+    root: Path
+    tools: Tools
+    folders: set[str] = field(default_factory=set[str])
+    """Folders that were made already, so that each is asked for once."""
+
+    async def write(self, path: str, text: str) -> str:
+        """Write a file; return its short hash."""
+        folder = path.rpartition("/")[0]
+        if folder and folder not in self.folders:
+            await self._call("filesystem", "create_directory", {"path": str(self.root / folder)})
+            self.folders.add(folder)
+        whole = {"path": str(self.root / path), "content": text}
+        await self._call("filesystem", "write_file", whole)
+        return digest_of(text)
+
+    async def read(self, path: str) -> str:
+        """Read a file.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        found = await self._call("filesystem", "read_text_file", {"path": str(self.root / path)})
+        return str(found["content"])
+
+    async def read_if_there(self, path: str) -> str:
+        """Read a file, or return an empty text."""
+        try:
+            return await self.read(path)
+        except NotFoundError:
+            return ""
+
+    async def draft(self, version: str, files: Mapping[str, str]) -> dict[str, str]:
+        """Keep a version of some files; return path -> hash."""
+        return {
+            path: await self.write(f"{DRAFTS}/{version}/{path}", text)
+            for path, text in files.items()
+        }
+
+    async def recall(self, version: str, hashes: Mapping[str, str]) -> dict[str, str]:
+        """Read a version back.
+
+        Raises:
+            ConflictError: somebody changed it meanwhile.
+        """
+        files = {path: await self.read(f"{DRAFTS}/{version}/{path}") for path in hashes}
+        for path, text in files.items():
+            if digest_of(text) != hashes[path]:
+                message = f"the draft {DRAFTS}/{version}/{path} in {self.root} was changed"
+                raise ConflictError(message, next_step="Start the task anew.")
+        return files
+
+    async def syntax(self, path: str) -> Json:
+        """Compile a file without running it."""
+        return await self._call("code_runner", "check_syntax", {"path": str(self.root / path)})
+
+    async def pytest(self, tests: Sequence[str], overlay: Mapping[str, str], policy: str) -> Json:
+        """Run tests in the sandbox, with some files replaced."""
+        arguments = {
+            "path": str(self.root),
+            "tests": list(tests),
+            "overlay": dict(overlay),
+            "policy": policy,
+        }
+        return await self._call("code_runner", "run_pytest", arguments)
+
+    async def _call(self, server: str, tool: str, arguments: Json) -> Json:
+        return await self.tools(server, tool, arguments, roots=[self.root])

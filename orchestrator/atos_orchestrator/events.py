@@ -1,0 +1,294 @@
+"""The events of a goal, and the fold that turns them into what people see.
+
+Events are the only record of a goal's progress. They are appended under unique keys, so a repeated
+step does not double its event; the fold is indifferent to repeats anyway: it *sets* counts and
+states, never adds to them, and a terminal state is left by nothing.
+
+What `data` holds by kind (all of it optional for the fold, which never raises):
+
+    goal_submitted   goal, repository
+    goal_started     engine, models, repository, isolation, uid, interpreter
+    announcement     text
+    plan_ready       tasks [{id, title, complexity}], notes [text]
+    task_queued      pool
+    task_started     round
+    model_call       role, pool, model, engine, started_at, ended_at, prompt_tokens, tokens, round
+    code_written     path, sha, round
+    syntax_checked   ok, round
+    tests_run        which (gate|own|stub|verify), ok, passed, failed, isolation, uid, interpreter,
+                     started_at, ended_at, round
+    reflected        cause, round
+    task_committed   commit
+    task_done        state (done|failed|skipped|cancelled), rounds, digest
+    goal_verified    passed, failed, isolation, uid, interpreter
+    goal_finished    state, summary, repository, deployment_url, error {code, message, next}
+    warning          text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast, get_args
+
+from atos_orchestrator.goal import GOAL_STATES, TERMINAL, GoalState, GoalView, TaskView, TestCounts
+from atos_orchestrator.task import LEGAL, SETTLED, TaskState, may_follow
+
+EventKind = Literal[
+    "goal_submitted",
+    "goal_started",
+    "announcement",
+    "plan_ready",
+    "task_queued",
+    "task_started",
+    "model_call",
+    "code_written",
+    "syntax_checked",
+    "tests_run",
+    "reflected",
+    "task_committed",
+    "task_done",
+    "goal_verified",
+    "goal_finished",
+    "warning",
+]
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a goal."""
+
+    seq: int
+    """Grows with every event of a goal; no two share one."""
+    goal: str
+    task: str | None
+    kind: str
+    at: float
+    """Epoch seconds."""
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """Return the plain form of an event."""
+    return {
+        "seq": event.seq,
+        "goal": event.goal,
+        "task": event.task,
+        "kind": event.kind,
+        "at": event.at,
+        "data": dict(event.data),
+    }
+
+
+def event_from_json(data: Mapping[str, Any]) -> Event:
+    """Rebuild an event that `event_to_json` wrote."""
+    return Event(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """The view so far, and what it needs to remember beside it."""
+
+    view: GoalView = field(default_factory=GoalView)
+    first_at: float = 0.0
+    task_tests: Mapping[str, TestCounts] = field(default_factory=dict[str, TestCounts])
+    verified: bool = False
+
+
+def fold(events: Iterable[Event]) -> GoalView:
+    """Return what a person sees of a goal after these events, in whatever order and however often.
+
+    An event counts once, by its sequence number. Unknown kinds and unfit data change nothing.
+    """
+    unique = {event.seq: event for event in events}
+    state = _Fold()
+    for seq in sorted(unique):
+        state = _apply(state, unique[seq])
+    return state.view
+
+
+def _apply(state: _Fold, event: Event) -> _Fold:
+    if not state.view.seq and not state.view.id:
+        state = replace(state, first_at=event.at, view=replace(state.view, id=event.goal))
+    over = state.view.state in TERMINAL
+    if not over and (change := _CHANGES.get(event.kind)) is not None:
+        state = change(state, event)
+    seconds = state.view.seconds if over else max(0.0, event.at - state.first_at)
+    return replace(state, view=replace(state.view, seq=event.seq, seconds=seconds))
+
+
+def _text(data: Mapping[str, Any], name: str, otherwise: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) and value else otherwise
+
+
+def _count(data: Mapping[str, Any], name: str) -> int:
+    value = data.get(name)
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _submitted(state: _Fold, event: Event) -> _Fold:
+    view = state.view
+    goal = _text(event.data, "goal", view.goal)
+    return replace(
+        state,
+        view=replace(view, goal=goal, repository=_text(event.data, "repository", view.repository)),
+    )
+
+
+def _where(view: GoalView, data: Mapping[str, Any]) -> GoalView:
+    """Note the sandbox's rung, uid and interpreter where the event names them."""
+    uid = data.get("uid")
+    return replace(
+        view,
+        isolation=_text(data, "isolation", view.isolation),
+        interpreter=_text(data, "interpreter", view.interpreter),
+        uid=uid if isinstance(uid, int) else view.uid,
+    )
+
+
+def _started(state: _Fold, event: Event) -> _Fold:
+    view = _where(state.view, event.data)
+    models = event.data.get("models")
+    named = tuple(str(m) for m in cast("list[Any]", models)) if isinstance(models, list) else ()
+    view = replace(
+        view,
+        state="planning" if view.state == "queued" else view.state,
+        engine=_text(event.data, "engine", view.engine),
+        models=named or view.models,
+        repository=_text(event.data, "repository", view.repository),
+    )
+    return replace(state, view=view)
+
+
+def _announced(state: _Fold, event: Event) -> _Fold:
+    text = _text(event.data, "text", state.view.announcement)
+    return replace(state, view=replace(state.view, announcement=text))
+
+
+def _planned(state: _Fold, event: Event) -> _Fold:
+    listed = event.data.get("tasks")
+    rows = cast("list[Any]", listed) if isinstance(listed, list) else []
+    before = {task.id: task for task in state.view.tasks}
+    tasks = dict(before)
+    for row in rows:
+        if not isinstance(row, Mapping):
+            continue
+        data = cast("Mapping[str, Any]", row)
+        if not (task_id := _text(data, "id", "")):
+            continue
+        fresh = TaskView(id=task_id, title="", complexity="")
+        known = before.get(task_id, fresh)
+        title = _text(data, "title", known.title)
+        complexity = _text(data, "complexity", known.complexity)
+        tasks[task_id] = replace(known, title=title, complexity=complexity)
+    return replace(state, view=replace(state.view, state="running", tasks=tuple(tasks.values())))
+
+
+def _with_task(state: _Fold, event: Event, then: TaskState | None) -> _Fold:
+    """Bring a task into state `then`, if that is legal, and note how many rounds it took."""
+    rounds = max(_count(event.data, "rounds"), _count(event.data, "round"))
+
+    def moved(task: TaskView) -> TaskView:
+        if task.id != event.task or task.state in SETTLED:
+            return task
+        allowed = then is not None and may_follow(task.state, then)
+        return replace(
+            task,
+            state=then if allowed and then is not None else task.state,
+            rounds=max(task.rounds, rounds),
+        )
+
+    tasks = tuple(moved(task) for task in state.view.tasks)
+    settled = bool(tasks) and all(task.state in SETTLED for task in tasks)
+    now: GoalState = "verifying" if settled else state.view.state
+    return replace(state, view=replace(state.view, tasks=tasks, state=now))
+
+
+def _task_done(state: _Fold, event: Event) -> _Fold:
+    named = event.data.get("state")
+    then = cast("TaskState", named) if isinstance(named, str) and named in LEGAL else "failed"
+    if then in {"done", "failed"}:
+        state = _with_task(state, event, "running")
+    return _with_task(state, event, then if then in SETTLED else "failed")
+
+
+def _model_called(state: _Fold, event: Event) -> _Fold:
+    view = state.view
+    model = _text(event.data, "model", "")
+    if model and model not in view.models:
+        view = replace(view, models=(*view.models, model))
+    view = replace(view, engine=view.engine or _text(event.data, "engine", ""))
+    return _with_task(replace(state, view=view), event, None)
+
+
+def _tested(state: _Fold, event: Event) -> _Fold:
+    view = _where(state.view, event.data)
+    counts = TestCounts(_count(event.data, "passed"), _count(event.data, "failed"))
+    which = event.data.get("which")
+    tests = dict(state.task_tests)
+    if event.task and (which == "gate" or (which == "own" and event.data.get("counts", True))):
+        tests[event.task] = counts
+    if not state.verified:
+        passed = sum(each.passed for each in tests.values())
+        failed = sum(each.failed for each in tests.values())
+        view = replace(view, tests=TestCounts(passed, failed))
+    return _with_task(replace(state, view=view, task_tests=tests), event, None)
+
+
+def _verified(state: _Fold, event: Event) -> _Fold:
+    view = _where(state.view, event.data)
+    counts = TestCounts(_count(event.data, "passed"), _count(event.data, "failed"))
+    return replace(state, view=replace(view, tests=counts, state="verifying"), verified=True)
+
+
+def _finished(state: _Fold, event: Event) -> _Fold:
+    view, data = state.view, event.data
+    named = data.get("state")
+    known = isinstance(named, str) and named in GOAL_STATES
+    end = cast("GoalState", named) if known else "failed"
+    error = data.get("error")
+    wire = cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else None
+    view = replace(
+        view,
+        state=end,
+        tasks=tuple(_left(task, end) for task in view.tasks) if end in TERMINAL else view.tasks,
+        summary=_text(data, "summary", view.summary),
+        repository=_text(data, "repository", view.repository),
+        deployment_url=_text(data, "deployment_url", view.deployment_url),
+        error={str(name): str(text) for name, text in wire.items()} if wire else view.error,
+    )
+    return replace(state, view=view)
+
+
+def _left(task: TaskView, end: GoalState) -> TaskView:
+    """Settle a task that was still open when its goal ended."""
+    if task.state in SETTLED:
+        return task
+    begun = task.state == "running" or end == "cancelled"
+    return replace(task, state="cancelled" if begun else "skipped")
+
+
+def _moving(then: TaskState | None) -> Callable[[_Fold, Event], _Fold]:
+    return lambda state, event: _with_task(state, event, then)
+
+
+_CHANGES: Mapping[str, Callable[[_Fold, Event], _Fold]] = {
+    "goal_submitted": _submitted,
+    "goal_started": _started,
+    "announcement": _announced,
+    "plan_ready": _planned,
+    "task_queued": _moving("queued"),
+    "task_started": _moving("running"),
+    "model_call": _model_called,
+    "code_written": _moving(None),
+    "syntax_checked": _moving(None),
+    "tests_run": _tested,
+    "reflected": _moving(None),
+    "task_committed": _moving(None),
+    "task_done": _task_done,
+    "goal_verified": _verified,
+    "goal_finished": _finished,
+}
+"""Kind -> how it changes the view; a kind that is missing here only moves `seq` and `seconds`."""

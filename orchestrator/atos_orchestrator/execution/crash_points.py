@@ -1,0 +1,77 @@
+"""The named points of goals at which the kill tests strike: any of the three daemons, not only this one.
+
+`crashpoints` lets a process kill itself, once per home. Recovery from a killed host or scheduler must be
+tried at the same points, over and over with daemons that are already up; so with ATOS_STRIKES naming
+a file, a point looks whether the file names it, and kills whom the file says:
+
+    <point> worker|servers|scheduler
+
+The file is renamed first, so that one line strikes once, and the name it gets tells that it did.
+Without ATOS_STRIKES, which nothing but the tests sets, a point costs two comparisons.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from atos_protocol.crash_points import crashpoint, declare
+from atos_protocol.daemons import connect, peer_pid
+from atos_protocol.settings import load_settings
+
+GOAL_STEPS = (
+    "intake",
+    "decompose",
+    "repair",
+    "classify",
+    "advance",
+    "integrate",
+    "verify",
+    "record",
+    "aggregate",
+)
+TASK_STEPS = ("worktree", "tests", "code", "syntax", "test", "reflect", "finish", "commit")
+STEP_POINTS = [
+    declare(f"{kind}.{step}.{side}")
+    for kind, steps in (("goal", GOAL_STEPS), ("task", TASK_STEPS))
+    for step in steps
+    for side in ("before", "after")
+]
+"""Before the work of every durable step, and after it: done, but not recorded yet."""
+
+SUBMIT_POINTS = [declare("host.submit.before"), declare("host.submit.after")]
+"""In the host, around the transaction that makes a goal."""
+
+START_POINTS = [declare("worker.recovered"), declare("worker.ready")]
+"""In the worker, when it has taken over its predecessor's runs, and when its host knows it."""
+
+STRUCK = ".struck"
+
+_file = os.environ.get("ATOS_STRIKES", "")
+
+
+def point(name: str) -> None:
+    """Be killed here, or kill a daemon, if a test has asked for it."""
+    crashpoint(name)
+    if _file:
+        _strike(Path(_file), name)
+
+
+def _strike(file: Path, name: str) -> None:
+    try:
+        where, _, whom = file.read_text().partition(" ")
+        if where != name:
+            return
+        file.rename(file.with_suffix(STRUCK))
+    except FileNotFoundError:
+        return
+    os.kill(_pid(whom.strip()), signal.SIGKILL)
+
+
+def _pid(whom: str) -> int:
+    """Return the process to kill: this one, or the daemon that answers for this home."""
+    if whom != "servers" and whom != "scheduler":
+        return os.getpid()
+    with connect(whom, load_settings()) as connection:
+        return peer_pid(connection)

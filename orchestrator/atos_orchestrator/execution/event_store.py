@@ -1,0 +1,159 @@
+"""The events table: append-only, in the same database as the workflows it tells about.
+
+It is the only record of what a person sees of a goal: every view is a fold over it. An event is
+written by the step that causes it, under a key that is unique within its goal, so a step that runs
+twice (a killed worker's step does) tells its story once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from atos_orchestrator.events import Event
+
+_metadata = sa.MetaData()
+
+EVENTS = sa.Table(
+    "atos_events",
+    _metadata,
+    sa.Column(
+        "seq",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    sa.Column("goal", sa.Text, nullable=False),
+    sa.Column("task", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.UniqueConstraint("goal", "key", name="atos_events_once"),
+    sa.Index("atos_events_of_goal", "goal", "seq"),
+    sa.Index("atos_events_of_kind", "kind", "seq"),
+    sqlite_autoincrement=True,
+)
+
+_APPEND_LOCK = 0x41544F53
+"""Postgres hands out sequence numbers before commit: appends take turns, or a reader skips one."""
+
+
+class EventStore:
+    """Appends and reads events; every call is one short transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._listeners: list[Callable[[str, int], None]] = []
+
+    def create(self) -> None:
+        """Make the table where it isn't there; several processes may do so at once."""
+        with self._engine.begin() as connection:
+            _take_turns(connection)
+            _metadata.create_all(connection, checkfirst=True)
+
+    def listen(self, listener: Callable[[str, int], None]) -> None:
+        """Call `listener(goal, seq)` after every event that this process appends."""
+        self._listeners.append(listener)
+
+    def append(
+        self, goal: str, kind: str, data: Mapping[str, Any], *, key: str, task: str | None = None
+    ) -> int:
+        """Append an event once per key of its goal; return its number, 0 when it stood already."""
+        with self._engine.begin() as connection:
+            seq = self.append_with(connection, goal, kind, data, key=key, task=task)
+        if seq:
+            self.announce(goal, seq)
+        return seq
+
+    def append_with(
+        self,
+        connection: sa.Connection,
+        goal: str,
+        kind: str,
+        data: Mapping[str, Any],
+        *,
+        key: str,
+        task: str | None = None,
+    ) -> int:
+        """Append within the caller's transaction, without telling the listeners."""
+        row = {
+            "goal": goal,
+            "task": task,
+            "kind": kind,
+            "at": time.time(),
+            "data": json.dumps(data, separators=(",", ":")),
+            "key": key,
+        }
+        _take_turns(connection)
+        values = [sa.literal(value, EVENTS.c[name].type) for name, value in row.items()]
+        stands = sa.exists().where(EVENTS.c.goal == goal, EVENTS.c.key == key)
+        # INSERT .. SELECT .. WHERE NOT EXISTS is the same in both dialects; writers take turns.
+        statement = EVENTS.insert().from_select(list(row), sa.select(*values).where(~stands))
+        if not connection.execute(statement).rowcount:
+            return 0
+        newest = sa.select(EVENTS.c.seq).where(EVENTS.c.goal == goal, EVENTS.c.key == key)
+        return int(connection.execute(newest).scalar_one())
+
+    def announce(self, goal: str, seq: int) -> None:
+        """Tell the listeners of an event that was appended with `append_with`."""
+        for listener in self._listeners:
+            listener(goal, seq)
+
+    def read(self, goal: str, after: int = 0) -> list[Event]:
+        """Return the goal's events with a number above `after`, in order."""
+        query = sa.select(EVENTS).where(EVENTS.c.goal == goal, EVENTS.c.seq > after)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.seq)).all()
+        return [_event(row) for row in rows]
+
+    def newest(self, goal: str) -> int:
+        """Return the number of the goal's newest event, 0 when there is no such goal."""
+        query = sa.select(sa.func.max(EVENTS.c.seq)).where(EVENTS.c.goal == goal)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar() or 0
+
+    def count(self, goal: str, kind: str) -> int:
+        """Return how many events of a kind the goal has."""
+        query = sa.select(sa.func.count()).where(EVENTS.c.goal == goal, EVENTS.c.kind == kind)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def goals(self, limit: int, before: int = 0) -> list[tuple[int, str]]:
+        """Return `(seq, goal)` of submissions, newest first, older than `before` (0: all)."""
+        query = sa.select(EVENTS.c.seq, EVENTS.c.goal).where(EVENTS.c.kind == "goal_submitted")
+        if before:
+            query = query.where(EVENTS.c.seq < before)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.seq.desc()).limit(limit)).all()
+        return [(int(row.seq), str(row.goal)) for row in rows]
+
+    def unfinished(self) -> list[str]:
+        """Return the goals that were submitted and have not finished, oldest first."""
+        done = sa.select(EVENTS.c.goal).where(EVENTS.c.kind == "goal_finished")
+        query = sa.select(EVENTS.c.goal).where(
+            EVENTS.c.kind == "goal_submitted", EVENTS.c.goal.not_in(done)
+        )
+        with self._engine.connect() as connection:
+            return list(connection.execute(query.order_by(EVENTS.c.seq)).scalars())
+
+
+def _take_turns(connection: sa.Connection) -> None:
+    """Let one transaction at a time go on; SQLite's write lock does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK)))
+
+
+def _event(row: sa.Row[Any]) -> Event:
+    return Event(
+        seq=int(row.seq),
+        goal=row.goal,
+        task=row.task,
+        kind=row.kind,
+        at=float(row.at),
+        data=json.loads(row.data),
+    )

@@ -1,0 +1,319 @@
+"""Goals as the orchestrate server offers them: accept, look, wait, cancel; nothing is executed here.
+
+    start      check -> who can do it -> one transaction: the event and the queued run -> wake the worker
+    get, list  a fold of events
+    wait       until an event comes, the goal has ended, or the time is up
+    cancel     the run and its tasks in the database -> events -> the worker's control socket
+
+Nothing but the database is needed for looking, so a host that was killed and started anew answers
+the same; nothing but the scheduler's list of pools is needed for starting.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import sqlalchemy as sa
+
+from atos.scheduler_client import SchedulerClient
+from atos_orchestrator.events import Event, fold
+from atos_orchestrator.execution.crash_points import point
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.dbos_client import DbosClient
+from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_input import FINISHED, GOAL, PLAN, GoalOrder, order_to_json
+from atos_orchestrator.execution.goal_reports import (
+    Bell,
+    News,
+    Notify,
+    Progress,
+    TaskPool,
+    TaskReport,
+)
+from atos_orchestrator.execution.goal_requests import (
+    check_plan,
+    id_of,
+    new_id,
+    same_goal,
+    single_plan,
+)
+from atos_orchestrator.execution.model_selection import check_into, choose, one_task
+from atos_orchestrator.execution.runtime import GOALS
+from atos_orchestrator.goal import TERMINAL, GoalView, slug, validate_goal
+from atos_orchestrator.ports import Json
+from atos_orchestrator.task import SETTLED
+from atos_protocol.errors import (
+    AtosError,
+    DeadlineError,
+    NotFoundError,
+    from_wire,
+)
+from atos_protocol.settings import Settings
+
+LOOK_SECONDS = 0.25
+"""How long a waiter trusts the bell before it looks for itself."""
+WAIT_LIMIT = 25.0
+PLAN_SECONDS = 40.0
+
+Result = TypeVar("Result")
+
+
+class Goals:
+    """Accepts goals and tells about them; one per process, made by `open_goals`."""
+
+    def __init__(
+        self, settings: Settings, engine: sa.Engine, events: EventStore, notify: Notify, bell: Bell
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._client = DbosClient(engine)
+        self._events = events
+        self._notify = notify
+        self._bell = bell
+        self._plans: dict[str, str] = {}
+        self._planning = anyio.Lock()
+
+    def prepare(self) -> None:
+        """Bring the database up to date."""
+        self._events.create()
+        self._client.prepare()
+
+    async def start(
+        self, text: str, *, into: Path | None = None, plan: Mapping[str, Any] | None = None
+    ) -> GoalView:
+        """Accept a goal and queue it.
+
+        Raises:
+            BadRequestError: the text or the plan is no goal.
+            WorkspaceError: `into` can't be used.
+            NoModelError: nothing here can do it.
+        """
+        text = validate_goal(text)
+        if into is not None:
+            await anyio.to_thread.run_sync(check_into, into)
+        check_plan(plan)
+        order = await self._order(new_id(), text, into=into, plan=plan)
+        return await self._submit(order)
+
+    async def run_task(self, text: str, *, pool: TaskPool = "auto", key: str = "") -> GoalView:
+        """Accept a goal of one task; the same key gives the same goal, however often it is sent.
+
+        Raises:
+            BadRequestError: the text is no goal, or a goal of several tasks.
+            ConflictError: the key belongs to another task.
+            NoModelError: nothing here can do it.
+        """
+        text = validate_goal(text)
+        goal = id_of(key) if key else new_id()
+        if key and (known := await self._read(goal)):
+            return same_goal(known, text, key)
+        needs = () if pool == "auto" else (pool,)
+        order = await self._order(goal, text, needs=needs, single=True, pool=pool)
+        return await self._submit(order)
+
+    async def plan(self, text: str) -> Json:
+        """Make a plan and nothing else; asked again while it is being made, wait for that one.
+
+        Raises:
+            DeadlineError: it is not ready yet; ask again.
+            NoModelError: nothing here can do it.
+        """
+        text = validate_goal(text)
+        async with self._planning:
+            run = self._plans.get(text) or await self._submit_plan(text)
+            self._plans[text] = run
+        told: Json = {}
+        with anyio.move_on_after(PLAN_SECONDS):
+            told = await self._ended(run)
+        if not told:
+            message = f"the plan is not ready after {PLAN_SECONDS:.0f} s"
+            raise DeadlineError(message, next_step="Ask again with the same goal: it goes on.")
+        self._plans.pop(text, None)
+        if "error" in told:
+            raise from_wire(told["error"])
+        return told
+
+    async def _submit_plan(self, text: str) -> str:
+        """Queue the making of a plan; return its run."""
+        run = f"plan-{secrets.token_hex(6)}"
+        order = await self._order(run, text)
+        await self._client.submit(PLAN, run, order_to_json(order), queue=GOALS)
+        await self._notify({"op": "wake"})
+        return run
+
+    async def _ended(self, run: str) -> Json:
+        """Return the result of a run; its failure as `{"error": wire}`."""
+        try:
+            return await self._client.result(run)
+        except AtosError as error:
+            return {"error": error.to_wire()}
+
+    async def get(self, goal: str) -> GoalView:
+        """Return a goal.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        return fold(await self._known(goal))
+
+    async def wait(
+        self, goal: str, *, after: int = 0, seconds: float = 20.0, progress: Progress | None = None
+    ) -> News:
+        """Return the events after number `after`, as soon as there are any.
+
+        Raises:
+            NotFoundError: there is no such goal.
+        """
+        deadline = anyio.current_time() + min(seconds, WAIT_LIMIT)
+        while True:
+            events = await self._known(goal)
+            view = fold(events)
+            fresh = tuple(event for event in events if event.seq > after)
+            left = deadline - anyio.current_time()
+            if fresh or view.state in TERMINAL or left <= 0:
+                return News(fresh, view.seq, view)
+            if progress is not None:
+                await progress(view)
+            await self._bell.wait(goal, after, min(left, LOOK_SECONDS))
+
+    async def list(self, limit: int = 20, before: int = 0) -> tuple[list[GoalView], int]:
+        """Return goals, newest first, and where the next page begins (0: there is none)."""
+        rows = await _thread(self._events.goals, limit + 1, before)
+        views = [fold(await self._read(goal)) for _seq, goal in rows[:limit]]
+        return views, rows[limit - 1][0] if len(rows) > limit else 0
+
+    async def cancel(self, goal: str) -> GoalView:
+        """End a goal and everything that works for it; one that has ended stays as it is.
+
+        Raises:
+            NotFoundError: there is no such goal.
+        """
+        view = await self.get(goal)
+        if view.state in TERMINAL:
+            return view
+        await self._client.cancel(goal)
+        await _thread(self._tell_cancelled, view)
+        await self._notify({"op": "cancel", "goal": goal})
+        return await self.get(goal)
+
+    async def task(self, goal: str, task: str) -> TaskReport:
+        """Return everything about one task.
+
+        Raises:
+            NotFoundError: there is no such goal or task.
+        """
+        events = await self._known(goal)
+        views = {each.id: each for each in fold(events).tasks}
+        if task not in views:
+            message = f"goal {goal} has no task {task!r}"
+            step = f"It has: {', '.join(views) or 'none yet'}."
+            raise NotFoundError(message, next_step=step)
+        own = tuple(event for event in events if event.task == task)
+        digests = [str(event.data["digest"]) for event in own if event.data.get("digest")]
+        return TaskReport(goal, views[task], own, digests[-1] if digests else "")
+
+    async def busy(self) -> bool:
+        """Tell whether any goal is unfinished."""
+        return bool(await _thread(self._events.unfinished))
+
+    async def _order(
+        self,
+        goal: str,
+        text: str,
+        *,
+        into: Path | None = None,
+        plan: Mapping[str, Any] | None = None,
+        needs: Sequence[str] = (),
+        single: bool = False,
+        pool: TaskPool = "auto",
+    ) -> GoalOrder:
+        """Decide who can do a goal, and write the order for it.
+
+        Raises:
+            NoModelError: nobody can.
+        """
+        async with SchedulerClient(self._settings) as scheduler:
+            choice = choose(text, await scheduler.pools(), needs)
+        if single:
+            one_task(text, choice)
+            if choice.profile == "general":
+                plan = single_plan(text, pool)
+        return GoalOrder(
+            goal=goal,
+            text=text,
+            slug=slug(text),
+            profile=choice.profile,
+            submitted_at=time.time(),
+            into=str(into) if into else None,
+            engine=choice.engine,
+            models=choice.models,
+            announcement=choice.announcement,
+            plan=plan,
+        )
+
+    async def _submit(self, order: GoalOrder) -> GoalView:
+        point("host.submit.before")
+        await _thread(self._accept, order)
+        point("host.submit.after")
+        await self._notify({"op": "wake"})
+        return await self.get(order.goal)
+
+    def _accept(self, order: GoalOrder) -> None:
+        """Write the goal's first event and queue its run: both or neither."""
+        data = {"goal": order.text, "into": order.into, "profile": order.profile}
+        with self._engine.begin() as connection:
+            seq = self._events.append_with(
+                connection, order.goal, "goal_submitted", data, key="submitted"
+            )
+            if seq:
+                argument = order_to_json(order)
+                self._client.submit_within(connection, GOAL, order.goal, argument, queue=GOALS)
+        if seq:
+            self._events.announce(order.goal, seq)
+
+    def _tell_cancelled(self, view: GoalView) -> None:
+        for task in view.tasks:
+            if task.state not in SETTLED:
+                data = {"state": "cancelled", "rounds": task.rounds}
+                key = f"{task.id}:task_done:end"
+                self._events.append(view.id, "task_done", data, key=key, task=task.id)
+        end = {"state": "cancelled", "summary": "Cancelled on request.", "error": None}
+        self._events.append(view.id, "goal_finished", end, key=FINISHED)
+
+    async def _read(self, goal: str) -> list[Event]:
+        return await _thread(self._events.read, goal)
+
+    async def _known(self, goal: str) -> list[Event]:
+        events = await self._read(goal)
+        if not events:
+            message = f"there is no goal {goal[:80]!r}"
+            raise NotFoundError(message, next_step="list_goals shows those that there are.")
+        return events
+
+
+async def open_goals(settings: Settings, notify: Notify, bell: Bell) -> Goals:
+    """Open the goals of a home, making its database where there is none.
+
+    Raises:
+        UnreachableError: the database can't be opened.
+    """
+
+    def opened() -> Goals:
+        engine = open_database(settings)
+        goals = Goals(settings, engine, EventStore(engine), notify, bell)
+        goals.prepare()
+        return goals
+
+    return await anyio.to_thread.run_sync(opened)
+
+
+async def _thread(call: Callable[..., Result], *arguments: Any) -> Result:
+    """Run a database call where it doesn't hold up the event loop."""
+    return await anyio.to_thread.run_sync(partial(call, *arguments))

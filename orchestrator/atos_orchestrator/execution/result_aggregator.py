@@ -1,0 +1,141 @@
+"""How a goal ends: the pure decision over what became of its tasks and of the final verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from atos_orchestrator.debugging import TaskResult
+from atos_orchestrator.goal import GoalState
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.task import TaskState
+
+Wire = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one task."""
+
+    state: TaskState
+    result: TaskResult | None = None
+    error: Wire | None = field(default=None, hash=False)
+
+    @property
+    def rounds(self) -> int:
+        """Attempts after the first."""
+        return self.result.rounds if self.result else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The verdict of the whole repository's tests."""
+
+    ok: bool
+    passed: int
+    failed: int
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The goal's last word."""
+
+    state: GoalState
+    summary: str
+    error: dict[str, str] | None = field(default=None, hash=False)
+
+
+def made_tests(outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Return the test files that the tasks made, relative to the repository."""
+    return [
+        file
+        for outcome in outcomes.values()
+        if outcome.state == "done" and outcome.result
+        for file in outcome.result.files
+        if file.startswith("tests/")
+    ]
+
+
+def end_of(
+    plan: Plan, outcomes: Mapping[str, Outcome], verified: Verification | None, place: str
+) -> Ending:
+    """Decide how a goal ends whose tasks have all settled.
+
+    Args:
+        plan: its tasks.
+        outcomes: what became of each, by id.
+        verified: the verdict on everything together; None when no task was done.
+        place: the repository, for the summary.
+    """
+    done = [task.id for task in plan.tasks if outcomes[task.id].state == "done"]
+    summary = f"{len(done)} of {len(plan.tasks)} tasks done"
+    if verified is not None:
+        summary += f", {_count(verified.passed, 'test')} passed"
+        summary += f", {verified.failed} failed" if verified.failed else ""
+        summary += f". The repository is {place}"
+    wrong = [(task.id, outcomes[task.id]) for task in plan.tasks if task.id not in done]
+    if not wrong and verified is not None and verified.ok:
+        return Ending("success", f"{summary}.")
+    if not wrong:
+        message = "each task passed its own tests, but not all together"
+        return Ending("failed", f"{summary}.", _error("failed", message, _tail(verified)))
+    return _unfinished(f"{summary}.", wrong)
+
+
+def _unfinished(summary: str, wrong: Sequence[tuple[str, Outcome]]) -> Ending:
+    limited = [each for each in wrong if (each[1].error or {}).get("code") == "limit_reached"]
+    helpless = [each for each in wrong if each[1].result is not None]
+    broken = [each for each in wrong if each[1].error is not None]
+    if limited:
+        return Ending("limit_reached", summary, dict(limited[0][1].error or {}))
+    if helpless and not broken:
+        task_id, outcome = helpless[0]
+        digest = outcome.result.digest if outcome.result else ""
+        message = f"task {task_id} did not pass its tests in {outcome.rounds + 1} attempts"
+        step = f"Look at it: atos-client debug {task_id}"
+        return Ending("needs_help", summary, _error("needs_help", f"{message}: {digest}", step))
+    task_id, outcome = broken[0] if broken else wrong[0]
+    error = dict(outcome.error or _error("failed", "it was never started", ""))
+    error["message"] = f"task {task_id}: {error['message']}"
+    return Ending("failed", summary, error)
+
+
+def _error(code: str, message: str, step: str) -> dict[str, str]:
+    return {"code": code, "message": message, "next": step}
+
+
+def _tail(verified: Verification | None) -> str:
+    return verified.digest[-1500:] if verified else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def record(
+    goal: str, plan: Plan, outcomes: Mapping[str, Outcome], verified: Verification | None, by: Wire
+) -> str:
+    """Write the execution log that the repository keeps: the same text for the same course of events.
+
+    It holds no times and no ids, so that a goal that was interrupted and one that was not leave the
+    same tree; the events have the times.
+    """
+    lines = ["# How this came about", "", "Goal:", "", *(f"> {line}" for line in goal.splitlines())]
+    lines += ["", f"Engine: {by['engine']}. Models: {by['models']}.", ""]
+    lines += ["| task | what | files | complexity | result | rounds | tests |", "|" + "---|" * 7]
+    lines += [_row(plan, task_id, outcomes) for task_id in (task.id for task in plan.tasks)]
+    if plan.notes:
+        lines += ["", "The plan was repaired:", "", *(f"* {note}" for note in plan.notes)]
+    if verified is not None:
+        lines += ["", f"All together: {verified.passed} passed, {verified.failed} failed."]
+    return "\n".join(lines) + "\n"
+
+
+def _row(plan: Plan, task_id: str, outcomes: Mapping[str, Outcome]) -> str:
+    task, outcome = plan.task(task_id), outcomes[task_id]
+    tests = f"{outcome.result.passed} passed" if outcome.result else ""
+    cells: list[Any] = [task_id, task.title.replace("|", "\\|"), ", ".join(task.files)]
+    cells += [task.complexity, outcome.state, outcome.rounds, tests]
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"

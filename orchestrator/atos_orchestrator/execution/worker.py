@@ -1,0 +1,255 @@
+"""`atos-worker`: the process that executes goals.
+
+    lock (waits for a dying predecessor) -> database -> recover -> ready -> work -> drain -> end
+
+A child of the server host, which it hears over a control socket (`--control-fd N`), or started by
+hand. It ends when the host closes the socket or on SIGTERM: steps at work get their cancellation,
+so models and sandboxes let go, and whatever was not recorded is done again by the next worker.
+Being killed at any moment is the same, only less polite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from atos.scheduler_client import SchedulerClient
+from atos_orchestrator.execution.crash_points import point
+from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.dbos_runtime import DbosRuntime
+from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_input import FINISHED, GOAL, PLAN, TASK
+from atos_orchestrator.execution.goal_workflow import GoalWorkflow
+from atos_orchestrator.execution.host_control import Control
+from atos_orchestrator.execution.plan_hints import HintPublisher
+from atos_orchestrator.execution.plan_workflow import PlanWorkflow
+from atos_orchestrator.execution.poll_interval import Pace
+from atos_orchestrator.execution.task_workflow import TaskWorkflow
+from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.workspace.worktrees import sweep
+from atos_protocol.daemons import Singleton
+from atos_protocol.errors import AtosError, ConflictError
+from atos_protocol.settings import Settings, load_settings
+
+ROLE = "worker"
+LOCK_SECONDS = 15.0
+"""How long to wait for a predecessor that is just ending."""
+DRAIN_SECONDS = 1.5
+"""How long the end may take: the cleaning up of steps, and of DBOS."""
+CLEAN_UP_SECONDS = 5.0
+"""How long a cancelled step may take before others are listened to again."""
+GIVEN_UP = "It was given up: its worker died too often while working on it. See logs/worker.log."
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+log = logging.getLogger(__name__)
+
+Hire = Callable[
+    [Settings, DbosRuntime, EventStore, SchedulerClient], AbstractAsyncContextManager[Crew]
+]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a worker until its host is gone or it is told to end; return the exit status."""
+    # Imported here, because a worker whose crew is another (in tests) needs none of it.
+    from atos_orchestrator.execution.worker_deps import hire
+
+    return run(hire, arguments)
+
+
+def run(hire: Hire, arguments: list[str] | None = None) -> int:
+    """Run a worker with a crew of the caller's choice."""
+    parser = argparse.ArgumentParser(prog="atos-worker", description="Execute goals.")
+    parser.add_argument(
+        "--control-fd", type=int, help="socket to the host that started this worker"
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+        settings.prepare()
+        _log_to_stderr(settings.log_level)
+        control = Control(chosen.control_fd) if chosen.control_fd is not None else None
+        anyio.run(serve, settings, control, hire)
+    except AtosError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+async def serve(settings: Settings, control: Control | None, hire: Hire) -> None:
+    """Work until the control socket or a signal says to end.
+
+    Raises:
+        ConflictError: another worker lives.
+    """
+    lock = await _take_lock(settings)
+    try:
+        async with _working(settings, hire) as worker:
+            point("worker.recovered")
+            if control is not None:
+                tell = control.tell
+                worker.events.listen(lambda g, s: tell({"op": "event", "goal": g, "seq": s}))
+                tell({"op": "ready"})
+            point("worker.ready")
+            log.info("ready, version %s", version("atos"))
+            await _until_end(worker, control)
+            log.info("ending")
+            _end_for_sure()
+    finally:
+        lock.release()
+
+
+class Worker:
+    """What the control socket steers."""
+
+    def __init__(
+        self, settings: Settings, runtime: DbosRuntime, events: EventStore, hints: HintPublisher
+    ) -> None:
+        self._settings = settings
+        self._runtime = runtime
+        self.events = events
+        self.hints = hints
+        self.pace = Pace(runtime, events.unfinished)
+
+    async def hear(self, message: dict[str, Any]) -> None:
+        """Act on a message of the host."""
+        if message["op"] == "cancel":
+            await self.cancel(str(message["goal"]))
+        else:
+            self.stir()
+
+    def stir(self) -> None:
+        """Note that something has happened to some goal."""
+        self.pace.stir()
+        self.hints.change()
+
+    async def cancel(self, goal: str) -> None:
+        """End a goal's steps at once, and remove what they had begun."""
+        await self._runtime.cancel(goal)
+        ended = self._runtime.scopes.cancel(goal)
+        with anyio.move_on_after(CLEAN_UP_SECONDS) as waiting:
+            await self._runtime.scopes.ended(goal)
+        log.info("goal %s cancelled, %d steps were at work", goal, ended)
+        if waiting.cancelled_caught:
+            log.warning("a step of %s has not ended after %.0f s", goal, CLEAN_UP_SECONDS)
+        await self.sweep()
+
+    async def reconcile(self) -> None:
+        """End the goals whose runs the runtime gave up, such as one that kills its worker each time."""
+        left = await anyio.to_thread.run_sync(self.events.unfinished)
+        lost = await self._runtime.list(["error", "cancelled"], body=GOAL) if left else []
+        for run in lost:
+            if run.id in left:
+                state = "cancelled" if run.state == "cancelled" else "failed"
+                data = {"state": state, "summary": GIVEN_UP, "error": None}
+                log.warning("goal %s: its run ended as %s without a last word", run.id, run.state)
+                self.events.append(run.id, "goal_finished", data, key=FINISHED)
+
+    async def sweep(self) -> None:
+        """Remove the worktrees of goals that have ended."""
+        live = await anyio.to_thread.run_sync(self.events.unfinished)
+        await sweep(self._settings.home, live)
+
+
+@asynccontextmanager
+async def _working(settings: Settings, hire: Hire) -> AsyncGenerator[Worker]:
+    """Open everything a worker needs, recover what is unfinished, and execute."""
+    engine = await anyio.to_thread.run_sync(open_database, settings)
+    events = EventStore(engine)
+    await anyio.to_thread.run_sync(events.create)
+    runtime = DbosRuntime(engine, name=_name(settings))
+    async with (
+        SchedulerClient(settings) as scheduler,
+        SchedulerClient(settings, start=False) as observer,
+        hire(settings, runtime, events, scheduler) as crew,
+    ):
+        hints = HintPublisher(events, observer)
+        worker = Worker(settings, runtime, events, hints)
+        events.listen(lambda _goal, _seq: worker.stir())
+        await anyio.to_thread.run_sync(runtime.prepare)
+        await worker.reconcile()
+        await worker.sweep()
+        bodies = {GOAL: GoalWorkflow(crew), TASK: TaskWorkflow(crew), PLAN: PlanWorkflow(crew)}
+        async with runtime.worker(bodies):
+            yield worker
+
+
+async def _until_end(worker: Worker, control: Control | None) -> None:
+    """Publish hints and listen, until the host has gone or a signal came."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(worker.hints.run)
+        tasks.start_soon(worker.pace.run)
+        tasks.start_soon(_until_signal, tasks.cancel_scope.cancel)
+        if control is None:
+            await anyio.sleep_forever()
+        else:
+            await control.serve(worker.hear)
+        tasks.cancel_scope.cancel()
+
+
+async def _take_lock(settings: Settings) -> Singleton:
+    """Become the one worker of this home; a predecessor whose host died takes a second to end.
+
+    Raises:
+        ConflictError: another worker lives.
+    """
+    deadline = anyio.current_time() + LOCK_SECONDS
+    while True:
+        try:
+            return Singleton(ROLE, settings)
+        except ConflictError:
+            if anyio.current_time() > deadline:
+                raise
+            await anyio.sleep(0.05)
+
+
+async def _until_signal(end: Callable[[], None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            end()
+            return
+
+
+def _end_for_sure() -> None:
+    """End the process after the drain time, whatever still hangs: nothing is lost by it."""
+    timer = threading.Timer(DRAIN_SECONDS, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+def _name(settings: Settings) -> str:
+    """Return this worker's name: one per machine and home, so that nobody recovers another's."""
+    return f"{socket.gethostname()}:{settings.home}"
+
+
+class CancelledQuietly(logging.Filter):
+    """Drops what DBOS says about runs that were cancelled on purpose: two tracebacks each."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep everything else."""
+        raised = record.exc_info[0] if record.exc_info else None
+        why = raised.__name__ if raised else record.getMessage()
+        return "cancelled" not in why.lower()
+
+
+def _log_to_stderr(level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    logging.basicConfig(level=number, format=LOG_FORMAT, stream=sys.stderr)
+    logging.getLogger("dbos").addFilter(CancelledQuietly())
+    for chatty in ("httpx", "mcp", "fastmcp"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""A plan: a DAG of tasks, and the pure decisions about what may run next.
+
+There are no waves: a task may start as soon as *its own* dependencies are done, whatever the others
+do. A task whose dependency failed is skipped, and nobody else is harmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from atos_orchestrator.task import (
+    KINDS,
+    Task,
+    TaskState,
+    owned_files,
+    task_from_json,
+    task_to_json,
+)
+
+MAX_TASKS = 10
+MAX_FILES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The tasks of a goal, in the order in which a person reads and git records them."""
+
+    tasks: tuple[Task, ...]
+    summary: str = ""
+    notes: tuple[str, ...] = ()
+    """What repair changed, one sentence each; shown to whoever approves the plan."""
+
+    def task(self, task_id: str) -> Task:
+        """Return the task of that id.
+
+        Raises:
+            KeyError: the plan has no such task.
+        """
+        for task in self.tasks:
+            if task.id == task_id:
+                return task
+        raise KeyError(task_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the states of a plan's tasks call for."""
+
+    start: tuple[str, ...]
+    """Pending tasks whose dependencies are all done."""
+    skip: tuple[str, ...]
+    """Pending tasks that can never start, because a dependency failed, was skipped or cancelled."""
+
+
+def next_tasks(plan: Plan, states: Mapping[str, TaskState]) -> Next:
+    """Return what to start and what to skip now; an unlisted task counts as pending."""
+    now: dict[str, TaskState] = {task.id: states.get(task.id, "pending") for task in plan.tasks}
+    lost = {"failed", "skipped", "cancelled"}
+    skip: list[str] = []
+    for task_id in order(plan):
+        if now[task_id] == "pending" and any(now[d] in lost for d in plan.task(task_id).depends_on):
+            now[task_id] = "skipped"
+            skip.append(task_id)
+    start = tuple(
+        task.id
+        for task in plan.tasks
+        if now[task.id] == "pending" and all(now[d] == "done" for d in task.depends_on)
+    )
+    return Next(start=start, skip=tuple(skip))
+
+
+def order(plan: Plan) -> tuple[str, ...]:
+    """Return the ids with every task after its dependencies.
+
+    Raises:
+        graphlib.CycleError: the plan has a cycle; `problems` says so beforehand.
+    """
+    graph = {task.id: task.depends_on for task in plan.tasks}
+    return tuple(TopologicalSorter(graph).static_order())
+
+
+def files_of_dependencies(plan: Plan, task: Task) -> tuple[str, ...]:
+    """Return the files of the tasks that a task waits for itself, in the plan's order."""
+    near = [other for other in plan.tasks if other.id in task.depends_on]
+    return tuple(dict.fromkeys(file for other in near for file in other.files))
+
+
+def problems(plan: Plan) -> list[str]:
+    """Return everything that makes a plan invalid, one sentence each; a repaired plan has none."""
+    ids = [task.id for task in plan.tasks]
+    found: list[str] = []
+    if not ids:
+        found.append("the plan has no task")
+    if len(ids) > MAX_TASKS:
+        found.append(f"the plan has {len(ids)} tasks, at most {MAX_TASKS} fit")
+    if ids != [f"T{number}" for number in range(1, len(ids) + 1)]:
+        found.append(f"task ids must run from T1 to T{len(ids)}")
+    for task in plan.tasks:
+        found += [
+            f"{task.id} depends on {d}, which is unknown" for d in task.depends_on if d not in ids
+        ]
+        if task.kind not in KINDS:
+            found.append(f"{task.id} is of unknown kind {task.kind!r}")
+    try:
+        order(plan)
+    except CycleError as error:
+        found.append(f"the dependencies form a cycle: {' -> '.join(error.args[1])}")
+        return found
+    return found + _unordered_writers(plan)
+
+
+def _unordered_writers(plan: Plan) -> list[str]:
+    before: dict[str, set[str]] = {}
+    known = {task.id: task for task in plan.tasks}
+    for task_id in order(plan):
+        if task_id in known:
+            parents = known[task_id].depends_on
+            before[task_id] = set(parents).union(*(before.get(p, set[str]()) for p in parents))
+    found: list[str] = []
+    for at, late in enumerate(plan.tasks):
+        for early in plan.tasks[:at]:
+            shared = set(owned_files(early)) & set(owned_files(late))
+            apart = early.id not in before[late.id] and late.id not in before[early.id]
+            if shared and apart:
+                found.append(f"{early.id} and {late.id} both write {min(shared)} at the same time")
+    return found
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """Return the plain form of a plan."""
+    return {
+        "tasks": [task_to_json(task) for task in plan.tasks],
+        "summary": plan.summary,
+        "notes": list(plan.notes),
+    }
+
+
+def plan_from_json(data: Mapping[str, Any]) -> Plan:
+    """Rebuild a plan that `plan_to_json` wrote."""
+    return Plan(
+        tasks=tuple(task_from_json(task) for task in data["tasks"]),
+        summary=data.get("summary", ""),
+        notes=tuple(data.get("notes", ())),
+    )

@@ -1,0 +1,100 @@
+"""What the planning roles of the general profile are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from atos_orchestrator.agents.model_request import Question
+from atos_orchestrator.agents.roles import PLANNING_POOL
+from atos_orchestrator.planning.schema import COMPLEXITY_SCHEMA, PLAN_SCHEMA
+from atos_orchestrator.ports import Json
+from atos_orchestrator.task import Complexity, Task
+
+PLAN_TOKENS = 1500
+CLASSIFY_TOKENS = 120
+
+# One correct example, of another domain: whatever is wrong in an example gets copied.
+_EXAMPLE = {
+    "summary": "A command that converts Markdown notes to HTML: parsing apart from writing files.",
+    "tasks": [
+        {
+            "id": 1,
+            "title": "Convert Markdown to HTML",
+            "kind": "code",
+            "files": ["convert.py"],
+            "depends_on": [],
+            "contract": "def to_html(text: str) -> str",
+            "acceptance": ["to_html('# Hi') -> '<h1>Hi</h1>'"],
+        },
+        {
+            "id": 2,
+            "title": "Convert a folder from the command line",
+            "kind": "code",
+            "files": ["notes.py"],
+            "depends_on": [1],
+            "contract": "def main(arguments: list[str]) -> int",
+            "acceptance": ["main(['missing']) -> 2"],
+        },
+    ],
+}
+
+PLANNER = f"""\
+You split a software goal into small tasks for small models. Each task is one Python module of at most \
+150 lines.
+- 1 to 10 tasks, as few as the goal needs; ids 1..n; depends_on holds only LOWER ids.
+- A code task owns at most 2 files. No two tasks write one file. Paths are relative.
+- contract: the exact function signatures that others may call.
+- acceptance: concrete input -> expected output.
+- No tasks for tests, set-up, research, meetings, CI, Docker or deployment: that is done by others.
+- kind is code, or docs for a Markdown page.
+- Only the standard library.
+Example of another domain:
+{json.dumps(_EXAMPLE, separators=(",", ":"))}"""
+
+CLASSIFIER = """\
+You judge how hard a programming task is for a small model: simple (one plain function), medium \
+(several functions that work together, an API or a database), complex (an algorithm, concurrency, \
+a whole module). Give a reason, then the level."""
+
+
+def plan_question(goal: str, faults: Sequence[str]) -> Question:
+    """Ask for a plan; with `faults`, after a plan that was rejected for them."""
+    words = f"Goal: {goal}\nReturn JSON."
+    if faults:
+        listed = "\n".join(f"- {fault}" for fault in list(faults)[:20])
+        words = (
+            f"Goal: {goal}\nYour last plan was rejected:\n{listed}\nReturn a better plan as JSON."
+        )
+    return Question(
+        "planner",
+        _messages(PLANNER, words),
+        PLANNING_POOL,
+        schema=PLAN_SCHEMA,
+        max_tokens=PLAN_TOKENS,
+        temperature=0.3 if faults else 0.0,
+    )
+
+
+def classify_question(task: Task, choices: Sequence[Complexity], vote: int) -> Question:
+    """Ask how hard a task is; the order of the levels turns with each vote, so it decides nothing."""
+    turned = [*choices[vote % len(choices) :], *choices[: vote % len(choices)]]
+    schema: Json = COMPLEXITY_SCHEMA | {
+        "properties": COMPLEXITY_SCHEMA["properties"] | {"level": {"enum": turned}}
+    }
+    words = (
+        f"Task: {task.title}\nFiles: {', '.join(task.files)}\nContract: {task.contract}\n"
+        f"Levels: {', '.join(turned)}\nReturn JSON."
+    )
+    return Question(
+        "classifier",
+        _messages(CLASSIFIER, words),
+        PLANNING_POOL,
+        schema=schema,
+        max_tokens=CLASSIFY_TOKENS,
+        seed=vote,
+    )
+
+
+def _messages(system: str, user: str) -> list[Json]:
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]

@@ -1,0 +1,255 @@
+"""Repairs what a model (or a host) calls a plan: a pure function, for any JSON whatever.
+
+    gather       what is no task at all goes; so do kinds that ATOS sees to itself, and second tasks
+                 of one title, whose dependants are sent to the first
+    clamp        count and lengths
+    number       T1, T2, ...; dependencies follow, unknown, own and double ones go
+    files        unsafe and test paths go, a task without a file gets one
+    cut          cycles: the edge that points most forward goes
+    serialise    two writers of one file: the one that comes later waits for the other
+
+The order of the last two matters: `serialise` adds edges along an order that `cut` made possible, so it
+can't make a cycle, while cutting afterwards might let two writers loose again. Every change is a
+note. A model never repeats a plan that was repaired.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from typing import Any, cast
+
+from atos_orchestrator.goal import slug
+from atos_orchestrator.plan import MAX_FILES, MAX_TASKS, Plan, order
+from atos_orchestrator.planning.schema import ACCEPTANCE, CONTRACT, MAX_ACCEPTANCE, PATH, TITLE
+from atos_orchestrator.task import COMPLEXITIES, KINDS, Kind, Task, owned_files
+
+CHANGED_TOO_MUCH = 0.6
+"""Share of tasks whose place in the plan was changed above which a model is asked again."""
+
+OWN_WORK = frozenset({"design", "deploy", "setup", "verify", "integrate"})
+"""Kinds of work that ATOS does itself, before or after the tasks."""
+
+_SAFE = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*", re.ASCII)
+_TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$|(^|/)conftest\.py$")
+_DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A plan that has no `problems`, and what had to be done for it."""
+
+    plan: Plan
+    rejected: tuple[str, ...] = ()
+    """Why a model should be asked again all the same; empty where the plan is good."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether work could start from it, much changed as it may be."""
+        return any(task.kind == "code" for task in self.plan.tasks)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A task on its way, and what the plan called it."""
+
+    raw: Mapping[str, Any]
+    title: str
+    kind: Kind
+    names: list[str]
+    """What other tasks may call it."""
+    deps: list[str] = field(default_factory=list[str])
+    files: list[str] = field(default_factory=list[str])
+
+
+class _Notes:
+    """What was changed; `moved` counts the tasks whose place in the plan changed."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.moved: set[str] = set()
+
+    def say(self, line: str, moved: str = "") -> None:
+        self.lines.append(line)
+        if moved:
+            self.moved.add(moved)
+
+
+def repair(raw: object) -> Repaired:
+    """Return a valid plan made from any JSON; its `rejected` says what is beyond repair."""
+    notes = _Notes()
+    entries = _entries(raw)
+    drafts = _gather(entries, notes)
+    if len(drafts) > MAX_TASKS:
+        notes.say(f"only the first {MAX_TASKS} of {len(drafts)} tasks are kept", "count")
+        del drafts[MAX_TASKS:]
+    ids = {name: f"T{at}" for at, d in reversed(list(enumerate(drafts, 1))) for name in d.names}
+    for at, draft in enumerate(drafts, 1):
+        draft.deps = _dependencies(draft, f"T{at}", ids, notes)
+        draft.files = _files(draft, f"T{at}", notes)
+    tasks = [_task(draft, f"T{at}") for at, draft in enumerate(drafts, 1)]
+    tasks = _serialise(_cut_cycles(tasks, notes), notes)
+    summary = _text(cast("Mapping[str, Any]", raw).get("summary"), 400) if _is_map(raw) else ""
+    plan = Plan(tuple(tasks), summary, tuple(notes.lines))
+    return Repaired(plan, tuple(_rejections(plan, len(entries), notes)))
+
+
+def _is_map(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _entries(raw: object) -> list[object]:
+    listed = cast("Mapping[str, object]", raw).get("tasks") if isinstance(raw, Mapping) else raw
+    return cast("list[object]", listed) if isinstance(listed, list) else []
+
+
+def _text(value: object, most: int) -> str:
+    if not isinstance(value, str | int | float):
+        return ""
+    plain = "".join(c if c.isprintable() or c == "\n" else " " for c in str(value))
+    return plain.strip()[:most].strip()
+
+
+def _strings(value: object) -> list[str]:
+    listed = cast("list[object]", value) if isinstance(value, list) else [value]
+    return [str(item) for item in listed if isinstance(item, str | int) and str(item).strip()]
+
+
+def _gather(entries: list[object], notes: _Notes) -> list[_Draft]:
+    by_title: dict[str, _Draft] = {}
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            notes.say("an entry that is no task was left out", "entry")
+            continue
+        raw = cast("Mapping[str, Any]", entry)
+        names = list(_names(raw.get("id")))
+        title = _text(raw.get("title"), TITLE) or f"Task {len(by_title) + 1}"
+        kind = _text(raw.get("kind"), 20).lower()
+        if kind in OWN_WORK:
+            notes.say(f"{title!r} was left out: {kind} is done by ATOS itself", title)
+            continue
+        if kind and kind not in KINDS:
+            notes.say(f"{title!r} is taken for a code task")
+        key = re.sub(r"\W+", " ", title.lower()).strip()
+        if key in by_title:
+            notes.say(f"{title!r} stands there twice; the second was left out", title)
+            by_title[key].names += names
+            continue
+        chosen: Kind = kind if kind in KINDS else "code"
+        by_title[key] = _Draft(raw, title, chosen, names)
+    return list(by_title.values())
+
+
+def _names(value: object) -> Iterator[str]:
+    """Yield the ways in which others may refer to an id: `1`, `T1`, `t1` are the same."""
+    text = str(value).strip() if isinstance(value, str | int) else ""
+    if text:
+        yield text
+        digits = _DIGITS.fullmatch(text.lower().removeprefix("t"))
+        if digits:
+            yield f"#{int(digits[0])}"
+
+
+def _dependencies(draft: _Draft, own: str, ids: Mapping[str, str], notes: _Notes) -> list[str]:
+    found: list[str] = []
+    for name in _strings(draft.raw.get("depends_on") or []):
+        known = next((ids[each] for each in _names(name) if each in ids), None)
+        if known is None:
+            notes.say(f"{own} does not wait for {name[:20]!r}, which is unknown", own)
+        elif known == own:
+            notes.say(f"{own} does not wait for itself", own)
+        elif known not in found:
+            found.append(known)
+    return found
+
+
+def _files(draft: _Draft, own: str, notes: _Notes) -> list[str]:
+    found: list[str] = []
+    for path in _strings(draft.raw.get("files") or []):
+        clean = path.strip().removeprefix("./")
+        if len(clean) > PATH or not _SAFE.fullmatch(clean):
+            notes.say(f"{own} may not write {path[:40]!r}")
+        elif draft.kind == "code" and _TEST.search(clean):
+            notes.say(f"{own} does not write {clean}: another role writes the tests")
+        elif draft.kind == "test" and not _TEST.search(clean):
+            notes.say(f"{own} writes tests only, not {clean}")
+        elif clean not in found:
+            found.append(clean)
+    if not found:
+        found = [_default_file(draft)]
+        notes.say(f"{own} named no file that it may write, so it writes {found[0]}")
+    if len(found) > MAX_FILES:
+        notes.say(f"{own} writes only the first {MAX_FILES} of {len(found)} files")
+    return found[:MAX_FILES]
+
+
+def _default_file(draft: _Draft) -> str:
+    name = slug(draft.title)
+    module = name.replace("-", "_")
+    module = module if module[0].isalpha() else f"m_{module}"
+    plain = {"code": f"{module}.py", "test": f"tests/test_{module}.py", "docs": f"docs/{name}.md"}
+    return plain[draft.kind]
+
+
+def _task(draft: _Draft, task_id: str) -> Task:
+    raw = draft.raw
+    acceptance = [_text(line, ACCEPTANCE) for line in _strings(raw.get("acceptance") or [])]
+    level = _text(raw.get("complexity"), 20)
+    return Task(
+        id=task_id,
+        title=draft.title,
+        kind=draft.kind,
+        files=tuple(draft.files),
+        depends_on=tuple(draft.deps),
+        contract=_text(raw.get("contract"), CONTRACT),
+        acceptance=tuple(line for line in acceptance if line)[:MAX_ACCEPTANCE],
+        complexity=level if level in COMPLEXITIES else "simple",
+    )
+
+
+def _serialise(tasks: list[Task], notes: _Notes) -> list[Task]:
+    known = {task.id: task for task in tasks}
+    before: dict[str, set[str]] = {}
+    last_writer: dict[str, str] = {}
+    for task_id in order(Plan(tuple(tasks))):
+        task = known[task_id]
+        earlier = set(task.depends_on).union(*(before[each] for each in task.depends_on))
+        for file in owned_files(task):
+            writer = last_writer.get(file)
+            if writer and writer not in earlier:
+                earlier |= before[writer] | {writer}
+                task = replace(task, depends_on=(*task.depends_on, writer))
+                notes.say(f"{task_id} waits for {writer}, because both write {file}")
+            last_writer[file] = task_id
+        before[task_id], known[task_id] = earlier, task
+    return list(known.values())
+
+
+def _cut_cycles(tasks: list[Task], notes: _Notes) -> list[Task]:
+    deps = {task.id: list(task.depends_on) for task in tasks}
+    place = {task.id: at for at, task in enumerate(tasks)}
+    while True:
+        try:
+            TopologicalSorter(deps).prepare()
+        except CycleError as error:
+            # graphlib lists a cycle as [a, b, ..., a], each one a dependency of the next.
+            cycle: list[str] = error.args[1]
+            edges = list(pairwise(cycle))
+            dependency, task_id = max(edges, key=lambda edge: place[edge[0]] - place[edge[1]])
+            deps[task_id].remove(dependency)
+            notes.say(f"{task_id} does not wait for {dependency}: that was a cycle", task_id)
+        else:
+            return [replace(task, depends_on=tuple(deps[task.id])) for task in tasks]
+
+
+def _rejections(plan: Plan, entries: int, notes: _Notes) -> Iterator[str]:
+    if not plan.tasks:
+        yield "the plan has no task"
+    elif not any(task.kind == "code" for task in plan.tasks):
+        yield "the plan has no task that writes code"
+    if len(notes.moved) >= 3 and len(notes.moved) > CHANGED_TOO_MUCH * entries:
+        yield f"{len(notes.moved)} of {entries} tasks were wrong:"
+        yield from notes.lines

@@ -1,0 +1,162 @@
+"""The git program, told to trust nothing.
+
+Every command runs with an environment built from scratch: no system or global configuration, no
+hooks, no fsmonitor, no signing, no network protocol, no prompt; the identity and both dates come from
+ATOS. Commands that write run against ATOS's *own* git directory, so the configuration of a person's
+repository (its filters, merge drivers, aliases) is never even read by them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from atos_protocol.errors import DeadlineError, WorkspaceError
+
+DEADLINE = 60.0
+"""Seconds that one git command may take."""
+
+STALE = 5.0
+"""Seconds after which a lock on one of the goal's own branches, or on the HEAD that names it, was left
+behind: moving a branch takes milliseconds, and nobody else moves these."""
+
+_LOCKED = re.compile(
+    r"Unable to create '(.+/(?:HEAD|refs/heads/(?:goal|task/|main|atos/).*)\.lock)': File exists"
+)
+
+_SAFE = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.attributesFile=/dev/null",
+    "core.excludesFile=/dev/null",
+    "core.autocrlf=false",
+    "core.untrackedCache=false",
+    "commit.gpgSign=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "protocol.allow=never",
+    "submodule.recurse=false",
+    # The configuration is neutralised above, so a folder owned by another uid (root in a container,
+    # a mounted home) needs no further trust.
+    "safe.directory=*",
+)
+
+
+def _environment(at: float) -> dict[str, str]:
+    moment = f"{int(at)} +0000"
+    who = {"NAME": "ATOS", "EMAIL": "atos@localhost", "DATE": moment}
+    plain = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.devnull,
+        "XDG_CONFIG_HOME": os.devnull,
+        "LC_ALL": "C",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_LITERAL_PATHSPECS": "1",
+    }
+    for role in ("AUTHOR", "COMMITTER"):
+        plain |= {f"GIT_{role}_{name}": value for name, value in who.items()}
+    return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """One git directory to run commands in."""
+
+    where: Path
+    """Folder that the commands run in."""
+    at: float = 0.0
+    """Epoch seconds that commits carry."""
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
+    """More environment: `GIT_DIR`, `GIT_INDEX_FILE`, ..."""
+
+    def having(self, **extra: str | Path) -> Git:
+        """Return the same with more environment."""
+        more = {name: str(value) for name, value in extra.items()}
+        return Git(self.where, self.at, dict(self.extra) | more)
+
+    async def ask(self, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
+        """Run a command; return exit code, standard output and standard error.
+
+        A branch that is locked is waited for, and its lock removed where a killed git left it.
+
+        Raises:
+            WorkspaceError: git is not installed, or the folder is gone.
+            DeadlineError: it took longer than `DEADLINE`.
+        """
+        while True:
+            code, out, err = await self._once(arguments, stdin)
+            lock = _LOCKED.search(err) if code != 0 else None
+            if lock is None or not await _lifted(anyio.Path(lock[1])):
+                return code, out, err
+
+    async def _once(self, arguments: Sequence[str], stdin: str) -> tuple[int, str, str]:
+        options = [part for setting in _SAFE for part in ("-c", setting)]
+        command = ["git", *options, *arguments]
+        try:
+            with anyio.fail_after(DEADLINE):
+                done = await anyio.run_process(
+                    command,
+                    input=stdin.encode(errors="surrogateescape"),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=self.where,
+                    env=_environment(self.at) | dict(self.extra),
+                    check=False,
+                )
+        except TimeoutError as error:
+            message = f"git {arguments[0]} took longer than {DEADLINE:.0f} s in {self.where}"
+            raise DeadlineError(message) from error
+        except OSError as error:
+            message = f"git {arguments[0]} could not be run in {self.where}: {error.strerror}"
+            step = "Install git, and see that the folder still exists."
+            raise WorkspaceError(message, next_step=step) from error
+        return done.returncode, _text(done.stdout), _text(done.stderr)
+
+    async def run(self, *arguments: str, stdin: str = "") -> str:
+        """Run a command that must succeed; return its output without the final newline.
+
+        Raises:
+            WorkspaceError: git refused; the message holds its words.
+        """
+        code, out, err = await self.ask(*arguments, stdin=stdin)
+        if code != 0:
+            said = err.strip()[-500:] or f"exit code {code}"
+            message = f"git {arguments[0]} failed in {self.where}: {said}"
+            raise WorkspaceError(message)
+        return out.removesuffix("\n")
+
+    async def value(self, *arguments: str) -> str:
+        """Run a query; return its output, or an empty text where it fails."""
+        code, out, _ = await self.ask(*arguments)
+        return out.strip() if code == 0 else ""
+
+
+async def _lifted(lock: anyio.Path) -> bool:
+    """Tell whether to try again: a fresh lock is waited for, one that is too old is removed."""
+    try:
+        if time.time() - (await lock.stat()).st_mtime < STALE:
+            await anyio.sleep(0.1)
+        else:
+            await lock.unlink()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")

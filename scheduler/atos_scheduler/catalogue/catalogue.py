@@ -1,0 +1,139 @@
+"""What the engines have now, matched against models and pools."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+import anyio
+
+from atos_protocol.errors import AtosError, NoModelError
+from atos_protocol.scheduler_api import MINI_POOL, POOL_PREFIX, EngineStatus, Pool
+from atos_scheduler.catalogue.contracts import Offer, find, offer, resolve
+from atos_scheduler.catalogue.entries import Entries, ModelEntry
+from atos_scheduler.engines.protocol import Engine, InstalledModel
+
+logger = logging.getLogger(__name__)
+
+ASK_SECONDS = 3.0
+"""Longest wait for one engine's list."""
+FRESH_SECONDS = 2.0
+"""Age up to which a list is not asked for again, however often it is needed."""
+STALE_SECONDS = 30.0
+"""Age from which a list is asked for again although it has an answer."""
+INSTALL = "Install Ollama and pull a model, or name a GGUF file in ATOS_GGUF."
+NO_MINI = "Its weights are not in this installation."
+
+
+class Catalogue:
+    """The models that can be used now; engines are asked anew when somebody needs to know."""
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        entries: Entries,
+        device: str,
+        budget: int,
+        fresh: float = FRESH_SECONDS,
+    ) -> None:
+        self.entries = entries
+        self.offers: dict[str, Offer] = {}
+        self.statuses: tuple[EngineStatus, ...] = ()
+        self._engines = engines
+        self._device = device
+        self._budget = budget
+        self._pools: dict[str, tuple[Pool, tuple[Offer, ...]]] = {}
+        self._fresh = fresh
+        self._asked = float("-inf")
+        self._lock = anyio.Lock()
+
+    async def refresh(self, max_age: float | None = None) -> None:
+        """Ask every engine what it has, unless that was done within `max_age` seconds."""
+        async with self._lock:
+            age = time.monotonic() - self._asked
+            if age < (self._fresh if max_age is None else max_age):
+                return
+            answers: dict[str, tuple[EngineStatus, list[InstalledModel]]] = {}
+            async with anyio.create_task_group() as group:
+                for engine in self._engines:
+                    group.start_soon(self._ask, engine, answers)
+            self._take(answers)
+            self._asked = time.monotonic()
+
+    async def _ask(
+        self, engine: Engine, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]
+    ) -> None:
+        """Put one engine's state and models into `answers`; an engine that fails has none."""
+        reason, models = "", list[InstalledModel]()
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                reason = await engine.health()
+                models = [] if reason else await engine.installed()
+        except TimeoutError:
+            reason = f"it did not answer within {ASK_SECONDS:.0f} s"
+        except AtosError as error:
+            reason = str(error)
+        answers[engine.name] = EngineStatus(engine.name, not reason, len(models), reason), models
+
+    def _take(self, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]) -> None:
+        self.statuses = tuple(answers[engine.name][0] for engine in self._engines)
+        offers: dict[str, Offer] = {}
+        for engine in self._engines:
+            for installed in answers[engine.name][1]:
+                entry = self._entry(installed.name)
+                offers.setdefault(installed.name, offer(engine, installed, entry, self._device))
+        self.offers = offers
+        self._pools = {
+            pool.name: resolve(pool, offers, self.entries.models, self._budget)
+            for pool in self.entries.pools.values()
+        }
+
+    def _entry(self, name: str) -> ModelEntry:
+        """Return what the settings say of an installed model, under whichever of its names."""
+        plain = name.removesuffix(":latest")
+        for entry in self.entries.models.values():
+            if name in (entry.name, *entry.aliases) or plain == entry.name:
+                return entry
+        return ModelEntry(name)
+
+    def pools(self) -> tuple[Pool, ...]:
+        """Return every pool with its members as of the last refresh."""
+        return tuple(pool for pool, _ in self._pools.values())
+
+    def contract(self, model: str) -> Pool | None:
+        """Return the pool that a request's `model` names, if it names one."""
+        name = model.removeprefix(POOL_PREFIX)
+        found = self._pools.get(name) if name != model else None
+        return found[0] if found else None
+
+    async def candidates(self, model: str) -> tuple[Offer, ...]:
+        """Return the models that may answer for a name or a pool, first choice first.
+
+        Raises:
+            NoModelError: there is none; the message says why.
+        """
+        await self.refresh(STALE_SECONDS)
+        if not (found := self._lookup(model)):
+            await self.refresh()
+            found = self._lookup(model)
+        if not found:
+            raise self._none(model)
+        return found
+
+    def _lookup(self, model: str) -> tuple[Offer, ...]:
+        if model.startswith(POOL_PREFIX):
+            return self._pools.get(model.removeprefix(POOL_PREFIX), (None, ()))[1]
+        found = find(model, self.offers, self.entries.models)
+        return (found,) if found else ()
+
+    def _none(self, model: str) -> NoModelError:
+        if not model.startswith(POOL_PREFIX):
+            known = ", ".join(sorted(self.offers)) or "none"
+            return NoModelError(f"model '{model}' not found", next_step=f"Installed are: {known}.")
+        if (pool := self.contract(model)) is None:
+            known = ", ".join(POOL_PREFIX + name for name in self.entries.pools)
+            return NoModelError(f"there is no pool '{model}'", next_step=f"Pools are: {known}.")
+        why = "; ".join(pool.missing) or "it lists no model"
+        step = NO_MINI if pool.name == MINI_POOL else INSTALL
+        return NoModelError(f"pool {model} has no model: {why}.", next_step=step)

@@ -1,0 +1,99 @@
+"""What can happen to the core; past participles, one dataclass each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from atos_protocol.scheduler_api import Demand
+from atos_scheduler.core.types import Candidate, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request wants a lease on one of its candidates."""
+
+    lease: str
+    candidates: tuple[Candidate, ...]
+    demand: Demand
+    pool: str
+    deadline: float
+    """Moment, on the clock of `now`, after which it need not be granted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A request is over: answered, cancelled while it waited, or its client went away."""
+
+    lease: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An engine holds a model now."""
+
+    model: str
+    bytes: int
+    """Measured footprint; 0 if the engine can't tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """An engine could not load a model; nothing of it is in memory."""
+
+    model: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """An engine confirmed that a model's memory is back with the system."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLost:
+    """A loaded model is gone without having been asked to go: its engine crashed or dropped it."""
+
+    model: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """An engine turned out to hold a model that nobody here loaded."""
+
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadAsked:
+    """Somebody wants a model out of memory once its present requests are over."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignChanged:
+    """Other programs took memory or gave it back: so much may be committed now."""
+
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The moment of the last `SetTimer` has come."""
+
+
+Event = (
+    Requested
+    | Released
+    | Loaded
+    | LoadFailed
+    | Evicted
+    | EngineLost
+    | Adopted
+    | UnloadAsked
+    | ForeignChanged
+    | Tick
+)

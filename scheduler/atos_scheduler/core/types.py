@@ -1,0 +1,79 @@
+"""What the core talks about: candidates, waiters, residencies and reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from atos_protocol.scheduler_api import Demand, ResidencyState
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+def size_text(size: int) -> str:
+    """Return bytes as a person reads them: `4.6 GiB`, `512.0 MiB`, `900 bytes`."""
+    if size >= GIB:
+        return f"{size / GIB:.1f} GiB"
+    if size >= MIB:
+        return f"{size / MIB:.1f} MiB"
+    return f"{size} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a demand came to nothing; `code` is one of `atos_protocol.errors`."""
+
+    code: str
+    message: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that may answer a demand, and what it would take."""
+
+    model: str
+    bytes: int
+    """Estimated footprint with all its slots at full context."""
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A demand that waits for its grant."""
+
+    lease: str
+    candidates: tuple[Candidate, ...]
+    """First choice first, as the pool lists them; one if the request named a model."""
+    demand: Demand
+    pool: str
+    since: float
+    deadline: float
+    """Moment after which the answer is worthless."""
+
+    @property
+    def binding(self) -> tuple[str, str, str, str] | None:
+        """The key under which a task keeps its model, or None if it has no goal."""
+        if not (self.pool and self.demand.goal):
+            return None
+        return (self.demand.goal, self.demand.task, self.demand.role, self.pool)
+
+
+@dataclass(slots=True)
+class Residency:
+    """A model that occupies memory, from the decision to load it until its bytes are back."""
+
+    model: str
+    bytes: int
+    slots: int
+    state: ResidencyState
+    last_used: float
+    measured: bool = False
+    retiring: bool = False
+    """It takes no new lease, and is evicted as soon as the last one ends."""
+    leases: set[str] = field(default_factory=set[str])
+
+    @property
+    def idle(self) -> bool:
+        """Whether it could be evicted at once."""
+        return self.state == "resident" and not self.leases

@@ -1,0 +1,321 @@
+"""The scheduler daemon: the one process that owns the budget, the engines and the gateway.
+
+    settings -> lifetime lock -> devices and engines -> core and gateway in one task group -> ready
+
+It ends on SIGTERM or SIGINT, or after `idle_seconds` in which nobody asked it for anything; engines
+are closed before it is gone. After `kill -9` the kernel drops the lock and closes the engines'
+standard input, on which they end.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+
+from atos_protocol import scheduler_api as wire
+from atos_protocol.daemons import Singleton, announce_ready, is_up
+from atos_protocol.errors import AtosError, BadConfigError, ConflictError, UnreachableError
+from atos_protocol.settings import Settings, load_settings
+from atos_scheduler.catalogue.catalogue import Catalogue
+from atos_scheduler.catalogue.entries import load_entries
+from atos_scheduler.core.events import ForeignChanged
+from atos_scheduler.core.state_machine import Core
+from atos_scheduler.core.types import size_text
+from atos_scheduler.devices.discover import discover
+from atos_scheduler.devices.protocol import Device, budget
+from atos_scheduler.devices.simulated import SimulatedDevice
+from atos_scheduler.dispatcher import Dispatcher
+from atos_scheduler.engines.protocol import Engine
+from atos_scheduler.event_log import Journal
+from atos_scheduler.gateway.app import build
+from atos_scheduler.gateway.server import UnixServer, listen
+from atos_scheduler.gateway.services import Services
+from atos_scheduler.plan_hints import Plans
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 10.0
+"""How often residents and the device are looked at, while anything is resident."""
+REACH_SECONDS = 30.0
+"""How often the daemon looks whether its socket is still there: its home may be removed."""
+CLOSE_SECONDS = 10.0
+PREDECESSOR_SECONDS = 15.0
+"""How long a daemon that no longer answers may still hold the lock."""
+ADOPT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where models go: a device, and what it showed at the start."""
+
+    device: Device
+    limit: int
+    """The person's own bound in bytes; 0 for none."""
+    seen: wire.Device
+
+
+def make_engines(settings: Settings) -> list[Engine]:
+    """Return the engines of this machine, preferred ones first; each is imported when wanted."""
+    if settings.simulate:
+        from atos_scheduler.engines.simulated import Simulated
+
+        return [Simulated()]
+    engines = list[Engine]()
+    if settings.openai_url:
+        from atos_scheduler.engines.openai import OpenAi
+
+        engines.append(OpenAi(settings.openai_url))
+    if settings.ollama_url:
+        from atos_scheduler.engines.ollama import Ollama
+
+        engines.append(Ollama(settings.ollama_url))
+    from atos_scheduler.engines.llama_cpp import LlamaCpp
+
+    return [*engines, LlamaCpp(settings)]
+
+
+async def find_place(settings: Settings) -> Place:
+    """Choose the device whose budget is kept: the first GPU, else the machine's memory.
+
+    Raises:
+        BadConfigError: nothing can be measured and no budget is set.
+    """
+    for device in await _devices(settings):
+        with suppress(UnreachableError):
+            found = await device.read(0)
+            limit = settings.budget
+            ours = budget(found, device.reserve, limit)
+            seen = wire.Device(device.name, device.kind, found.total, ours, 0, found.foreign)
+            return Place(device, limit, seen)
+    message = "no device's memory can be measured"
+    raise BadConfigError(message, next_step="Set ATOS_BUDGET, such as ATOS_BUDGET=4GiB.")
+
+
+async def _devices(settings: Settings) -> list[Device]:
+    if settings.simulate and settings.budget:
+        return [SimulatedDevice(settings.budget)]
+    return await discover(settings)
+
+
+def ceiling(place: Place) -> int:
+    """Return what could be committed if no other program used the device."""
+    most = max(place.seen.budget, place.seen.total - place.device.reserve)
+    return min(most, place.limit) if place.limit else most
+
+
+class Daemon:
+    """One running scheduler."""
+
+    def __init__(self, settings: Settings, engines: Sequence[Engine], place: Place) -> None:
+        self._settings = settings
+        self._engines = engines
+        self._place = place
+        self._last_need = 0.0
+        self._stop = anyio.Event()
+
+    def stop(self) -> None:
+        """Make `run` come to its end."""
+        self._stop.set()
+
+    @property
+    def ending(self) -> bool:
+        """Whether `stop` was called, or the daemon was idle for long enough."""
+        return self._stop.is_set()
+
+    async def ended(self) -> None:
+        """Return once `ending`."""
+        await self._stop.wait()
+
+    async def run(self, listener: socket.socket) -> None:
+        """Serve until `stop` or idleness; then close everything, engines included.
+
+        Raises:
+            BadConfigError: the settings files can't be used.
+        """
+        self._needed()
+        try:
+            async with anyio.create_task_group() as group:
+                services = await self._open(group)
+                server = UnixServer(build(services, self._needed))
+                group.start_soon(services.dispatcher.keep_time)
+                group.start_soon(self._watch, services)
+                group.start_soon(self._end_when_idle, services)
+                group.start_soon(self._end, services, server)
+                logger.info("ready on %s", self._settings.scheduler_socket)
+                announce_ready()
+                await server.serve(sockets=[listener])
+                group.cancel_scope.cancel()
+        finally:
+            await self._close()
+
+    async def _open(self, group: TaskGroup) -> Services:
+        """Put the parts together and see what the engines have."""
+        seen, most = self._place.seen, ceiling(self._place)
+        entries = load_entries(self._settings.home, seen.kind, most)
+        logger.info("%s, %s, profile %r", seen.name, size_text(most), entries.profile)
+        journal = Journal()
+        catalogue = Catalogue(self._engines, entries, seen.kind, most)
+        dispatcher = Dispatcher(Core(most), journal, group)
+        dispatcher.post(ForeignChanged(seen.budget))
+        await catalogue.refresh()
+        await self._adopt(catalogue, dispatcher)
+        plans = Plans(anyio.current_time)
+        return Services(catalogue, dispatcher, journal, plans, group, seen)
+
+    def _needed(self) -> None:
+        self._last_need = anyio.current_time()
+
+    async def _adopt(self, catalogue: Catalogue, dispatcher: Dispatcher) -> None:
+        """Charge what engines hold already, such as an Ollama server that ran before."""
+        usable = {status.name for status in catalogue.statuses if status.ok}
+        for engine in self._engines:
+            if engine.name not in usable:
+                continue
+            with suppress(AtosError, TimeoutError), anyio.fail_after(ADOPT_SECONDS):
+                for found in await engine.loaded():
+                    if (offered := catalogue.offers.get(found.name)) is not None:
+                        dispatcher.adopt(offered, found)
+
+    async def _watch(self, services: Services) -> None:
+        """While anything is resident, see whether it still is, and what other programs use."""
+        while True:
+            if not services.dispatcher.core.memory.residencies:
+                await self._place.device.release()
+            await services.dispatcher.anything_resident()
+            await anyio.sleep(LOOK_SECONDS)
+            await services.dispatcher.look_after_all()
+            with suppress(UnreachableError):
+                await self._measure(services)
+
+    async def _measure(self, services: Services) -> None:
+        memory = services.dispatcher.core.memory
+        if any(r.state != "resident" for r in memory.residencies.values()):
+            return  # what is charged and what is used differ just now
+        found = await self._place.device.read(memory.committed)
+        allowed = budget(found, self._place.device.reserve, self._place.limit)
+        services.device = replace(services.device, total=found.total, foreign=found.foreign)
+        if allowed != memory.budget:
+            services.dispatcher.post(ForeignChanged(allowed))
+
+    async def _end_when_idle(self, services: Services) -> None:
+        """End when nobody has needed the daemon for long, or nobody can reach it any more."""
+        idle = self._settings.idle_seconds
+        mine = _identity(self._settings.scheduler_socket)
+        while (rest := self._last_need + idle - anyio.current_time()) > 0:
+            await anyio.sleep(min(rest, REACH_SECONDS))
+            if services.dispatcher.busy:
+                self._needed()
+            if _identity(self._settings.scheduler_socket) != mine:
+                logger.warning("ending, since %s is gone", self._settings.scheduler_socket)
+                break
+        else:
+            logger.info("ending after %.0f idle seconds", idle)
+        self.stop()
+
+    async def _end(self, services: Services, server: UnixServer) -> None:
+        """End in order: tell everybody who waits, then stop listening."""
+        await self._stop.wait()
+        services.dispatcher.close()
+        services.journal.close()
+        server.stop()
+
+    async def _close(self) -> None:
+        with anyio.CancelScope(shield=True):
+            for engine in self._engines:
+                with anyio.move_on_after(CLOSE_SECONDS) as scope:
+                    await engine.close()
+                if scope.cancelled_caught:
+                    logger.error("%s did not close in time", engine.name)
+            await self._place.device.release()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+async def _stop_on_signal(daemon: Daemon) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            logger.info("ending on %s", number.name)
+            daemon.stop()
+
+
+async def serve(settings: Settings) -> None:
+    """Run a scheduler for these settings; the caller holds the role's lock."""
+    daemon = Daemon(settings, make_engines(settings), await find_place(settings))
+    listener = listen(settings.scheduler_socket)
+    failure: AtosError | None = None
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_stop_on_signal, daemon)
+            try:
+                await daemon.run(listener)
+            except AtosError as error:
+                failure = error  # a task group would wrap it
+            group.cancel_scope.cancel()
+    finally:
+        settings.scheduler_socket.unlink(missing_ok=True)
+        listener.close()
+    if failure is not None:
+        raise failure
+
+
+def lock(settings: Settings) -> Singleton:
+    """Take the role's lifetime lock; one that is ending may take its time to close its engines.
+
+    Raises:
+        ConflictError: another scheduler serves this home.
+    """
+    give_up = time.monotonic() + PREDECESSOR_SECONDS
+    while True:
+        try:
+            return Singleton("scheduler", settings)
+        except ConflictError:
+            if is_up("scheduler", settings) or time.monotonic() > give_up:
+                raise
+        time.sleep(0.05)
+
+
+def main() -> None:
+    """Entry point of `atos-scheduler`."""
+    try:
+        settings = load_settings()
+        settings.prepare()
+        _log_to_stderr(settings.log_level)
+        held = lock(settings)
+        try:
+            anyio.run(serve, settings)
+        finally:
+            held.release()
+    except AtosError as error:
+        sys.stderr.write(f"atos-scheduler: {error.code}: {error}\n")
+        raise SystemExit(1) from None
+
+
+def _log_to_stderr(level: str) -> None:
+    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    try:
+        logging.basicConfig(level=level.upper(), format=form, stream=sys.stderr)
+    except ValueError as error:
+        message = f"ATOS_LOG_LEVEL: {error}"
+        raise BadConfigError(message, next_step="Use DEBUG, INFO, WARNING or ERROR.") from error
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""One engine worker as a child process: start it, hear that it is ready, see it end, end it.
+
+    starting --ready line--> alive --stdin closed--> gone
+        |                      |
+        +--ended / deadline----+--killed, crashed--> gone
+
+A worker is never left behind: whoever starts one and is cancelled kills it and waits for its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+import anyio
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from atos_protocol.errors import LoadFailedError
+
+END_SECONDS = 5.0
+"""How long a worker may take to end by itself once its stdin is closed."""
+KILL_SECONDS = 10.0
+READY_BYTES = 4_096
+REASON_BYTES = 65_536
+
+
+class WorkerProcess:
+    """A live worker and what it said when it was ready."""
+
+    def __init__(self, process: Process, errors: IO[bytes]) -> None:
+        self._process = process
+        self._errors = errors
+        self._reason = ""
+        self.ready: dict[str, Any] = {}
+
+    @classmethod
+    async def start(cls, module: str, order: dict[str, Any], seconds: float) -> WorkerProcess:
+        """Start `python -m module`, hand it the order by stdin and wait for its ready line.
+
+        Raises:
+            LoadFailedError: it ended or was silent; the message carries the engine's reason.
+        """
+        worker = cls(*await _spawned(module))
+        try:
+            with anyio.fail_after(seconds):
+                worker.ready = await worker._exchange(order)
+        except TimeoutError as error:
+            await worker.kill()
+            message = f"the engine worker was not ready within {seconds:.0f} s{worker._reason}"
+            step = "Take a smaller model, or try again when the machine is less busy."
+            raise LoadFailedError(message, next_step=step) from error
+        except BaseException:
+            await worker.kill()
+            raise
+        return worker
+
+    async def _exchange(self, order: dict[str, Any]) -> dict[str, Any]:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:  # open_process made both pipes
+            raise AssertionError
+        try:
+            await stdin.send(json.dumps(order).encode() + b"\n")
+            lines = BufferedByteReceiveStream(stdout)
+            return json.loads(await lines.receive_until(b"\n", READY_BYTES))
+        except (anyio.BrokenResourceError, anyio.IncompleteRead, ValueError) as error:
+            await self.end()
+            message = f"the engine worker {self.obituary()}"
+            raise LoadFailedError(message, next_step="Check the model file.") from error
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id, also after its end."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """False as soon as the process has ended, whoever ended it."""
+        return self._process.returncode is None
+
+    def obituary(self) -> str:
+        """Say how the worker ended and what it wrote; "" while it lives."""
+        code = self._process.returncode
+        if code is None:
+            return ""
+        ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        return ended + self._why()
+
+    def _why(self) -> str:
+        """Return the first error line that the engine printed, as ": reason", or ""."""
+        if self._errors.closed:
+            return self._reason
+        written = os.pread(self._errors.fileno(), REASON_BYTES, 0)
+        lines = written.decode("utf-8", "replace").splitlines()
+        reasons = [line.split(" E ", 1)[1].strip() for line in lines if " E " in line]
+        chosen = reasons[:1] or [line.strip() for line in lines[-1:]]
+        return f": {chosen[0][:300]}" if chosen else ""
+
+    def memory(self) -> int:
+        """Return the resident bytes, mapped weights included; 0 where /proc does not tell."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        except OSError:
+            return 0
+        rows = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        return sum(int(rows.get(k, "0").split()[0]) * 1024 for k in ("RssAnon", "RssFile"))
+
+    async def gone(self, seconds: float) -> bool:
+        """Wait until the process has ended; False if it still lives after so many seconds."""
+        with anyio.move_on_after(seconds):
+            await self._process.wait()
+        return not self.alive
+
+    async def end(self) -> None:
+        """Close the lifeline and return when the process is gone; kill it if it lingers."""
+        with anyio.CancelScope(shield=True):
+            if self._process.stdin is not None:
+                await self._process.stdin.aclose()
+            await self.gone(END_SECONDS)
+            await self.kill()
+
+    async def kill(self) -> None:
+        """Kill the process if it lives, wait for its end and let go of its pipes."""
+        with anyio.CancelScope(shield=True), anyio.fail_after(KILL_SECONDS):
+            if self.alive:
+                # Not Process.kill: it reaps a process that has just ended, and with it how it ended.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+            await self._process.wait()
+            await self._process.aclose()
+        self._reason = self._why()
+        self._errors.close()
+
+
+async def _spawned(module: str) -> tuple[Process, IO[bytes]]:
+    """Start the process; its errors go to a file that lives as long as the worker."""
+    errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker is gone)
+    command = [sys.executable, "-P", "-m", module]
+    with anyio.CancelScope(shield=True):  # between fork and handle nobody could end it
+        # A session of its own: Ctrl-C at the scheduler's terminal is the scheduler's business.
+        process = await anyio.open_process(command, stderr=errors, cwd="/", start_new_session=True)
+        return process, errors
+    raise AssertionError  # nobody cancels the scope, so it swallows nothing

@@ -1,0 +1,200 @@
+"""The embedded engine: GGUF files in llama.cpp workers, one process per loaded model.
+
+It needs no server and no GPU, so a fresh machine has real inference. Its models are the shipped
+demonstration model `atos-mini` and the files that `ATOS_GGUF` names, each under its file's stem.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+import os
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from atos_protocol.errors import (
+    BadConfigError,
+    ConflictError,
+    LoadFailedError,
+    NoModelError,
+)
+from atos_protocol.settings import Settings
+from atos_scheduler.engines.gguf_header import read_header
+from atos_scheduler.engines.llama_cpp_model import LlamaModel
+from atos_scheduler.engines.protocol import (
+    Caps,
+    Chunk,
+    InstalledModel,
+    LoadedModel,
+    ModelSpec,
+    Request,
+)
+from atos_scheduler.engines.schema import checked_schema
+
+logger = logging.getLogger(__name__)
+
+MINI = "atos-mini"
+MINI_PATH = Path(__file__).parent / "mini" / f"{MINI}.gguf"
+
+
+class LlamaCpp:
+    """Runs GGUF models on the CPU through `xllamacpp`."""
+
+    name = "llama_cpp"
+    caps = Caps(load=True, unload=True, reports_memory=True, schema=True)
+
+    def __init__(self, settings: Settings, mini: Path = MINI_PATH) -> None:
+        self._threads = settings.cpu_threads or max(1, _usable_cores() // 2)
+        self._mini = mini
+        self._mini_is_sound = False
+        self._files = _catalogue(mini, settings.gguf)
+        self._models: dict[str, LlamaModel] = {}
+        self._loading: dict[str, anyio.Lock] = {}
+
+    async def health(self) -> str:
+        """Return "" if llama.cpp is installed, else what is missing."""
+        if importlib.util.find_spec("xllamacpp") is None:
+            return "the package xllamacpp is not installed (there is no wheel for this system)"
+        return ""
+
+    async def installed(self) -> list[InstalledModel]:
+        """List the GGUF files that can be read; an unreadable one is logged and left out."""
+        found: list[InstalledModel] = []
+        for name, path in self._files.items():
+            try:
+                header = await anyio.to_thread.run_sync(read_header, path)
+            except LoadFailedError as error:
+                if path != self._mini or path.exists():
+                    logger.warning("GGUF left out", extra={"model": name, "why": error.message})
+                continue
+            digest = await anyio.to_thread.run_sync(recorded_sha256, path)
+            found.append(
+                InstalledModel(name, header.size, header.details(), header.context, digest)
+            )
+        return found
+
+    def model(self, name: str) -> LlamaModel | None:
+        """Return the loaded model of this name, alive or not."""
+        return self._models.get(name)
+
+    async def loaded(self) -> list[LoadedModel]:
+        """List the models whose workers live; a worker that died is forgotten here."""
+        for name, model in list(self._models.items()):
+            if not model.alive and self._models.get(name) is model:
+                del self._models[name]
+                logger.warning("engine worker ended", extra={"model": name, "pid": model.pid})
+                await model.end()
+        return [model.footprint() for model in self._models.values()]
+
+    async def load(self, spec: ModelSpec) -> LoadedModel:
+        """Start a worker for a model; the same spec again returns what is there.
+
+        Raises:
+            NoModelError: neither the catalogue nor the disk has `spec.source`.
+            LoadFailedError: with llama.cpp's reason.
+            ConflictError: the model is loaded in another shape.
+        """
+        path = self._path(spec)
+        async with self._loading.setdefault(spec.name, anyio.Lock()):
+            if (model := await self._live(spec.name)) is None:
+                if path == self._mini:
+                    await self._check_mini()
+                model = await LlamaModel.load(spec, os.fspath(path), self._threads)
+                self._models[spec.name] = model
+            elif model.spec != spec:
+                message = f"{spec.name} is loaded with another context, slots or options"
+                raise ConflictError(message, next_step="Unload it first.")
+            return model.footprint()
+
+    async def unload(self, model: str) -> None:
+        """Return when the worker's process is gone; an unknown model is gone already."""
+        async with self._loading.setdefault(model, anyio.Lock()):
+            if (found := self._models.pop(model, None)) is not None:
+                await found.end()
+
+    async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
+        """Stream a reply; closing the generator returns when the slot is free again."""
+        schema = checked_schema(request)
+        if (model := await self._live(request.model)) is None:
+            message = f"{request.model} is not loaded"
+            raise NoModelError(message, next_step="Load it first.")
+        async with aclosing(model.answer(request, schema)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def close(self) -> None:
+        """End every worker."""
+        for name in list(self._models):
+            await self.unload(name)
+
+    async def _live(self, name: str) -> LlamaModel | None:
+        await self.loaded()
+        return self._models.get(name)
+
+    def _path(self, spec: ModelSpec) -> Path:
+        source = spec.source or spec.name
+        if (path := self._files.get(source)) is not None and path.exists():
+            return path
+        path = Path(source)
+        if path.is_absolute() and path.is_file():
+            return path
+        known = ", ".join(self._files) or "none"
+        step = f"Known are: {known}. Name a GGUF file in ATOS_GGUF."
+        message = f"there is no GGUF model {source!r}"
+        raise NoModelError(message, next_step=step)
+
+    async def _check_mini(self) -> None:
+        """Compare the shipped weights with their checksum, once per process."""
+        if not self._mini_is_sound:
+            await anyio.to_thread.run_sync(check_sha256, self._mini)
+            self._mini_is_sound = True
+
+
+def recorded_sha256(weights: Path) -> str:
+    """Return the checksum that stands beside a file (`<name>.sha256`), "" if none does.
+
+    It is not computed: a model of several GB takes minutes.
+    """
+    try:
+        return weights.with_name(f"{weights.name}.sha256").read_text(encoding="ascii").split()[0]
+    except (OSError, ValueError, IndexError):
+        return ""
+
+
+def check_sha256(weights: Path) -> None:
+    """Compare a file with the checksum beside it (`<name>.sha256`).
+
+    Raises:
+        LoadFailedError: they differ, or one of them is missing.
+    """
+    try:
+        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    except OSError as error:
+        message = f"{weights.name} can't be read: {error}"
+        raise LoadFailedError(message, next_step="Install atos again.") from error
+    wanted = recorded_sha256(weights) or "unknown"
+    if found != wanted:
+        message = f"{weights.name} is damaged: its sha256 is {found[:12]}..., not {wanted[:12]}..."
+        raise LoadFailedError(message, next_step="Install atos again.")
+
+
+def _usable_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def _catalogue(mini: Path, files: Iterable[Path]) -> dict[str, Path]:
+    found = {MINI: mini}
+    for path in files:
+        if path.stem in found:
+            message = f"ATOS_GGUF names two models {path.stem!r}: {found[path.stem]} and {path}"
+            raise BadConfigError(message, next_step="Rename one of the files.")
+        found[path.stem] = path.absolute()
+    return found

@@ -1,0 +1,166 @@
+"""One model in one llama.cpp worker: its slots, and a reply streamed from one of them.
+
+A slot goes free -> busy -> free. It becomes free only when llama.cpp has confirmed it: at the last
+event of a reply, or, when a reply is given up half-way, once `/slots` says that it is idle again.
+A worker that never confirms is killed, because nobody could say what its memory and time go to.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from atos_protocol.errors import EngineError
+from atos_scheduler.engines import llama_cpp_wire as wire
+from atos_scheduler.engines.engine_process import WorkerProcess
+from atos_scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
+from atos_scheduler.engines.schema import Schema
+from atos_scheduler.engines.slots import Slots
+from atos_scheduler.engines.stream import ReplyCheck, before, posted_lines
+
+if TYPE_CHECKING:
+    import httpx
+
+WORKER = "atos_scheduler.engines.llama_cpp_worker"
+LOAD_SECONDS = 300.0
+CONFIRM_SECONDS = 60.0
+"""Longest wait for a cancelled slot: llama.cpp looks up between batches of a long prompt."""
+OBITUARY_SECONDS = 0.5
+"""A broken connection is seen before the end of the process that broke it."""
+POLL_SECONDS = 0.01
+CONNECT_SECONDS = 5.0
+
+
+class LlamaModel:
+    """A loaded model; made by `load`, ended by `end`."""
+
+    def __init__(self, spec: ModelSpec, process: WorkerProcess, client: httpx.AsyncClient) -> None:
+        self.spec = spec
+        self._process = process
+        self.client = client
+        self._slots = Slots(spec.name, spec.slots)
+
+    @classmethod
+    async def load(cls, spec: ModelSpec, path: str, threads: int) -> LlamaModel:
+        """Start a worker for a GGUF file.
+
+        Raises:
+            LoadFailedError: with llama.cpp's reason.
+        """
+        import httpx  # 0.2 s of start-up that the scheduler pays only when it loads a model
+
+        key = secrets.token_hex(16)
+        order = {
+            "path": path,
+            "key": key,
+            "slots": spec.slots,
+            "context": spec.context,
+            "threads": threads,
+        }
+        process = await WorkerProcess.start(WORKER, order, LOAD_SECONDS)
+        client = httpx.AsyncClient(
+            base_url=process.ready["url"],
+            headers={"authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # deadlines are set per call
+            limits=httpx.Limits(max_keepalive_connections=0),  # llama.cpp may close one under us
+            trust_env=False,  # a proxy has no business on the loopback
+        )
+        return cls(spec, process, client)
+
+    @property
+    def alive(self) -> bool:
+        """False as soon as the worker has ended."""
+        return self._process.alive
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def footprint(self) -> LoadedModel:
+        """Return what the worker occupies now, as the kernel counts it."""
+        total = self.spec.context * self.spec.slots
+        return LoadedModel(self.spec.name, self._process.memory(), vram=0, context=total)
+
+    async def end(self) -> None:
+        """Return when the process is gone, and its memory with it."""
+        with anyio.CancelScope(shield=True):
+            await self._process.end()  # first, so that replies under way hear of its end
+            await self.client.aclose()
+
+    async def answer(self, request: Request, schema: Schema | None) -> AsyncGenerator[Chunk]:
+        """Stream a reply; a schema that is given must be prepared."""
+        give_up = time.monotonic() + request.deadline
+        async with self._http_errors():
+            prompt = request.prompt or await self._render(request, give_up)
+            slot = self._slots.take(prompt)
+            done = False
+            try:
+                body = wire.completion(request, prompt, self.spec, slot, schema)
+                check = ReplyCheck(schema)
+                stream = posted_lines(self.client, "/completion", body, give_up, wire.failure)
+                async with aclosing(stream) as lines:
+                    async for line in lines:
+                        if (found := wire.event(line)) is None:
+                            continue
+                        chunk = wire.chunk(found)
+                        done = chunk.done
+                        check.see(chunk)
+                        yield chunk
+            finally:
+                await self._give_back(slot, prompt, confirmed=done)
+        if not done:
+            message = "the connection closed before the end of the reply"
+            raise EngineError(message, next_step="Try again.")
+
+    async def _render(self, request: Request, give_up: float) -> str:
+        """Turn messages into the prompt that the model's own template makes of them."""
+        with before(give_up):
+            body = {"messages": list(request.messages)}
+            reply = await self.client.post("/apply-template", json=body)
+        if reply.status_code != 200:
+            raise wire.failure(reply.status_code, reply.text)
+        return reply.json()["prompt"]
+
+    async def _give_back(self, slot: int, prompt: str, *, confirmed: bool) -> None:
+        with anyio.CancelScope(shield=True):
+            if confirmed or await self._confirmed_idle(slot):
+                self._slots.give_back(slot, prompt)
+            else:
+                await self._process.kill()
+
+    async def _confirmed_idle(self, slot: int) -> bool:
+        """Wait until llama.cpp says that a slot works no more; False if it never does."""
+        import httpx
+
+        with anyio.move_on_after(CONFIRM_SECONDS):
+            while self.alive:
+                try:
+                    slots = (await self.client.get("/slots")).json()
+                except httpx.HTTPError:
+                    return False
+                if not next(s["is_processing"] for s in slots if s["id"] == slot):
+                    return True
+                await anyio.sleep(POLL_SECONDS)
+        return False
+
+    @asynccontextmanager
+    async def _http_errors(self) -> AsyncGenerator[None]:
+        """Say what became of the worker when its connection breaks."""
+        import httpx
+
+        try:
+            yield
+        except httpx.HTTPError as error:
+            await self._process.gone(OBITUARY_SECONDS)
+            told = (
+                self._process.obituary()
+                or f"broke the connection ({error or type(error).__name__})"
+            )
+            message = f"the worker of {self.spec.name} {told}"
+            raise EngineError(message, next_step="Load the model again.") from error

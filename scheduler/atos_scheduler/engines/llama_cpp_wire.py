@@ -1,0 +1,98 @@
+"""What crosses the HTTP connection to a llama.cpp server: bodies, events and errors. Pure.
+
+JSON goes by `/apply-template` and `/completion` with `json_schema`: the chat endpoint's parser fails
+on non-ASCII output, and drops the grammar where it does not fail.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from atos_protocol.errors import AtosError, BadRequestError, ContextError, EngineError
+from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
+from atos_scheduler.engines.schema import Schema
+
+COMPACT: Schema = {"x-guidance": {"whitespace_flexible": False}}
+"""Tell the grammar engine to leave no room for blanks: a weak model would fill it for ever."""
+OPTIONS = {
+    "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n",
+    "presence_penalty", "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "seed",
+}  # fmt: skip
+"""Ollama's sampling options that llama.cpp knows under the same name."""
+
+
+def completion(
+    request: Request, prompt: str, spec: ModelSpec, slot: int, schema: Schema | None
+) -> dict[str, Any]:
+    """Return the body of `/completion`; what the request sets wins over the model's options."""
+    body = {k: v for k, v in spec.options.items() if k in OPTIONS}
+    body |= {
+        "prompt": prompt,
+        "n_predict": request.max_tokens,
+        "temperature": request.temperature,
+        "stop": list(request.stop),
+        "stream": True,
+        "cache_prompt": True,
+        "id_slot": slot,
+    }
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if schema is not None:
+        body["json_schema"] = schema | COMPACT
+    return body
+
+
+def event(line: str) -> dict[str, Any] | None:
+    """Return the object that one line of the event stream carries; None for other lines.
+
+    Raises:
+        AtosError: the line reports an error in the middle of the stream.
+    """
+    kind, _, data = line.partition(":")
+    if kind not in ("data", "error") or data.strip() in ("", "[DONE]"):
+        return None
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        message = f"llama.cpp sent a line that is no JSON: {data[:100]!r}"
+        raise EngineError(message, next_step="Try again.") from error
+    if kind == "error" or "error" in found:
+        raise failure(500, json.dumps(found.get("error", found)))
+    return found
+
+
+def chunk(found: dict[str, Any]) -> Chunk:
+    """Turn one event into a piece of the reply."""
+    if not found.get("stop"):
+        return Chunk(text=found.get("content", ""))
+    timings = found.get("timings", {})
+    cut = found.get("stop_type") == "limit" or bool(found.get("truncated"))
+    return Chunk(
+        text=found.get("content", ""),
+        done=True,
+        reason="length" if cut else "stop",
+        prompt_tokens=found.get("tokens_evaluated", 0),
+        tokens=found.get("tokens_predicted", 0),
+        prompt_seconds=timings.get("prompt_ms", 0.0) / 1000,
+        seconds=timings.get("predicted_ms", 0.0) / 1000,
+    )
+
+
+def failure(status: int, body: str) -> AtosError:
+    """Turn an error reply of llama.cpp into the error that the scheduler knows."""
+    try:
+        found: Any = json.loads(body)
+        error: Any = found.get("error", found)
+        message, kind = str(error["message"]), str(error.get("type", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        error, message, kind = {}, body[:300], ""
+    if kind == "exceed_context_size_error":
+        text = (
+            f"the prompt has {error.get('n_prompt_tokens')} tokens, "
+            f"the model's context {error.get('n_ctx')}"
+        )
+        return ContextError(text, next_step="Shorten the prompt, or take a longer context.")
+    if status == 400 or kind == "invalid_request_error":
+        return BadRequestError(f"llama.cpp refused the request: {message}")
+    return EngineError(f"llama.cpp failed ({status}): {message}", next_step="Try again.")

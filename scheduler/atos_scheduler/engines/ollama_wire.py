@@ -1,0 +1,98 @@
+"""What crosses the connection to an Ollama server: bodies, lines, names and errors. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from atos_protocol.errors import (
+    AtosError,
+    BadRequestError,
+    BusyError,
+    ContextError,
+    EngineError,
+    NoModelError,
+    UnauthorizedError,
+)
+from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
+from atos_scheduler.engines.schema import Schema
+
+KEEP_ALIVE = "30m"
+"""Longer than any pause of a living scheduler; short enough to free the GPU after one that died."""
+NANO = 1e-9
+
+
+def full_name(model: str) -> str:
+    """Return a model's name with its tag, as Ollama lists it."""
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+
+
+def call(request: Request, spec: ModelSpec, schema: Schema | None) -> tuple[str, dict[str, Any]]:
+    """Return route and body; every body repeats the frozen options, or Ollama would reload."""
+    options = {
+        **spec.options,
+        "num_ctx": spec.context,
+        "num_predict": request.max_tokens,
+        "temperature": request.temperature,
+        "stop": list(request.stop),
+    }
+    if request.seed is not None:
+        options["seed"] = request.seed
+    body: dict[str, Any] = {
+        "model": spec.source or spec.name,
+        "options": options,
+        "stream": True,
+        "keep_alive": KEEP_ALIVE,
+        "truncate": False,  # a prompt that does not fit is an error, not a shorter prompt
+        "shift": False,
+    }
+    if request.schema is not None:
+        body["format"] = "json" if request.schema == "json" else schema
+    if request.messages:
+        return "/api/chat", body | {"messages": list(request.messages)}
+    return "/api/generate", body | {"prompt": request.prompt, "raw": True}
+
+
+def chunk(line: str) -> Chunk:
+    """Turn one line of a reply into a piece of it.
+
+    Raises:
+        AtosError: the line reports an error in the middle of the stream, or is no JSON.
+    """
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        message = f"Ollama sent a line that is no JSON: {line[:100]!r}"
+        raise EngineError(message, next_step="Try again.") from error
+    if "error" in found:
+        raise failure(500, str(found["error"]))
+    text = found.get("response") or found.get("message", {}).get("content", "")
+    if not found.get("done"):
+        return Chunk(text)
+    return Chunk(
+        text,
+        done=True,
+        reason="length" if found.get("done_reason") == "length" else "stop",
+        prompt_tokens=found.get("prompt_eval_count", 0),
+        tokens=found.get("eval_count", 0),
+        prompt_seconds=found.get("prompt_eval_duration", 0) * NANO,
+        seconds=found.get("eval_duration", 0) * NANO,
+    )
+
+
+def failure(status: int, text: str) -> AtosError:
+    """Turn an error reply of Ollama into the error that the scheduler knows."""
+    try:
+        text = str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        text = text[:500]
+    if "context" in text and ("exceed" in text or "too long" in text):
+        numbers = re.findall(r"\d+", text)
+        told = f" ({' against '.join(numbers[:2])} tokens)" if len(numbers) > 1 else ""
+        message = f"the prompt is longer than the model's context{told}: {text}"
+        return ContextError(message, next_step="Shorten the prompt, or take a longer context.")
+    if status == 404 or "not found" in text:
+        return NoModelError(f"Ollama: {text}", next_step="Pull it with `ollama pull`.")
+    kinds = {400: BadRequestError, 401: UnauthorizedError, 503: BusyError}
+    return kinds.get(status, EngineError)(f"Ollama failed ({status}): {text}")

@@ -1,0 +1,163 @@
+"""An OpenAI-compatible server that somebody else runs: llama-server, vLLM, LM Studio, Ray Serve LLM.
+
+The protocol has no load and no unload, and tells no memory: its models count as always resident and
+as costing nothing here. `load` therefore only makes sure that the server offers the model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from atos_protocol.errors import AtosError, EngineError, NoModelError, UnreachableError
+from atos_scheduler.engines import openai_wire as wire
+from atos_scheduler.engines.protocol import (
+    Caps,
+    Chunk,
+    InstalledModel,
+    LoadedModel,
+    ModelSpec,
+    Request,
+)
+from atos_scheduler.engines.schema import checked_schema
+from atos_scheduler.engines.stream import ReplyCheck, posted_lines
+
+if TYPE_CHECKING:
+    import httpx
+
+HEALTH_SECONDS = 1.0
+LIST_SECONDS = 10.0
+
+
+class OpenAi:
+    """The models of one OpenAI-compatible server."""
+
+    name = "openai"
+    caps = Caps(load=False, unload=False, reports_memory=False, schema=True)
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/").removesuffix("/v1")
+        self._specs: dict[str, ModelSpec] = {}
+        self._http: httpx.AsyncClient | None = None
+
+    async def health(self) -> str:
+        """Return "" if the server lists its models within a second, else why it can't be used."""
+        try:
+            with anyio.fail_after(HEALTH_SECONDS):
+                await self._names()
+        except TimeoutError:
+            return f"the server at {self._url} is silent"
+        except AtosError as error:
+            return error.message
+        return ""
+
+    async def installed(self) -> list[InstalledModel]:
+        """List what the server offers; it says neither size nor context.
+
+        Raises:
+            UnreachableError: the server does not answer.
+        """
+        details = {"format": "remote", "family": "openai"}
+        return [InstalledModel(name, 0, details) for name in await self._names()]
+
+    async def loaded(self) -> list[LoadedModel]:
+        """List the models in use that the server still offers.
+
+        Raises:
+            UnreachableError: the server does not answer.
+        """
+        if not self._specs:
+            return []
+        offered = await self._names()
+        return [_footprint(s) for s in self._specs.values() if (s.source or s.name) in offered]
+
+    async def load(self, spec: ModelSpec) -> LoadedModel:
+        """Make sure that the server offers a model.
+
+        Raises:
+            NoModelError: it does not.
+        """
+        offered = await self._names()
+        if (spec.source or spec.name) not in offered:
+            message = f"the server at {self._url} does not offer {spec.source or spec.name!r}"
+            raise NoModelError(message, next_step=f"It offers: {', '.join(offered) or 'nothing'}.")
+        self._specs[spec.name] = spec
+        return _footprint(spec)
+
+    async def unload(self, model: str) -> None:
+        """Stop using a model; what the server does with it is its own business."""
+        self._specs.pop(model, None)
+
+    async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
+        """Stream a reply; closing the generator closes the connection, which cancels there."""
+        schema = checked_schema(request)
+        if (spec := self._specs.get(request.model)) is None:
+            message = f"{request.model} is not loaded"
+            raise NoModelError(message, next_step="Load it first.")
+        started = time.monotonic()
+        route, body = wire.call(request, spec, schema)
+        check, events = ReplyCheck(schema), wire.Events()
+        give_up = started + request.deadline
+        stream = posted_lines(self._client(), route, body, give_up, wire.failure)
+        async with self._errors(), aclosing(stream) as lines:
+            async for line in lines:
+                if (chunk := events.read(line)) is None:
+                    continue
+                check.see(chunk)
+                if chunk.done:
+                    yield replace(chunk, seconds=time.monotonic() - started)
+                    return
+                yield chunk
+        message = "the connection closed before the end of the reply"
+        raise EngineError(message, next_step="Try again.")
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def _names(self) -> list[str]:
+        async with self._errors():
+            try:
+                with anyio.fail_after(LIST_SECONDS):
+                    reply = await self._client().get("/v1/models")
+            except TimeoutError as error:
+                message = f"the server at {self._url} is silent"
+                raise UnreachableError(message, next_step="See its log.") from error
+        if reply.status_code != 200:
+            raise wire.failure(reply.status_code, reply.text)
+        try:
+            return [str(model["id"]) for model in reply.json()["data"]]
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"what answers at {self._url} is no OpenAI-compatible server"
+            raise UnreachableError(message, next_step="Check ATOS_OPENAI_URL.") from error
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._http is None:
+            import httpx  # 0.2 s of start-up that only those pay who name a server
+
+            waits = httpx.Timeout(None, connect=HEALTH_SECONDS)  # deadlines are set per call
+            self._http = httpx.AsyncClient(base_url=self._url, timeout=waits)
+        return self._http
+
+    @asynccontextmanager
+    async def _errors(self) -> AsyncGenerator[None]:
+        import httpx
+
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+            message = f"no OpenAI-compatible server answers at {self._url}: {error}"
+            raise UnreachableError(message, next_step="Check ATOS_OPENAI_URL.") from error
+        except httpx.HTTPError as error:
+            message = f"the connection to {self._url} broke: {error}"
+            raise EngineError(message, next_step="Try again.") from error
+
+
+def _footprint(spec: ModelSpec) -> LoadedModel:
+    return LoadedModel(spec.name, bytes=0, vram=0, context=spec.context)

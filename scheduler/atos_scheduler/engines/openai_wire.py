@@ -1,0 +1,115 @@
+"""What crosses the connection to an OpenAI-compatible server: bodies, events and errors. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from atos_protocol.errors import (
+    AtosError,
+    BadRequestError,
+    BusyError,
+    ContextError,
+    EngineError,
+    NoModelError,
+    UnauthorizedError,
+)
+from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
+from atos_scheduler.engines.schema import Schema
+
+OPTIONS = {"top_p", "presence_penalty", "frequency_penalty", "seed"}
+"""Ollama's sampling options that this protocol has too."""
+
+
+def call(request: Request, spec: ModelSpec, schema: Schema | None) -> tuple[str, dict[str, Any]]:
+    """Return route and body."""
+    body = {k: v for k, v in spec.options.items() if k in OPTIONS}
+    body |= {
+        "model": spec.source or spec.name,
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if schema is not None:
+        body["response_format"] = _format(request, schema)
+    if request.messages:
+        return "/v1/chat/completions", body | {"messages": list(request.messages)}
+    return "/v1/completions", body | {"prompt": request.prompt}
+
+
+def _format(request: Request, schema: Schema) -> dict[str, Any]:
+    if request.schema == "json":
+        return {"type": "json_object"}
+    wanted = {"name": "reply", "schema": schema, "strict": True}
+    return {"type": "json_schema", "json_schema": wanted}
+
+
+class Events:
+    """Reads one stream of events: reason and usage come in different ones, and both end it."""
+
+    def __init__(self) -> None:
+        self._reason = ""
+        self._usage: dict[str, Any] = {}
+
+    def read(self, line: str) -> Chunk | None:
+        """Return the piece that a line carries, if it carries one.
+
+        Raises:
+            AtosError: the line reports an error in the middle of the stream, or is no JSON.
+        """
+        if not line.startswith("data:"):
+            return None
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            return self._last()
+        try:
+            found: dict[str, Any] = json.loads(data)
+        except ValueError as error:
+            message = f"the server sent a line that is no JSON: {data[:100]!r}"
+            raise EngineError(message, next_step="Try again.") from error
+        if "error" in found:
+            raise failure(500, data)
+        self._usage = found.get("usage") or self._usage
+        choices: list[dict[str, Any]] = found.get("choices") or []
+        for choice in choices:
+            self._reason = choice.get("finish_reason") or self._reason
+            delta: dict[str, Any] = choice.get("delta") or {}
+            text = delta.get("content") or choice.get("text")
+            if text:
+                return Chunk(text)
+        return None
+
+    def _last(self) -> Chunk | None:
+        if not self._reason:
+            return None  # cut off: whoever reads finds no end
+        return Chunk(
+            done=True,
+            reason="length" if self._reason == "length" else "stop",
+            prompt_tokens=self._usage.get("prompt_tokens", 0),
+            tokens=self._usage.get("completion_tokens", 0),
+        )
+
+
+def failure(status: int, text: str) -> AtosError:
+    """Turn an error reply into the error that the scheduler knows; servers shape it differently."""
+    try:
+        found: Any = json.loads(text)
+        error: Any = found.get("error", found)
+        told = error if isinstance(error, str) else str(error["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        told = text[:500]
+    if status == 400 and "context" in told:
+        step = "Shorten the prompt, or take a model with a longer context."
+        return ContextError(
+            f"the prompt is longer than the model's context: {told}", next_step=step
+        )
+    kinds: dict[int, type[AtosError]] = {
+        400: BadRequestError, 401: UnauthorizedError, 403: UnauthorizedError, 404: NoModelError,
+        422: BadRequestError, 429: BusyError, 503: BusyError,
+    }  # fmt: skip
+    return kinds.get(status, EngineError)(f"the OpenAI-compatible server said ({status}): {told}")

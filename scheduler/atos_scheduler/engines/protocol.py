@@ -1,0 +1,147 @@
+"""One protocol for every inference engine.
+
+The scheduler branches on `Caps` only, never on the class. An engine does no admission of its own:
+it loads, unloads and answers when it is told to, and says truthfully when memory is back. Errors
+are the classes of `atos_protocol.errors`: `NoModelError`, `LoadFailedError`, `ContextError`,
+`BusyError`, `UnreachableError`, `EngineError`, `UnsupportedError`, `BadRequestError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+DoneReason = Literal["stop", "length", "load", "unload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What an engine can truthfully do."""
+
+    load: bool
+    """A model can be made resident on request."""
+    unload: bool
+    """Memory is given back on request, and the engine says when."""
+    reports_memory: bool
+    """Measured bytes of a loaded model are known; otherwise the estimate stands."""
+    schema: bool
+    """A JSON schema constrains the reply."""
+    real_weights: bool = True
+    """False for the simulated engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """How a model is to be loaded: frozen, so that no request can cause a reload."""
+
+    name: str
+    """The name that requests use, such as `qwen2.5:3b`."""
+    source: str
+    """What the engine loads: a GGUF path, or the engine's own name for the model."""
+    context: int
+    """Tokens per slot."""
+    slots: int
+    """Requests answered at once."""
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Sampling options applied to every request that does not set them."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model that the engine could load now, without a download."""
+
+    name: str
+    size: int
+    """Bytes of the weights on disk."""
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+    """As in Ollama's `/api/tags`: family, parameter_size, quantization_level, ..."""
+    context: int = 0
+    """Tokens that the model was trained for; 0 if unknown."""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that the engine holds in memory."""
+
+    name: str
+    bytes: int
+    """Measured, where the engine reports memory; else 0."""
+    vram: int
+    """The part of `bytes` that lies on a GPU."""
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One chat (`messages`) or raw completion (`prompt`), never both."""
+
+    model: str
+    messages: tuple[dict[str, Any], ...] = ()
+    prompt: str = ""
+    schema: dict[str, Any] | Literal["json"] | None = None
+    max_tokens: int = 512
+    temperature: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    deadline: float = 300.0
+    """Seconds after which the engine gives up with `DeadlineError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a reply; the last one has `done` and the counters."""
+
+    text: str = ""
+    done: bool = False
+    reason: DoneReason = "stop"
+    prompt_tokens: int = 0
+    tokens: int = 0
+    prompt_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+class Engine(Protocol):
+    """An inference engine as the scheduler sees it."""
+
+    @property
+    def name(self) -> str:
+        """Stable name: `llama_cpp`, `ollama`, `simulated`, ..."""
+        ...
+
+    @property
+    def caps(self) -> Caps:
+        """What this engine can do."""
+        ...
+
+    async def health(self) -> str:
+        """Return "" if the engine can be used now, else the reason in one line."""
+        ...
+
+    async def installed(self) -> list[InstalledModel]:
+        """List what could be loaded without a download."""
+        ...
+
+    async def loaded(self) -> list[LoadedModel]:
+        """List what is in memory now, whoever loaded it."""
+        ...
+
+    async def load(self, spec: ModelSpec) -> LoadedModel:
+        """Make a model resident; return its measured footprint."""
+        ...
+
+    async def unload(self, model: str) -> None:
+        """Return when the model's memory is back with the system."""
+        ...
+
+    def answer(self, request: Request) -> AsyncGenerator[Chunk]:
+        """Stream a reply from a loaded model; closing the generator cancels the work.
+
+        A stream that ends without a `done` chunk was lost and raises `EngineError`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; no child process is left."""
+        ...

@@ -1,0 +1,99 @@
+"""What every streamed reply needs: one HTTP call, a deadline on each wait, a check of JSON at its end.
+
+A cancel scope must not stay open while a generator is suspended at `yield`, so the deadline is set
+anew around each wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from atos_protocol.errors import AtosError, DeadlineError, LengthError
+from atos_scheduler.engines.protocol import Chunk
+from atos_scheduler.engines.schema import Schema, parse
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@contextmanager
+def before(give_up: float) -> Generator[None]:
+    """Bound a wait by a moment of the monotonic clock.
+
+    Raises:
+        DeadlineError: the moment came first.
+    """
+    try:
+        with anyio.fail_after(max(0.0, give_up - time.monotonic())):
+            yield
+    except TimeoutError as error:
+        message = "the reply did not end before its deadline"
+        raise DeadlineError(message, next_step="Allow more time or fewer tokens.") from error
+
+
+async def next_line(lines: AsyncIterator[str], give_up: float) -> str | None:
+    """Return the next line of a stream, None at its end.
+
+    Raises:
+        DeadlineError: it did not come in time.
+    """
+    with before(give_up):
+        return await anext(lines, None)
+
+
+async def posted_lines(
+    client: httpx.AsyncClient,
+    route: str,
+    body: dict[str, Any],
+    give_up: float,
+    refusal: Callable[[int, str], AtosError],
+) -> AsyncGenerator[str]:
+    """Post a body and yield the lines of the reply; closing the generator closes the connection.
+
+    Raises:
+        AtosError: what `refusal` makes of a status other than 200 and its text.
+        DeadlineError: the moment `give_up` of the monotonic clock came first.
+    """
+    call = client.build_request("POST", route, json=body)
+    with before(give_up):
+        reply = await client.send(call, stream=True)
+    try:
+        if reply.status_code != 200:
+            with before(give_up):
+                await reply.aread()
+            raise refusal(reply.status_code, reply.text)
+        lines = reply.aiter_lines()
+        while (line := await next_line(lines, give_up)) is not None:
+            yield line
+    finally:
+        with anyio.CancelScope(shield=True):
+            await reply.aclose()
+
+
+class ReplyCheck:
+    """Collects a reply that must keep a schema, and judges it at its last chunk."""
+
+    def __init__(self, schema: Schema | None) -> None:
+        self._schema = schema
+        self._text: list[str] = []
+
+    def see(self, chunk: Chunk) -> None:
+        """Take a chunk in.
+
+        Raises:
+            LengthError: the reply was cut, so its JSON can't be whole.
+            EngineError: the reply is no JSON or breaks the schema.
+        """
+        if self._schema is None:
+            return
+        self._text.append(chunk.text)
+        if chunk.done and chunk.reason == "length":
+            message = f"the JSON reply ran into its limit after {chunk.tokens} tokens"
+            raise LengthError(message, next_step="Allow more tokens, or bound the schema tighter.")
+        if chunk.done:
+            parse("".join(self._text), self._schema)

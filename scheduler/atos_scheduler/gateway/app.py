@@ -1,0 +1,60 @@
+"""The gateway as one ASGI application: routes, and what every error looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from atos_protocol.errors import AtosError
+from atos_scheduler.gateway.control_routes import STATUS, ControlRoutes
+from atos_scheduler.gateway.ollama_routes import OllamaRoutes
+from atos_scheduler.gateway.replies import error_reply
+from atos_scheduler.gateway.services import Services
+
+
+class Activity:
+    """Reports every request that shows that somebody needs the daemon; looking at it does not."""
+
+    def __init__(self, app: ASGIApp, report: Callable[[], None]) -> None:
+        self._app = app
+        self._report = report
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; it counts at its start and at its end."""
+        counts = scope["type"] == "http" and scope["path"] != STATUS
+        if counts:
+            self._report()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if counts:
+                self._report()
+
+
+async def _atos_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AtosError)
+    return error_reply(error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    text = f"{request.method} {request.url.path}: {error.detail}"
+    atos = {"code": "not_found", "message": text, "next": "See docs/scheduler.md for the routes."}
+    return JSONResponse({"error": text, "atos": atos}, status_code=error.status_code)
+
+
+async def _bug(_: Request, error: Exception) -> Response:
+    message = f"the scheduler failed on this request: {error!r}"
+    return error_reply(AtosError(message, next_step="See logs/scheduler.log."))
+
+
+def build(services: Services, report: Callable[[], None]) -> ASGIApp:
+    """Return the application; `report` is called whenever somebody needs the daemon."""
+    routes = [*OllamaRoutes(services).routes(), *ControlRoutes(services).routes()]
+    handlers = {AtosError: _atos_error, HTTPException: _http_error, Exception: _bug}
+    return Activity(Starlette(routes=routes, exception_handlers=handlers), report)

@@ -1,0 +1,140 @@
+"""The control routes, `/atos/v1/*`: status, pools, plans, load, unload, events."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from atos_protocol.errors import BadRequestError
+from atos_protocol.scheduler_api import PlanHint, PlannedTask
+from atos_scheduler.event_log import Journal
+from atos_scheduler.gateway.replies import NDJSON, encoded, until_disconnect
+from atos_scheduler.gateway.requests import (
+    DEFAULT_SECONDS,
+    NamedModel,
+    PlanBody,
+    read_body,
+    read_demand,
+)
+from atos_scheduler.gateway.services import Services
+
+STATUS = "/atos/v1/status"
+
+
+class EventsReply(Response):
+    """Events as JSON lines, for as long as the client listens."""
+
+    def __init__(self, journal: Journal, after: int, *, follow: bool) -> None:
+        super().__init__()
+        self._journal = journal
+        self._after = after
+        self._follow = follow
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what happened and, if asked, what happens."""
+        await until_disconnect(receive, lambda: self._tell(send))
+
+    async def _tell(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": NDJSON})
+        if self._follow:
+            # flushed at once: a client may want to know that it is subscribed
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+            async for event in self._journal.follow(self._after):
+                body = {"type": "http.response.body", "body": encoded(event), "more_body": True}
+                await send(body)
+        lines = b"" if self._follow else b"".join(map(encoded, self._journal.since(self._after)))
+        await send({"type": "http.response.body", "body": lines, "more_body": False})
+
+
+class ControlRoutes:
+    """Handlers of `/atos/v1/*` over the scheduler's services."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        plan = "/atos/v1/plans/{goal:path}"
+        return [
+            Route(STATUS, self.status),
+            Route("/atos/v1/pools", self.pools),
+            Route(plan, self.put_plan, methods=["PUT"]),
+            Route(plan, self.get_plan, methods=["GET"]),
+            Route(plan, self.drop_plan, methods=["DELETE"]),
+            Route("/atos/v1/load", self.load, methods=["POST"]),
+            Route("/atos/v1/unload", self.unload, methods=["POST"]),
+            Route("/atos/v1/events", self.events),
+        ]
+
+    async def status(self, _: Request) -> Response:
+        """Return `wire.Status`."""
+        return JSONResponse(asdict(self._services.status()))
+
+    async def pools(self, _: Request) -> Response:
+        """Return the pools as they are now."""
+        await self._services.catalogue.refresh()
+        found = [asdict(pool) for pool in self._services.catalogue.pools()]
+        return JSONResponse({"pools": found})
+
+    async def put_plan(self, request: Request) -> Response:
+        """Keep a plan as a hint."""
+        goal = _goal(request)
+        body = await read_body(request, PlanBody)
+        tasks = tuple(
+            PlannedTask(**t.model_dump(exclude={"depends_on"}), depends_on=tuple(t.depends_on))
+            for t in body.tasks
+        )
+        self._services.plans.put(goal, PlanHint(body.revision, body.ttl, tasks))
+        self._services.journal.add("plan_published", goal=goal, revision=body.revision)
+        return JSONResponse({"goal": goal, "instance": self._services.instance})
+
+    async def get_plan(self, request: Request) -> Response:
+        """Return a goal's plan."""
+        return JSONResponse(asdict(self._services.plans.get(_goal(request))))
+
+    async def drop_plan(self, request: Request) -> Response:
+        """Forget a goal's plan."""
+        self._services.plans.drop(_goal(request))
+        return Response(status_code=204)
+
+    async def load(self, request: Request) -> Response:
+        """Make a model resident."""
+        body = await read_body(request, NamedModel)
+        demand = read_demand(request)
+        reply: dict[str, str] = {}
+        seconds = demand.deadline or DEFAULT_SECONDS
+
+        async def work() -> None:
+            reply["model"] = await self._services.load(body.model, demand, seconds)
+
+        await until_disconnect(request.receive, work)
+        return JSONResponse(reply)
+
+    async def unload(self, request: Request) -> Response:
+        """Take a model out of memory."""
+        body = await read_body(request, NamedModel)
+        return JSONResponse({"model": await self._services.unload(body.model)})
+
+    async def events(self, request: Request) -> Response:
+        """Stream what happens after a given number; `follow=false` returns what there is."""
+        after = request.query_params.get("after", "0")
+        follow = request.query_params.get("follow", "true")
+        if not (after.isascii() and after.isdigit() and len(after) < 16):
+            message = f"after: {after[:60]!r} is no event number"
+            raise BadRequestError(message, next_step="Give the last `seq` that you have seen.")
+        if follow not in {"true", "false"}:
+            message = f"follow: {follow[:60]!r} does not fit"
+            raise BadRequestError(message, next_step="It must be true or false.")
+        return EventsReply(self._services.journal, int(after), follow=follow == "true")
+
+
+def _goal(request: Request) -> str:
+    goal = str(request.path_params["goal"])
+    if len(goal) > 200:
+        message = f"a goal's id has at most 200 characters, this one {len(goal)}"
+        raise BadRequestError(message)
+    return goal

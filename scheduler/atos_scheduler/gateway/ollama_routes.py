@@ -1,0 +1,225 @@
+"""Ollama's routes, as its clients know them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from atos_protocol.errors import BadRequestError, UnsupportedError
+from atos_scheduler.catalogue.contracts import Offer
+from atos_scheduler.engines.protocol import Request as EngineRequest
+from atos_scheduler.gateway import requests as bodies
+from atos_scheduler.gateway.generation import FROZEN, Call, Generation
+from atos_scheduler.gateway.requests import (
+    ChatBody,
+    GenerateBody,
+    ModelBody,
+    read_body,
+    read_demand,
+)
+from atos_scheduler.gateway.services import Services
+from atos_scheduler.gateway.streaming import GenerationReply
+
+OLLAMA_VERSION = "0.33.0"
+"""The Ollama whose API this is; its clients compare versions."""
+NEVER = "2318-01-01T00:00:00Z"
+"""What Ollama answers for a model that stays: the scheduler alone decides when it goes."""
+EPOCH = "1970-01-01T00:00:00Z"
+
+
+class OllamaRoutes:
+    """Handlers of `/api/*` over the scheduler's services."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/", self.root, methods=["GET", "HEAD"]),
+            Route("/api/version", self.version, methods=["GET", "HEAD"]),
+            Route("/api/tags", self.tags, methods=["GET", "HEAD"]),
+            Route("/api/ps", self.ps),
+            Route("/api/show", self.show, methods=["POST"]),
+            Route("/api/chat", self.chat, methods=["POST"]),
+            Route("/api/generate", self.generate, methods=["POST"]),
+        ]
+
+    async def root(self, _: Request) -> Response:
+        """Answer as Ollama does, since clients probe for it."""
+        return PlainTextResponse("Ollama is running")
+
+    async def version(self, _: Request) -> Response:
+        """Return the version of the API."""
+        return JSONResponse({"version": OLLAMA_VERSION})
+
+    async def tags(self, _: Request) -> Response:
+        """List the installed models."""
+        catalogue = self._services.catalogue
+        await catalogue.refresh()
+        models = [_listed(offered) for offered in catalogue.offers.values()]
+        return JSONResponse({"models": models})
+
+    async def ps(self, _: Request) -> Response:
+        """List the models in memory."""
+        services = self._services
+        models: list[dict[str, Any]] = []
+        for found in services.dispatcher.core.memory.residencies.values():
+            if found.state == "loading":
+                continue
+            loaded = services.dispatcher.holdings.loaded.get(found.model)
+            offered = services.catalogue.offers.get(found.model)
+            entry = _listed(offered) if offered else {"name": found.model, "model": found.model}
+            entry.pop("modified_at", None)
+            entry |= {
+                "size": found.bytes,
+                "size_vram": loaded.vram if loaded else 0,
+                "context_length": loaded.context if loaded else 0,
+                "expires_at": _now() if found.state == "evicting" else NEVER,
+            }
+            models.append(entry)
+        return JSONResponse({"models": models})
+
+    async def show(self, request: Request) -> Response:
+        """Describe a model."""
+        body = await read_body(request, ModelBody)
+        if not (name := body.model or body.name):
+            message = "model is required"
+            raise BadRequestError(message)
+        offered = (await self._services.catalogue.candidates(name))[0]
+        family = str(offered.installed.details.get("family", "unknown"))
+        info = {
+            "general.architecture": family,
+            f"{family}.context_length": offered.installed.context or offered.spec.context,
+            "atos.context": offered.spec.context,
+            "atos.slots": offered.spec.slots,
+            "atos.estimated_bytes": offered.candidate.bytes,
+        }
+        reply = {
+            "modelfile": f"FROM {offered.name}\n",
+            "parameters": f"num_ctx {offered.spec.context}",
+            "template": "",
+            "details": _listed(offered)["details"],
+            "model_info": info,
+            "capabilities": ["completion"],
+            "modified_at": EPOCH,
+        }
+        return JSONResponse(reply)
+
+    async def chat(self, request: Request) -> Response:
+        """Answer a conversation; without messages, load or unload the model."""
+        body = await read_body(request, ChatBody)
+        if body.tools:
+            message = f'"{body.model}" does not support tools'
+            raise UnsupportedError(message, next_step="Leave `tools` out.")
+        if any(message.images for message in body.messages):
+            _no_images(body.model)
+        messages = tuple({"role": m.role, "content": m.content} for m in body.messages)
+        asked = _request(body, EngineRequest(body.model, messages=messages))
+        return await self._answer(request, body, asked, "chat")
+
+    async def generate(self, request: Request) -> Response:
+        """Complete a prompt; without one, load or unload the model."""
+        body = await read_body(request, GenerateBody)
+        if body.images:
+            _no_images(body.model)
+        if body.suffix or body.template:
+            message = f'"{body.model}" does not support suffix or template'
+            raise UnsupportedError(message, next_step="Leave them out, or send the prompt raw.")
+        if body.raw:
+            asked = EngineRequest(body.model, prompt=body.prompt)
+        else:
+            texts = [("system", body.system), ("user", body.prompt)]
+            messages = tuple({"role": role, "content": text} for role, text in texts if text)
+            asked = EngineRequest(body.model, messages=messages if body.prompt else ())
+        return await self._answer(request, body, _request(body, asked), "generate")
+
+    async def _answer(
+        self,
+        request: Request,
+        body: bodies.Generation,
+        asked: EngineRequest,
+        kind: Literal["chat", "generate"],
+    ) -> Response:
+        if body.think not in (None, False):
+            message = f'"{body.model}" does not support thinking'
+            raise UnsupportedError(message, next_step="Leave `think` out.")
+        demand = read_demand(request)
+        unload = bodies.keep_alive_seconds(body.keep_alive) == 0
+        empty = not asked.messages and not asked.prompt
+        if empty and unload:
+            return await self._unload(body.model, kind)
+        call = Call(
+            model=body.model,
+            request=asked,
+            demand=demand,
+            seconds=demand.deadline or bodies.DEFAULT_SECONDS,
+            context=body.options.num_ctx or 0,
+            unset=frozenset(name for name in FROZEN if getattr(body.options, name) is None),
+            unload=unload,
+        )
+        services = self._services
+        generation = Generation(call, services.catalogue, services.dispatcher)
+        return GenerationReply(
+            generation, services.group, kind, stream=body.stream, load_only=empty
+        )
+
+    async def _unload(self, model: str, kind: Literal["chat", "generate"]) -> Response:
+        name = await self._services.unload(model)
+        text: dict[str, Any] = (
+            {"message": {"role": "assistant", "content": ""}}
+            if kind == "chat"
+            else {"response": ""}
+        )
+        reply = {"model": name, "created_at": _now(), **text, "done": True}
+        return JSONResponse(reply | {"done_reason": "unload"})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _no_images(model: str) -> None:
+    message = f'"{model}" does not support images'
+    raise UnsupportedError(message, next_step="Leave `images` out.")
+
+
+def _request(body: bodies.Generation, asked: EngineRequest) -> EngineRequest:
+    """Take over what the request says about its reply; what it leaves open the model decides."""
+    options = body.options
+    stop = options.stop or []
+    default = EngineRequest(body.model)
+    return replace(
+        asked,
+        schema=body.format or None,
+        max_tokens=options.num_predict or default.max_tokens,
+        temperature=default.temperature if options.temperature is None else options.temperature,
+        seed=options.seed,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+    )
+
+
+def _listed(offered: Offer) -> dict[str, Any]:
+    installed = offered.installed
+    details: dict[str, Any] = {
+        "parent_model": "",
+        "format": "gguf",
+        "family": "",
+        "families": [],
+        "parameter_size": "",
+        "quantization_level": "",
+        **installed.details,
+    }
+    return {
+        "name": installed.name,
+        "model": installed.name,
+        "modified_at": EPOCH,
+        "size": installed.size,
+        "digest": installed.digest or "0" * 64,
+        "details": details,
+    }

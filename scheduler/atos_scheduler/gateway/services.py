@@ -1,0 +1,112 @@
+"""What the routes work with, and what they can ask of the scheduler as a whole."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from uuid import uuid4
+
+import anyio
+from anyio.abc import TaskGroup
+
+from atos_protocol import scheduler_api as wire
+from atos_protocol.errors import DeadlineError
+from atos_scheduler.catalogue.catalogue import Catalogue
+from atos_scheduler.dispatcher import Dispatcher
+from atos_scheduler.event_log import Journal
+from atos_scheduler.plan_hints import Plans
+
+UNLOAD_SECONDS = 120.0
+"""Longest wait for a model's requests to end and its memory to come back."""
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts of one running scheduler."""
+
+    catalogue: Catalogue
+    dispatcher: Dispatcher
+    journal: Journal
+    plans: Plans
+    group: TaskGroup
+    """Outlives every connection: engine calls run here."""
+    device: wire.Device
+    """The device as last seen; what is committed on it, the dispatcher knows."""
+    instance: str = field(default_factory=lambda: uuid4().hex)
+    started: float = field(default_factory=time.monotonic)
+    version: str = field(default_factory=lambda: version("atos"))
+
+    def status(self) -> wire.Status:
+        """Return what is going on; asks no engine, so it costs next to nothing."""
+        return wire.Status(
+            version=self.version,
+            pid=os.getpid(),
+            instance=self.instance,
+            uptime=time.monotonic() - self.started,
+            devices=(self._device(),),
+            residencies=self._residencies(),
+            leases=self.dispatcher.leases(),
+            pools=self.catalogue.pools(),
+            engines=self.catalogue.statuses,
+            plans=self.plans.goals(),
+        )
+
+    def _device(self) -> wire.Device:
+        memory, seen = self.dispatcher.core.memory, self.device
+        return wire.Device(
+            name=seen.name,
+            kind=seen.kind,
+            total=seen.total,
+            budget=memory.budget,
+            committed=memory.committed,
+            foreign=seen.foreign,
+        )
+
+    def _residencies(self) -> tuple[wire.Residency, ...]:
+        return tuple(
+            wire.Residency(
+                model=found.model,
+                engine=self.dispatcher.holdings.offer(found.model).engine.name,
+                device=self.device.name,
+                state=found.state,
+                bytes=found.bytes,
+                measured=found.measured,
+                slots=found.slots,
+                leases=len(found.leases),
+            )
+            for found in self.dispatcher.core.memory.residencies.values()
+        )
+
+    async def load(self, model: str, demand: wire.Demand, seconds: float) -> str:
+        """Make a model, or a pool's first choice, resident; return its name.
+
+        Raises:
+            AtosError: it can't be loaded; the class says why.
+        """
+        offers = await self.catalogue.candidates(model)
+        pool = self.catalogue.contract(model)
+        ticket = self.dispatcher.request(offers, pool.name if pool else "", demand, seconds)
+        try:
+            return (await ticket.granted()).offer.name
+        finally:
+            ticket.release()
+
+    async def unload(self, model: str) -> str:
+        """Evict a model, or all of a pool's that are resident; return when the memory is back.
+
+        Raises:
+            NoModelError: there is no such model.
+            DeadlineError: its requests did not end, or the engine did not confirm.
+        """
+        offers = await self.catalogue.candidates(model)
+        try:
+            with anyio.fail_after(UNLOAD_SECONDS):
+                for offered in offers:
+                    await self.dispatcher.unload(offered.name)
+        except TimeoutError:
+            message = f"{model} was not out of memory after {UNLOAD_SECONDS:.0f} s"
+            step = "Its requests still run, or its engine does not answer: see the status."
+            raise DeadlineError(message, next_step=step) from None
+        return offers[0].name

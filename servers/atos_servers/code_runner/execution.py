@@ -1,0 +1,239 @@
+"""Starts one launcher, feeds and drains it, and never leaves it behind.
+
+The launcher is spawned from the event loop's thread and holds one end of a socket pair: when this
+process is killed, or closes its end, the supervisor inside the launcher kills the run. So clean-up
+after a cancellation is closing a socket and waiting, in a shield with a deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from atos_servers.code_runner.sandbox.job import Job
+
+LAUNCHER = Path(__file__).parent / "inside" / "launch.py"
+OUTPUT_BYTES = 200_000
+FLOOD_FACTOR = 8
+"""Output beyond this many times what is kept ends the run."""
+REPORT_BYTES = 8 * 2**20
+START_SECONDS = 3.0
+GRACE_SECONDS = 3.0
+"""For the launcher's own start and end, beyond the run's wall time."""
+LAST_WORDS_SECONDS = 1.0
+"""For reading what is left once the launcher is gone; a survivor may hold the pipes open."""
+CLEAN_UP_SECONDS = 4.0
+CHUNK = 65536
+
+
+@dataclass(slots=True)
+class Kept:
+    """The first bytes of a stream, and how many there were."""
+
+    most: int
+    data: bytearray = field(default_factory=bytearray)
+    total: int = 0
+
+    def add(self, part: bytes) -> None:
+        """Keep what still fits."""
+        self.total += len(part)
+        self.data += part[: max(0, self.most - len(self.data))]
+
+    @property
+    def text(self) -> str:
+        """What was kept, as text."""
+        return self.data.decode(errors="replace")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a launcher told and what its run wrote."""
+
+    key: bytes
+    stdout: Kept
+    stderr: Kept
+    report: Kept
+    told: dict[str, Any]
+    flooded: bool = False
+
+    @property
+    def cause(self) -> str:
+        """Why the run was ended from outside; empty when it ended by itself."""
+        if self.flooded:
+            return "output_limit"
+        if "end" not in self.told:
+            return "lost"
+        return self.told["end"]["cause"]
+
+    @property
+    def code(self) -> int:
+        """Exit code, or minus the signal."""
+        return self.told.get("end", {}).get("code", -9)
+
+    def interval(self) -> tuple[float, float]:
+        """Epoch seconds around the sandboxed work; zeros when it never began."""
+        end = self.told.get("end", {})
+        return end.get("started_at", 0.0), end.get("ended_at", 0.0)
+
+
+def sandbox_environment(job: Job) -> dict[str, str]:
+    """Return all the variables that the code sees; nothing of this process's own."""
+    return {
+        "PATH": f"{job.prefix}/bin:/usr/bin:/bin",
+        "HOME": job.scratch,
+        "TMPDIR": job.scratch,
+        "USER": "sandbox",
+        "LOGNAME": "sandbox",
+        "LANG": "C.UTF-8",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "OMP_NUM_THREADS": "2",  # one thread per core of a large machine breaks the limits
+        "OPENBLAS_NUM_THREADS": "2",
+    }
+
+
+async def _drain(read: Callable[[], bytes], descriptor: int, kept: Kept) -> None:
+    while True:
+        try:
+            part = read()
+        except BlockingIOError:
+            await anyio.wait_readable(descriptor)
+            continue
+        except ConnectionResetError:
+            return
+        if not part:
+            return
+        kept.add(part)
+        if kept.total % (16 * CHUNK) < CHUNK:
+            await anyio.lowlevel.checkpoint()  # a flood must not hold the loop
+
+
+def _spawned(
+    command: list[str], job: Job, stdin: Path | None, channels: tuple[int, int]
+) -> subprocess.Popen[bytes]:
+    with contextlib.ExitStack() as opened:
+        source = opened.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
+        return subprocess.Popen(
+            command,
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=sandbox_environment(job),
+            pass_fds=channels,
+            start_new_session=True,
+            cwd="/",
+            bufsize=0,
+        )
+
+
+def _send(end: socket.socket, message: bytes) -> None:
+    """Hand a message to the launcher, which reads it at once or has died."""
+    end.settimeout(START_SECONDS)
+    with contextlib.suppress(OSError):
+        end.sendall(message)
+    end.setblocking(False)
+
+
+class Launcher:
+    """One launcher process and the host's ends of its channels."""
+
+    def __init__(self, job: Job, stdin: Path | None) -> None:
+        self.key = secrets.token_bytes(32)
+        self.ended = False
+        self.control, theirs_control = socket.socketpair()
+        self.report, theirs_report = socket.socketpair()
+        channels = (theirs_control.fileno(), theirs_report.fileno())
+        command = [sys.executable, "-I", "-S", str(LAUNCHER), *map(str, channels)]
+        try:
+            self.process = _spawned(command, job, stdin, channels)
+        except BaseException:
+            self.control.close()
+            self.report.close()
+            raise
+        finally:
+            theirs_control.close()
+            theirs_report.close()
+        for pipe in self._pipes():
+            os.set_blocking(pipe.fileno(), False)
+        _send(self.control, job.to_json().encode() + b"\n")
+        _send(self.report, self.key)
+
+    def _pipes(self) -> tuple[Any, Any]:
+        return self.process.stdout, self.process.stderr
+
+    async def drain(self, outcome: Outcome, job: Job) -> None:
+        """Read everything until the launcher has closed its ends, or a flood or the time ends it."""
+        told = Kept(REPORT_BYTES)
+        wall = job.limits.wall + GRACE_SECONDS
+        with anyio.move_on_after(wall):
+            async with anyio.create_task_group() as readers:
+                for pipe, kept in zip(self._pipes(), (outcome.stdout, outcome.stderr), strict=True):
+                    readers.start_soon(self._drain_output, pipe, kept, outcome)
+                readers.start_soon(
+                    _drain, lambda: self.report.recv(CHUNK), self.report.fileno(), outcome.report
+                )
+                await _drain(lambda: self.control.recv(CHUNK), self.control.fileno(), told)
+                readers.cancel_scope.deadline = anyio.current_time() + LAST_WORDS_SECONDS
+        for line in told.data.splitlines():
+            outcome.told |= json.loads(line)
+        self.ended = bool(outcome.told)
+
+    async def _drain_output(self, pipe: Any, kept: Kept, outcome: Outcome) -> None:
+        descriptor = pipe.fileno()
+
+        def read() -> bytes:
+            part = os.read(descriptor, CHUNK)
+            if kept.total > FLOOD_FACTOR * kept.most and not outcome.flooded:
+                outcome.flooded = True
+                with contextlib.suppress(OSError):  # it may have ended by itself
+                    self.control.shutdown(socket.SHUT_WR)  # the supervisor ends the run
+            return part
+
+        await _drain(read, descriptor, kept)
+
+    def _wait_or_kill(self) -> None:
+        try:
+            self.process.wait(CLEAN_UP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    async def close(self) -> None:
+        """End the run if it still goes on, and wait until the launcher is gone."""
+        self.control.close()
+        self.report.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._wait_or_kill)
+        if not self.ended:  # a supervisor that was killed can't have killed what it watched
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        for pipe in self._pipes():
+            pipe.close()
+
+
+async def execute(job: Job, *, stdin: Path | None = None) -> Outcome:
+    """Run a job and return what came of it; on cancellation everything it started is gone first."""
+    launcher = Launcher(job, stdin)
+    kept = (Kept(OUTPUT_BYTES), Kept(OUTPUT_BYTES), Kept(REPORT_BYTES))
+    outcome = Outcome(launcher.key, *kept, told={})
+    try:
+        await launcher.drain(outcome, job)
+    finally:
+        await launcher.close()
+    return outcome

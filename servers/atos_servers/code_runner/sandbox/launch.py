@@ -1,0 +1,155 @@
+"""The launcher: `python -I -S launch.py CONTROL REPORT`, one per run.
+
+It reads the job from the control socket, reads the staged sources without running them, forks, and
+supervises; the child confines itself and runs pytest or a script in this same interpreter, so a
+run costs one start of Python. On the bwrap rung the child becomes bubblewrap, which starts this
+file once more inside (`--inner JOB REPORT`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+OURS = Path(__file__).parents[2]
+# The packages around this folder are not run (inside bubblewrap they are not even there), and the
+# folder that holds them may be site-packages, which the guest's own imports must not lose or gain.
+for name, folder in (("atos_servers", OURS), ("atos_servers.code_runner", OURS / "code_runner")):
+    sys.modules[name] = package = ModuleType(name)
+    package.__path__ = [str(folder)]
+
+import contextlib
+import json
+import resource
+import socket
+from dataclasses import asdict
+from typing import Any
+
+from atos_servers.code_runner.sandbox import (
+    confine,
+    kernel,
+    probe_job,
+    pytest_job,
+    report,
+    scan,
+    script_job,
+    split,
+    supervise,
+)
+from atos_servers.code_runner.sandbox.job import Job, job_from_json
+
+JOB_BYTES = 1 << 20
+sys.dont_write_bytecode = True  # ours may be kept, which saves a third of a start; no guest's
+
+
+def _receive_line(control: socket.socket) -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and len(line) < JOB_BYTES:
+        if not (part := control.recv(65536)):
+            sys.exit(0)  # the host is gone before it said what to do
+        line += part
+    return line
+
+
+def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the host is gone; the clean-up goes on
+        control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
+    if job.kind == "script":
+        channel.close()
+        confine.confine(job, supervisor)
+        pytest_job.prepare_path(job)
+        pytest_job.hide_ourselves(job)
+        return script_job.run(job)
+    remote = split.start(job, channel) if job.catalogue else None
+    key = channel.recv(report.KEY_BYTES, socket.MSG_WAITALL)
+    emit = report.chained_writer(os.dup(channel.fileno()), key)
+    channel.close()
+    confine.confine(job, supervisor)
+    pytest_job.prepare_path(job)
+    if job.kind == "probe":
+        emit(probe_job.run(job, remote))
+        return 0
+    if remote is not None:
+        remote.install()
+    pytest_job.hide_ourselves(job)
+    return pytest_job.run(job, emit)
+
+
+def _become_bwrap(job: Job, channel: socket.socket) -> None:
+    told = os.memfd_create("job", 0)  # a pipe would block on a long job before anybody reads it
+    os.write(told, job.to_json().encode())
+    os.lseek(told, 0, os.SEEK_SET)
+    channel.set_inheritable(True)
+    os.execv(job.bwrap[0], [*job.bwrap, "--inner", str(told), str(channel.fileno())])
+
+
+def _start(job: Job, control: socket.socket, channel: socket.socket) -> int:
+    supervisor = os.getpid()
+    child = os.fork()
+    if child:
+        channel.close()
+        return child
+    supervise.default_signals()
+    control.close()
+    if job.rung == "bwrap":
+        kernel.die_with(supervisor)
+        _become_bwrap(job, channel)
+    sys.exit(_run_inside(job, channel, supervisor))
+
+
+def _parse_only(job: Job) -> list[dict[str, Any]]:
+    space, seconds = job.limits.address_space, int(job.limits.wall)
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    return [asdict(problem) for problem in scan.problems(job.folder)]
+
+
+def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
+    if job.kind == "syntax":
+        _tell(control, {"problems": _parse_only(job)})
+        return
+    if job.kind == "pytest":
+        expected = scan.expected_tests(job.folder, job.arguments, job.canary)
+        refused = split.refusals(job) if job.catalogue else []
+        _tell(control, {"expected": expected, "refused": refused, "split": job.catalogue})
+        if refused:
+            return
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    supervise.take_precedence()
+    end = supervise.supervise(job, control, lambda: _start(job, control, channel))
+    _tell(control, {"end": asdict(end)})
+
+
+def main(control_descriptor: int, report_descriptor: int) -> None:
+    """Supervise one run."""
+    control = socket.socket(fileno=control_descriptor)
+    channel = socket.socket(fileno=report_descriptor)
+    for inherited in (control, channel):
+        inherited.set_inheritable(False)
+    supervise.heed_signals()
+    job = job_from_json(_receive_line(control))
+    with contextlib.suppress(supervise.StopRequested):
+        _run(job, control, channel)  # the child leaves here by SystemExit
+    if job.run_folder:
+        supervise.remove(job.run_folder)
+
+
+def inner(job_descriptor: int, report_descriptor: int) -> None:
+    """Run the job inside bubblewrap."""
+    with os.fdopen(job_descriptor, "rb") as source:
+        job = job_from_json(source.read())
+    channel = socket.socket(fileno=report_descriptor)
+    channel.set_inheritable(False)
+    sys.exit(_run_inside(job, channel, os.getppid()))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--inner":
+        inner(int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main(int(sys.argv[1]), int(sys.argv[2]))

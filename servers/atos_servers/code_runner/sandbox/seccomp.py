@@ -1,0 +1,255 @@
+"""System call filters, written as rules and compiled to the kernel's classic BPF.
+
+Three filters: `general` refuses what no test needs and what Landlock does not cover (a deny list,
+because a test may use most of Python); `reading` on top of it refuses every change to the disk and
+every new process, for the tests of the seccomp-only rung; `pure` is an allow list for the process
+that only computes: it can't open a path at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from atos_servers.code_runner.sandbox import kernel
+from atos_servers.code_runner.sandbox.syscalls import (
+    AUDIT_ARCH,
+    LAST_KNOWN,
+    TABLES,
+    architecture,
+    words,
+)
+
+LOAD, JUMP_EQUAL, JUMP_GREATER, JUMP_AT_LEAST, JUMP_BITS, AND, RETURN = (
+    0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06,
+)  # fmt: skip
+KILL, ALLOW, ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
+NUMBER, ARCH, ARGUMENTS = 0, 4, 16
+X32_BIT = 0x40000000
+WHOLE = 0xFFFFFFFF
+
+CLONE_NEW_ANY = 0x7E020000 | 0x10000000
+CLONE_THREAD = 0x10000
+TIOCSTI = 0x5412
+SEND_TYPE = 0xF
+
+FORBIDDEN = words(
+    "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease "
+    "mount umount2 pivot_root move_mount fsopen fsconfig fsmount fspick open_tree mount_setattr "
+    "chroot unshare setns bpf perf_event_open userfaultfd keyctl add_key request_key kexec_load "
+    "kexec_file_load io_uring_setup io_uring_enter io_uring_register init_module finit_module "
+    "delete_module open_by_handle_at name_to_handle_at reboot swapon swapoff personality acct "
+    "quotactl quotactl_fd syslog settimeofday clock_settime adjtimex clock_adjtime sethostname "
+    "setdomainname vhangup fanotify_init lookup_dcookie memfd_create memfd_secret shmget semget "
+    "msgget mq_open iopl ioperm"
+)
+"""Never needed by a test. memfd, SysV and POSIX queues hold memory that no process's size shows."""
+
+OTHERS = words(
+    "setpriority sched_setaffinity sched_setscheduler sched_setparam sched_setattr ioprio_set "
+    "migrate_pages move_pages"
+)
+"""Act on any process of the same user; refused where the process ids are not our own."""
+
+SIGNALS = words("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal")
+MODES = words("chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat")
+OWNERS = words(
+    "chown lchown fchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr "
+    "fremovexattr"
+)
+CHANGES = words(
+    "creat openat2 mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat "
+    "symlink symlinkat mknod mknodat truncate execve execveat fork vfork"
+)
+COMPUTES = words(
+    "read write readv writev close lseek fstat newfstatat mmap munmap mprotect mremap madvise brk "
+    "futex rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack exit exit_group clock_gettime "
+    "clock_getres gettimeofday getrandom sched_yield getpid gettid getuid recvfrom sendto ppoll "
+    "poll restart_syscall rseq set_robust_list nanosleep clock_nanosleep getrusage times"
+)
+"""All that a process needs to evaluate Python and to answer over a socket it already has."""
+
+When = Literal["always", "bits", "equals", "differs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Answer a call with an error, always or by one of its arguments."""
+
+    call: str
+    error: int
+    """errno to answer; 0 pretends success without doing anything."""
+    when: When = "always"
+    argument: int = 0
+    value: int = 0
+    mask: int = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the rest of the rung does already, so that the filter refuses only what is left open."""
+
+    own_network: bool
+    own_processes: bool
+    landlock: int
+    """Version of Landlock's interface in force; 0 when there is none."""
+    own_user: bool
+    """Whether the code runs as a user that owns nothing outside."""
+
+
+def _step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
+    return struct.pack("HBBI", code, yes, no, value)
+
+
+def _argument(index: int) -> int:
+    return ARGUMENTS + 8 * index  # low word first: both architectures are little-endian
+
+
+def _compile(rule: Rule, number: int) -> list[bytes]:
+    answer = _step(RETURN, ERRNO | rule.error)
+    if rule.when == "always":
+        return [_step(JUMP_EQUAL, number, 0, 1), answer]
+    load = [_step(LOAD, _argument(rule.argument)), _step(AND, rule.mask)]
+    test = {
+        "bits": _step(JUMP_BITS, rule.value, 0, 1),
+        "equals": _step(JUMP_EQUAL, rule.value, 0, 1),
+        "differs": _step(JUMP_EQUAL, rule.value, 1, 0),
+    }[rule.when]
+    body = [*load, test, answer, _step(LOAD, NUMBER)]
+    return [_step(JUMP_EQUAL, number, 0, len(body)), *body]
+
+
+def _prologue(machine: str) -> list[bytes]:
+    steps = [
+        _step(LOAD, ARCH),
+        _step(JUMP_EQUAL, AUDIT_ARCH[machine], 1, 0),
+        _step(RETURN, KILL),
+        _step(LOAD, NUMBER),
+    ]
+    if machine == "x86_64":
+        steps += [_step(JUMP_AT_LEAST, X32_BIT, 0, 1), _step(RETURN, KILL)]
+    return steps
+
+
+def deny_list(rules: Iterable[Rule], machine: str) -> bytes:
+    """Compile rules into a filter that allows everything else that was known when it was written.
+
+    A call newer than `LAST_KNOWN` gets ENOSYS, so that libraries fall back to one that is judged.
+    """
+    table = TABLES[machine]
+    steps = _prologue(machine)
+    steps += [_step(JUMP_GREATER, LAST_KNOWN, 0, 1), _step(RETURN, ERRNO | errno.ENOSYS)]
+    for rule in rules:
+        if (number := table.get(rule.call)) is not None:
+            steps += _compile(rule, number)
+    return b"".join([*steps, _step(RETURN, ALLOW)])
+
+
+def allow_list(calls: Iterable[str], machine: str) -> bytes:
+    """Compile a filter that answers EPERM to everything but these calls."""
+    table = TABLES[machine]
+    steps = _prologue(machine)
+    for call in calls:
+        if (number := table.get(call)) is not None:
+            steps += [_step(JUMP_EQUAL, number, 0, 1), _step(RETURN, ALLOW)]
+    return b"".join([*steps, _step(RETURN, ERRNO | errno.EPERM)])
+
+
+def _denied(calls: Iterable[str], error: int = errno.EPERM) -> list[Rule]:
+    return [Rule(call, error) for call in calls]
+
+
+def _network_rules() -> list[Rule]:
+    """No socket that could reach anybody: Landlock does not cover Unix sockets by path.
+
+    Pairs stay, for event loops; but a datagram pair could be sent to a path.
+    """
+    datagram = int(socket.SOCK_DGRAM)
+    return [
+        Rule("socket", errno.EAFNOSUPPORT),
+        *_denied(("connect", "bind")),
+        Rule("socketpair", errno.EPERM, "equals", argument=1, value=datagram, mask=SEND_TYPE),
+    ]
+
+
+def _only_to_oneself(pid: int) -> list[Rule]:
+    return [Rule(call, errno.EPERM, "differs", value=pid) for call in SIGNALS]
+
+
+def general(around: Surroundings) -> list[Rule]:
+    """Return what is refused to any code under test."""
+    rules = _denied(FORBIDDEN)
+    rules += [
+        Rule("clone3", errno.ENOSYS),  # its flags lie in memory; libc falls back to clone
+        Rule("clone", errno.EPERM, "bits", value=CLONE_NEW_ANY),
+        Rule("ioctl", errno.EPERM, "equals", argument=1, value=TIOCSTI),
+    ]
+    if not around.own_network:
+        rules += _network_rules()
+    if not around.own_processes:
+        rules += _denied(OTHERS)
+        rules.append(Rule("prlimit64", errno.EPERM, "differs", value=0))
+        if around.landlock < 6 and not around.own_user:
+            rules += _only_to_oneself(os.getpid())
+    if not around.own_user:
+        # Landlock leaves modes, owners and times alone. Copying a file sets its mode, so that
+        # must seem to work; nothing is changed.
+        rules += _denied(MODES, 0) + _denied(OWNERS)
+    if around.landlock < 3:
+        # Truncation is not covered: not by its own call, nor by opening for reading with O_TRUNC.
+        both = os.O_TRUNC | os.O_ACCMODE
+        how = ("equals", os.O_TRUNC, both)
+        rules += [
+            *_denied(("truncate",)),
+            Rule("openat2", errno.ENOSYS),
+            Rule("open", errno.EACCES, how[0], argument=1, value=how[1], mask=how[2]),
+            Rule("openat", errno.EACCES, how[0], argument=2, value=how[1], mask=how[2]),
+        ]
+    return rules
+
+
+def reading(around: Surroundings) -> list[Rule]:
+    """Return `general` and no change to the disk, no new process, no signal to anybody."""
+    writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+    return [
+        *_denied(CHANGES),
+        Rule("open", errno.EACCES, "bits", argument=1, value=writes),
+        Rule("openat", errno.EACCES, "bits", argument=2, value=writes),
+        Rule("clone", errno.EPERM, "equals", value=0, mask=CLONE_THREAD),
+        *_only_to_oneself(os.getpid()),
+        *general(around),
+    ]
+
+
+def install(program: bytes) -> None:
+    """Put a filter on this thread and all it will start; it can't be taken off.
+
+    Raises:
+        OSError: the kernel refused, for instance because it has no seccomp.
+    """
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    address, keep = kernel.pointer_to(program)
+    head = struct.pack("HxxxxxxQ", len(program) // 8, address)
+    head_address, keep_head = kernel.pointer_to(head)
+    kernel.prctl(kernel.PR_SET_SECCOMP, 2, head_address)
+    del keep, keep_head
+
+
+def install_general(around: Surroundings) -> None:
+    """Confine code under test."""
+    install(deny_list(general(around), architecture()))
+
+
+def install_reading(around: Surroundings) -> None:
+    """Confine tests where nothing but seccomp is to be had."""
+    install(deny_list(reading(around), architecture()))
+
+
+def install_pure() -> None:
+    """Confine the process that only computes."""
+    install(allow_list(COMPUTES, architecture()))

@@ -1,0 +1,189 @@
+"""Watches over one run from outside the sandbox, and leaves nothing of it behind.
+
+Theory of operation. The supervisor is a subreaper: whatever the run forks away falls to it. It
+waits for one of four things: its child ends; the wall time is over; a count that the kernel does
+not keep goes over its limit (memory of all processes together, their number, bytes on the disk);
+or the control socket closes, because the host cancelled or was killed. Then it stops everything
+below it, kills everything below it, removes the run's folder and ends. The host keeps no other
+handle on the tree, so a killed host needs no clean-up of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from atos_servers.code_runner.sandbox import processes
+from atos_servers.code_runner.sandbox.job import Cause, Job
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+LOOK_SECONDS = 0.05
+BWRAP_PROCESSES = 2
+"""Bubblewrap's own; they are not the code's."""
+DISK_LOOKS = 10
+"""The disk is counted at every tenth look only: it costs a walk."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended. Times are epoch seconds around the sandboxed work itself."""
+
+    code: int
+    """Exit code, or minus the signal's number."""
+    cause: Cause
+    started_at: float
+    ended_at: float
+    peak: int
+    """Most bytes of memory seen."""
+
+
+class StopRequested(BaseException):
+    """SIGTERM came."""
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise StopRequested
+
+
+def take_precedence() -> None:
+    """Run before the code, however many processes it makes; what we fork is ordinary again.
+
+    Only root may, and only root needs to: the kernel doesn't count root's processes, so a fork
+    bomb would otherwise leave the supervisor no time to notice it.
+    """
+    with contextlib.suppress(OSError):
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(1))
+
+
+def heed_signals() -> None:
+    """Make SIGTERM and SIGINT end the run in order."""
+    for number in STOPPING:
+        signal.signal(number, _stop)
+
+
+def _ignore_signals() -> None:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def default_signals() -> None:
+    """Give a child the signals that a fresh process has."""
+    for number in (*STOPPING, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+class Watch:
+    """Counts what the kernel does not."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._looks = 0
+        self.peak = 0
+
+    def look(self) -> Cause:
+        """Return which limit is exceeded, or nothing."""
+        limits = self._job.limits
+        most = limits.processes + BWRAP_PROCESSES
+        below = processes.descendants(os.getpid(), most)
+        if len(below) > most:
+            return "process_limit"
+        used = sum(map(processes.resident, below))
+        if used > limits.memory:  # forked processes count shared pages once each: look closer
+            used = processes.shares(below, LOOK_SECONDS)
+        self.peak = max(self.peak, used)
+        self._looks += 1
+        if used > limits.memory:
+            return "memory_limit"
+        if self._looks % DISK_LOOKS == 0 and self._disk_used() > limits.disk:
+            return "disk_limit"
+        return ""
+
+    def _disk_used(self) -> int:
+        most = self._job.limits.disk
+        return sum(processes.disk_used(folder, most) for folder in self._job.writable)
+
+
+def _ended(child: int) -> int | None:
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def _closed(control: socket.socket) -> bool:
+    try:
+        return control.recv(1, socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _poller(child: int, control: socket.socket) -> tuple[select.poll, int | None]:
+    poller = select.poll()
+    poller.register(control, select.POLLIN)
+    descriptor: int | None = None
+    with contextlib.suppress(OSError):  # older kernels: the looks alone notice the end
+        descriptor = os.pidfd_open(child)
+        poller.register(descriptor, select.POLLIN)
+    return poller, descriptor
+
+
+def _wait(child: int, control: socket.socket, watch: Watch, deadline: float) -> tuple[int, Cause]:
+    poller, _ = _poller(child, control)
+    next_look = time.monotonic() + LOOK_SECONDS / 2
+    while True:
+        now = time.monotonic()
+        if (code := _ended(child)) is not None:
+            return code, ""
+        if now >= deadline:
+            return -signal.SIGKILL, "timeout"
+        if now >= next_look:
+            if cause := watch.look():
+                return -signal.SIGKILL, cause
+            next_look = now + LOOK_SECONDS
+        poller.poll(max(0.0, min(next_look, deadline) - now) * 1000 + 1)
+        if _closed(control):
+            return -signal.SIGKILL, "cancelled"
+
+
+def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End:
+    """Start the run, wait for its end, and kill whatever is left of it."""
+    watch = Watch(job)
+    started = time.time()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until the child would be cleaned up
+    child = start()
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        code, cause = _wait(child, control, watch, time.monotonic() + job.limits.wall)
+    except StopRequested:
+        code, cause = -signal.SIGKILL, "cancelled"
+    except BaseException:
+        processes.end_descendants(own_namespace=job.rung == "bwrap")
+        raise
+    _ignore_signals()
+    processes.end_descendants(own_namespace=job.rung == "bwrap")
+    return End(code, cause, started, time.time(), watch.peak)
+
+
+def remove(folder: str) -> None:
+    """Remove a run's folder, even where the run took the permission away."""
+
+    def unlock(_function: Any, path: str, _error: Any) -> None:
+        with contextlib.suppress(OSError):
+            Path(path).parent.chmod(0o700)
+            Path(path).chmod(0o700)
+            Path(path).rmdir() if Path(path).is_dir() else Path(path).unlink()
+
+    shutil.rmtree(folder, onerror=unlock)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,233 @@
+"""The code_runner server: pytest, Python and syntax checks in a sandbox, over MCP."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from fastmcp import FastMCP
+from mcp.types import ToolAnnotations
+from pydantic import BeforeValidator, Field
+
+from atos_servers.code_runner.models import (
+    Case,
+    Isolation,
+    SandboxStatus,
+    ScriptResult,
+    ScriptState,
+    SyntaxFault,
+    SyntaxReport,
+    Verdict,
+)
+from atos_servers.code_runner.runner import PytestRun, Runner, Script, ScriptRun, reason_of
+from atos_servers.code_runner.sandbox.job import Rung
+from atos_servers.code_runner.sandbox_probe import SAYS, Policy
+from atos_servers.code_runner.verdict import Judgement
+from atos_servers.code_runner.workplace import sweep
+from atos_servers.host.connection import roots
+from atos_servers.host.services import Services
+
+MOST_TESTS = 300
+CASES_CHARACTERS = 16_000
+STDOUT_CHARACTERS = 16_000
+STDERR_CHARACTERS = 8_000
+MOST_FAULTS = 100
+IN_PROCESS = (
+    "Every test of the sources ran to its end and reported over an authenticated channel; canaries "
+    "came out as planted; configuration and conftest files were not read. Not proven: the code "
+    "under test shares the tests' process, so code written to cheat could forge a report."
+)
+SPLIT = (
+    "The tests ran in one process and the code in another that can open no file; only JSON values "
+    "crossed, so the code can return wrong values but can't touch a verdict. Not proven: anything "
+    "the tests don't look at, and changes that a function makes to its arguments."
+)
+NOTHING = "Nothing: the run did not come to a trustworthy end."
+
+Folder = Annotated[
+    str, Field(description="Folder with the code, inside this connection's directories.")
+]
+Seconds = Annotated[float, Field(description="Time limit of the run, at most 40.")]
+
+
+def _isolation(rung: Rung) -> Isolation:
+    return Isolation(rung=rung, says=SAYS[rung])
+
+
+def _proven(run: PytestRun) -> str:
+    if run.judgement.state not in {"passed", "failed"}:
+        return NOTHING
+    return SPLIT if run.split else IN_PROCESS
+
+
+def _cases(judged: Judgement) -> list[Case]:
+    """List what did not pass first, as far as a reply may be long."""
+    left, cases = CASES_CHARACTERS, list[Case]()
+    for test in sorted(judged.tests, key=lambda test: test.outcome == "passed")[:MOST_TESTS]:
+        left -= len(test.id) + len(test.why)
+        if left < 0:
+            break
+        cases.append(Case(id=test.id, outcome=test.outcome, why=test.why))
+    return cases
+
+
+def _verdict(run: PytestRun) -> Verdict:
+    judged = run.judgement
+    return Verdict(
+        ok=judged.state == "passed",
+        state=judged.state,
+        passed=judged.passed,
+        failed=len(judged.tests) - judged.passed,
+        tests=_cases(judged),
+        digest=judged.digest,
+        reasons=list(judged.reasons),
+        isolation=_isolation(run.rung),
+        interpreter=sys.executable,
+        uid=os.getuid(),
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        proven=_proven(run),
+    )
+
+
+def _script_state(run: ScriptRun) -> ScriptState:
+    match run.cause:
+        case "":
+            return "ok" if run.outcome.code == 0 else "failed"
+        case "timeout" | "memory_limit" | "output_limit":
+            return run.cause
+        case _:
+            return "error"
+
+
+def _script_result(run: ScriptRun) -> ScriptResult:
+    kept = (run.outcome.stdout, run.outcome.stderr)
+    stdout, stderr = (part.text for part in kept)
+    cut = len(stdout) > STDOUT_CHARACTERS or len(stderr) > STDERR_CHARACTERS
+    started, ended = run.outcome.interval()
+    return ScriptResult(
+        exit_code=run.outcome.code,
+        stdout=stdout[:STDOUT_CHARACTERS],
+        stderr=stderr[-STDERR_CHARACTERS:],
+        truncated=cut or any(part.total > len(part.data) for part in kept),
+        state=_script_state(run),
+        reason=reason_of(run.cause),
+        isolation=_isolation(run.rung),
+        interpreter=sys.executable,
+        uid=os.getuid(),
+        started_at=started,
+        ended_at=ended,
+    )
+
+
+def _reads(title: str) -> ToolAnnotations:
+    return ToolAnnotations(
+        title=title,
+        read_only_hint=True,
+        destructive_hint=False,
+        idempotent_hint=True,
+        open_world_hint=False,
+    )
+
+
+def _or(default: object) -> BeforeValidator:
+    """Take null for the default: some clients send every argument that they know of."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+Targets = Annotated[
+    list[str], _or(list[str]()), Field(description="Files, folders or node ids; all when empty.")
+]
+Overlay = Annotated[
+    dict[str, str],
+    _or(dict[str, str]()),
+    Field(description="Relative path -> text to use instead, for instance a stub."),
+]
+Rules = Annotated[
+    Policy,
+    Field(description="'catalogue': plain functions without imports, judged in split mode."),
+]
+Code = Annotated[str, _or(""), Field(description="Text of a script; or give `file`.")]
+File = Annotated[str, _or(""), Field(description="Script in the folder; or give `code`.")]
+Arguments = Annotated[list[str], _or(list[str]()), Field(description="Arguments of the script.")]
+Stdin = Annotated[str, _or(""), Field(description="What the script reads; at most 1 MiB.")]
+Place = Annotated[str, _or(""), Field(description="File or folder; or give `source`.")]
+Source = Annotated[str, _or(""), Field(description="Text to compile; or give `path`.")]
+
+
+class Tools:
+    """The tools; each is one call of the runner in the connection's directories."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def run_pytest(
+        self,
+        path: Folder,
+        tests: Targets = [],  # noqa: B006 - shown in the schema, never changed
+        overlay: Overlay = {},  # noqa: B006
+        timeout_s: Seconds = 30.0,
+        policy: Rules = "general",
+    ) -> Verdict:
+        """Use to find out whether code passes its tests. Runs pytest on a copy, in a sandbox.
+
+        The verdict is judged from an authenticated report, not from printed output: skipped,
+        deleted or never-run tests are no pass. Nothing is written to your folder. conftest.py and
+        configuration files are not read.
+        """
+        run = await self._runner.tests(
+            Path(path), roots(), chosen=tests, overlay=overlay, seconds=timeout_s, policy=policy
+        )
+        return _verdict(run)
+
+    async def run_python(
+        self,
+        path: Folder,
+        code: Code = "",
+        file: File = "",
+        args: Arguments = [],  # noqa: B006 - shown in the schema, never changed
+        stdin: Stdin = "",
+        timeout_s: Seconds = 30.0,
+    ) -> ScriptResult:
+        """Use to see what a script prints or how it fails. Runs it on a copy, in a sandbox.
+
+        It may write in the copy, which is thrown away afterwards. There is no network and no
+        access to other files.
+        """
+        script = Script(code, file, tuple(args), stdin)
+        run = await self._runner.script(Path(path), roots(), script, seconds=timeout_s)
+        return _script_result(run)
+
+    async def check_syntax(self, path: Place = "", source: Source = "") -> SyntaxReport:
+        """Use before running code: compiles without running, and names each file's first fault."""
+        found = await self._runner.syntax(Path(path) if path else None, roots(), source)
+        faults = [
+            SyntaxFault(path=f.path, line=f.line, column=f.column, message=f.message) for f in found
+        ]
+        return SyntaxReport(ok=not faults, errors=faults[:MOST_FAULTS])
+
+    async def sandbox_status(self) -> SandboxStatus:
+        """Use to see how well code is isolated on this machine and how to do better."""
+        ladder = await self._runner.ladder()
+        return SandboxStatus(
+            rung=ladder.rung or "none",
+            says=ladder.says,
+            raise_it=ladder.raise_it,
+            interpreter=sys.executable,
+            uid=os.getuid(),
+        )
+
+
+def build(services: Services) -> FastMCP:
+    """Make the server; the sandbox ladder is probed at the first call that needs it."""
+    del services  # takes nothing of the host: directories come with each connection
+    sweep()
+    tools = Tools(Runner())
+    server: FastMCP = FastMCP("atos-code-runner")
+    server.tool(tools.run_pytest, annotations=_reads("Run tests in the sandbox"))
+    server.tool(tools.run_python, annotations=_reads("Run Python in the sandbox"))
+    server.tool(tools.check_syntax, annotations=_reads("Check Python syntax"))
+    server.tool(tools.sandbox_status, annotations=_reads("Sandbox status"))
+    return server

@@ -1,0 +1,217 @@
+"""What a pytest run proves: judged from the authenticated stream, never from stdout. Pure.
+
+A pass needs all of it: every record authentic, exactly one finish record, an exit code that agrees,
+the canaries as planted, every test of the sources run, none skipped, and at least one test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from atos_servers.code_runner.canaries import Canaries
+from atos_servers.code_runner.stream import Stream
+
+State = Literal[
+    "passed",
+    "failed",
+    "error",
+    "timeout",
+    "memory_limit",
+    "output_limit",
+    "tampered",
+    "incomplete",
+    "no_tests",
+]
+Outcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+
+STEERING = frozenset(
+    {
+        "conftest.py", "sitecustomize.py", "usercustomize.py", "pytest.ini", ".pytest.ini",
+        "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg",
+    }
+)  # fmt: skip
+"""Files that could steer a run. They are not read; that they are there is reported."""
+
+DIGEST_LINES = 40
+LINE_CHARACTERS = 200
+NAMES_SHOWN = 4
+PYTEST_FAILED = 1
+WORST = {"passed": 0, "xfailed": 1, "xpassed": 1, "skipped": 2, "failed": 3, "error": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One test of the caller's."""
+
+    id: str
+    outcome: Outcome
+    why: str
+    """Place, message and marked lines; empty for a pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known about a run that ended."""
+
+    stream: Stream
+    canaries: Canaries
+    expected: Sequence[str]
+    """Ids of the tests that stand in the sources."""
+    steering: Sequence[str]
+    """Steering files found in the folder."""
+    cause: str
+    """Why the run was ended from outside; empty when it ended by itself."""
+    code: int
+    """Exit code of pytest, or minus the signal."""
+    refused: Sequence[str] = ()
+    """Why the code may not run on this rung."""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict proper, without where and when."""
+
+    state: State
+    tests: tuple[CaseResult, ...]
+    reasons: tuple[str, ...]
+    digest: str
+
+    @property
+    def passed(self) -> int:
+        """Tests that passed."""
+        return sum(test.outcome == "passed" for test in self.tests)
+
+
+def _tests(records: Iterable[dict[str, Any]]) -> dict[str, CaseResult]:
+    tests: dict[str, CaseResult] = {}
+    for record in records:
+        if record["event"] != "test":
+            continue
+        new = CaseResult(record["id"], record["outcome"], record.get("why") or "")
+        old = tests.get(new.id)
+        if old is None or WORST[new.outcome] > WORST[old.outcome]:
+            tests[new.id] = new
+    return tests
+
+
+def _named(ids: Sequence[str]) -> str:
+    shown = ", ".join(ids[:NAMES_SHOWN])
+    return shown if len(ids) <= NAMES_SHOWN else f"{shown} and {len(ids) - NAMES_SHOWN} more"
+
+
+ENDED: dict[str, tuple[State, str]] = {
+    "timeout": ("timeout", "the run was still going at its time limit and was killed"),
+    "memory_limit": ("memory_limit", "its processes together went over the memory limit"),
+    "output_limit": ("output_limit", "it wrote more output than is kept and was killed"),
+    "process_limit": ("error", "it started more processes than the limit and was killed"),
+    "disk_limit": ("error", "it filled the scratch folder over the limit and was killed"),
+    "cancelled": ("error", "the run was cancelled"),
+    "not_parsed": ("error", "the sources could not be read: too large or nested too deeply"),
+    "lost": ("error", "the launcher ended before the run did"),
+}
+"""Cause -> state and reason."""
+
+
+def _ran_to_the_end(evidence: Evidence, tests: dict[str, CaseResult]) -> bool:
+    return all(name in tests for name in evidence.canaries.outcomes)
+
+
+def _tampering(evidence: Evidence, tests: dict[str, CaseResult]) -> list[str]:
+    if not evidence.stream.intact:
+        return ["the report stream holds a line that the reporter did not write"]
+    planted = evidence.canaries.outcomes
+    wrong = sum(name in tests and tests[name].outcome != planted[name] for name in planted)
+    if wrong:
+        return [f"{wrong} of {len(planted)} canaries came out wrong"]
+    if _ran_to_the_end(evidence, tests) and evidence.code != PYTEST_FAILED:
+        return [f"exit code {evidence.code} does not match the report"]
+    return []
+
+
+def _finishes(evidence: Evidence) -> int:
+    return sum(record["event"] == "finish" for record in evidence.stream.records)
+
+
+def _not_collected(evidence: Evidence) -> list[tuple[str, str]]:
+    return [
+        (record["id"], record.get("why") or "")
+        for record in evidence.stream.records
+        if record["event"] == "not_collected"
+    ]
+
+
+def _decide(
+    evidence: Evidence, tests: dict[str, CaseResult], real: dict[str, CaseResult]
+) -> tuple[State, list[str]]:
+    if evidence.refused:
+        return "error", list(evidence.refused)
+    if evidence.cause:
+        state, reason = ENDED[evidence.cause]
+        return state, [reason]
+    if (count := _finishes(evidence)) != 1:
+        if not evidence.stream.intact or count > 1:
+            return "tampered", ["the report stream holds a line that the reporter did not write"]
+        return "incomplete", [f"pytest never came to its end (exit code {evidence.code})"]
+    broken = _not_collected(evidence)
+    if broken:
+        return "error", [f"{_named([name for name, _ in broken])} could not be collected"]
+    if tampering := _tampering(evidence, tests):
+        return "tampered", tampering
+    if not _ran_to_the_end(evidence, tests):
+        return "incomplete", ["pytest ended before all tests had run; does a file call exit?"]
+    return _outcome_of(real, evidence.expected)
+
+
+def _outcome_of(real: dict[str, CaseResult], expected: Sequence[str]) -> tuple[State, list[str]]:
+    if not real and not expected:
+        return "no_tests", ["no test was found"]
+    bad = [test.id for test in real.values() if test.outcome in {"failed", "error", "xpassed"}]
+    ran = {name.partition("[")[0] for name in real}
+    missing = [name for name in expected if name not in ran]
+    unproven = [test.id for test in real.values() if test.outcome in {"skipped", "xfailed"}]
+    reasons: list[str] = []
+    if missing:
+        reasons.append(f"in the sources but never run: {_named(missing)}")
+    if unproven:
+        reasons.append(f"skipped or expected to fail, which proves nothing: {_named(unproven)}")
+    if bad:
+        return "failed", reasons
+    return ("incomplete", reasons) if reasons else ("passed", [])
+
+
+def _digest(judged: tuple[State, list[str]], evidence: Evidence, real: list[CaseResult]) -> str:
+    state, reasons = judged
+    passed = sum(test.outcome == "passed" for test in real)
+    lines = [f"{state}: {passed} of {len(real)} tests passed", *(f"- {r}" for r in reasons)]
+    for name, why in _not_collected(evidence):
+        lines += [f"{name} could not be collected", *why.splitlines()[-12:]]
+    for test in real:
+        if test.outcome != "passed":
+            lines += [
+                f"{test.outcome.upper()} {test.id}",
+                *(f"  {x}" for x in test.why.splitlines()),
+            ]
+    if state in {"incomplete", "error"} and not any(t.outcome != "passed" for t in real):
+        lines += evidence.stderr.splitlines()[-10:]
+    if len(lines) > DIGEST_LINES:
+        left = len(lines) - DIGEST_LINES + 1
+        lines = [*lines[: DIGEST_LINES - 1], f"... {left} more lines"]
+    return "\n".join(line[:LINE_CHARACTERS] for line in lines)
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """Return what the evidence proves."""
+    tests = _tests(evidence.stream.records)
+    real = {name: t for name, t in tests.items() if name not in evidence.canaries.outcomes}
+    state, reasons = _decide(evidence, tests, real)
+    if evidence.steering:
+        reasons = [
+            *reasons,
+            f"not read, because it could steer the run: {_named(evidence.steering)}",
+        ]
+    listed = list(real.values())
+    digest = _digest((state, reasons), evidence, listed)
+    return Judgement(state, tuple(listed), tuple(reasons), digest)

@@ -1,0 +1,321 @@
+"""One directory that operations are confined to: every one of them starts at its open handle.
+
+    read   O_PATH handle -> fstat: a regular file with one name -> reopen that very inode
+    write  open folder -> ask the guard about its real place -> lock it -> temporary file -> fsync ->
+           rename -> fsync folder; never in place, so a kill leaves the old content or the new one
+
+What stays open: a process of the same user outside any sandbox can move an opened folder out of the
+root, and the write goes along. `_real_parts` looks where it lies before and after, so it is not silent.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from atos_servers.filesystem.faults import (
+    ChangedError,
+    ExistsError,
+    FailedError,
+    HardlinkError,
+    NotAFileError,
+    OutsideError,
+    TooBigError,
+    from_os,
+)
+from atos_servers.filesystem.names import Parts, check_new
+from atos_servers.filesystem.replacement import TEMPORARY, content, locked, read_all, replace
+from atos_servers.filesystem.resolution import (
+    BACKENDS,
+    O_PATH,
+    Backend,
+    open_beneath,
+    open_root,
+    real_path,
+    rename_new,
+)
+
+MAX_BYTES = 8 << 20
+"""Most bytes that one read or write carries."""
+MAX_ENTRIES = 10_000
+"""Most entries of one folder that are looked at."""
+
+Guard = Callable[[Parts], None]
+"""Raises if a place below the root may not be changed."""
+
+_real_roots: dict[Path, str] = {}
+
+
+class Entry(NamedTuple):
+    """One name in a folder."""
+
+    name: str
+    is_dir: bool
+    size: int
+    """Bytes; 0 for what is no file."""
+
+
+class Listing(NamedTuple):
+    """The entries of a folder, and whether there are more than were looked at."""
+
+    entries: list[Entry]
+    more: bool
+
+
+def pinned(root: Path) -> str:
+    """Return where a root lay when it was first used.
+
+    A link that is put in its place later, from inside a root around it, must not move the boundary.
+
+    Raises:
+        OSError: it does not exist.
+    """
+    if root not in _real_roots:
+        _real_roots[root] = os.path.realpath(root, strict=True)
+    return _real_roots[root]
+
+
+class ConfinedRoot:
+    """An open root.
+
+    Raises:
+        NotFoundError: it does not exist.
+        OutsideError: a link was put in its place.
+    """
+
+    def __init__(self, path: Path, guard: Guard, backend: Backend = BACKENDS[0]) -> None:
+        self.path = path
+        self._guard = guard
+        self._backend: Backend = backend
+        try:
+            self._handle = open_root(pinned(path), backend)
+        except OSError as error:
+            raise from_os(error, str(path)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._handle)
+
+    def read(self, parts: Parts, limit: int = MAX_BYTES) -> bytes:
+        """Return a whole file.
+
+        Raises:
+            TooBigError: it has more bytes than `limit`.
+        """
+        with self.file(parts) as handle:
+            data = read_all(handle, limit + 1)
+            if len(data) > limit:
+                message = (
+                    f"{self.shown(parts)} has {os.fstat(handle).st_size} bytes, more than {limit}"
+                )
+                raise TooBigError(message, next_step="Read a part of it with head or tail.")
+            return data
+
+    @contextmanager
+    def file(self, parts: Parts) -> Generator[int]:
+        """Open a regular file for reading, without waking what is no regular file."""
+        with self._errors(parts):
+            handle = self._open_file(parts)
+            try:
+                yield handle
+            finally:
+                os.close(handle)
+
+    def stat(self, parts: Parts) -> os.stat_result:
+        """Return what the system knows of a file or folder."""
+        with self._errors(parts):
+            handle = open_beneath(self._handle, parts, O_PATH or os.O_RDONLY, self._backend)
+            try:
+                return os.fstat(handle)
+            finally:
+                os.close(handle)
+
+    def list(self, parts: Parts) -> Listing:
+        """Return what is in a folder, folders and files by name."""
+        with self._errors(parts):
+            handle = open_beneath(self._handle, parts, os.O_RDONLY | os.O_DIRECTORY, self._backend)
+            try:
+                found: list[Entry] = []
+                with os.scandir(handle) as scan:
+                    for entry in scan:
+                        if len(found) == MAX_ENTRIES:
+                            return Listing(sorted(found), more=True)
+                        if not TEMPORARY.fullmatch(entry.name):
+                            found.append(_entry(entry))
+                return Listing(sorted(found), more=False)
+            finally:
+                os.close(handle)
+
+    def write(self, parts: Parts, data: bytes, *, expected: bytes | None = None) -> None:
+        """Make or replace a file, as a whole or not at all.
+
+        Args:
+            parts: where.
+            data: the new content.
+            expected: replace only if this still is the content.
+
+        Raises:
+            ChangedError: the content is not `expected` any more.
+            ProtectedError: the guard forbids the place.
+        """
+        if not parts:
+            raise _is_directory(str(self.path))
+        if len(data) > MAX_BYTES:
+            message = f"the content has {len(data)} bytes, at most {MAX_BYTES} are allowed"
+            raise TooBigError(message, next_step="Write several smaller files.")
+        self._guard(parts)  # said even where the folder is missing
+        with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
+            self._guard((*real, parts[-1]))
+            with locked(folder, str(self.path)):
+                mode = self._replaceable(folder, parts, expected)
+                replace(folder, parts[-1], data, mode)
+            self._real_parts(folder, parts[:-1])
+
+    def make_directory(self, parts: Parts) -> None:
+        """Make a folder and those above it; it may be there already."""
+        for depth in range(1, len(parts) + 1):
+            here = parts[:depth]
+            with self._errors(here), self._folder(here[:-1]) as (folder, real):
+                try:
+                    found = os.stat(here[-1], dir_fd=folder, follow_symlinks=False)
+                except FileNotFoundError:
+                    check_new(here[-1:])
+                    self._guard((*real, here[-1]))
+                    with suppress(FileExistsError):  # somebody else was quicker
+                        os.mkdir(here[-1], dir_fd=folder)
+                    continue
+                if stat.S_ISREG(found.st_mode):
+                    message = f"{self.shown(here)} is a file"
+                    raise ExistsError(message, next_step="Choose another name for the folder.")
+
+    def move(self, parts: Parts, target: ConfinedRoot, new: Parts) -> None:
+        """Rename or move within and between roots; never replaces anything.
+
+        Raises:
+            ExistsError: there is something at the new place.
+            ProtectedError: the guard forbids one of the places.
+        """
+        if not parts or not new:
+            raise _is_directory(str(self.path))
+        check_new(new[-1:])
+        with (
+            self._errors(parts),
+            self._folder(parts[:-1]) as (old_folder, old_real),
+            target._errors(new),
+            target._folder(new[:-1]) as (new_folder, new_real),
+        ):
+            self._guard((*old_real, parts[-1]))
+            target._guard((*new_real, new[-1]))
+            os.stat(parts[-1], dir_fd=old_folder, follow_symlinks=False)
+            try:
+                rename_new(old_folder, parts[-1], new_folder, new[-1])
+            except FileNotFoundError as error:
+                raise from_os(error, self.shown(parts)) from error
+            os.fsync(old_folder)
+            os.fsync(new_folder)
+
+    def shown(self, parts: Parts) -> str:
+        """Return the path that a message names."""
+        return str(self.path.joinpath(*parts))
+
+    def _open_file(self, parts: Parts) -> int:
+        if not O_PATH:
+            return self._open_waking(parts)
+        named = open_beneath(self._handle, parts, O_PATH, self._backend)
+        try:
+            self._check_regular(os.fstat(named), parts)
+            try:
+                # the same inode, without a second look-up of the path
+                return os.open(f"/proc/self/fd/{named}", os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:  # no /proc
+                return self._open_waking(parts)
+        finally:
+            os.close(named)
+
+    def _open_waking(self, parts: Parts) -> int:
+        """Open directly where there is no `O_PATH`: O_NONBLOCK keeps a pipe from blocking us."""
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+        handle = open_beneath(self._handle, parts, flags, self._backend)
+        try:
+            self._check_regular(os.fstat(handle), parts)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
+    def _check_regular(self, found: os.stat_result, parts: Parts) -> None:
+        if stat.S_ISDIR(found.st_mode):
+            raise _is_directory(self.shown(parts))
+        if not stat.S_ISREG(found.st_mode):
+            message = f"{self.shown(parts)} is a pipe, socket or device"
+            raise NotAFileError(message, next_step="Only regular files can be read.")
+        if found.st_nlink > 1:
+            message = f"{self.shown(parts)} has {found.st_nlink} names; another may lie outside"
+            raise HardlinkError(message, next_step="Copy it to a file of its own by hand.")
+
+    @contextmanager
+    def _folder(self, parts: Parts) -> Generator[tuple[int, Parts]]:
+        """Open a folder to change something in it; yield it and its real place below the root."""
+        with self._errors(parts):
+            handle = open_beneath(self._handle, parts, os.O_RDONLY | os.O_DIRECTORY, self._backend)
+        try:
+            yield handle, self._real_parts(handle, parts)
+        finally:
+            os.close(handle)
+
+    def _real_parts(self, handle: int, parts: Parts) -> Parts:
+        """Return where an open folder lies, because a link inside the root may have led there."""
+        root, here = real_path(self._handle), real_path(handle)
+        if not root or not here:
+            return parts
+        if here != root and not here.startswith(root.rstrip("/") + "/"):
+            message = f"{self.shown(parts)} was moved out of {self.path}"
+            raise OutsideError(message, next_step="Look at the folder again.")
+        return tuple(p for p in here.removeprefix(root).split("/") if p)
+
+    def _replaceable(self, folder: int, parts: Parts, expected: bytes | None) -> int:
+        """Check what is at the place of a write; return the mode that the new file gets."""
+        name = parts[-1]
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            if expected is not None:
+                raise
+            check_new((name,))
+            return 0o644
+        if not stat.S_ISREG(found.st_mode):
+            message = f"{self.shown(parts)} is a folder, link or special file"
+            raise NotAFileError(message, next_step="Only regular files are replaced.")
+        if not os.access(name, os.W_OK, dir_fd=folder, follow_symlinks=False):
+            message = f"{self.shown(parts)} is write-protected"
+            raise FailedError(message, next_step="Ask the person to make it writable.")
+        if expected is not None and content(folder, name, len(expected) + 1) != expected:
+            message = f"{self.shown(parts)} was changed since it was read"
+            raise ChangedError(message, next_step="Read it again and repeat the edit.")
+        return stat.S_IMODE(found.st_mode) & 0o777
+
+    @contextmanager
+    def _errors(self, parts: Parts) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise from_os(error, self.shown(parts)) from error
+
+
+def _is_directory(shown: str) -> NotAFileError:
+    return NotAFileError(f"{shown} is a directory", next_step="Use list_directory, or name a file.")
+
+
+def _entry(entry: os.DirEntry[str]) -> Entry:
+    is_dir = entry.is_dir(follow_symlinks=False)
+    size = 0
+    if entry.is_file(follow_symlinks=False):
+        with suppress(OSError):  # gone meanwhile
+            size = entry.stat(follow_symlinks=False).st_size
+    return Entry(entry.name, is_dir, size)

@@ -1,0 +1,204 @@
+"""The filesystem server: the reference server's tools, same names and shapes, over confined roots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastmcp import FastMCP
+from fastmcp.tools import ToolResult
+from mcp.types import (
+    AudioContent,
+    BlobResourceContents,
+    ContentBlock,
+    EmbeddedResource,
+    ImageContent,
+    ToolAnnotations,
+)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from atos_protocol.settings import home_directory
+from atos_servers.filesystem.edits import Edit
+from atos_servers.filesystem.operations import Files, Media, Size
+from atos_servers.filesystem.protection import read_grants
+from atos_servers.host.connection import roots
+from atos_servers.host.services import Services
+
+GRANTS = "grants"
+"""File below the home in which the person allows protected places, one pattern a line."""
+
+
+class Content(BaseModel):
+    """A tool's reply."""
+
+    content: str
+
+
+class TextEdit(BaseModel):
+    """One replacement in a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    oldText: Annotated[str, Field(description="Text to replace; must be in the file exactly once.")]
+    newText: Annotated[str, Field(description="Text to put there instead.")]
+
+
+def _or(default: object) -> BeforeValidator:
+    """Take null for the default: some clients send every argument that they know of."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+Path_ = Annotated[
+    str, Field(description="Absolute path inside an allowed directory, or relative to the first.")
+]
+Excluded = Annotated[
+    list[str], _or(list[str]()), Field(description="Globs to leave out, such as node_modules.")
+]
+Lines = Annotated[int, _or(0), Field(ge=0, description="Number of lines; 0 for the whole file.")]
+
+
+def _reads(title: str) -> ToolAnnotations:
+    return ToolAnnotations(title=title, read_only_hint=True, open_world_hint=False)
+
+
+def _changes(title: str, *, destructive: bool, idempotent: bool) -> ToolAnnotations:
+    return ToolAnnotations(
+        title=title,
+        read_only_hint=False,
+        destructive_hint=destructive,
+        idempotent_hint=idempotent,
+        open_world_hint=False,
+    )
+
+
+class Tools:
+    """The tools; each is one operation in the connection's directories, done in a thread."""
+
+    def __init__(self, grants: Path) -> None:
+        self._grants_file = grants
+
+    async def read_text_file(self, path: Path_, head: Lines = 0, tail: Lines = 0) -> Content:
+        """Use to read a text file. With head or tail only its first or last lines are read.
+
+        UTF-8, or Latin-1 where that does not fit. At most 8 MiB at once.
+        """
+        return await _done(self._files().read_text, path, head or None, tail or None)
+
+    async def read_media_file(self, path: Path_) -> ToolResult:
+        """Use to read an image, a sound or any other binary file, as base64. At most 8 MiB."""
+        media = await anyio.to_thread.run_sync(self._files().read_media, path)
+        return ToolResult(content=[_block(media, path)])
+
+    async def read_multiple_files(self, paths: list[str]) -> Content:
+        """Use to read several text files at once. A file that fails does not stop the others."""
+        return await _done(self._files().read_many, paths)
+
+    async def write_file(self, path: Path_, content: str) -> Content:
+        """Use to make a file or replace it as a whole. To change a part, use edit_file.
+
+        The file is replaced at once or not at all. Its folder must be there. Files that later run
+        outside the sandbox (git hooks, conftest.py, .env) are refused.
+        """
+        return await _done(self._files().write, path, content)
+
+    async def edit_file(self, path: Path_, edits: list[TextEdit], dryRun: bool = False) -> Content:
+        """Use to change parts of a text file. Each oldText must be in it exactly once.
+
+        Line ends and encoding stay as they are. Replies with the change as a diff; dryRun only
+        shows it.
+        """
+        wanted = [Edit(edit.oldText, edit.newText) for edit in edits]
+        return await _done(partial(self._files().edit, dry_run=dryRun), path, wanted)
+
+    async def create_directory(self, path: Path_) -> Content:
+        """Use to make a folder with those above it. It may be there already."""
+        return await _done(self._files().make_directory, path)
+
+    async def list_directory(self, path: Path_) -> Content:
+        """Use to see what is in a folder: [FILE] or [DIR] before each name."""
+        return await _done(self._files().list_directory, path)
+
+    async def list_directory_with_sizes(self, path: Path_, sortBy: Size = "name") -> Content:
+        """Use to see what is in a folder with sizes and totals; sortBy name or size."""
+        return await _done(self._files().list_with_sizes, path, sortBy)
+
+    async def directory_tree(self, path: Path_, excludePatterns: Excluded = []) -> Content:  # noqa: B006
+        """Use to see a folder with everything below it, as JSON with name, type, children."""
+        return await _done(self._files().tree, path, excludePatterns)
+
+    async def move_file(self, source: Path_, destination: Path_) -> Content:
+        """Use to move or rename a file or folder. Nothing is ever replaced."""
+        return await _done(self._files().move, source, destination)
+
+    async def search_files(
+        self,
+        path: Path_,
+        pattern: str,
+        excludePatterns: Excluded = [],  # noqa: B006
+    ) -> Content:
+        """Use to find files and folders by name: `*.py` here, `**/*.py` at any depth."""
+        return await _done(self._files().search, path, pattern, excludePatterns)
+
+    async def get_file_info(self, path: Path_) -> Content:
+        """Use to see size, times, type and permissions of a file or folder."""
+        return await _done(self._files().info, path)
+
+    async def list_allowed_directories(self) -> Content:
+        """Use first: which directories this connection may touch."""
+        return await _done(self._files().allowed)
+
+    def _files(self) -> Files:
+        return Files(roots(), home_directory(), self._grants)
+
+    def _grants(self) -> list[str]:
+        try:
+            return read_grants(self._grants_file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return []
+
+
+async def _done(operation: Callable[..., str], *arguments: Any) -> Content:
+    """Run an operation in a thread; a name that is no UTF-8 is shown with replacement marks."""
+    text = await anyio.to_thread.run_sync(partial(operation, *arguments))
+    return Content(content=text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def _block(media: Media, path: str) -> ContentBlock:
+    kind = media.mime.partition("/")[0]
+    if kind == "image":
+        return ImageContent(type="image", data=media.data, mime_type=media.mime)
+    if kind == "audio":
+        return AudioContent(type="audio", data=media.data, mime_type=media.mime)
+    uri = Path(path).name
+    blob = BlobResourceContents(uri=f"file:///{uri}", mime_type=media.mime, blob=media.data)
+    return EmbeddedResource(type="resource", resource=blob)
+
+
+def build(services: Services) -> FastMCP:
+    """Make the server; the default directory is made, so that a first call finds it."""
+    with suppress(OSError):  # said by the first call that needs it
+        services.settings.workspaces.mkdir(parents=True, exist_ok=True)
+    tools = Tools(services.settings.home / GRANTS)
+    server: FastMCP = FastMCP("atos-filesystem")
+    server.tool(tools.read_text_file, annotations=_reads("Read text file"))
+    server.tool(tools.read_media_file, annotations=_reads("Read media file"))
+    server.tool(tools.read_multiple_files, annotations=_reads("Read several files"))
+    replaces = _changes("Write file", destructive=True, idempotent=True)
+    server.tool(tools.write_file, annotations=replaces)
+    edits = _changes("Edit file", destructive=True, idempotent=False)
+    server.tool(tools.edit_file, annotations=edits)
+    makes = _changes("Create directory", destructive=False, idempotent=True)
+    server.tool(tools.create_directory, annotations=makes)
+    server.tool(tools.list_directory, annotations=_reads("List directory"))
+    server.tool(tools.list_directory_with_sizes, annotations=_reads("List directory with sizes"))
+    server.tool(tools.directory_tree, annotations=_reads("Directory tree"))
+    moves = _changes("Move file", destructive=True, idempotent=False)
+    server.tool(tools.move_file, annotations=moves)
+    server.tool(tools.search_files, annotations=_reads("Search files"))
+    server.tool(tools.get_file_info, annotations=_reads("Get file info"))
+    server.tool(tools.list_allowed_directories, annotations=_reads("List allowed directories"))
+    return server

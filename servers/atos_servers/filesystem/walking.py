@@ -1,0 +1,103 @@
+"""Looking through a tree of folders: as nested entries, or for names that fit a pattern.
+
+Links are listed and never entered. Both stop at a number of entries and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from atos_protocol.errors import AtosError
+from atos_servers.filesystem.globs import Glob
+from atos_servers.filesystem.names import MAX_DEPTH, Parts
+from atos_servers.filesystem.root import ConfinedRoot
+
+MAX_TREE = 5_000
+MAX_SEARCHED = 100_000
+MAX_FOUND = 1_000
+
+Node = dict[str, Any]
+
+
+class Found(NamedTuple):
+    """The places that a search found, relative to where it began, and whether it was cut short."""
+
+    places: list[Parts]
+    cut: bool
+
+
+class TreeWalk:
+    """Builds the tree of one folder, up to a number of entries."""
+
+    def __init__(self, root: ConfinedRoot, excluded: Sequence[Glob]) -> None:
+        self._root = root
+        self._excluded = excluded
+        self._left = MAX_TREE
+
+    def nodes(self, start: Parts, below: Parts = ()) -> list[Node]:
+        """Return the entries of a folder with those of its folders inside."""
+        listing = self._root.list((*start, *below))
+        found: list[Node] = []
+        for entry in listing.entries:
+            here = (*below, entry.name)
+            if _excluded(here, self._excluded):
+                continue
+            if self._left <= 0:
+                found.append(_cut_note())
+                return found
+            self._left -= 1
+            found.append(self._node(start, here, is_dir=entry.is_dir))
+        if listing.more:
+            found.append(_cut_note())
+        return found
+
+    def _node(self, start: Parts, here: Parts, *, is_dir: bool) -> Node:
+        if not is_dir:
+            return {"name": here[-1], "type": "file"}
+        children: list[Node] = []
+        if len(here) < MAX_DEPTH:
+            try:
+                children = self.nodes(start, here)
+            except AtosError as error:  # unreadable or gone: the rest of the tree still counts
+                children = [{"name": f"[{error.code}]", "type": "note"}]
+        return {"name": here[-1], "type": "directory", "children": children}
+
+
+def search(root: ConfinedRoot, start: Parts, pattern: Glob, excluded: Sequence[Glob]) -> Found:
+    """Return the places below a folder whose relative path fits a pattern."""
+    found: list[Parts] = []
+    for looked, here in enumerate(_all_below(root, start, excluded)):
+        if looked >= MAX_SEARCHED or len(found) >= MAX_FOUND:
+            return Found(found, cut=True)
+        if pattern.matches(here):
+            found.append(here)
+    return Found(found, cut=False)
+
+
+def _all_below(root: ConfinedRoot, start: Parts, excluded: Sequence[Glob]) -> Iterator[Parts]:
+    folders: list[Parts] = [()]
+    while folders:
+        below = folders.pop()
+        try:
+            entries = root.list((*start, *below)).entries
+        except AtosError:
+            if not below:
+                raise
+            continue  # unreadable or gone
+        for entry in entries:
+            here = (*below, entry.name)
+            if _excluded(here, excluded):
+                continue
+            yield here
+            if entry.is_dir and len(here) < MAX_DEPTH:
+                folders.append(here)
+
+
+def _excluded(here: Parts, patterns: Sequence[Glob]) -> bool:
+    """Tell whether a place fits a pattern; a plain name excludes it at any depth."""
+    return any(p.matches(here) or (p.is_plain and p.matches(here[-1:])) for p in patterns)
+
+
+def _cut_note() -> Node:
+    return {"name": "[cut: ask for a subfolder, or exclude more]", "type": "note"}

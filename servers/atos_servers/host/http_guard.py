@@ -1,0 +1,165 @@
+"""The guard in front of every HTTP route, and the token it asks for.
+
+A loopback port is reachable by every program and every web page on the machine, so a request must
+name this very host and port (DNS rebinding), come from no browser page (an `Origin` or a
+cross-site fetch), and carry the token, which only this user's processes can read.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from atos_protocol.errors import BadConfigError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+MAX_BODY_BYTES = 4 << 20
+"""Largest request body, in bytes; the MCP SDK's own limit."""
+
+POLICY_VIOLATION = 1008
+UNIQUE_HEADERS = (b"host", b"origin", b"authorization", b"content-length", b"sec-fetch-site")
+
+
+class Refusal(Exception):
+    """A request that the guard does not let through."""
+
+    def __init__(self, status: int, code: str, message: str, step: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"code": code, "message": message, "next": step}}
+
+
+class Guard:
+    """Pure ASGI, outermost: lets a request through, or answers it with one JSON error."""
+
+    def __init__(self, app: App, token: str, port: int, origins: Iterable[str] = ()) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._origins = frozenset(origin.encode() for origin in origins)
+        hosts = ("127.0.0.1", "localhost", "[::1]")
+        self._hosts = frozenset(f"{host}:{port}".encode() for host in hosts)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        try:
+            self._check(scope["headers"])
+        except Refusal as refusal:
+            await _answer(send, refusal)
+            return
+        await _Body(self._app, receive, send).run(scope)
+
+    def _check(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        headers: dict[bytes, bytes] = {}
+        for name, value in pairs:
+            if name in headers and name in UNIQUE_HEADERS:
+                text = f"the header {name.decode('latin-1')} stands twice"
+                raise Refusal(400, "bad_request", text, "Send it once.")
+            headers[name] = value
+        if headers.get(b"host", b"").lower() not in self._hosts:
+            text = "this server does not go by that Host"
+            raise Refusal(421, "unauthorized", text, "Use the URL that `atos-client doctor` names.")
+        if (origin := headers.get(b"origin")) is not None and origin not in self._origins:
+            text = "requests from web pages are not accepted"
+            raise Refusal(403, "unauthorized", text, "Call from a program, without an Origin.")
+        if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+            text = "cross-site requests are not accepted"
+            raise Refusal(403, "unauthorized", text, "Call from a program.")
+        scheme, _, presented = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(presented.strip(), self._token):
+            text = "the bearer token is missing or wrong"
+            step = "Send `Authorization: Bearer` with what stands in the file run/token."
+            raise Refusal(401, "unauthorized", text, step)
+        if _length(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
+            raise _too_large()
+
+
+class _Body:
+    """Counts a request's body, because one without a length may be of any length."""
+
+    def __init__(self, app: App, receive: Receive, send: Send) -> None:
+        self._app, self._receive, self._send = app, receive, send
+        self._size = 0
+        self._answered = self._refused = False
+
+    async def run(self, scope: Message) -> None:
+        await self._app(scope, self._counted, self._noted)
+
+    async def _counted(self) -> Message:
+        if self._refused:
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        if self._size <= MAX_BODY_BYTES:
+            return message
+        self._refused = True
+        if not self._answered:
+            await _answer(self._send, _too_large())
+        return {"type": "http.disconnect"}
+
+    async def _noted(self, message: Message) -> None:
+        self._answered = True
+        if not self._refused:
+            await self._send(message)
+
+
+def _length(value: bytes) -> int:
+    if not value.isdigit():
+        raise Refusal(400, "bad_request", "the Content-Length is no number", "Mend it.")
+    return int(value[:20])
+
+
+def _too_large() -> Refusal:
+    text = f"a request body may have {MAX_BODY_BYTES} bytes at most"
+    return Refusal(413, "bad_request", text, "Send less, or use the stdio shim.")
+
+
+async def _answer(send: Send, refusal: Refusal) -> None:
+    headers = [(b"content-type", b"application/json")]
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="atos"'))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(refusal.body).encode()})
+
+
+def read_token(path: Path) -> str:
+    """Return the token of the HTTP routes, made at the first call; call it under the host's lock.
+
+    Raises:
+        BadConfigError: the file is a link, belongs to somebody else, or others may read it.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    step = f"Remove {path}; the next start makes a new one."
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        message = f"the token file {path} can't be used: {error.strerror}"
+        raise BadConfigError(message, next_step=step) from error
+    with os.fdopen(handle) as file:
+        facts = os.fstat(file.fileno())
+        token = file.read(200).strip()
+    if facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
+        message = f"the token file {path} must be yours alone, with mode 0600"
+        raise BadConfigError(message, next_step=step)
+    if len(token) < 32:  # a crash between making it and filling it
+        message = f"the token file {path} is cut short"
+        raise BadConfigError(message, next_step=step)
+    return token

@@ -1,0 +1,141 @@
+"""The same servers over HTTP: streamable HTTP and SSE on one loopback port, behind the guard.
+
+`/{server}/mcp` is streamable HTTP (stateless, JSON answers), `/{server}/sse` the older SSE with its
+`/{server}/messages/`, `/healthz` says `ok`. A port that is taken does not keep the host from
+starting: stdio goes on, and the status says what is the matter.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import anyio
+import uvicorn
+from fastmcp.server.http import StarletteWithLifespan, create_sse_app
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from atos_protocol.errors import ConflictError
+from atos_protocol.settings import Settings
+from atos_servers.host.http_guard import Guard
+from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.suite import Suite
+
+LOOPBACK = "127.0.0.1"
+BACKLOG = 128
+STOP_SECONDS = 1
+"""How long open streams may hold up the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpStatus:
+    """Where the servers answer over HTTP, or why they don't."""
+
+    url: str | None = None
+    error: str | None = None
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Take the loopback port.
+
+    Raises:
+        ConflictError: another program has it.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, settings.http_port))
+        listener.listen(BACKLOG)  # from here on the kernel keeps callers until they are served
+    except OSError as error:
+        listener.close()
+        message = f"port {settings.http_port} can't be used: {error.strerror}"
+        step = "Set ATOS_HTTP_PORT to a free port and restart; stdio works meanwhile."
+        raise ConflictError(message, next_step=step) from error
+    return listener
+
+
+class Routes:
+    """Pure ASGI: one path, one app; everything else is 404."""
+
+    def __init__(self, suite: Suite, presence: Presence) -> None:
+        self._presence = presence
+        self._apps: dict[str, ASGIApp] = {"/healthz": PlainTextResponse("ok")}
+        self.children: list[StarletteWithLifespan] = []
+        for name, server in suite.items():
+            path, messages = f"/{name}", f"/{name}/messages/"
+            streamable = server.http_app(
+                path=f"{path}/mcp", stateless_http=True, json_response=True
+            )
+            events = create_sse_app(server, message_path=messages, sse_path=f"{path}/sse")
+            self._apps |= {f"{path}/mcp": streamable, f"{path}/sse": events, messages: events}
+            self.children += [streamable, events]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and count it as somebody present."""
+        missing = PlainTextResponse("no such route", status_code=404)
+        with self._presence.one():
+            await self._apps.get(scope["path"], missing)(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Keep the transports' lifespans entered: a mounted app's is nobody else's business."""
+        async with AsyncExitStack() as stack:
+            for child in self.children:
+                await stack.enter_async_context(child.router.lifespan_context(child))
+            yield
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the host, and ends when it is told to rather than in the middle."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def serve_until_told(self, listener: socket.socket) -> None:
+        """Serve until `should_exit`; requests at work then have a second to end."""
+        with anyio.CancelScope(shield=True):
+            await self.serve([listener])
+
+
+class _CutShort(logging.Filter):
+    """Drops the reports about streams that were open when the host ended."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        return not cancelled and not str(record.msg).startswith("Cancel %s running task")
+
+
+@asynccontextmanager
+async def serving_http(
+    suite: Suite, token: str, settings: Settings, presence: Presence
+) -> AsyncGenerator[HttpStatus]:
+    """Serve over HTTP inside; yields the address, or what keeps it from being served."""
+    try:
+        listener = bind(settings)
+    except ConflictError as error:
+        yield HttpStatus(error=str(error))
+        return
+    port: int = listener.getsockname()[1]
+    routes = Routes(suite, presence)
+    config = uvicorn.Config(
+        Guard(routes, token, port),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    server = _Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_CutShort())
+    async with routes.running(), anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve_until_told, listener)
+        try:
+            yield HttpStatus(url=f"http://{LOOPBACK}:{port}")
+        finally:
+            server.should_exit = True

@@ -1,0 +1,141 @@
+"""MCP's stdio framing over one Unix-socket connection, answered by one FastMCP server.
+
+    socket --lines--> [reader] --messages--> low-level server --messages--> [writer] --lines--> socket
+
+The low-level server decides by the first request which protocol era the connection speaks. A line
+that can't be read is answered with a JSON-RPC error instead of silence. When the peer ends, the
+server cancels what is still running for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
+
+import anyio
+from anyio.abc import SocketStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from fastmcp import FastMCP
+from mcp.server.lowlevel import Server
+from mcp.shared.message import SessionMessage
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
+
+from atos_protocol.framing import MAX_LINE_BYTES, LineSplitter
+
+CHUNK = 1 << 16
+FLUSH_SECONDS = 1.0
+"""How long a peer that stopped reading may hold up the end of its connection."""
+
+Incoming = SessionMessage | Exception
+
+
+class LineStream:
+    """Bounded lines over a socket, written by one task at a time."""
+
+    def __init__(self, stream: SocketStream, limit: int = MAX_LINE_BYTES) -> None:
+        self._stream = stream
+        self._splitter = LineSplitter(limit)
+        self._ready: list[bytes | None] = []
+        self._writing = anyio.Lock()
+
+    async def receive(self) -> bytes | None:
+        """Return the next line; None stands for one that was too long.
+
+        Raises:
+            EndOfStream: the peer has no more to say.
+        """
+        while not self._ready:
+            try:
+                self._ready = self._splitter.feed(await self._stream.receive(CHUNK))
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+                raise anyio.EndOfStream from error
+        return self._ready.pop(0)
+
+    async def lines(self) -> AsyncGenerator[bytes | None]:
+        """Yield lines until the peer ends."""
+        with contextlib.suppress(anyio.EndOfStream):
+            while True:
+                yield await self.receive()
+
+    async def send(self, line: bytes) -> None:
+        """Write one line; a peer that is gone is no error here, because its reader ends too."""
+        async with self._writing:
+            with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                await self._stream.send(line + b"\n")
+
+
+def low_level(server: FastMCP) -> Server[Any]:
+    """Return the SDK server inside; private in fastmcp, hence the exact pin and a contract test."""
+    return server._mcp_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def lifespan(server: FastMCP) -> AbstractAsyncContextManager[None]:
+    """Return what keeps the server's lifespan entered; private in fastmcp like the above."""
+    return server._lifespan_manager()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+async def serve_mcp(server: FastMCP, wire: LineStream) -> None:
+    """Serve one connection until its peer ends."""
+    to_server, server_reads = anyio.create_memory_object_stream[Incoming](32)
+    server_writes, from_server = anyio.create_memory_object_stream[SessionMessage](32)
+    inner = low_level(server)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_read, wire, to_server)
+        tasks.start_soon(_write, wire, from_server)
+        await inner.run(server_reads, server_writes, inner.create_initialization_options())
+        tasks.cancel_scope.deadline = anyio.current_time() + FLUSH_SECONDS
+
+
+async def _read(wire: LineStream, to_server: MemoryObjectSendStream[Incoming]) -> None:
+    async with to_server, contextlib.aclosing(wire.lines()) as lines:
+        async for line in lines:
+            message = _parse(line)
+            if isinstance(message, bytes):
+                await wire.send(message)
+                continue
+            with contextlib.suppress(anyio.BrokenResourceError):
+                await to_server.send(message)
+
+
+async def _write(wire: LineStream, from_server: MemoryObjectReceiveStream[SessionMessage]) -> None:
+    async with from_server:
+        async for item in from_server:
+            line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+            if len(line) > MAX_LINE_BYTES and isinstance(item.message, JSONRPCResponse):
+                text = f"the answer has {len(line)} bytes, more than {MAX_LINE_BYTES}: ask for less"
+                line = _error(item.message.id, INTERNAL_ERROR, text)
+            await wire.send(line)
+
+
+def _parse(line: bytes | None) -> SessionMessage | bytes:
+    """Return the message, or the error line that answers what is none."""
+    if line is None:
+        return _error(None, INVALID_REQUEST, f"a message may have {MAX_LINE_BYTES} bytes at most")
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValidationError:
+        try:
+            message: Any = json.loads(line)
+        except (ValueError, RecursionError):
+            return _error(None, PARSE_ERROR, "the line is no JSON")
+        return _error(_id_of(message), INVALID_REQUEST, "the line is no JSON-RPC 2.0 message")
+
+
+def _id_of(message: Any) -> str | int | None:
+    found = cast("dict[str, Any]", message).get("id") if isinstance(message, dict) else None
+    return found if isinstance(found, str | int) and not isinstance(found, bool) else None
+
+
+def _error(identity: str | int | None, code: int, text: str) -> bytes:
+    error = {"code": code, "message": text}
+    return json.dumps({"jsonrpc": "2.0", "id": identity, "error": error}).encode()

@@ -1,0 +1,60 @@
+"""The five servers of one host, built alike and behind the same boundary."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastmcp import FastMCP
+
+from atos_protocol.errors import AtosError, BadConfigError
+from atos_servers.host.mcp_session import lifespan, low_level
+from atos_servers.host.opening import NAMES
+from atos_servers.host.services import Services
+from atos_servers.host.tool_middleware import AlreadyTold, ToolBoundary
+
+Suite = dict[str, FastMCP]
+"""Name of a server -> the server."""
+
+
+def build_suite(services: Services, names: tuple[str, ...] = NAMES) -> Suite:
+    """Build the servers; one that can't be built fails the whole start.
+
+    Raises:
+        BadConfigError: naming the server and the reason; no server is left out in silence.
+    """
+    quiet_fastmcp()
+    return {name: _build(name, services) for name in names}
+
+
+def quiet_fastmcp() -> None:
+    """Keep fastmcp from logging what the boundary tells or logs anyway."""
+    log = logging.getLogger("fastmcp.server.server")
+    if not any(isinstance(known, AlreadyTold) for known in log.filters):
+        log.addFilter(AlreadyTold())
+
+
+def _build(name: str, services: Services) -> FastMCP:
+    try:
+        server: FastMCP = importlib.import_module(f"atos_servers.{name}.server").build(services)
+    except AtosError:
+        raise
+    except Exception as error:
+        message = f"the {name} server can't be built: {type(error).__name__}: {error}"
+        step = "Install ATOS anew; if that does not help, report this line."
+        raise BadConfigError(message, next_step=step) from error
+    server.add_middleware(ToolBoundary(server))
+    low_level(server).version = version("atos")
+    return server
+
+
+@asynccontextmanager
+async def running(suite: Suite) -> AsyncGenerator[None]:
+    """Keep every server's lifespan entered, so that it runs once and not per connection."""
+    async with AsyncExitStack() as stack:
+        for server in suite.values():
+            await stack.enter_async_context(lifespan(server))
+        yield

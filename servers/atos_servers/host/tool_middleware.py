@@ -1,0 +1,136 @@
+"""What every tool call passes through, whichever server and transport it came by.
+
+Errors become one text that says what happened and what to do next (`code: message Next: step`);
+what nobody foresaw is masked, under an id that stands in the log; arguments that n8n adds are
+dropped; no call outlasts the shortest patience among the MCP hosts.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+import anyio
+from fastmcp import FastMCP
+from fastmcp.exceptions import NotFoundError, ResourceError, ToolError, ValidationError
+from fastmcp.resources import ResourceResult
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import ToolResult
+from mcp import MCPError
+from mcp.types import CallToolRequestParams, ReadResourceRequestParams
+from pydantic import ValidationError as PydanticError
+
+from atos_protocol import errors
+from atos_protocol.errors import AtosError
+from atos_servers.host.connection import client
+from atos_servers.host.reply_limit import fit
+
+CALL_SECONDS = 45.0
+"""Longest tool call, in seconds: Claude Desktop and n8n give a call up after 60."""
+
+MODEL_CLIENTS = ("shim", "http")
+"""Behind these a model reads the reply, so its size is bounded; programs get the whole."""
+
+N8N_EXTRAS = frozenset({"toolCallId", "sessionId", "action", "chatInput"})
+"""What n8n's AI agent adds to the arguments of any tool."""
+
+logger = logging.getLogger(__name__)
+
+Call = MiddlewareContext[CallToolRequestParams]
+Read = MiddlewareContext[ReadResourceRequestParams]
+
+TOLD = ("Error calling tool", "Invalid arguments", "Error reading resource")
+"""How fastmcp's reports of failed calls begin."""
+
+
+class ToolBoundary(Middleware):
+    """The middleware of every ATOS server."""
+
+    def __init__(self, server: FastMCP, *, seconds: float = CALL_SECONDS) -> None:
+        self._server = server
+        self._seconds = seconds
+
+    async def on_call_tool(
+        self, context: Call, call_next: CallNext[CallToolRequestParams, ToolResult]
+    ) -> ToolResult:
+        """Run one tool call; every failure leaves as a `ToolError` that a model can act on."""
+        name = context.message.name
+        result: ToolResult | None = None
+        try:
+            with anyio.move_on_after(self._seconds):
+                result = await call_next(await self._without_extras(context))
+        except MCPError:  # such as a capability that the client lacks: the protocol's own error
+            raise
+        except Exception as error:
+            raise ToolError((await self._explain(name, error)).to_text()) from error
+        if result is None:
+            message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
+            step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
+            raise ToolError(errors.DeadlineError(message, next_step=step).to_text())
+        return fit(result) if client() in MODEL_CLIENTS else result
+
+    async def on_read_resource(
+        self, context: Read, call_next: CallNext[ReadResourceRequestParams, ResourceResult]
+    ) -> ResourceResult:
+        """Read a resource; a failure says what happened, as a tool's does."""
+        try:
+            return await call_next(context)
+        except (MCPError, NotFoundError):
+            raise  # the protocol has an error of its own for a resource that does not exist
+        except Exception as error:
+            foreseen = _foreseen(error) or _masked(str(context.message.uri), error)
+            raise ResourceError(foreseen.to_text()) from error
+
+    async def _without_extras(self, context: Call) -> Call:
+        arguments = context.message.arguments or {}
+        extras = N8N_EXTRAS & arguments.keys()
+        tool = await self._server.get_tool(context.message.name) if extras else None
+        if tool is None:
+            return context
+        extras -= tool.parameters.get("properties", {}).keys()
+        kept = {name: value for name, value in arguments.items() if name not in extras}
+        return context.copy(message=context.message.model_copy(update={"arguments": kept}))
+
+    async def _explain(self, name: str, error: Exception) -> AtosError:
+        if (foreseen := _foreseen(error)) is not None:
+            return foreseen
+        if isinstance(error, NotFoundError):
+            known = ", ".join(tool.name for tool in await self._server.list_tools())
+            return errors.NotFoundError(f"there is no tool {name!r}", next_step=f"Use: {known}.")
+        if isinstance(error, ValidationError):
+            return _bad_arguments(name, error.__cause__)
+        if isinstance(error, ToolError) and error.__cause__ is None:
+            return errors.from_text(str(error))  # a tool's own words
+        return _masked(name, error)
+
+
+def _foreseen(error: Exception) -> AtosError | None:
+    """Return the ATOS error that a failure is, or is the wrapping of."""
+    cause = error if isinstance(error, AtosError) else error.__cause__
+    return cause if isinstance(cause, AtosError) else None
+
+
+def _masked(name: str, error: Exception) -> AtosError:
+    """Log what nobody foresaw under an id, and return an error that names the id and nothing else."""
+    mark = secrets.token_hex(4)
+    logger.error("internal error %s in %s", mark, name, exc_info=error.__cause__ or error)
+    return AtosError(f"{name} failed inside", next_step=f"Look for {mark} in logs/servers.log.")
+
+
+def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
+    problems: list[Any] = cause.errors() if isinstance(cause, PydanticError) else []
+    said = "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
+        for problem in problems[:5]
+    )
+    message = f"{name} can't be called like that: {said or cause}"
+    return errors.BadRequestError(message, next_step="See the tool's input schema.")
+
+
+class AlreadyTold(logging.Filter):
+    """Keeps fastmcp from logging a traceback for what the boundary tells or logs anyway."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop its report of a failed call."""
+        return not str(record.msg).startswith(TOLD)

@@ -1,0 +1,224 @@
+"""The orchestrate server: goals over MCP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastmcp import Context, FastMCP
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from atos_orchestrator.goal import GoalView as View
+from atos_orchestrator.task import SETTLED
+from atos_protocol.errors import BadRequestError
+from atos_servers.host.services import Services
+from atos_servers.orchestrate.access import GoalsAccess
+from atos_servers.orchestrate.models import (
+    Aggregate,
+    GoalList,
+    GoalView,
+    News,
+    PlanView,
+    TaskView,
+    aggregate,
+    event_view,
+    goal_view,
+    news_view,
+)
+
+INSTRUCTIONS = """\
+Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
+repository, with small local models. Call `start_goal`, then `wait_goal` with the `seq` of its last
+answer until the state is final (success, failed, cancelled, needs_help, limit_reached); it answers as
+soon as something happens. A goal runs on when the caller goes away.
+"""
+
+MOST_GOALS = 100
+
+GoalText = Annotated[str, Field(description="What to build, in a sentence or a few.")]
+GoalId = Annotated[str, Field(description="Id of a goal, as start_goal or list_goals tells it.")]
+Into = Annotated[
+    str,
+    Field(
+        description="Absolute path of a new or empty folder, or of a git repository, in which the"
+        " work lands on a branch of its own. Default: a new folder below ~/atos."
+    ),
+]
+HandedPlan = Annotated[
+    dict[str, Any],
+    Field(
+        default_factory=dict,
+        description="A plan made elsewhere, in the shape that plan_goal returns: it is repaired,"
+        " then executed instead of one made here.",
+    ),
+]
+TaskPool = Literal["auto", "simple", "medium", "complex"]
+
+
+class OrchestrateTools:
+    """The tools, over the goals of this process."""
+
+    def __init__(self, services: Services) -> None:
+        self._access = GoalsAccess(services)
+        services.keep_up.add(self._access.busy)
+
+    async def start_goal(self, goal: GoalText, plan: HandedPlan, into: Into = "") -> GoalView:
+        """Start building something: plan it, write it, test it, commit it to a git repository.
+
+        Use first, whenever somebody wants software made. Returns at once; follow it with
+        `wait_goal`. Pass `plan` to have your own plan executed by the local models.
+        """
+        goals = await self._access.get()
+        place = _place(into)
+        return goal_view(await goals.start(goal, into=place, plan=plan or None))
+
+    async def plan_goal(self, goal: GoalText) -> PlanView:
+        """Make a plan for a goal and execute nothing.
+
+        Use to look at, or change, a plan before passing it to `start_goal`. May take up to 40 s;
+        if it is not ready by then, call again with the same goal.
+        """
+        made = await (await self._access.get()).plan(goal)
+        plan = dict(made["plan"])
+        return PlanView(plan=plan, notes=list(plan.get("notes", [])), engine=made["engine"])
+
+    async def run_task(
+        self,
+        task: Annotated[str, Field(description="One function or module to write and test.")],
+        pool: Annotated[TaskPool, Field(description="Which models begin; auto decides.")] = "auto",
+        key: Annotated[
+            str, Field(description="Same key, same goal: a repeated call starts nothing anew.")
+        ] = "",
+    ) -> GoalView:
+        """Run a single task as a goal of its own.
+
+        Use from workflow tools that route tasks themselves; for anything larger use `start_goal`.
+        """
+        goals = await self._access.get()
+        return goal_view(await goals.run_task(task, pool=pool, key=key))
+
+    async def aggregate_results(
+        self, ids: Annotated[list[str], Field(description="Ids of goals.", max_length=MOST_GOALS)]
+    ) -> Aggregate:
+        """Count the results of several goals together.
+
+        Use after several `run_task` or `start_goal` calls, to see whether all of them are done.
+        """
+        goals = await self._access.get()
+        return aggregate([goal_view(await goals.get(goal)) for goal in ids])
+
+    async def get_goal(self, goal_id: GoalId) -> GoalView:
+        """Show a goal as it stands now: state, tasks, tests, repository.
+
+        Use for one look; to follow a goal use `wait_goal`.
+        """
+        return goal_view(await (await self._access.get()).get(goal_id))
+
+    async def wait_goal(
+        self,
+        goal_id: GoalId,
+        context: Context,
+        after_seq: Annotated[
+            int, Field(description="`seq` of the last answer; 0 at first.", ge=0)
+        ] = 0,
+        timeout_s: Annotated[
+            float, Field(description="Longest wait in seconds, at most 25.", ge=0)
+        ] = 20,
+    ) -> News:
+        """Wait until something happens to a goal, and tell what.
+
+        Use in a loop until the state is final and no events come. An empty list of events means that
+        nothing happened in this time: call again.
+        """
+
+        async def progress(view: View) -> None:
+            settled = sum(task.state in SETTLED for task in view.tasks)
+            await context.report_progress(settled, len(view.tasks) or None, view.state)
+
+        goals = await self._access.get()
+        return news_view(
+            await goals.wait(goal_id, after=after_seq, seconds=timeout_s, progress=progress)
+        )
+
+    async def list_goals(
+        self,
+        limit: Annotated[int, Field(description="How many.", ge=1, le=MOST_GOALS)] = 20,
+        cursor: Annotated[str, Field(description="`cursor` of the page before.")] = "",
+    ) -> GoalList:
+        """List goals, newest first.
+
+        Use to find the id of a goal that was started earlier or elsewhere.
+        """
+        if cursor and not (cursor.isascii() and cursor.isdecimal()):
+            message = f"{cursor[:40]!r} is no cursor"
+            raise BadRequestError(message, next_step="Pass the cursor of the page before, or none.")
+        goals = await self._access.get()
+        views, after = await goals.list(limit, int(cursor or 0))
+        return GoalList(goals=[goal_view(view) for view in views], cursor=str(after or ""))
+
+    async def cancel_goal(self, goal_id: GoalId) -> GoalView:
+        """End a goal and everything that works for it, at once.
+
+        What is committed already stays in its repository. A goal that has ended stays as it is.
+        """
+        return goal_view(await (await self._access.get()).cancel(goal_id))
+
+    async def get_task(
+        self, goal_id: GoalId, task_id: Annotated[str, Field(description="T1, T2, ...")]
+    ) -> TaskView:
+        """Show everything about one task: its rounds, verdicts, and why it failed last.
+
+        Use when a goal ended in needs_help or failed.
+        """
+        report = await (await self._access.get()).task(goal_id, task_id)
+        view = report.view
+        return TaskView(
+            goal=report.goal,
+            id=view.id,
+            title=view.title,
+            complexity=view.complexity,
+            state=view.state,
+            rounds=view.rounds,
+            digest=report.digest,
+            events=[event_view(event) for event in report.events],
+        )
+
+    async def goal_resource(self, goal_id: str) -> str:
+        """Show a goal with all its events, as JSON."""
+        news = await (await self._access.get()).wait(goal_id, seconds=0)
+        return news_view(news).model_dump_json()
+
+
+def _place(into: str) -> Path | None:
+    """Return the folder that a caller named; it is the caller's home that `~` would stand for."""
+    return Path(into) if into else None
+
+
+def _hints(title: str, *, reads: bool = False, again: bool = True) -> ToolAnnotations:
+    return ToolAnnotations(
+        title=title,
+        read_only_hint=reads,
+        destructive_hint=False,
+        idempotent_hint=again,
+        open_world_hint=False,
+    )
+
+
+def build(services: Services) -> FastMCP:
+    """Build the server."""
+    tools = OrchestrateTools(services)
+    server = FastMCP("atos-orchestrate", instructions=INSTRUCTIONS)
+    server.tool(tools.start_goal, annotations=_hints("Start a goal", again=False))
+    server.tool(tools.wait_goal, annotations=_hints("Wait for news of a goal", reads=True))
+    server.tool(tools.get_goal, annotations=_hints("Show a goal", reads=True))
+    server.tool(tools.list_goals, annotations=_hints("List goals", reads=True))
+    server.tool(tools.cancel_goal, annotations=_hints("Cancel a goal"))
+    server.tool(tools.get_task, annotations=_hints("Show a task", reads=True))
+    server.tool(tools.plan_goal, annotations=_hints("Plan a goal", reads=True))
+    server.tool(tools.run_task, annotations=_hints("Run one task", again=False))
+    server.tool(tools.aggregate_results, annotations=_hints("Count results", reads=True))
+    server.resource("goal://{goal_id}", name="goal", mime_type="application/json")(
+        tools.goal_resource
+    )
+    return server

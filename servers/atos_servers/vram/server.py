@@ -1,0 +1,102 @@
+"""The vram server: what occupies the memory budget, and loading and unloading by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastmcp import FastMCP
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from atos.scheduler_client import SchedulerClient
+from atos_protocol.errors import DeadlineError
+from atos_servers.host.services import Services
+from atos_servers.vram.models import Loaded, ModelList, Unloaded, VramStatus
+from atos_servers.vram.views import model_list, status_view
+
+INSTRUCTIONS = """\
+Shows and steers which models occupy the memory budget of this machine's GPU (or of its RAM).
+Call `status` first: it tells the budget, the models that are loaded, who waits, and which pools
+can be used. Models are loaded on demand, so `load` and `unload` are for warming up or making room.
+"""
+LOAD_SECONDS = 40.0
+"""How long a call waits for a load or its place in the queue; tool calls end after 45 s."""
+
+UNLOAD_SECONDS = 25.0
+"""How long requests that a model is answering may hold up its unloading."""
+
+Model = Annotated[str, Field(min_length=1, max_length=200, description="As list_models names it.")]
+ModelOrPool = Annotated[
+    str, Field(min_length=1, max_length=200, description="A model, or a pool such as atos/simple.")
+]
+
+
+class VramTools:
+    """The tools, over one connection to the scheduler."""
+
+    def __init__(self, services: Services) -> None:
+        self._scheduler = SchedulerClient(services.settings)
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastMCP[Any]) -> AsyncGenerator[None]:
+        """Keep the connection while the server runs."""
+        async with self._scheduler:
+            yield
+
+    async def status(self) -> VramStatus:
+        """Show the memory budget, loaded models, requests, pools and engines.
+
+        Use first: to see why work waits, what a model costs, or which pools can be used.
+        """
+        return status_view(await self._scheduler.status())
+
+    async def list_models(self) -> ModelList:
+        """List the installed models with size, pools, and whether they are loaded.
+
+        Use before `load`, or to see what could be used. Nothing is downloaded.
+        """
+        models = await self._scheduler.models()
+        return model_list(models, await self._scheduler.status())
+
+    async def load(self, model: ModelOrPool) -> Loaded:
+        """Load a model into memory now, so that its first request does not wait.
+
+        Rarely needed: requests load what they need. Other models may be evicted for it. A load
+        that takes longer than 40 s goes on by itself: call again, or look at `status`.
+        """
+        try:
+            name = await self._scheduler.load(model, seconds=LOAD_SECONDS)
+        except DeadlineError:  # a load that has begun is seen through by the scheduler
+            step = "Call load again, which waits on, or see status."
+            return Loaded(model=model, state="loading", next=step)
+        return Loaded(model=name, state="resident", next="")
+
+    async def unload(self, model: Model) -> Unloaded:
+        """Take a model out of memory, after the requests that it is answering.
+
+        Use to make room for another program on the GPU. It is loaded again when it is needed.
+        """
+        return Unloaded(model=await self._scheduler.unload(model, seconds=UNLOAD_SECONDS))
+
+
+def _hints(title: str, *, reads: bool = False) -> ToolAnnotations:
+    return ToolAnnotations(
+        title=title,
+        read_only_hint=reads,
+        destructive_hint=False,
+        idempotent_hint=True,
+        open_world_hint=False,
+    )
+
+
+def build(services: Services) -> FastMCP:
+    """Build the server."""
+    tools = VramTools(services)
+    server = FastMCP("atos-vram", instructions=INSTRUCTIONS, lifespan=tools.lifespan)
+    server.tool(tools.status, annotations=_hints("Memory status", reads=True))
+    server.tool(tools.list_models, annotations=_hints("List models", reads=True))
+    server.tool(tools.load, annotations=_hints("Load a model"))
+    server.tool(tools.unload, annotations=_hints("Unload a model"))
+    return server

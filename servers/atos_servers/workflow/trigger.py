@@ -1,0 +1,151 @@
+"""Calls one webhook: one request, one deadline, no redirect, and no more of the answer than is used.
+
+A redirect is never followed, because it would carry the payload and the secret to a place that the
+configuration does not name. A deadline does not undo the work: the same key tells the workflow that
+a second call is the same one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import httpx
+
+from atos_protocol.errors import BadRequestError, DeadlineError, UnreachableError
+from atos_servers.workflow.configuration import LONGEST_SECONDS, Workflow
+from atos_servers.workflow.reply import BODY_LIMIT, clean
+
+PAYLOAD_LIMIT = 256 * 1024
+"""Bytes of a payload as JSON."""
+
+READ_LIMIT = 2 * BODY_LIMIT + 4096
+"""Bytes of an answer that are read: what is shown, what cleaning takes out, and a secret."""
+
+KEY_LIMIT = 128
+"""Letters of an idempotency key."""
+
+KEY_HEADER = "Idempotency-Key"
+CORRELATION_HEADER = "X-Correlation-Id"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a webhook answered."""
+
+    status: int
+    body: str
+    truncated: bool
+    key: str
+    correlation_id: str
+    seconds: float
+
+
+def _check_key(key: str) -> str:
+    if not key:
+        return str(uuid4())
+    if len(key) <= KEY_LIMIT and key.isascii() and key.isprintable() and key == key.strip():
+        return key
+    message = f"key has {len(key)} letters or some that no header may carry"
+    raise BadRequestError(message, next_step=f"Use at most {KEY_LIMIT} printable ASCII letters.")
+
+
+def _query(payload: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
+    nested = [name for name, value in payload.items() if not isinstance(value, str | int | float)]
+    if nested:
+        message = f"payload field {nested[0]!r} is no text or number, and a GET has only its URL"
+        step = "Send text, numbers and booleans only, or set `method: POST` for the workflow."
+        raise BadRequestError(message, next_step=step)
+    return dict(payload)
+
+
+def _request(workflow: Workflow, payload: Mapping[str, Any]) -> httpx.Request:
+    try:
+        body = json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, UnicodeEncodeError) as error:
+        message = f"payload can't be written as JSON: {error}"
+        raise BadRequestError(message, next_step="Send finite numbers and valid text.") from error
+    if len(body) > PAYLOAD_LIMIT:
+        message = f"payload has {len(body)} bytes, more than {PAYLOAD_LIMIT}"
+        raise BadRequestError(message, next_step="Write it to a file and send its path.")
+    # Identity, so that a small answer can't unpack to a huge one.
+    headers = {"accept": "application/json, text/*", "accept-encoding": "identity"}
+    if workflow.method == "GET":
+        url = httpx.URL(workflow.url).copy_merge_params(_query(payload))
+        return httpx.Request("GET", url, headers=headers)
+    headers["content-type"] = "application/json"
+    return httpx.Request(workflow.method, workflow.url, headers=headers, content=body)
+
+
+async def _read(response: httpx.Response, secret: str) -> tuple[bytes, bool]:
+    """Return the beginning of the answer, and whether there is more."""
+    raw = bytearray()
+    async for chunk in response.aiter_raw():
+        raw += chunk
+        if len(raw) > READ_LIMIT:
+            # The end may hold half of the secret, which nobody would recognise.
+            return bytes(raw[: READ_LIMIT - len(secret)]), True
+    return bytes(raw), False
+
+
+async def _exchange(
+    workflow: Workflow, request: httpx.Request, secret: str
+) -> tuple[int, str, bool]:
+    # On this machine a proxy of the environment would be asked for its own loopback.
+    async with httpx.AsyncClient(
+        timeout=None, follow_redirects=False, trust_env=not workflow.is_loopback
+    ) as client:
+        response = await client.send(request, stream=True)
+        try:
+            raw, more = await _read(response, secret)
+        finally:
+            await response.aclose()
+    body, cut = clean(raw, secret)
+    return response.status_code, body, cut or more
+
+
+async def trigger(
+    workflow: Workflow, payload: Mapping[str, Any], *, key: str, seconds: float
+) -> Answer:
+    """Call the webhook and return what it answered, whatever the status.
+
+    Args:
+        workflow: whom to call.
+        payload: the JSON object to send.
+        key: idempotency key; empty makes a new one.
+        seconds: longest wait; the workflow's own limit holds too.
+
+    Raises:
+        BadRequestError: key or payload can't be sent.
+        BadConfigError: the secret can't be read.
+        DeadlineError: no whole answer in time; the workflow may still be at work.
+        UnreachableError: nobody answers at the address.
+    """
+    if not seconds > 0:
+        message = f"timeout_s is {seconds}, but must be above 0"
+        raise BadRequestError(message, next_step=f"At most {LONGEST_SECONDS:.0f} seconds count.")
+    key, correlation_id = _check_key(key), str(uuid4())
+    request = _request(workflow, payload)
+    secret = workflow.secret.value() if workflow.secret else ""
+    request.headers.update({KEY_HEADER: key, CORRELATION_HEADER: correlation_id})
+    if workflow.secret:
+        request.headers[workflow.secret.header] = secret
+    limit = min(seconds, workflow.timeout)
+    started = time.monotonic()
+    try:
+        with anyio.fail_after(limit):
+            status, body, truncated = await _exchange(workflow, request, secret)
+    except TimeoutError as error:
+        message = f"{workflow.name} did not answer within {limit:g} s; it may still be at work"
+        step = f"Trigger it again with key {key!r}: a workflow that heeds it won't start twice."
+        raise DeadlineError(message, next_step=step) from error
+    except httpx.HTTPError as error:
+        message = f"{workflow.name} at {workflow.address} gave no answer: {type(error).__name__}"
+        step = "Start n8n, or correct the url in workflows.yaml."
+        raise UnreachableError(message, next_step=step) from error
+    return Answer(status, body, truncated, key, correlation_id, time.monotonic() - started)
