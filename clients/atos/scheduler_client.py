@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from atos_protocol import scheduler_api as wire
+from atos_protocol import scheduler_api
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import AtosError, DeadlineError, UnreachableError, from_wire
 from atos_protocol.scheduler_api import Answer, Demand, PlanHint, Pool, Status
@@ -141,12 +141,12 @@ class SchedulerClient:
 
     async def status(self) -> Status:
         """Return what the scheduler is doing; it does not keep an idle daemon from ending."""
-        return wire.parse(Status, await self._call("GET", "/atos/v1/status"))
+        return scheduler_api.parse(Status, await self._call("GET", "/atos/v1/status"))
 
     async def pools(self) -> tuple[Pool, ...]:
         """Return the pools with the models that can be used now."""
         found = await self._call("GET", "/atos/v1/pools")
-        return tuple(wire.parse(Pool, pool) for pool in found["pools"])
+        return tuple(scheduler_api.parse(Pool, pool) for pool in found["pools"])
 
     async def models(self) -> list[Json]:
         """Return the installed models, as Ollama's `/api/tags` lists them."""

@@ -22,7 +22,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
-from atos_protocol import scheduler_api as wire
+from atos_protocol import scheduler_api
 from atos_protocol.daemons import Singleton, announce_ready, is_up
 from atos_protocol.errors import AtosError, BadConfigError, ConflictError, UnreachableError
 from atos_protocol.settings import Settings, load_settings
@@ -36,11 +36,11 @@ from atos_scheduler.devices.protocol import Device, budget
 from atos_scheduler.devices.simulated import SimulatedDevice
 from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.engines.protocol import Engine
-from atos_scheduler.event_log import Journal
+from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.app import build
 from atos_scheduler.gateway.server import UnixServer, listen
 from atos_scheduler.gateway.services import Services
-from atos_scheduler.plan_hints import Plans
+from atos_scheduler.plan_hints import PlanHints
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Place:
     device: Device
     limit: int
     """The person's own bound in bytes; 0 for none."""
-    seen: wire.Device
+    seen: scheduler_api.Device
 
 
 def make_engines(settings: Settings) -> list[Engine]:
@@ -95,7 +95,9 @@ async def find_place(settings: Settings) -> Place:
             found = await device.read(0)
             limit = settings.budget
             ours = budget(found, device.reserve, limit)
-            seen = wire.Device(device.name, device.kind, found.total, ours, 0, found.foreign)
+            seen = scheduler_api.Device(
+                device.name, device.kind, found.total, ours, 0, found.foreign
+            )
             return Place(device, limit, seen)
     message = "no device's memory can be measured"
     raise BadConfigError(message, next_step="Set ATOS_BUDGET, such as ATOS_BUDGET=4GiB.")
@@ -163,14 +165,14 @@ class Daemon:
         seen, most = self._place.seen, ceiling(self._place)
         entries = load_entries(self._settings.home, seen.kind, most)
         logger.info("%s, %s, profile %r", seen.name, size_text(most), entries.profile)
-        journal = Journal()
+        event_log = EventLog()
         catalogue = Catalogue(self._engines, entries, seen.kind, most)
-        dispatcher = Dispatcher(Core(most), journal, group)
+        dispatcher = Dispatcher(Core(most), event_log, group)
         dispatcher.post(ForeignChanged(seen.budget))
         await catalogue.refresh()
         await self._adopt(catalogue, dispatcher)
-        plans = Plans(anyio.current_time)
-        return Services(catalogue, dispatcher, journal, plans, group, seen)
+        plans = PlanHints(anyio.current_time)
+        return Services(catalogue, dispatcher, event_log, plans, group, seen)
 
     def _needed(self) -> None:
         self._last_need = anyio.current_time()
@@ -226,7 +228,7 @@ class Daemon:
         """End in order: tell everybody who waits, then stop listening."""
         await self._stop.wait()
         services.dispatcher.close()
-        services.journal.close()
+        services.event_log.close()
         server.stop()
 
     async def _close(self) -> None:

@@ -36,9 +36,9 @@ from atos_scheduler.core.events import (
 from atos_scheduler.core.state_machine import Core
 from atos_scheduler.core.types import Reason
 from atos_scheduler.engines.protocol import LoadedModel
-from atos_scheduler.event_log import Journal
-from atos_scheduler.lease_request import Granted, Ticket
-from atos_scheduler.model_loader import Holdings
+from atos_scheduler.event_log import EventLog
+from atos_scheduler.lease_request import Granted, LeaseRequest
+from atos_scheduler.model_loader import ModelLoader
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +51,12 @@ MOST_REQUESTS = 2000
 class Dispatcher:
     """Applies the core's effects within one task group."""
 
-    def __init__(self, core: Core, journal: Journal, group: TaskGroup) -> None:
+    def __init__(self, core: Core, event_log: EventLog, group: TaskGroup) -> None:
         self.core = core
-        self.holdings = Holdings()
-        self._journal = journal
+        self.loader = ModelLoader()
+        self._event_log = event_log
         self._group = group
-        self._tickets: dict[str, Ticket] = {}
+        self._requests: dict[str, LeaseRequest] = {}
         self._unloads: dict[str, anyio.Event] = {}
         self._numbers = count(1)
         self._timer_at: float | None = None
@@ -67,13 +67,15 @@ class Dispatcher:
     @property
     def busy(self) -> bool:
         """Whether any request waits or is being answered."""
-        return bool(self._tickets)
+        return bool(self._requests)
 
     def leases(self) -> tuple[Lease, ...]:
         """Return everything that waits or is being answered, in the order of its arrival."""
-        return tuple(ticket.seen() for ticket in self._tickets.values())
+        return tuple(ticket.seen() for ticket in self._requests.values())
 
-    def request(self, offers: Sequence[Offer], pool: str, demand: Demand, seconds: float) -> Ticket:
+    def request(
+        self, offers: Sequence[Offer], pool: str, demand: Demand, seconds: float
+    ) -> LeaseRequest:
         """Ask for a lease on one of the offered models, wanted within `seconds`.
 
         Raises:
@@ -82,31 +84,31 @@ class Dispatcher:
         """
         if self._closing is not None:
             raise self._closing
-        if len(self._tickets) >= MOST_REQUESTS:
+        if len(self._requests) >= MOST_REQUESTS:
             message = f"{MOST_REQUESTS} requests wait or are being answered already"
             raise BusyError(message, next_step="Wait for some of them to end.")
         lease = f"L{next(self._numbers)}"
         names = ",".join(offered.name for offered in offers)
         asked = Lease(lease, "waiting", names, pool, demand.goal, demand.task, 0.0)
-        ticket = self._tickets[lease] = Ticket(asked, self.release)
+        ticket = self._requests[lease] = LeaseRequest(asked, self.release)
         for offered in offers:
             if offered.name not in self.core.memory.residencies:
-                self.holdings.take(offered)
+                self.loader.take(offered)
         candidates = tuple(offered.candidate for offered in offers)
         self.post(Requested(lease, candidates, demand, pool, anyio.current_time() + seconds))
         return ticket
 
     def release(self, lease: str) -> None:
         """End a lease, or withdraw a demand."""
-        if self._tickets.pop(lease, None) is not None:
-            self._journal.add("lease_ended", lease=lease)
+        if self._requests.pop(lease, None) is not None:
+            self._event_log.add("lease_ended", lease=lease)
             self.post(Released(lease))
 
     def close(self) -> None:
         """Send everybody away who waits or is being answered, and take nobody in any more."""
         message = "the scheduler is ending"
         self._closing = UnreachableError(message, next_step="Try again: it is started anew.")
-        for ticket in list(self._tickets.values()):
+        for ticket in list(self._requests.values()):
             ticket.settle(self._closing)
             ticket.revoke(self._closing)
 
@@ -125,7 +127,7 @@ class Dispatcher:
 
     def adopt(self, offered: Offer, found: LoadedModel) -> None:
         """Charge a model that an engine held before anybody here asked for it."""
-        self.holdings.adopt(offered, found)
+        self.loader.adopt(offered, found)
         size = max(offered.candidate.bytes, found.bytes)
         self.post(Adopted(replace(offered.candidate, bytes=size)))
 
@@ -143,12 +145,12 @@ class Dispatcher:
         found = self.core.memory.residencies.get(model)
         if found is None or found.state != "resident":
             return True
-        if not await self.holdings.is_gone(model):
+        if not await self.loader.is_gone(model):
             return False
         if self.core.memory.residencies.get(model) is not found or found.state != "resident":
             return True  # it went, and perhaps came again, while the engine was asked
         message = (
-            f"{self.holdings.offer(model).engine.name} no longer holds {model}: its process ended"
+            f"{self.loader.offer(model).engine.name} no longer holds {model}: its process ended"
         )
         step = "Try again: it is loaded anew."
         self.post(EngineLost(model, Reason("engine", message, step)))
@@ -169,18 +171,18 @@ class Dispatcher:
         """Record what an event tells the world outside the core."""
         match event:
             case Loaded(model, size):
-                self._journal.add("model_loaded", model=model, bytes=size)
+                self._event_log.add("model_loaded", model=model, bytes=size)
             case LoadFailed(model, reason):
-                self._journal.add("load_failed", model=model, reason=reason.message)
+                self._event_log.add("load_failed", model=model, reason=reason.message)
             case EngineLost(model, reason):
-                self._journal.add("engine_lost", model=model, reason=reason.message)
+                self._event_log.add("engine_lost", model=model, reason=reason.message)
             case Evicted(model):
-                self._journal.add("model_evicted", model=model)
+                self._event_log.add("model_evicted", model=model)
             case _:
                 return
         logger.info("%s %s", type(event).__name__, event.model)
         if not isinstance(event, Loaded):
-            self.holdings.forget(event.model)
+            self.loader.forget(event.model)
             self._unloads.pop(event.model, anyio.Event()).set()
 
     def _apply(self, effect: Effect) -> None:
@@ -188,21 +190,21 @@ class Dispatcher:
             case Load(model):
                 self._changed.set()
                 self._changed = anyio.Event()
-                self._journal.add("model_loading", model=model)
+                self._event_log.add("model_loading", model=model)
                 self._group.start_soon(self._load, model)
             case Evict(model):
-                self._journal.add("model_evicting", model=model)
+                self._event_log.add("model_evicting", model=model)
                 self._group.start_soon(self._evict, model)
             case Grant(lease, model, waited):
-                self._journal.add("lease_granted", lease=lease, model=model, waited=waited)
-                self._tickets[lease].settle(Granted(self.holdings.offer(model), waited))
+                self._event_log.add("lease_granted", lease=lease, model=model, waited=waited)
+                self._requests[lease].settle(Granted(self.loader.offer(model), waited))
                 crashpoint("scheduler.granted")
             case Refuse(lease, reason):
-                self._journal.add("demand_refused", lease=lease, reason=reason.message)
-                self._tickets.pop(lease).settle(_error(reason))
+                self._event_log.add("demand_refused", lease=lease, reason=reason.message)
+                self._requests.pop(lease).settle(_error(reason))
             case Revoke(lease, reason):
-                self._journal.add("lease_revoked", lease=lease, reason=reason.message)
-                self._tickets.pop(lease).revoke(_error(reason))
+                self._event_log.add("lease_revoked", lease=lease, reason=reason.message)
+                self._requests.pop(lease).revoke(_error(reason))
             case SetTimer(at):
                 self._timer_at = at
                 self._nap.cancel()
@@ -210,10 +212,10 @@ class Dispatcher:
                 assert_never(effect)
 
     async def _load(self, model: str) -> None:
-        self.post(await self.holdings.load(model))
+        self.post(await self.loader.load(model))
 
     async def _evict(self, model: str) -> None:
-        self.post(await self.holdings.unload(model))
+        self.post(await self.loader.unload(model))
 
     async def keep_time(self) -> None:
         """Send the core its ticks; runs as long as the daemon."""

@@ -13,7 +13,7 @@ KEPT = 1000
 """Events remembered; a reader that lags further behind is told of the gap."""
 
 
-class Journal:
+class EventLog:
     """A ring of events. Each is `{"seq", "at", "kind", ...}`, `seq` counting from 1."""
 
     def __init__(self, kept: int = KEPT) -> None:
@@ -39,7 +39,7 @@ class Journal:
         return found
 
     async def follow(self, seq: int) -> AsyncGenerator[dict[str, Any]]:
-        """Yield events after `seq` as they happen, until the journal is closed."""
+        """Yield events after `seq` as they happen, until the event_log is closed."""
         while True:
             for event in self.since(seq):
                 seq = event["seq"]

@@ -20,7 +20,7 @@ class Granted:
     waited: float
 
 
-class Ticket:
+class LeaseRequest:
     """A request's place: waiting, then holding a slot, until `release`."""
 
     def __init__(self, asked: Lease, end: Callable[[str], None]) -> None:

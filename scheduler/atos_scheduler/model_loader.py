@@ -28,7 +28,7 @@ RETRY_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 
 
-class Holdings:
+class ModelLoader:
     """The models that are, or shall be, in memory, each with the offer it was taken from."""
 
     def __init__(self) -> None:

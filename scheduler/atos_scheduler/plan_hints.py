@@ -18,7 +18,7 @@ class _Kept:
     until: float
 
 
-class Plans:
+class PlanHints:
     """The newest plan of every goal that publishes one."""
 
     def __init__(self, now: Callable[[], float]) -> None:

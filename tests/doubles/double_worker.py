@@ -1,4 +1,4 @@
-"""A real worker process whose crew are doubles: run as `python -m doubles.double_worker`.
+"""A real worker process whose deps are doubles: run as `python -m doubles.double_worker`.
 
 DOUBLE_SECONDS is how long each task takes; DOUBLE_CHILD=1 makes each task wait for a child process.
 """
@@ -17,12 +17,12 @@ from atos_orchestrator.debugging import TaskResult
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.worker import run
-from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.ports import Chat, Emit, Json, Steps, Tools
 from atos_orchestrator.task import Task
 from atos_protocol.settings import Settings
-from doubles.crew_doubles import GivenPlan, OneReply, PassingTools, TimedWork
+from doubles.workflow_deps_doubles import GivenPlan, OneReply, PassingTools, TimedWork
 
 PLAN = Plan(
     (
@@ -61,11 +61,11 @@ class WithChild(TimedWork):
 @asynccontextmanager
 async def hire(
     settings: Settings, runtime: DbosRuntime, events: EventStore, scheduler: SchedulerClient
-) -> AsyncGenerator[Crew]:
+) -> AsyncGenerator[WorkflowDeps]:
     """Yield the doubles."""
     seconds = float(os.environ.get("DOUBLE_SECONDS", "0.2"))
     kind = WithChild if os.environ.get("DOUBLE_CHILD") else TimedWork
-    yield Crew(
+    yield WorkflowDeps(
         settings=settings,
         runtime=runtime,
         events=events,

@@ -11,7 +11,7 @@ import anyio
 import httpx
 
 from atos.scheduler_client import SchedulerClient
-from atos_protocol import scheduler_api as wire
+from atos_protocol import scheduler_api
 from atos_protocol.settings import Settings
 from atos_scheduler.daemon import Daemon, Place
 from atos_scheduler.devices.simulated import SimulatedDevice
@@ -32,7 +32,7 @@ class Running:
     """Speaks to the socket directly."""
     client: SchedulerClient
 
-    async def until_leases(self, *states: str) -> wire.Status:
+    async def until_leases(self, *states: str) -> scheduler_api.Status:
         """Wait until the leases stand like this, in order of arrival; return the status."""
         with anyio.fail_after(5):
             while True:
@@ -57,7 +57,7 @@ async def scheduler(
     for name, text in (files or {}).items():
         (home / name).write_text(text, encoding="utf-8")
     device = SimulatedDevice(budget)
-    seen = wire.Device(device.name, device.kind, budget, budget, 0, 0)
+    seen = scheduler_api.Device(device.name, device.kind, budget, budget, 0, 0)
     daemon = Daemon(settings, engines, Place(device, 0, seen))
     transport = httpx.AsyncHTTPTransport(uds=str(settings.scheduler_socket))
     try:

@@ -15,7 +15,7 @@ import pytest
 from fastmcp import FastMCP
 
 from atos_protocol.errors import NotFoundError
-from atos_servers.host.tool_middleware import ToolBoundary
+from atos_servers.host.tool_middleware import ToolMiddleware
 
 CONTRACT: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "n8n" / "test" / "contract.json").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ async def post(goals: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
             raise NotFoundError(message, next_step="Use list_goals.")
         return {"id": goal_id, "state": goals[goal_id]}
 
-    server.add_middleware(ToolBoundary(server))
+    server.add_middleware(ToolMiddleware(server))
     app = server.http_app(path=CONTRACT["path"], stateless_http=True, json_response=True)
     transport = httpx.ASGITransport(app)
     async with (

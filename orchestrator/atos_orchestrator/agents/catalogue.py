@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from atos_orchestrator.agents.model_request import Question
+from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.roles import MINI_POOL
 from atos_orchestrator.ports import Json
 from atos_orchestrator.strategies.mini import dialect
@@ -28,9 +28,9 @@ def wanted_from_json(data: Mapping[str, Any]) -> Wanted:
     return Wanted(data["family"], slots, data["wording"])
 
 
-def plan_question(scope: Scope, *, temperature: float, seed: int) -> Question:
+def plan_question(scope: Scope, *, temperature: float, seed: int) -> ModelRequest:
     """Ask atos-mini for a plan."""
-    return Question(
+    return ModelRequest(
         "planner",
         dialect.plan_messages(scope),
         MINI_POOL,
@@ -41,9 +41,9 @@ def plan_question(scope: Scope, *, temperature: float, seed: int) -> Question:
     )
 
 
-def code_question(wanted: Wanted, *, temperature: float, seed: int) -> Question:
+def code_question(wanted: Wanted, *, temperature: float, seed: int) -> ModelRequest:
     """Ask atos-mini for a module and a test of its own."""
-    return Question(
+    return ModelRequest(
         "coder",
         dialect.code_messages(wanted),
         MINI_POOL,

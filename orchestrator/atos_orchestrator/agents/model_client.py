@@ -13,7 +13,7 @@ CALL_SECONDS = 600.0
 """Longest that a call may take, its wait for a lease included."""
 
 
-class LiveChat:
+class ModelClient:
     """Asks the models of the pools on behalf of a goal, or of one of its tasks."""
 
     def __init__(self, scheduler: SchedulerClient, *, goal: str, task: str = "") -> None:

@@ -12,7 +12,7 @@ from atos_protocol.errors import LengthError, NoModelError, RefusedError
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ModelRequest:
     """One prompt, ready to be sent."""
 
     role: Role
@@ -25,7 +25,12 @@ class Question:
 
 
 async def ask(
-    chat: Chat, emit: Emit, question: Question, *, key: str, data: Mapping[str, Any] | None = None
+    chat: Chat,
+    emit: Emit,
+    question: ModelRequest,
+    *,
+    key: str,
+    data: Mapping[str, Any] | None = None,
 ) -> Reply:
     """Send a question; emit `model_call` with what it took, or why its reply is of no use.
 
@@ -52,7 +57,7 @@ async def ask(
     return reply
 
 
-async def _first_that_can(chat: Chat, emit: Emit, question: Question, key: str) -> Reply:
+async def _first_that_can(chat: Chat, emit: Emit, question: ModelRequest, key: str) -> Reply:
     """Ask the pool that is meant, or those that may stand in where it has no fitting model."""
     *others, last = (question.pool, *stand_ins(question.pool))
     for pool in others:
@@ -66,7 +71,7 @@ async def _first_that_can(chat: Chat, emit: Emit, question: Question, key: str) 
     return await _send(chat, question, last)
 
 
-async def _send(chat: Chat, question: Question, pool: str) -> Reply:
+async def _send(chat: Chat, question: ModelRequest, pool: str) -> Reply:
     return await chat(
         question.role,
         question.messages,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from atos_orchestrator.agents.model_request import Question
+from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.roles import Role
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Kind, Task, test_file
@@ -95,14 +95,14 @@ class Failure:
     reflection: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-def code_question(task: Task, context: str, manner: Manner) -> Question:
+def code_question(task: Task, context: str, manner: Manner) -> ModelRequest:
     """Ask for the files of a task."""
     role, system = _WRITES[task.kind]
     user = _join(_assignment(task), _part("Modules that you may import", context, _CONTEXT))
     return _question(role, system, user, CODE_TOKENS, manner)
 
 
-def fix_question(task: Task, context: str, failure: Failure, manner: Manner) -> Question:
+def fix_question(task: Task, context: str, failure: Failure, manner: Manner) -> ModelRequest:
     """Ask for repaired files."""
     code = "\n".join(f"```python {path}\n{text}```" for path, text in failure.code.items())
     cause = "\n".join(f"{name}: {said}" for name, said in failure.reflection.items() if said)
@@ -118,7 +118,7 @@ def fix_question(task: Task, context: str, failure: Failure, manner: Manner) -> 
     return _question("coder", FIXER, user, CODE_TOKENS, manner)
 
 
-def tests_question(task: Task, context: str, fault: str, manner: Manner) -> Question:
+def tests_question(task: Task, context: str, fault: str, manner: Manner) -> ModelRequest:
     """Ask for the tests of a code task, before anybody has seen its code."""
     module = task.files[0].removesuffix(".py").replace("/", ".")
     user = _join(
@@ -130,7 +130,7 @@ def tests_question(task: Task, context: str, fault: str, manner: Manner) -> Ques
     return _question("tester", TESTER, user, TEST_TOKENS, manner)
 
 
-def reflect_question(task: Task, failure: Failure, manner: Manner) -> Question:
+def reflect_question(task: Task, failure: Failure, manner: Manner) -> ModelRequest:
     """Ask for the cause of a failure."""
     code = "\n".join(f"# {path}\n{text}" for path, text in failure.code.items())
     user = _join(
@@ -172,12 +172,12 @@ def _join(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _question(role: Role, system: str, user: str, tokens: int, manner: Manner) -> Question:
+def _question(role: Role, system: str, user: str, tokens: int, manner: Manner) -> ModelRequest:
     messages: list[Json] = [
         {"role": "system", "content": system},
         {"role": "user", "content": user},
     ]
-    return Question(
+    return ModelRequest(
         role,
         messages,
         manner.pool,

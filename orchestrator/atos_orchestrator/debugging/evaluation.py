@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import anyio
 
-from atos_orchestrator.debugging.task_workspace import Desk
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.ports import Emit, Json
 
 DIGEST_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class EvaluationRun:
     """One run: which tests, with which files replaced."""
 
     which: Literal["gate", "own", "stub"]
@@ -25,8 +25,14 @@ class Trial:
     """Whether its numbers are the task's."""
 
 
-async def run_trials(
-    desk: Desk, trials: Sequence[Trial], *, policy: str, emit: Emit, key: str, round_: int
+async def run_evaluations(
+    desk: TaskWorkspace,
+    trials: Sequence[EvaluationRun],
+    *,
+    policy: str,
+    emit: Emit,
+    key: str,
+    round_: int,
 ) -> Json:
     """Run all trials at the same time; return which -> what matters of its verdict.
 
@@ -34,7 +40,7 @@ async def run_trials(
     """
     found: Json = {}
 
-    async def one(trial: Trial) -> None:
+    async def one(trial: EvaluationRun) -> None:
         verdict = await desk.pytest(trial.tests, trial.overlay, policy)
         short = shorten_verdict(verdict)
         shown = {name: value for name, value in short.items() if name not in {"digest", "failing"}}

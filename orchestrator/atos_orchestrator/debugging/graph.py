@@ -26,7 +26,7 @@ from atos_orchestrator.debugging.judging import Judge
 from atos_orchestrator.debugging.result import TaskResult, result_from_json
 from atos_orchestrator.debugging.routes import Routes
 from atos_orchestrator.debugging.state import DebugState, first_state
-from atos_orchestrator.debugging.task_workspace import Desk
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.debugging.writing import Author
 from atos_orchestrator.graphs import END, START, Run, StateGraph, checked_compile
 from atos_orchestrator.ports import Chat, Emit, Steps, Tools
@@ -60,14 +60,14 @@ async def debug_task(
         AtosError: no model, no sandbox, or a server is out of reach; a task that merely fails its
             tests is a result, not an error.
     """
-    run = debug_graph(task, Desk(workspace, tools), profile, steps, chat, emit)
+    run = debug_graph(task, TaskWorkspace(workspace, tools), profile, steps, chat, emit)
     state = await run(dict(first_state()))
     return result_from_json(state["outcome"])
 
 
 def debug_graph(
     task: Task,
-    desk: Desk,
+    desk: TaskWorkspace,
     profile: Profile,
     steps: Steps,
     chat: Chat,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from atos_orchestrator.agents import catalogue
 from atos_orchestrator.agents.roles import Profile
 from atos_orchestrator.debugging.attempts import Attempt, failure_signature
-from atos_orchestrator.debugging.evaluation import DIGEST_LINES, Trial, run_trials
+from atos_orchestrator.debugging.evaluation import DIGEST_LINES, EvaluationRun, run_evaluations
 from atos_orchestrator.debugging.result import TaskResult, result_to_json
 from atos_orchestrator.debugging.state import DebugState, judged
 from atos_orchestrator.debugging.stubs import imported_files, stub_source
-from atos_orchestrator.debugging.task_workspace import Desk
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.debugging.writing import code_draft, own_tests_file, tests_draft
 from atos_orchestrator.ports import Emit, Json, Steps
 from atos_orchestrator.strategies.mini.catalogue import gate_source
@@ -27,7 +27,7 @@ class Judge:
     """The judging nodes of one task's loop."""
 
     task: Task
-    desk: Desk
+    desk: TaskWorkspace
     profile: Profile
     attempts: Sequence[Attempt]
     steps: Steps
@@ -59,7 +59,7 @@ class Judge:
         policy = "catalogue" if self.profile == "mini" else "general"
 
         async def work() -> Json:
-            return await run_trials(
+            return await run_evaluations(
                 self.desk,
                 await self._trials(state),
                 policy=policy,
@@ -78,7 +78,7 @@ class Judge:
         keep = self.profile == "mini" and bool(own and own["ok"]) and _fails_on_stub(runs)
         return change | {"tests_proven": proven, "signature": signature, "keep_own": keep}
 
-    async def _trials(self, state: DebugState) -> list[Trial]:
+    async def _trials(self, state: DebugState) -> list[EvaluationRun]:
         code = await self.desk.recall(code_draft(state["at"]), state["draft"])
         hollow = {path: stub_source(text) for path, text in code.items() if path.endswith(".py")}
         if self.profile == "mini":
@@ -88,20 +88,20 @@ class Judge:
         else:
             tests = await self.desk.recall(tests_draft(state["tests_version"]), state["tests"])
         named = tuple(tests)
-        trials = [Trial("own", named, {**code, **tests}, counts=True)]
+        trials = [EvaluationRun("own", named, {**code, **tests}, counts=True)]
         if not state["tests_proven"] and hollow:
-            trials.append(Trial("stub", named, {**hollow, **tests}))
+            trials.append(EvaluationRun("stub", named, {**hollow, **tests}))
         return trials
 
     async def _gate_trials(
         self, state: DebugState, code: Mapping[str, str], hollow: Mapping[str, str]
-    ) -> list[Trial]:
+    ) -> list[EvaluationRun]:
         gate = {test_file(self.task): self._gate()}
-        trials = [Trial("gate", tuple(gate), {**code, **gate}, counts=True)]
+        trials = [EvaluationRun("gate", tuple(gate), {**code, **gate}, counts=True)]
         if state["own"]:
             own = await self.desk.recall(code_draft(state["at"]), state["own"])
-            trials.append(Trial("own", tuple(own), {**code, **own}))
-            trials.append(Trial("stub", tuple(own), {**hollow, **own}))
+            trials.append(EvaluationRun("own", tuple(own), {**code, **own}))
+            trials.append(EvaluationRun("stub", tuple(own), {**hollow, **own}))
         return trials
 
     async def _subjects(self, tests: Mapping[str, str]) -> dict[str, str]:

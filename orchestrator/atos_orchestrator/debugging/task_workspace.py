@@ -19,7 +19,7 @@ DRAFTS = ".atos"
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class TaskWorkspace:
     """Where one task is worked at."""
 
     root: Path

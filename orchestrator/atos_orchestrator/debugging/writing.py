@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from atos_orchestrator.agents import catalogue
 from atos_orchestrator.agents.fences import FenceError, read_files
-from atos_orchestrator.agents.model_request import Question, ask
+from atos_orchestrator.agents.model_request import ModelRequest, ask
 from atos_orchestrator.agents.prompts import (
     REFLECTION_SCHEMA,
     Failure,
@@ -24,7 +24,7 @@ from atos_orchestrator.debugging.output_checks import refusal, test_fault
 from atos_orchestrator.debugging.routes import Routes
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.debugging.stubs import signatures
-from atos_orchestrator.debugging.task_workspace import Desk
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.ports import Chat, Emit, Json, Reply, Steps
 from atos_orchestrator.strategies.mini import dialect
 from atos_orchestrator.task import Task, test_file
@@ -51,7 +51,7 @@ class Author:
     """The writing nodes of one task's loop."""
 
     task: Task
-    desk: Desk
+    desk: TaskWorkspace
     routes: Routes
     attempts: Sequence[Attempt]
     steps: Steps
@@ -140,7 +140,7 @@ class Author:
 
     async def _question(
         self, attempt: Attempt, before: Mapping[str, str], state: DebugState
-    ) -> Question:
+    ) -> ModelRequest:
         if self.routes.profile == "mini":
             wanted = catalogue.wanted_from_json(self.task.wanted or {})
             heat, seed = attempt.temperature, attempt.seed

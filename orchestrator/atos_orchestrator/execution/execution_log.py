@@ -14,7 +14,7 @@ from typing import Any
 from atos_orchestrator.events import Event, fold
 
 
-def chronicle(events: Iterable[Event]) -> str:
+def execution_log(events: Iterable[Event]) -> str:
     """Return the page of a goal; an empty text where nothing happened yet."""
     told = sorted(events, key=lambda event: event.seq)
     if not told:
@@ -45,10 +45,10 @@ def _short(value: object) -> str:
     return text if len(text) <= 160 else f"{text[:160]}…"
 
 
-def write_chronicle(logs: Path, goal: str, events: Iterable[Event]) -> Path:
+def write_execution_log(logs: Path, goal: str, events: Iterable[Event]) -> Path:
     """Write a goal's page below the log folder, atomically; return where it is."""
     page = logs / "goals" / f"{goal}.md"
     page.parent.mkdir(parents=True, exist_ok=True)
     fresh = page.with_suffix(".new")
-    fresh.write_text(chronicle(events), encoding="utf-8")
+    fresh.write_text(execution_log(events), encoding="utf-8")
     return fresh.replace(page)

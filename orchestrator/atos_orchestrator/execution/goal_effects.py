@@ -15,10 +15,10 @@ from pathlib import Path
 import anyio.to_thread
 
 from atos_orchestrator.debugging import result_from_json
-from atos_orchestrator.execution.execution_log import write_chronicle
-from atos_orchestrator.execution.goal_input import GoalOrder
+from atos_orchestrator.execution.execution_log import write_execution_log
+from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.result_aggregator import (
-    Ending,
+    GoalOutcome,
     Outcome,
     Verification,
     made_tests,
@@ -26,7 +26,7 @@ from atos_orchestrator.execution.result_aggregator import (
 )
 from atos_orchestrator.execution.steps import DurableEmit
 from atos_orchestrator.execution.task_workflow import effect_key
-from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Next, Plan
 from atos_orchestrator.ports import Json
 from atos_orchestrator.workspace.commits import commit_files, integrate
@@ -43,16 +43,16 @@ log = logging.getLogger(__name__)
 class GoalEffects:
     """What the steps of one goal do."""
 
-    crew: Crew
-    order: GoalOrder
+    deps: WorkflowDeps
+    order: GoalInput
 
     def emit(self, task: str | None = None) -> DurableEmit:
         """Return what appends events of the goal, or of one of its tasks."""
-        return DurableEmit(self.crew.events, self.order.goal, task)
+        return DurableEmit(self.deps.events, self.order.goal, task)
 
     async def intake(self) -> Json:
         """Open the repository."""
-        order, settings = self.order, self.crew.settings
+        order, settings = self.order, self.deps.settings
         repository = await open_repository(
             Path(order.into) if order.into else None,
             order.slug,
@@ -107,7 +107,7 @@ class GoalEffects:
         """
         folder = await open_result(repository)
         mini = self.order.profile == "mini"
-        verdict = await self.crew.tools(
+        verdict = await self.deps.tools(
             "code_runner",
             "run_pytest",
             {
@@ -147,7 +147,7 @@ class GoalEffects:
         key = f"{self.order.goal}:record"
         return {"commit": await commit_files(repository, files, "Tell how it came about", key=key)}
 
-    async def aggregate(self, ending: Ending, repository: Repository | None) -> Json:
+    async def aggregate(self, ending: GoalOutcome, repository: Repository | None) -> Json:
         """Say how it ended, and clean up."""
         data = {"state": ending.state, "summary": ending.summary, "error": ending.error}
         self.emit()("goal_finished", data, key="end")
@@ -160,6 +160,6 @@ class GoalEffects:
         """Write the timed execution log; the events are its source, so a failure loses nothing."""
         goal = self.order.goal
         try:
-            write_chronicle(self.crew.settings.logs, goal, self.crew.events.read(goal))
+            write_execution_log(self.deps.settings.logs, goal, self.deps.events.read(goal))
         except OSError:
             log.warning("the execution log of %s can't be written", goal, exc_info=True)

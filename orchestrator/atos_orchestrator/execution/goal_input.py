@@ -17,7 +17,7 @@ FINISHED = "goal:goal_finished:end"
 
 
 @dataclass(frozen=True, slots=True)
-class GoalOrder:
+class GoalInput:
     """The argument of a goal's run."""
 
     goal: str
@@ -36,14 +36,14 @@ class GoalOrder:
     limits: Limits = field(default_factory=Limits)
 
 
-def order_to_json(order: GoalOrder) -> dict[str, Any]:
+def goal_input_to_json(order: GoalInput) -> dict[str, Any]:
     """Return the plain form of an order."""
     return asdict(order) | {"models": list(order.models)}
 
 
-def order_from_json(data: Mapping[str, Any]) -> GoalOrder:
-    """Rebuild an order that `order_to_json` wrote."""
+def goal_input_from_json(data: Mapping[str, Any]) -> GoalInput:
+    """Rebuild an order that `goal_input_to_json` wrote."""
     built: dict[str, Any] = dict(data)
     built["models"] = tuple(data["models"])
     built["limits"] = Limits(**data["limits"])
-    return GoalOrder(**built)
+    return GoalInput(**built)

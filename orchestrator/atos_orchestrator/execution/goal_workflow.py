@@ -20,14 +20,14 @@ from dataclasses import dataclass, field, replace
 
 from atos_orchestrator.debugging import result_from_json
 from atos_orchestrator.execution.goal_effects import GoalEffects
-from atos_orchestrator.execution.goal_input import TASK, GoalOrder, order_from_json
+from atos_orchestrator.execution.goal_input import TASK, GoalInput, goal_input_from_json
 from atos_orchestrator.execution.limits import LimitReachedError
 from atos_orchestrator.execution.planning import planned
-from atos_orchestrator.execution.result_aggregator import Ending, Outcome, Verification, end_of
+from atos_orchestrator.execution.result_aggregator import GoalOutcome, Outcome, Verification, end_of
 from atos_orchestrator.execution.runtime import TASKS
 from atos_orchestrator.execution.steps import DurableSteps
 from atos_orchestrator.execution.task_workflow import task_argument
-from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan, next_tasks
 from atos_orchestrator.ports import Json
 from atos_orchestrator.workspace.repository import (
@@ -42,52 +42,52 @@ log = logging.getLogger(__name__)
 
 
 class GoalWorkflow:
-    """The body of a goal's run; its argument is a `GoalOrder`, its result `{"state": ...}`."""
+    """The body of a goal's run; its argument is a `GoalInput`, its result `{"state": ...}`."""
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
+    def __init__(self, deps: WorkflowDeps) -> None:
+        self._deps = deps
 
     async def __call__(self, argument: Json) -> Json:
         """Bring one goal to its end, whatever happens to it."""
-        order = order_from_json(argument)
-        course = _Course(self._crew, order)
+        order = goal_input_from_json(argument)
+        course = _GoalRun(self._deps, order)
         try:
             ending = await course.run()
         except LimitReachedError as error:
-            ending = Ending("limit_reached", str(error), error.to_wire())
+            ending = GoalOutcome("limit_reached", str(error), error.to_wire())
         except AtosError as error:
-            ending = Ending("failed", str(error), error.to_wire())
+            ending = GoalOutcome("failed", str(error), error.to_wire())
         except Exception as error:
             log.exception("goal %s failed", order.goal)
             message = f"{type(error).__name__}: {error}"
             wire = {"code": "internal", "message": message, "next": "See logs/worker.log."}
-            ending = Ending("failed", message, wire)
+            ending = GoalOutcome("failed", message, wire)
         await course.end(ending)
         log.info("goal %s ended: %s", order.goal, ending.state)
         return {"state": ending.state}
 
 
 @dataclass(slots=True)
-class _Course:
+class _GoalRun:
     """One execution of a goal: what its steps have brought so far."""
 
-    crew: Crew
-    order: GoalOrder
+    deps: WorkflowDeps
+    order: GoalInput
     steps: DurableSteps = field(init=False)
     effects: GoalEffects = field(init=False)
     repository: Repository | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
 
     def __post_init__(self) -> None:
-        self.steps = DurableSteps(self.crew.runtime, "goal")
-        self.effects = GoalEffects(self.crew, self.order)
+        self.steps = DurableSteps(self.deps.runtime, "goal")
+        self.effects = GoalEffects(self.deps, self.order)
 
-    async def run(self) -> Ending:
+    async def run(self) -> GoalOutcome:
         """Do everything but the last step."""
         steps, effects = self.steps, self.effects
         repository = repository_from_json(await steps("intake", effects.intake))
         self.repository = repository
-        plan = await planned(self.crew, self.order, steps, effects.emit())
+        plan = await planned(self.deps, self.order, steps, effects.emit())
         await self._run_tasks(plan, repository)
         verified = None
         if any(outcome.state == "done" for outcome in self.outcomes.values()):
@@ -97,7 +97,7 @@ class _Course:
         await steps("record", lambda: effects.record(plan, self.outcomes, verified, repository))
         return ending
 
-    async def end(self, ending: Ending) -> None:
+    async def end(self, ending: GoalOutcome) -> None:
         """Do the last step."""
         await self.steps("aggregate", lambda: self.effects.aggregate(ending, self.repository))
 
@@ -114,17 +114,17 @@ class _Course:
             for task_id in fresh.start:
                 run = f"{self.order.goal}:{task_id}"
                 argument = task_argument(self.order, plan.task(task_id), repository)
-                await self.crew.runtime.submit(TASK, run, argument, queue=TASKS)
+                await self.deps.runtime.submit(TASK, run, argument, queue=TASKS)
                 running[run] = task_id
             if not running:
                 return
-            ended = await self.crew.runtime.wait(list(running))
+            ended = await self.deps.runtime.wait(list(running))
             await self._settle(running.pop(ended), await self._told(ended), repository)
 
     async def _told(self, run: str) -> Json:
         """Return what a task's run came to; one that the runtime gave up is a failed task."""
         try:
-            return await self.crew.runtime.result(run)
+            return await self.deps.runtime.result(run)
         except AtosError as error:
             return {"error": error.to_wire()}
 

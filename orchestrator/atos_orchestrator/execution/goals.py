@@ -28,7 +28,13 @@ from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_input import FINISHED, GOAL, PLAN, GoalOrder, order_to_json
+from atos_orchestrator.execution.goal_input import (
+    FINISHED,
+    GOAL,
+    PLAN,
+    GoalInput,
+    goal_input_to_json,
+)
 from atos_orchestrator.execution.goal_reports import (
     Bell,
     News,
@@ -144,7 +150,7 @@ class Goals:
         """Queue the making of a plan; return its run."""
         run = f"plan-{secrets.token_hex(6)}"
         order = await self._order(run, text)
-        await self._client.submit(PLAN, run, order_to_json(order), queue=GOALS)
+        await self._client.submit(PLAN, run, goal_input_to_json(order), queue=GOALS)
         await self._notify({"op": "wake"})
         return run
 
@@ -233,7 +239,7 @@ class Goals:
         needs: Sequence[str] = (),
         single: bool = False,
         pool: TaskPool = "auto",
-    ) -> GoalOrder:
+    ) -> GoalInput:
         """Decide who can do a goal, and write the order for it.
 
         Raises:
@@ -245,7 +251,7 @@ class Goals:
             one_task(text, choice)
             if choice.profile == "general":
                 plan = single_plan(text, pool)
-        return GoalOrder(
+        return GoalInput(
             goal=goal,
             text=text,
             slug=slug(text),
@@ -258,14 +264,14 @@ class Goals:
             plan=plan,
         )
 
-    async def _submit(self, order: GoalOrder) -> GoalView:
+    async def _submit(self, order: GoalInput) -> GoalView:
         point("host.submit.before")
         await _thread(self._accept, order)
         point("host.submit.after")
         await self._notify({"op": "wake"})
         return await self.get(order.goal)
 
-    def _accept(self, order: GoalOrder) -> None:
+    def _accept(self, order: GoalInput) -> None:
         """Write the goal's first event and queue its run: both or neither."""
         data = {"goal": order.text, "into": order.into, "profile": order.profile}
         with self._engine.begin() as connection:
@@ -273,7 +279,7 @@ class Goals:
                 connection, order.goal, "goal_submitted", data, key="submitted"
             )
             if seq:
-                argument = order_to_json(order)
+                argument = goal_input_to_json(order)
                 self._client.submit_within(connection, GOAL, order.goal, argument, queue=GOALS)
         if seq:
             self._events.announce(order.goal, seq)

@@ -30,7 +30,7 @@ ANNOUNCEMENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelChoice:
     """Who works on a goal."""
 
     profile: Profile
@@ -40,7 +40,7 @@ class Choice:
     announcement: str = ""
 
 
-def choose(goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()) -> Choice:
+def choose(goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()) -> ModelChoice:
     """Decide who can do a goal with the models that are to be had.
 
     Args:
@@ -60,7 +60,7 @@ def choose(goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()) -> Choic
                 message = f"pool {name} has no model"
                 raise NoModelError(message, next_step=_missing(name, pools))
         models = dict.fromkeys(m for name in (PLANNING_POOL, *coding) for m in members[name][:1])
-        return Choice("general", "", tuple(models))
+        return ModelChoice("general", "", tuple(models))
     if not members.get(MINI_POOL):
         message = "no model is installed that could do this"
         raise NoModelError(message, next_step=INSTALL)
@@ -68,7 +68,7 @@ def choose(goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()) -> Choic
     if isinstance(found, Refusal):
         message = f"only the demonstration model atos-mini is here, and {found.reason}"
         raise OutOfScopeError(message, next_step=_next_step(found))
-    return Choice("mini", MINI_ENGINE, (MINI_MODEL,), ANNOUNCEMENT)
+    return ModelChoice("mini", MINI_ENGINE, (MINI_MODEL,), ANNOUNCEMENT)
 
 
 def _next_step(refusal: Refusal) -> str:
@@ -81,7 +81,7 @@ def _missing(name: str, pools: Sequence[Pool]) -> str:
     return f"Install one of: {', '.join(known)}." if known else INSTALL
 
 
-def one_task(goal: str, choice: Choice) -> None:
+def one_task(goal: str, choice: ModelChoice) -> None:
     """Check that a goal is a single task.
 
     Raises:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from atos_orchestrator.execution.goal_input import GoalOrder
+from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.limits import LimitedChat
-from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.ports import Chat, Emit, Steps
 from atos_orchestrator.strategies.mini import scope as mini_scope
 
 
-def limited_chat(crew: Crew, order: GoalOrder, task: str = "") -> Chat:
+def limited_chat(deps: WorkflowDeps, order: GoalInput, task: str = "") -> Chat:
     """Return the model seam of a goal, or of one of its tasks, within the goal's limits."""
     return LimitedChat(
-        crew.chat(order.goal, task),
+        deps.chat(order.goal, task),
         order.limits,
         order.submitted_at,
-        lambda: crew.events.count(order.goal, "model_call"),
+        lambda: deps.events.count(order.goal, "model_call"),
     )
 
 
-async def planned(crew: Crew, order: GoalOrder, steps: Steps, emit: Emit) -> Plan:
+async def planned(deps: WorkflowDeps, order: GoalInput, steps: Steps, emit: Emit) -> Plan:
     """Return the repaired plan of a goal.
 
     Raises:
@@ -28,6 +28,6 @@ async def planned(crew: Crew, order: GoalOrder, steps: Steps, emit: Emit) -> Pla
     """
     found = mini_scope.check(order.text) if order.profile == "mini" else None
     scope = found if isinstance(found, mini_scope.Scope) else None
-    return await crew.plan(
-        order.text, scope, steps, limited_chat(crew, order), emit, given=order.plan
+    return await deps.plan(
+        order.text, scope, steps, limited_chat(deps, order), emit, given=order.plan
     )

@@ -21,7 +21,7 @@ class Paced(Protocol):
         ...
 
 
-class Pace:
+class PollInterval:
     """Sets how often the queues are looked at: often while goals are unfinished, seldom else."""
 
     def __init__(self, runtime: Paced, unfinished: Callable[[], list[str]]) -> None:

@@ -39,7 +39,7 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class GoalOutcome:
     """The goal's last word."""
 
     state: GoalState
@@ -60,7 +60,7 @@ def made_tests(outcomes: Mapping[str, Outcome]) -> list[str]:
 
 def end_of(
     plan: Plan, outcomes: Mapping[str, Outcome], verified: Verification | None, place: str
-) -> Ending:
+) -> GoalOutcome:
     """Decide how a goal ends whose tasks have all settled.
 
     Args:
@@ -77,29 +77,31 @@ def end_of(
         summary += f". The repository is {place}"
     wrong = [(task.id, outcomes[task.id]) for task in plan.tasks if task.id not in done]
     if not wrong and verified is not None and verified.ok:
-        return Ending("success", f"{summary}.")
+        return GoalOutcome("success", f"{summary}.")
     if not wrong:
         message = "each task passed its own tests, but not all together"
-        return Ending("failed", f"{summary}.", _error("failed", message, _tail(verified)))
+        return GoalOutcome("failed", f"{summary}.", _error("failed", message, _tail(verified)))
     return _unfinished(f"{summary}.", wrong)
 
 
-def _unfinished(summary: str, wrong: Sequence[tuple[str, Outcome]]) -> Ending:
+def _unfinished(summary: str, wrong: Sequence[tuple[str, Outcome]]) -> GoalOutcome:
     limited = [each for each in wrong if (each[1].error or {}).get("code") == "limit_reached"]
     helpless = [each for each in wrong if each[1].result is not None]
     broken = [each for each in wrong if each[1].error is not None]
     if limited:
-        return Ending("limit_reached", summary, dict(limited[0][1].error or {}))
+        return GoalOutcome("limit_reached", summary, dict(limited[0][1].error or {}))
     if helpless and not broken:
         task_id, outcome = helpless[0]
         digest = outcome.result.digest if outcome.result else ""
         message = f"task {task_id} did not pass its tests in {outcome.rounds + 1} attempts"
         step = f"Look at it: atos-client debug {task_id}"
-        return Ending("needs_help", summary, _error("needs_help", f"{message}: {digest}", step))
+        return GoalOutcome(
+            "needs_help", summary, _error("needs_help", f"{message}: {digest}", step)
+        )
     task_id, outcome = broken[0] if broken else wrong[0]
     error = dict(outcome.error or _error("failed", "it was never started", ""))
     error["message"] = f"task {task_id}: {error['message']}"
-    return Ending("failed", summary, error)
+    return GoalOutcome("failed", summary, error)
 
 
 def _error(code: str, message: str, step: str) -> dict[str, str]:

@@ -15,10 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from atos_orchestrator.debugging import TaskResult, result_to_json
-from atos_orchestrator.execution.goal_input import GoalOrder, order_from_json, order_to_json
+from atos_orchestrator.execution.goal_input import (
+    GoalInput,
+    goal_input_from_json,
+    goal_input_to_json,
+)
 from atos_orchestrator.execution.planning import limited_chat
 from atos_orchestrator.execution.steps import DurableEmit, DurableSteps
-from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task, task_from_json, task_to_json
 from atos_orchestrator.workspace.commits import commit_task
@@ -33,10 +37,10 @@ from atos_protocol.errors import AtosError
 log = logging.getLogger(__name__)
 
 
-def task_argument(order: GoalOrder, task: Task, repository: Repository) -> Json:
+def task_argument(order: GoalInput, task: Task, repository: Repository) -> Json:
     """Return the argument of a task's run."""
     return {
-        "order": order_to_json(order),
+        "order": goal_input_to_json(order),
         "task": task_to_json(task),
         "repository": repository_to_json(repository),
     }
@@ -50,12 +54,12 @@ def effect_key(goal: str, task: str) -> str:
 class TaskWorkflow:
     """The body of a task's run. Its result is `{"result": TaskResult}` or `{"error": wire}`."""
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
+    def __init__(self, deps: WorkflowDeps) -> None:
+        self._deps = deps
 
     async def __call__(self, argument: Json) -> Json:
         """Work on one task; `argument` comes from `task_argument`."""
-        order = order_from_json(argument["order"])
+        order = goal_input_from_json(argument["order"])
         task = task_from_json(argument["task"])
         repository = repository_from_json(argument["repository"])
         try:
@@ -68,10 +72,10 @@ class TaskWorkflow:
             return {"error": wire | {"next": "See logs/worker.log."}}
         return {"result": result_to_json(result)}
 
-    async def _work(self, order: GoalOrder, task: Task, repository: Repository) -> TaskResult:
-        crew = self._crew
-        steps = DurableSteps(crew.runtime, "task")
-        emit = DurableEmit(crew.events, order.goal, task.id)
+    async def _work(self, order: GoalInput, task: Task, repository: Repository) -> TaskResult:
+        deps = self._deps
+        steps = DurableSteps(deps.runtime, "task")
+        emit = DurableEmit(deps.events, order.goal, task.id)
 
         async def open_tree() -> Json:
             folder = await open_worktree(repository, task.id)
@@ -79,14 +83,14 @@ class TaskWorkflow:
             return {"worktree": str(folder)}
 
         worktree = Path((await steps("worktree", open_tree))["worktree"])
-        chat = limited_chat(crew, order, task.id)
-        result = await crew.debug(task, worktree, order.profile, steps, chat, crew.tools, emit)
+        chat = limited_chat(deps, order, task.id)
+        result = await deps.debug(task, worktree, order.profile, steps, chat, deps.tools, emit)
         if result.outcome == "done":
             await steps("commit", lambda: self._commit(order, task, repository, result))
         return replace(result, digest=result.digest[-4000:])
 
     async def _commit(
-        self, order: GoalOrder, task: Task, repository: Repository, result: TaskResult
+        self, order: GoalInput, task: Task, repository: Repository, result: TaskResult
     ) -> Json:
         commit = await commit_task(
             repository,

@@ -35,9 +35,9 @@ from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.host_control import Control
 from atos_orchestrator.execution.plan_hints import HintPublisher
 from atos_orchestrator.execution.plan_workflow import PlanWorkflow
-from atos_orchestrator.execution.poll_interval import Pace
+from atos_orchestrator.execution.poll_interval import PollInterval
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
-from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.workspace.worktrees import sweep
 from atos_protocol.daemons import Singleton
 from atos_protocol.errors import AtosError, ConflictError
@@ -56,20 +56,20 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 log = logging.getLogger(__name__)
 
 Hire = Callable[
-    [Settings, DbosRuntime, EventStore, SchedulerClient], AbstractAsyncContextManager[Crew]
+    [Settings, DbosRuntime, EventStore, SchedulerClient], AbstractAsyncContextManager[WorkflowDeps]
 ]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker until its host is gone or it is told to end; return the exit status."""
-    # Imported here, because a worker whose crew is another (in tests) needs none of it.
+    # Imported here, because a worker whose deps is others (in tests) needs none of it.
     from atos_orchestrator.execution.worker_deps import hire
 
     return run(hire, arguments)
 
 
 def run(hire: Hire, arguments: list[str] | None = None) -> int:
-    """Run a worker with a crew of the caller's choice."""
+    """Run a worker with dependencies of the caller's choice."""
     parser = argparse.ArgumentParser(prog="atos-worker", description="Execute goals.")
     parser.add_argument(
         "--control-fd", type=int, help="socket to the host that started this worker"
@@ -120,7 +120,7 @@ class Worker:
         self._runtime = runtime
         self.events = events
         self.hints = hints
-        self.pace = Pace(runtime, events.unfinished)
+        self.pace = PollInterval(runtime, events.unfinished)
 
     async def hear(self, message: dict[str, Any]) -> None:
         """Act on a message of the host."""
@@ -172,7 +172,7 @@ async def _working(settings: Settings, hire: Hire) -> AsyncGenerator[Worker]:
     async with (
         SchedulerClient(settings) as scheduler,
         SchedulerClient(settings, start=False) as observer,
-        hire(settings, runtime, events, scheduler) as crew,
+        hire(settings, runtime, events, scheduler) as deps,
     ):
         hints = HintPublisher(events, observer)
         worker = Worker(settings, runtime, events, hints)
@@ -180,7 +180,7 @@ async def _working(settings: Settings, hire: Hire) -> AsyncGenerator[Worker]:
         await anyio.to_thread.run_sync(runtime.prepare)
         await worker.reconcile()
         await worker.sweep()
-        bodies = {GOAL: GoalWorkflow(crew), TASK: TaskWorkflow(crew), PLAN: PlanWorkflow(crew)}
+        bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}
         async with runtime.worker(bodies):
             yield worker
 

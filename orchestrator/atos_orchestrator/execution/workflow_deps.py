@@ -56,7 +56,7 @@ class Debugger(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class WorkflowDeps:
     """Who does the work of the workflows."""
 
     settings: Settings

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypedDict, cast
 
 from atos_orchestrator.agents import catalogue
-from atos_orchestrator.agents.model_request import Question, ask
+from atos_orchestrator.agents.model_request import ModelRequest, ask
 from atos_orchestrator.graphs import END, START, Run, StateGraph, checked_compile
 from atos_orchestrator.plan import Plan, files_of_dependencies, plan_from_json, plan_to_json
 from atos_orchestrator.planning.classify import VOTES, grade, majority
@@ -129,7 +129,7 @@ class _Planner:
         found = await self.steps(f"decompose.{asked}", work)
         return {"raw": found["raw"], "faults": found["faults"], "asked": asked + 1}
 
-    def _question(self, state: _State) -> Question:
+    def _question(self, state: _State) -> ModelRequest:
         if self.scope is None:
             return plan_question(self.goal, state["faults"])
         again = state["asked"]

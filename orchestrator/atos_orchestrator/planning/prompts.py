@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from atos_orchestrator.agents.model_request import Question
+from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.roles import PLANNING_POOL
 from atos_orchestrator.planning.schema import COMPLEXITY_SCHEMA, PLAN_SCHEMA
 from atos_orchestrator.ports import Json
@@ -58,7 +58,7 @@ You judge how hard a programming task is for a small model: simple (one plain fu
 a whole module). Give a reason, then the level."""
 
 
-def plan_question(goal: str, faults: Sequence[str]) -> Question:
+def plan_question(goal: str, faults: Sequence[str]) -> ModelRequest:
     """Ask for a plan; with `faults`, after a plan that was rejected for them."""
     words = f"Goal: {goal}\nReturn JSON."
     if faults:
@@ -66,7 +66,7 @@ def plan_question(goal: str, faults: Sequence[str]) -> Question:
         words = (
             f"Goal: {goal}\nYour last plan was rejected:\n{listed}\nReturn a better plan as JSON."
         )
-    return Question(
+    return ModelRequest(
         "planner",
         _messages(PLANNER, words),
         PLANNING_POOL,
@@ -76,7 +76,7 @@ def plan_question(goal: str, faults: Sequence[str]) -> Question:
     )
 
 
-def classify_question(task: Task, choices: Sequence[Complexity], vote: int) -> Question:
+def classify_question(task: Task, choices: Sequence[Complexity], vote: int) -> ModelRequest:
     """Ask how hard a task is; the order of the levels turns with each vote, so it decides nothing."""
     turned = [*choices[vote % len(choices) :], *choices[: vote % len(choices)]]
     schema: Json = COMPLEXITY_SCHEMA | {
@@ -86,7 +86,7 @@ def classify_question(task: Task, choices: Sequence[Complexity], vote: int) -> Q
         f"Task: {task.title}\nFiles: {', '.join(task.files)}\nContract: {task.contract}\n"
         f"Levels: {', '.join(turned)}\nReturn JSON."
     )
-    return Question(
+    return ModelRequest(
         "classifier",
         _messages(CLASSIFIER, words),
         PLANNING_POOL,

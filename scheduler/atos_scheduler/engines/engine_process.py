@@ -31,7 +31,7 @@ READY_BYTES = 4_096
 REASON_BYTES = 65_536
 
 
-class WorkerProcess:
+class EngineProcess:
     """A live worker and what it said when it was ready."""
 
     def __init__(self, process: Process, errors: IO[bytes]) -> None:
@@ -41,7 +41,7 @@ class WorkerProcess:
         self.ready: dict[str, Any] = {}
 
     @classmethod
-    async def start(cls, module: str, order: dict[str, Any], seconds: float) -> WorkerProcess:
+    async def start(cls, module: str, order: dict[str, Any], seconds: float) -> EngineProcess:
         """Start `python -m module`, hand it the order by stdin and wait for its ready line.
 
         Raises:

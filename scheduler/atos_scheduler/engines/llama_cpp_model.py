@@ -17,7 +17,7 @@ import anyio
 
 from atos_protocol.errors import EngineError
 from atos_scheduler.engines import llama_cpp_wire as wire
-from atos_scheduler.engines.engine_process import WorkerProcess
+from atos_scheduler.engines.engine_process import EngineProcess
 from atos_scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
 from atos_scheduler.engines.schema import Schema
 from atos_scheduler.engines.slots import Slots
@@ -39,7 +39,7 @@ CONNECT_SECONDS = 5.0
 class LlamaModel:
     """A loaded model; made by `load`, ended by `end`."""
 
-    def __init__(self, spec: ModelSpec, process: WorkerProcess, client: httpx.AsyncClient) -> None:
+    def __init__(self, spec: ModelSpec, process: EngineProcess, client: httpx.AsyncClient) -> None:
         self.spec = spec
         self._process = process
         self.client = client
@@ -62,7 +62,7 @@ class LlamaModel:
             "context": spec.context,
             "threads": threads,
         }
-        process = await WorkerProcess.start(WORKER, order, LOAD_SECONDS)
+        process = await EngineProcess.start(WORKER, order, LOAD_SECONDS)
         client = httpx.AsyncClient(
             base_url=process.ready["url"],
             headers={"authorization": f"Bearer {key}"},

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from atos_protocol.errors import BadRequestError
 from atos_protocol.scheduler_api import PlanHint, PlannedTask
-from atos_scheduler.event_log import Journal
+from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.replies import NDJSON, encoded, until_disconnect
 from atos_scheduler.gateway.requests import (
     DEFAULT_SECONDS,
@@ -28,9 +28,9 @@ STATUS = "/atos/v1/status"
 class EventsReply(Response):
     """Events as JSON lines, for as long as the client listens."""
 
-    def __init__(self, journal: Journal, after: int, *, follow: bool) -> None:
+    def __init__(self, event_log: EventLog, after: int, *, follow: bool) -> None:
         super().__init__()
-        self._journal = journal
+        self._event_log = event_log
         self._after = after
         self._follow = follow
 
@@ -43,10 +43,10 @@ class EventsReply(Response):
         if self._follow:
             # flushed at once: a client may want to know that it is subscribed
             await send({"type": "http.response.body", "body": b"", "more_body": True})
-            async for event in self._journal.follow(self._after):
+            async for event in self._event_log.follow(self._after):
                 body = {"type": "http.response.body", "body": encoded(event), "more_body": True}
                 await send(body)
-        lines = b"" if self._follow else b"".join(map(encoded, self._journal.since(self._after)))
+        lines = b"" if self._follow else b"".join(map(encoded, self._event_log.since(self._after)))
         await send({"type": "http.response.body", "body": lines, "more_body": False})
 
 
@@ -71,7 +71,7 @@ class ControlRoutes:
         ]
 
     async def status(self, _: Request) -> Response:
-        """Return `wire.Status`."""
+        """Return `scheduler_api.Status`."""
         return JSONResponse(asdict(self._services.status()))
 
     async def pools(self, _: Request) -> Response:
@@ -89,7 +89,7 @@ class ControlRoutes:
             for t in body.tasks
         )
         self._services.plans.put(goal, PlanHint(body.revision, body.ttl, tasks))
-        self._services.journal.add("plan_published", goal=goal, revision=body.revision)
+        self._services.event_log.add("plan_published", goal=goal, revision=body.revision)
         return JSONResponse({"goal": goal, "instance": self._services.instance})
 
     async def get_plan(self, request: Request) -> Response:
@@ -129,7 +129,7 @@ class ControlRoutes:
         if follow not in {"true", "false"}:
             message = f"follow: {follow[:60]!r} does not fit"
             raise BadRequestError(message, next_step="It must be true or false.")
-        return EventsReply(self._services.journal, int(after), follow=follow == "true")
+        return EventsReply(self._services.event_log, int(after), follow=follow == "true")
 
 
 def _goal(request: Request) -> str:

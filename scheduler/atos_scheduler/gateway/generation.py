@@ -34,7 +34,7 @@ from atos_scheduler.catalogue.contracts import Offer
 from atos_scheduler.core.events import UnloadAsked
 from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.engines.protocol import Chunk, Request
-from atos_scheduler.lease_request import Granted, Ticket
+from atos_scheduler.lease_request import Granted, LeaseRequest
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class Generation:
         try:
             granted = await ticket.granted()
             try:
-                await self._dispatcher.holdings.prepare(granted.offer.name)
+                await self._dispatcher.loader.prepare(granted.offer.name)
                 await self._use(ticket, granted, name)
             finally:
                 if call.unload:
@@ -169,7 +169,7 @@ class Generation:
         finally:
             ticket.release()
 
-    async def _use(self, ticket: Ticket, granted: Granted, pool: str) -> None:
+    async def _use(self, ticket: LeaseRequest, granted: Granted, pool: str) -> None:
         engine, model = granted.offer.engine, granted.offer.name
         request = fitted(self._call.request, granted.offer, self._call.unset)
         request = replace(request, deadline=max(0.1, self._ends - anyio.current_time()))

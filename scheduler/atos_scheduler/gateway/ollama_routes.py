@@ -13,7 +13,7 @@ from starlette.routing import Route
 from atos_protocol.errors import BadRequestError, UnsupportedError
 from atos_scheduler.catalogue.contracts import Offer
 from atos_scheduler.engines.protocol import Request as EngineRequest
-from atos_scheduler.gateway import requests as bodies
+from atos_scheduler.gateway import requests
 from atos_scheduler.gateway.generation import FROZEN, Call, Generation
 from atos_scheduler.gateway.requests import (
     ChatBody,
@@ -72,7 +72,7 @@ class OllamaRoutes:
         for found in services.dispatcher.core.memory.residencies.values():
             if found.state == "loading":
                 continue
-            loaded = services.dispatcher.holdings.loaded.get(found.model)
+            loaded = services.dispatcher.loader.loaded.get(found.model)
             offered = services.catalogue.offers.get(found.model)
             entry = _listed(offered) if offered else {"name": found.model, "model": found.model}
             entry.pop("modified_at", None)
@@ -142,7 +142,7 @@ class OllamaRoutes:
     async def _answer(
         self,
         request: Request,
-        body: bodies.Generation,
+        body: requests.Generation,
         asked: EngineRequest,
         kind: Literal["chat", "generate"],
     ) -> Response:
@@ -150,7 +150,7 @@ class OllamaRoutes:
             message = f'"{body.model}" does not support thinking'
             raise UnsupportedError(message, next_step="Leave `think` out.")
         demand = read_demand(request)
-        unload = bodies.keep_alive_seconds(body.keep_alive) == 0
+        unload = requests.keep_alive_seconds(body.keep_alive) == 0
         empty = not asked.messages and not asked.prompt
         if empty and unload:
             return await self._unload(body.model, kind)
@@ -158,7 +158,7 @@ class OllamaRoutes:
             model=body.model,
             request=asked,
             demand=demand,
-            seconds=demand.deadline or bodies.DEFAULT_SECONDS,
+            seconds=demand.deadline or requests.DEFAULT_SECONDS,
             context=body.options.num_ctx or 0,
             unset=frozenset(name for name in FROZEN if getattr(body.options, name) is None),
             unload=unload,
@@ -189,7 +189,7 @@ def _no_images(model: str) -> None:
     raise UnsupportedError(message, next_step="Leave `images` out.")
 
 
-def _request(body: bodies.Generation, asked: EngineRequest) -> EngineRequest:
+def _request(body: requests.Generation, asked: EngineRequest) -> EngineRequest:
     """Take over what the request says about its reply; what it leaves open the model decides."""
     options = body.options
     stop = options.stop or []

@@ -11,12 +11,12 @@ from uuid import uuid4
 import anyio
 from anyio.abc import TaskGroup
 
-from atos_protocol import scheduler_api as wire
+from atos_protocol import scheduler_api
 from atos_protocol.errors import DeadlineError
 from atos_scheduler.catalogue.catalogue import Catalogue
 from atos_scheduler.dispatcher import Dispatcher
-from atos_scheduler.event_log import Journal
-from atos_scheduler.plan_hints import Plans
+from atos_scheduler.event_log import EventLog
+from atos_scheduler.plan_hints import PlanHints
 
 UNLOAD_SECONDS = 120.0
 """Longest wait for a model's requests to end and its memory to come back."""
@@ -28,19 +28,19 @@ class Services:
 
     catalogue: Catalogue
     dispatcher: Dispatcher
-    journal: Journal
-    plans: Plans
+    event_log: EventLog
+    plans: PlanHints
     group: TaskGroup
     """Outlives every connection: engine calls run here."""
-    device: wire.Device
+    device: scheduler_api.Device
     """The device as last seen; what is committed on it, the dispatcher knows."""
     instance: str = field(default_factory=lambda: uuid4().hex)
     started: float = field(default_factory=time.monotonic)
     version: str = field(default_factory=lambda: version("atos"))
 
-    def status(self) -> wire.Status:
+    def status(self) -> scheduler_api.Status:
         """Return what is going on; asks no engine, so it costs next to nothing."""
-        return wire.Status(
+        return scheduler_api.Status(
             version=self.version,
             pid=os.getpid(),
             instance=self.instance,
@@ -53,9 +53,9 @@ class Services:
             plans=self.plans.goals(),
         )
 
-    def _device(self) -> wire.Device:
+    def _device(self) -> scheduler_api.Device:
         memory, seen = self.dispatcher.core.memory, self.device
-        return wire.Device(
+        return scheduler_api.Device(
             name=seen.name,
             kind=seen.kind,
             total=seen.total,
@@ -64,11 +64,11 @@ class Services:
             foreign=seen.foreign,
         )
 
-    def _residencies(self) -> tuple[wire.Residency, ...]:
+    def _residencies(self) -> tuple[scheduler_api.Residency, ...]:
         return tuple(
-            wire.Residency(
+            scheduler_api.Residency(
                 model=found.model,
-                engine=self.dispatcher.holdings.offer(found.model).engine.name,
+                engine=self.dispatcher.loader.offer(found.model).engine.name,
                 device=self.device.name,
                 state=found.state,
                 bytes=found.bytes,
@@ -79,7 +79,7 @@ class Services:
             for found in self.dispatcher.core.memory.residencies.values()
         )
 
-    async def load(self, model: str, demand: wire.Demand, seconds: float) -> str:
+    async def load(self, model: str, demand: scheduler_api.Demand, seconds: float) -> str:
         """Make a model, or a pool's first choice, resident; return its name.
 
         Raises:

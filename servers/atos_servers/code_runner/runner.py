@@ -19,7 +19,7 @@ from atos_servers.code_runner.canaries import Canaries, new_canaries
 from atos_servers.code_runner.execution import GRACE_SECONDS, Outcome, execute
 from atos_servers.code_runner.sandbox.job import Job, Limits, Rung
 from atos_servers.code_runner.sandbox.scan import SOURCE_BYTES, SyntaxProblem
-from atos_servers.code_runner.sandbox_probe import SAYS, Ladder, Policy, Prober, job_in
+from atos_servers.code_runner.sandbox_probe import SAYS, Policy, Prober, SandboxProbe, job_in
 from atos_servers.code_runner.selection import relative_path, targets
 from atos_servers.code_runner.stream import read_stream
 from atos_servers.code_runner.verdict import ENDED, STEERING, Evidence, Judgement, judge
@@ -88,11 +88,11 @@ def _steering_in(folder: Path) -> list[str]:
 class Runner:
     """Runs code for one server process: as many at once as there are cores, first come first."""
 
-    def __init__(self, known: Ladder | None = None, *, places: int | None = None) -> None:
+    def __init__(self, known: SandboxProbe | None = None, *, places: int | None = None) -> None:
         self._prober = Prober(known)
         self._places = anyio.CapacityLimiter(places or os.cpu_count() or 1)
 
-    async def ladder(self) -> Ladder:
+    async def ladder(self) -> SandboxProbe:
         """Return the sandbox ladder of this machine."""
         return await self._prober.ladder()
 

@@ -53,7 +53,7 @@ RAISE_SECCOMP = "seccomp is missing: this kernel or container refuses prctl(PR_S
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class SandboxProbe:
     """What was found: the best rung and why the ones above it are missing."""
 
     rung: Rung | None
@@ -95,7 +95,7 @@ class Ladder:
         return self.rung
 
 
-def job_in(place: Workplace, rung: Rung, ladder: Ladder, **more: object) -> Job:
+def job_in(place: Workplace, rung: Rung, ladder: SandboxProbe, **more: object) -> Job:
     """Return a job for a rung, with the paths and the command that the rung needs."""
     python = interpreter()
     job = Job(
@@ -126,7 +126,7 @@ def _with_bwrap(job: Job, bwrap: str) -> Job:
     return replace(job, bwrap=bubblewrap.command(bwrap, view, program))
 
 
-async def holds(rung: Rung, ladder: Ladder) -> str:
+async def holds(rung: Rung, ladder: SandboxProbe) -> str:
     """Run a rung's doors from inside; return why it does not hold, or nothing when it does."""
     door = socket.create_server(("127.0.0.1", 0))
     with door, workplace() as place, workplace() as elsewhere:
@@ -151,12 +151,12 @@ async def holds(rung: Rung, ladder: Ladder) -> str:
     return f"left open: {', '.join(open_doors)}" if open_doors else ""
 
 
-async def probe() -> Ladder:
+async def probe() -> SandboxProbe:
     """Run the rungs from the top until one holds."""
     bwrap, version = shutil.which("bwrap") or "", landlock.version()
     missing: dict[Rung, str] = {}
     for rung in ORDER:
-        ladder = Ladder(rung, dict(missing), version, bwrap)
+        ladder = SandboxProbe(rung, dict(missing), version, bwrap)
         if rung == "bwrap" and not bwrap:
             why = "not installed"
         elif rung == "landlock" and not version:
@@ -166,17 +166,17 @@ async def probe() -> Ladder:
         if not why:
             return ladder
         missing[rung] = why
-    return Ladder(None, missing, version, bwrap)
+    return SandboxProbe(None, missing, version, bwrap)
 
 
 class Prober:
     """Probes once per process; whoever asks meanwhile waits for the same answer."""
 
-    def __init__(self, known: Ladder | None = None) -> None:
+    def __init__(self, known: SandboxProbe | None = None) -> None:
         self._lock = anyio.Lock()
         self._found = known
 
-    async def ladder(self) -> Ladder:
+    async def ladder(self) -> SandboxProbe:
         """Return what this machine has."""
         async with self._lock:
             if self._found is None:

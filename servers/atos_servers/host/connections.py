@@ -12,7 +12,7 @@ from anyio.abc import SocketStream
 from atos_protocol.errors import AtosError
 from atos_servers.host.connection import connected
 from atos_servers.host.control import HostControl
-from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.manifest import describe
 from atos_servers.host.mcp_session import LineStream, serve_mcp
 from atos_servers.host.opening import HOST, PROTOCOL, Opening, parse_opening, refusal
@@ -28,10 +28,10 @@ class Connections:
     """Serves any number of connections; one that fails is nobody else's business."""
 
     def __init__(
-        self, suite: Suite, presence: Presence, control: HostControl, manifest: str
+        self, suite: Suite, idle_shutdown: IdleShutdown, control: HostControl, manifest: str
     ) -> None:
         self._suite = suite
-        self._presence = presence
+        self._idle_shutdown = idle_shutdown
         self._control = control
         self._manifest = manifest
 
@@ -56,7 +56,9 @@ class Connections:
         if opening.server == HOST:
             return await self._control.serve(wire)
         # The worker's own connections are no reason to stay up: the goals that run are.
-        counted = nullcontext() if opening.connection.client == "worker" else self._presence.one()
+        counted = (
+            nullcontext() if opening.connection.client == "worker" else self._idle_shutdown.one()
+        )
         with counted, connected(opening.connection):
             if opening.manifest is not None:
                 await wire.send(await self._greeting(opening))

@@ -14,7 +14,7 @@ import anyio
 
 from atos_protocol.errors import AtosError, BadRequestError
 from atos_servers.host.http_server import HttpStatus
-from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.mcp_session import LineStream
 from atos_servers.host.worker_supervisor import WorkerSupervisor
 
@@ -26,12 +26,12 @@ class HostControl:
 
     def __init__(
         self,
-        presence: Presence,
+        idle_shutdown: IdleShutdown,
         worker: WorkerSupervisor,
         http: HttpStatus,
         shutdown: Callable[[], None],
     ) -> None:
-        self._presence, self._worker, self._http = presence, worker, http
+        self._idle_shutdown, self._worker, self._http = idle_shutdown, worker, http
         self._shutdown = shutdown
         self._born = anyio.current_time()
 
@@ -70,5 +70,5 @@ class HostControl:
             "uptime_s": round(anyio.current_time() - self._born, 3),
             "http": asdict(self._http),
             "worker": {"pid": worker.pid, "state": worker.state, "restarts": worker.restarts},
-            "connections": self._presence.connections,
+            "connections": self._idle_shutdown.connections,
         }

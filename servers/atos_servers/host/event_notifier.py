@@ -1,7 +1,7 @@
-"""The bell that saves waiters from polling the events table.
+"""The notifier that saves waiters from polling the events table.
 
 The worker tells the host of every event it has written, as goal and sequence number; the host rings
-the bell, and whoever waits for news of that goal looks into the database. A ring carries no data
+the notifier, and whoever waits for news of that goal looks into the database. A ring carries no data
 and may be lost (the worker may be another machine's), so a waiter still looks once in a while.
 """
 
@@ -15,7 +15,7 @@ REMEMBERED = 4096
 """Goals whose newest sequence number is kept; a forgotten one costs its waiter one look."""
 
 
-class EventBell:
+class EventNotifier:
     """Wakes those who wait for a goal's next event."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class EventBell:
             seconds: how long to wait; the caller looks for itself afterwards.
 
         Returns:
-            True if the bell rang for such an event, False if the time passed first.
+            True if the notifier rang for such an event, False if the time passed first.
         """
         with anyio.move_on_after(seconds):
             while self._newest.get(goal, 0) <= after_seq:

@@ -22,7 +22,7 @@ DRAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerProcess:
+class GoalWorkerProcess:
     """A running worker and the host's end of its control socket."""
 
     process: subprocess.Popen[bytes]
@@ -38,7 +38,7 @@ class WorkerProcess:
             self.process.wait()
 
 
-def spawn_worker(settings: Settings, command: Sequence[str] = COMMAND) -> WorkerProcess:
+def spawn_worker(settings: Settings, command: Sequence[str] = COMMAND) -> GoalWorkerProcess:
     """Start a worker; call it from the main thread, because a child may be tied to its parent's."""
     ours, theirs = socket.socketpair()
     environ = {name: value for name, value in os.environ.items() if name != READY_FD}
@@ -52,4 +52,4 @@ def spawn_worker(settings: Settings, command: Sequence[str] = COMMAND) -> Worker
             env=environ,
             pass_fds=(theirs.fileno(),),
         )
-    return WorkerProcess(process, ours)
+    return GoalWorkerProcess(process, ours)

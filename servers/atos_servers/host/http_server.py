@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from atos_protocol.errors import ConflictError
 from atos_protocol.settings import Settings
 from atos_servers.host.http_guard import Guard
-from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.suite import Suite
 
 LOOPBACK = "127.0.0.1"
@@ -61,8 +61,8 @@ def bind(settings: Settings) -> socket.socket:
 class Routes:
     """Pure ASGI: one path, one app; everything else is 404."""
 
-    def __init__(self, suite: Suite, presence: Presence) -> None:
-        self._presence = presence
+    def __init__(self, suite: Suite, idle_shutdown: IdleShutdown) -> None:
+        self._idle_shutdown = idle_shutdown
         self._apps: dict[str, ASGIApp] = {"/healthz": PlainTextResponse("ok")}
         self.children: list[StarletteWithLifespan] = []
         for name, server in suite.items():
@@ -77,7 +77,7 @@ class Routes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and count it as somebody present."""
         missing = PlainTextResponse("no such route", status_code=404)
-        with self._presence.one():
+        with self._idle_shutdown.one():
             await self._apps.get(scope["path"], missing)(scope, receive, send)
 
     @asynccontextmanager
@@ -113,7 +113,7 @@ class _CutShort(logging.Filter):
 
 @asynccontextmanager
 async def serving_http(
-    suite: Suite, token: str, settings: Settings, presence: Presence
+    suite: Suite, token: str, settings: Settings, idle_shutdown: IdleShutdown
 ) -> AsyncGenerator[HttpStatus]:
     """Serve over HTTP inside; yields the address, or what keeps it from being served."""
     try:
@@ -122,7 +122,7 @@ async def serving_http(
         yield HttpStatus(error=str(error))
         return
     port: int = listener.getsockname()[1]
-    routes = Routes(suite, presence)
+    routes = Routes(suite, idle_shutdown)
     config = uvicorn.Config(
         Guard(routes, token, port),
         lifespan="off",

@@ -13,7 +13,7 @@ LOOK_SECONDS = 5.0
 """Longest pause between two looks, so that a goal that ends is noticed soon."""
 
 
-class Presence:
+class IdleShutdown:
     """Counts connections and requests, and remembers when the last one ended."""
 
     def __init__(self, keep_up: BusyChecks) -> None:

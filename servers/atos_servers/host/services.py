@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atos_protocol.settings import Settings
-from atos_servers.host.event_notifier import EventBell
+from atos_servers.host.event_notifier import EventNotifier
 
 BusyCheck = Callable[[], Awaitable[bool]]
 """Tells whether work is under way that the host must stay up for."""
@@ -40,7 +40,7 @@ class Services:
     """Send one JSON object to the worker's control socket: `{"op": "wake"}` after a goal was
     enqueued, `{"op": "cancel", "goal": ID}` to end one at once. Without a worker it does nothing:
     the worker finds its work in the database when it starts."""
-    bell: EventBell = field(default_factory=EventBell)
+    notifier: EventNotifier = field(default_factory=EventNotifier)
     """Rings for every event that the worker has written."""
     keep_up: BusyChecks = field(default_factory=BusyChecks)
     """Where a server says that it has work which must outlive its callers' connections."""

@@ -16,10 +16,10 @@ from atos_protocol.errors import BadConfigError
 from atos_protocol.settings import Settings
 from atos_servers.host.connections import Connections
 from atos_servers.host.control import HostControl
-from atos_servers.host.goal_worker_process import WorkerProcess
+from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.http_guard import read_token
 from atos_servers.host.http_server import serving_http
-from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.manifest import digest
 from atos_servers.host.services import Services
 from atos_servers.host.suite import build_suite, running
@@ -29,7 +29,7 @@ BACKLOG = 128
 logger = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, spawn: Spawn, first: WorkerProcess | None = None) -> None:
+async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | None = None) -> None:
     """Serve until a signal, a `shutdown`, or idleness ends it.
 
     Args:
@@ -43,31 +43,31 @@ async def serve(settings: Settings, spawn: Spawn, first: WorkerProcess | None = 
     _make_workspaces(settings)
     token = read_token(settings.token_file)
     services, worker = _wire_up(settings, spawn, first)
-    presence = Presence(services.keep_up)
+    idle_shutdown = IdleShutdown(services.keep_up)
     suite = build_suite(services)
     async with anyio.create_task_group() as tasks:
         stop = tasks.cancel_scope.cancel
         tasks.start_soon(_until_signal, stop)
         tasks.start_soon(worker.run)
-        async with running(suite), serving_http(suite, token, settings, presence) as http:
+        async with running(suite), serving_http(suite, token, settings, idle_shutdown) as http:
             if http.error:
                 logger.error("no HTTP: %s", http.error)
-            control = HostControl(presence, worker, http, stop)
+            control = HostControl(idle_shutdown, worker, http, stop)
             listener = await SocketListener.from_socket(_bind(settings))
-            connections = Connections(suite, presence, control, digest())
+            connections = Connections(suite, idle_shutdown, control, digest())
             async with listener:  # closed first of all at the end: nobody is kept waiting by us
                 announce_ready()
-                tasks.start_soon(_until_idle, presence, settings.idle_seconds, stop)
+                tasks.start_soon(_until_idle, idle_shutdown, settings.idle_seconds, stop)
                 await listener.serve(connections.serve)
 
 
 def _wire_up(
-    settings: Settings, spawn: Spawn, first: WorkerProcess | None
+    settings: Settings, spawn: Spawn, first: GoalWorkerProcess | None
 ) -> tuple[Services, WorkerSupervisor]:
     """Make the services and the supervisor, which need each other."""
     holder: list[WorkerSupervisor] = []
     services = Services(settings, notify_worker=lambda message: holder[0].notify(message))
-    holder.append(WorkerSupervisor(spawn, services.bell, first))
+    holder.append(WorkerSupervisor(spawn, services.notifier, first))
     return services, holder[0]
 
 
@@ -101,7 +101,9 @@ async def _until_signal(stop: Callable[[], None]) -> None:
             stop()
 
 
-async def _until_idle(presence: Presence, seconds: float, stop: Callable[[], None]) -> None:
-    await presence.wait_idle(seconds)
+async def _until_idle(
+    idle_shutdown: IdleShutdown, seconds: float, stop: Callable[[], None]
+) -> None:
+    await idle_shutdown.wait_idle(seconds)
     logger.info("ending after %.0f s without anybody", seconds)
     stop()

@@ -14,7 +14,7 @@ from atos_protocol.errors import AtosError, BadConfigError
 from atos_servers.host.mcp_session import lifespan, low_level
 from atos_servers.host.opening import NAMES
 from atos_servers.host.services import Services
-from atos_servers.host.tool_middleware import AlreadyTold, ToolBoundary
+from atos_servers.host.tool_middleware import AlreadyTold, ToolMiddleware
 
 Suite = dict[str, FastMCP]
 """Name of a server -> the server."""
@@ -46,7 +46,7 @@ def _build(name: str, services: Services) -> FastMCP:
         message = f"the {name} server can't be built: {type(error).__name__}: {error}"
         step = "Install ATOS anew; if that does not help, report this line."
         raise BadConfigError(message, next_step=step) from error
-    server.add_middleware(ToolBoundary(server))
+    server.add_middleware(ToolMiddleware(server))
     low_level(server).version = version("atos")
     return server
 

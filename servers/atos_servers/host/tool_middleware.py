@@ -44,7 +44,7 @@ TOLD = ("Error calling tool", "Invalid arguments", "Error reading resource")
 """How fastmcp's reports of failed calls begin."""
 
 
-class ToolBoundary(Middleware):
+class ToolMiddleware(Middleware):
     """The middleware of every ATOS server."""
 
     def __init__(self, server: FastMCP, *, seconds: float = CALL_SECONDS) -> None:

@@ -20,8 +20,8 @@ import anyio
 import anyio.to_thread
 from anyio.abc import SocketStream
 
-from atos_servers.host.event_notifier import EventBell
-from atos_servers.host.goal_worker_process import WorkerProcess
+from atos_servers.host.event_notifier import EventNotifier
+from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.mcp_session import LineStream
 
 FIRST_DELAY = 0.2
@@ -30,16 +30,18 @@ STEADY_SECONDS = 30.0
 """A worker that lived this long is no crash loop: its restart is prompt again."""
 
 State = Literal["starting", "up", "down", "stopped"]
-Spawn = Callable[[], WorkerProcess]
+Spawn = Callable[[], GoalWorkerProcess]
 logger = logging.getLogger(__name__)
 
 
 class WorkerSupervisor:
     """Runs workers one after another, and carries messages to and from the living one."""
 
-    def __init__(self, spawn: Spawn, bell: EventBell, first: WorkerProcess | None = None) -> None:
+    def __init__(
+        self, spawn: Spawn, notifier: EventNotifier, first: GoalWorkerProcess | None = None
+    ) -> None:
         self._spawn = spawn
-        self._bell = bell
+        self._notifier = notifier
         self._next = first
         self._wire: LineStream | None = None
         self.state: State = "starting"
@@ -78,7 +80,7 @@ class WorkerSupervisor:
             return
         await self._attend(worker)
 
-    async def _attend(self, worker: WorkerProcess) -> None:
+    async def _attend(self, worker: GoalWorkerProcess) -> None:
         """Serve one worker from its start to its exit; end it when cancelled."""
         self._next = None
         self.state, self.pid = "starting", worker.process.pid
@@ -108,4 +110,4 @@ class WorkerSupervisor:
         if fields["op"] == "ready":
             self.state = "up"
         elif fields["op"] == "event":
-            self._bell.ring(str(fields["goal"]), int(fields["seq"]))
+            self._notifier.ring(str(fields["goal"]), int(fields["seq"]))

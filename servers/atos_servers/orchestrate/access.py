@@ -42,7 +42,7 @@ class GoalsAccess:
                 module = await anyio.to_thread.run_sync(importlib.import_module, MODULE)
                 services = self._services
                 goals = await module.open_goals(
-                    services.settings, services.notify_worker, services.bell
+                    services.settings, services.notify_worker, services.notifier
                 )
                 self._goals = goals
             return goals

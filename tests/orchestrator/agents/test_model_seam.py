@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from atos.scheduler_client import SchedulerClient
-from atos_orchestrator.agents.model_client import LiveChat
-from atos_orchestrator.agents.model_request import Question, ask
+from atos_orchestrator.agents.model_client import ModelClient
+from atos_orchestrator.agents.model_request import ModelRequest, ask
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import LengthError, NoModelError
 from atos_protocol.scheduler_api import Answer, Demand
@@ -75,8 +75,8 @@ async def test_other_options_or_another_schema_are_another_call(tmp_path: Path) 
         await replay("coder", said("a"), pool="p", schema={"type": "object"})
 
 
-def hard_question() -> Question:
-    return Question("coder", said("x"), "complex")
+def hard_question() -> ModelRequest:
+    return ModelRequest("coder", said("x"), "complex")
 
 
 async def test_where_a_pool_has_no_model_the_nearest_other_answers_and_that_is_told() -> None:
@@ -106,7 +106,7 @@ async def test_nobody_stands_in_for_atos_mini() -> None:
     chat = ScriptedChat({"coder": [NoModelError("no weights")]})
 
     with pytest.raises(NoModelError, match="no weights"):
-        await ask(chat, EventList(), Question("coder", said("x"), "mini"), key="k")
+        await ask(chat, EventList(), ModelRequest("coder", said("x"), "mini"), key="k")
 
 
 async def test_a_reply_that_is_too_long_is_told_and_raised() -> None:
@@ -147,7 +147,7 @@ class FakeScheduler:
 
 async def test_the_live_seam_asks_a_pool_on_behalf_of_its_task() -> None:
     fake = FakeScheduler("stop")
-    chat = LiveChat(cast("SchedulerClient", fake), goal="g1", task="T2")
+    chat = ModelClient(cast("SchedulerClient", fake), goal="g1", task="T2")
 
     reply = await chat("coder", said("x"), pool="simple", max_tokens=99, seed=5)
 
@@ -168,7 +168,7 @@ async def test_the_live_seam_asks_a_pool_on_behalf_of_its_task() -> None:
 
 
 async def test_a_reply_that_ran_into_its_limit_is_an_error() -> None:
-    chat = LiveChat(cast("SchedulerClient", FakeScheduler("length")), goal="g1")
+    chat = ModelClient(cast("SchedulerClient", FakeScheduler("length")), goal="g1")
 
     with pytest.raises(LengthError, match="gemma2:2b ran into its limit of 99 tokens"):
         await chat("coder", said("x"), pool="simple", max_tokens=99)

@@ -3,7 +3,7 @@
 from inline_snapshot import snapshot
 
 from atos_orchestrator.agents import catalogue
-from atos_orchestrator.agents.model_request import Question
+from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.prompts import (
     CODE_TOKENS,
     PROMPT_TOKENS,
@@ -43,12 +43,12 @@ LONG = Task(
 MANNER = Manner("simple")
 
 
-def tokens(question: Question) -> int:
+def tokens(question: ModelRequest) -> int:
     """UTF-8 bytes / 4, as everywhere in ATOS."""
     return sum(len(str(m["content"]).encode()) for m in question.messages) // 4
 
 
-def user(question: Question) -> str:
+def user(question: ModelRequest) -> str:
     return str(question.messages[-1]["content"])
 
 

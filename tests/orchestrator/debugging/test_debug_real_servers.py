@@ -20,7 +20,7 @@ from atos_servers.code_runner.server import build as build_code_runner
 from atos_servers.filesystem.server import build as build_filesystem
 from atos_servers.host.connection import connection_roots
 from atos_servers.host.services import Services
-from atos_servers.host.tool_middleware import ToolBoundary
+from atos_servers.host.tool_middleware import ToolMiddleware
 from doubles.graph_ports import EventList, RecordedSteps
 from doubles.scripted_model import ScriptedChat
 
@@ -47,7 +47,7 @@ async def tell_nobody(message: dict[str, Any]) -> None:
 
 
 def bounded(server: FastMCP) -> FastMCP:
-    server.add_middleware(ToolBoundary(server))
+    server.add_middleware(ToolMiddleware(server))
     return server
 
 

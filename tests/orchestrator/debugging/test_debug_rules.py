@@ -19,7 +19,7 @@ from atos_orchestrator.debugging.attempts import (
 from atos_orchestrator.debugging.evaluation import shorten_verdict
 from atos_orchestrator.debugging.result import TaskResult, result_from_json, result_to_json
 from atos_orchestrator.debugging.stubs import imported_files, signatures, stub_source
-from atos_orchestrator.debugging.task_workspace import Desk
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_protocol.errors import ConflictError
 from doubles.plain_tools import PlainTools
 
@@ -43,7 +43,7 @@ def _private(): pass
 '''
 
 
-# Ladder ------------------------------------------------------------------------------------
+# SandboxProbe ------------------------------------------------------------------------------------
 
 
 def test_a_task_starts_in_its_own_pool_and_goes_up_one() -> None:
@@ -218,11 +218,11 @@ def test_a_verdict_is_kept_short() -> None:
     assert (short["isolation"], short["uid"]) == ("landlock", None)
 
 
-# Desk --------------------------------------------------------------------------------------
+# TaskWorkspace --------------------------------------------------------------------------------------
 
 
 async def test_a_draft_is_what_its_step_wrote_whatever_happens_to_the_file(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, PlainTools())
+    desk = TaskWorkspace(tmp_path, PlainTools())
     hashes = await desk.draft("attempt-0", {"pkg/a.py": "x = 1\n"})
     await desk.write("pkg/a.py", "x = 2\n")
 
@@ -230,7 +230,7 @@ async def test_a_draft_is_what_its_step_wrote_whatever_happens_to_the_file(tmp_p
 
 
 async def test_a_draft_that_somebody_changed_is_not_used(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, PlainTools())
+    desk = TaskWorkspace(tmp_path, PlainTools())
     hashes = await desk.draft("tests-1", {"tests/test_a.py": "assert True\n"})
     await desk.write(".atos/tests-1/tests/test_a.py", "pass\n")
 
@@ -239,4 +239,4 @@ async def test_a_draft_that_somebody_changed_is_not_used(tmp_path: Path) -> None
 
 
 async def test_a_file_that_is_not_there_reads_as_nothing(tmp_path: Path) -> None:
-    assert await Desk(tmp_path, PlainTools()).read_if_there("none.py") == ""
+    assert await TaskWorkspace(tmp_path, PlainTools()).read_if_there("none.py") == ""

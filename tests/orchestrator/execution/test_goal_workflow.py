@@ -11,17 +11,17 @@ import pytest
 from inline_snapshot import snapshot
 
 from atos_orchestrator.events import fold
-from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalOrder, order_to_json
+from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput, goal_input_to_json
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.limits import Limits
 from atos_orchestrator.execution.runtime import GOALS
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
-from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.goal import GoalView
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.task import Task
 from atos_protocol.settings import load_settings
-from doubles.crew_doubles import TimedWork, crew_of
+from doubles.workflow_deps_doubles import TimedWork, deps_of
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -31,14 +31,14 @@ def task(number: int, *depends_on: str) -> Task:
 
 
 @asynccontextmanager
-async def working(crew: Crew) -> AsyncGenerator[None]:
-    async with crew.runtime.worker({GOAL: GoalWorkflow(crew), TASK: TaskWorkflow(crew)}):
+async def working(deps: WorkflowDeps) -> AsyncGenerator[None]:
+    async with deps.runtime.worker({GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps)}):
         yield
 
 
-async def submit(crew: Crew, goal: str = "g1", limits: Limits | None = None) -> None:
-    crew.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
-    order = GoalOrder(
+async def submit(deps: WorkflowDeps, goal: str = "g1", limits: Limits | None = None) -> None:
+    deps.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
+    order = GoalInput(
         goal=goal,
         text="Do it",
         slug="do-it",
@@ -46,11 +46,11 @@ async def submit(crew: Crew, goal: str = "g1", limits: Limits | None = None) -> 
         submitted_at=time.time(),
         limits=limits or Limits(),
     )
-    await crew.runtime.submit(GOAL, goal, order_to_json(order), queue=GOALS)
+    await deps.runtime.submit(GOAL, goal, goal_input_to_json(order), queue=GOALS)
 
 
-async def view_of(crew: Crew, goal: str = "g1") -> GoalView:
-    return fold(crew.events.read(goal))
+async def view_of(deps: WorkflowDeps, goal: str = "g1") -> GoalView:
+    return fold(deps.events.read(goal))
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -67,12 +67,12 @@ def log_of(repository: str) -> list[str]:
 
 
 async def test_a_goal_becomes_a_repository_with_one_commit_per_task(atos_home: Path) -> None:
-    crew = crew_of(load_settings(), Plan((task(1), task(2), task(3, "T1"))), TimedWork())
-    async with working(crew):
-        await submit(crew)
-        result = await crew.runtime.result("g1")
+    deps = deps_of(load_settings(), Plan((task(1), task(2), task(3, "T1"))), TimedWork())
+    async with working(deps):
+        await submit(deps)
+        result = await deps.runtime.result("g1")
 
-    view = await view_of(crew)
+    view = await view_of(deps)
     place = Path(view.repository)
     assert result == {"state": "success"}
     assert (view.state, view.tests.passed, {t.state for t in view.tasks}) == (
@@ -109,11 +109,11 @@ async def test_a_task_starts_when_its_own_dependencies_are_done_without_waves(
 ) -> None:
     work = TimedWork(held_until={"T2": "T4"})
     plan = Plan((task(1), task(2), task(3, "T1"), task(4, "T3")))
-    crew = crew_of(load_settings(), plan, work)
-    async with working(crew):
-        await submit(crew)
+    deps = deps_of(load_settings(), plan, work)
+    async with working(deps):
+        await submit(deps)
         with anyio.fail_after(30):
-            result = await crew.runtime.result("g1")
+            result = await deps.runtime.result("g1")
 
     assert result == {"state": "success"}, "T3 and T4 did not wait for T2, which waited for T4"
 
@@ -121,12 +121,12 @@ async def test_a_task_starts_when_its_own_dependencies_are_done_without_waves(
 async def test_a_failed_task_skips_its_dependants_and_harms_nobody_else(atos_home: Path) -> None:
     work = TimedWork(needs_help=frozenset({"T1"}))
     plan = Plan((task(1), task(2), task(3, "T1"), task(4, "T3"), task(5, "T2")))
-    crew = crew_of(load_settings(), plan, work)
-    async with working(crew):
-        await submit(crew)
-        await crew.runtime.result("g1")
+    deps = deps_of(load_settings(), plan, work)
+    async with working(deps):
+        await submit(deps)
+        await deps.runtime.result("g1")
 
-    view = await view_of(crew)
+    view = await view_of(deps)
     assert {t.id: t.state for t in view.tasks} == {
         "T1": "failed",
         "T2": "done",
@@ -146,23 +146,23 @@ async def test_a_failed_task_skips_its_dependants_and_harms_nobody_else(atos_hom
 
 async def test_a_goal_stops_at_its_limit_of_model_calls(atos_home: Path) -> None:
     plan = Plan((task(1), task(2, "T1")))
-    crew = crew_of(load_settings(), plan, TimedWork(asks_model=True))
-    async with working(crew):
-        await submit(crew, limits=Limits(model_calls=1))
-        await crew.runtime.result("g1")
+    deps = deps_of(load_settings(), plan, TimedWork(asks_model=True))
+    async with working(deps):
+        await submit(deps, limits=Limits(model_calls=1))
+        await deps.runtime.result("g1")
 
-    view = await view_of(crew)
+    view = await view_of(deps)
     assert view.state == "limit_reached"
     assert {t.id: t.state for t in view.tasks} == {"T1": "done", "T2": "failed"}
 
 
 async def test_the_events_of_a_goal_tell_its_whole_story(atos_home: Path) -> None:
-    crew = crew_of(load_settings(), Plan((task(1),)), TimedWork())
-    async with working(crew):
-        await submit(crew)
-        await crew.runtime.result("g1")
+    deps = deps_of(load_settings(), Plan((task(1),)), TimedWork())
+    async with working(deps):
+        await submit(deps)
+        await deps.runtime.result("g1")
 
-    assert [f"{e.kind} {e.task or ''}".strip() for e in crew.events.read("g1")] == snapshot(
+    assert [f"{e.kind} {e.task or ''}".strip() for e in deps.events.read("g1")] == snapshot(
         [
             "goal_submitted",
             "goal_started",
@@ -180,18 +180,18 @@ async def test_the_events_of_a_goal_tell_its_whole_story(atos_home: Path) -> Non
 
 async def test_a_goal_that_was_interrupted_ends_like_one_that_was_not(atos_home: Path) -> None:
     work = TimedWork(held_until={"T2": "the second worker"})
-    crew = crew_of(load_settings(), Plan((task(1), task(2))), work)
-    async with working(crew):
-        await submit(crew)
-        await until(lambda: "T2" in work.alive and crew.events.count("g1", "task_done") == 1)
-    interrupted = [e.kind for e in crew.events.read("g1")]
+    deps = deps_of(load_settings(), Plan((task(1), task(2))), work)
+    async with working(deps):
+        await submit(deps)
+        await until(lambda: "T2" in work.alive and deps.events.count("g1", "task_done") == 1)
+    interrupted = [e.kind for e in deps.events.read("g1")]
     work.end_of("the second worker").set()
-    async with working(crew):
-        await crew.runtime.result("g1")
+    async with working(deps):
+        await deps.runtime.result("g1")
 
-    kinds = [e.kind for e in crew.events.read("g1")]
+    kinds = [e.kind for e in deps.events.read("g1")]
     assert "goal_finished" not in interrupted
-    assert (await view_of(crew)).state == "success"
+    assert (await view_of(deps)).state == "success"
     assert {kind: kinds.count(kind) for kind in ("goal_started", "task_started", "task_done")} == {
         "goal_started": 1,
         "task_started": 2,

@@ -12,7 +12,7 @@ from atos_orchestrator.events import fold
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_input import GOAL, GoalOrder, order_to_json
+from atos_orchestrator.execution.goal_input import GOAL, GoalInput, goal_input_to_json
 from atos_orchestrator.execution.runtime import GOALS
 from atos_orchestrator.goal import GoalView
 from atos_protocol.settings import load_settings
@@ -39,8 +39,8 @@ class House:
 
     async def submit(self, goal: str = "g1") -> None:
         self.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
-        order = GoalOrder(goal, "Do it", "do-it", "general", submitted_at=MOMENT)
-        order = order_to_json(order) | {"limits": {"seconds": 1e12, "model_calls": 10}}
+        order = GoalInput(goal, "Do it", "do-it", "general", submitted_at=MOMENT)
+        order = goal_input_to_json(order) | {"limits": {"seconds": 1e12, "model_calls": 10}}
         await self.client.submit(GOAL, goal, order, queue=GOALS)
 
     def view(self, goal: str = "g1") -> GoalView:

@@ -14,8 +14,8 @@ from atos_protocol.errors import (
     NotFoundError,
 )
 from atos_protocol.scheduler_api import Demand, Device, PlanHint, PlannedTask, Residency, Status
-from atos_scheduler.event_log import Journal
-from atos_scheduler.plan_hints import Plans
+from atos_scheduler.event_log import EventLog
+from atos_scheduler.plan_hints import PlanHints
 from doubles.running_scheduler import GIB, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
@@ -111,7 +111,7 @@ async def test_an_older_revision_of_a_plan_is_refused() -> None:
 
 def test_a_plan_is_forgotten_when_its_time_is_over() -> None:
     clock = [0.0]
-    plans = Plans(lambda: clock[0])
+    plans = PlanHints(lambda: clock[0])
     plans.put("g1", PLAN)
     clock[0] = 59.9
     plans.put("g1", PLAN)
@@ -263,9 +263,9 @@ async def test_a_model_that_vanished_is_noticed_without_anybody_asking_for_it(
 
 
 def test_a_reader_that_lags_too_far_behind_is_told_what_it_missed() -> None:
-    journal = Journal(kept=2)
+    event_log = EventLog(kept=2)
     for _ in range(5):
-        journal.add("tick")
-    seen = [(event["seq"], event["kind"], event.get("lost")) for event in journal.since(1)]
+        event_log.add("tick")
+    seen = [(event["seq"], event["kind"], event.get("lost")) for event in event_log.since(1)]
     assert seen == [(3, "gap", 2), (4, "tick", None), (5, "tick", None)]
-    assert journal.since(5) == []
+    assert event_log.since(5) == []

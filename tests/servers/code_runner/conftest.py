@@ -10,7 +10,7 @@ import pytest
 
 from atos_servers.code_runner.runner import Runner
 from atos_servers.code_runner.sandbox import landlock
-from atos_servers.code_runner.sandbox_probe import Ladder, holds
+from atos_servers.code_runner.sandbox_probe import SandboxProbe, holds
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def workspace() -> Iterator[Path]:
 _why_missing: dict[str, str] = {}
 
 
-async def ladder_of(rung: Any) -> Ladder:
+async def ladder_of(rung: Any) -> SandboxProbe:
     """Return a ladder that ends at this rung; skip the test when the machine lacks it."""
-    ladder = Ladder(rung, {}, landlock.version(), shutil.which("bwrap") or "")
+    ladder = SandboxProbe(rung, {}, landlock.version(), shutil.which("bwrap") or "")
     if rung not in _why_missing:
         here = bool(ladder.bwrap) if rung == "bwrap" else bool(ladder.landlock)
         _why_missing[rung] = await holds(rung, ladder) if here else "not on this machine"

@@ -15,7 +15,7 @@ from atos_protocol.settings import load_settings
 from atos_servers.filesystem.server import build
 from atos_servers.host.connection import connection_roots
 from atos_servers.host.services import Services
-from atos_servers.host.tool_middleware import ToolBoundary
+from atos_servers.host.tool_middleware import ToolMiddleware
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
@@ -36,7 +36,7 @@ def workspace(tmp_path: Path) -> Path:
 @pytest.fixture
 async def client(atos_home: Path, workspace: Path) -> AsyncIterator[Client[Any]]:
     server = build(Services(settings=load_settings(), notify_worker=_wake))
-    server.add_middleware(ToolBoundary(server))
+    server.add_middleware(ToolMiddleware(server))
     with connection_roots((workspace,)):
         async with Client(server) as connected:
             yield connected

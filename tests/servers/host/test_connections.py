@@ -20,10 +20,10 @@ from atos_protocol.framing import MAX_LINE_BYTES
 from atos_servers.host.connection import client, roots
 from atos_servers.host.connections import Connections
 from atos_servers.host.control import HostControl
-from atos_servers.host.event_notifier import EventBell
-from atos_servers.host.goal_worker_process import WorkerProcess
+from atos_servers.host.event_notifier import EventNotifier
+from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.http_server import HttpStatus
-from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.manifest import describe
 from atos_servers.host.mcp_session import LineStream, low_level
 from atos_servers.host.opening import NAMES
@@ -52,8 +52,8 @@ class House:
         self.server.tool(self.where)
         self.server.tool(self.hang)
         self.server.tool(self.flood)
-        self.presence = Presence(BusyChecks())
-        worker = WorkerSupervisor(_no_worker, EventBell())
+        self.presence = IdleShutdown(BusyChecks())
+        worker = WorkerSupervisor(_no_worker, EventNotifier())
         control = HostControl(
             self.presence, worker, HttpStatus(url="http://x"), lambda: self.stopped.append("now")
         )
@@ -107,7 +107,7 @@ class House:
             yield ask
 
 
-def _no_worker() -> WorkerProcess:
+def _no_worker() -> GoalWorkerProcess:
     raise AssertionError
 
 

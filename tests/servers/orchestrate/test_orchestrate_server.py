@@ -20,7 +20,7 @@ from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
 from atos_protocol.settings import load_settings
 from atos_servers.host.services import Services
-from atos_servers.host.tool_middleware import ToolBoundary
+from atos_servers.host.tool_middleware import ToolMiddleware
 from atos_servers.orchestrate.server import build
 from doubles.pool_scheduler import GENERAL, MINI, NOTHING, PoolScheduler
 
@@ -39,7 +39,7 @@ async def served(pools: Mapping[str, Sequence[str]] = MINI) -> AsyncGenerator[Cl
         TOLD.append(message)
 
     server = build(Services(settings, notify))
-    server.add_middleware(ToolBoundary(server))
+    server.add_middleware(ToolMiddleware(server))
     async with PoolScheduler(settings, pools), Client(server) as client:
         yield client
 

@@ -209,16 +209,16 @@ def test_a_signal_ends_it_and_frees_its_connection(host: HostProcess, start: Sta
 
 def test_a_shim_of_another_version_takes_over_the_hosts_lists(start: Start, tmp_path: Path) -> None:
     """An upgrade under a running host, or a host that is newer than a shim still at work."""
-    root = tmp_path / "servers" / "atos" / "servers"
-    root.mkdir(parents=True)
-    for name in ("__init__", "shim", "stdio_pump", "host_link", "relay", "lines"):
-        shutil.copy(MANIFEST.with_name(f"{name}.py"), root)
-    (tmp_path / "scheduler").symlink_to(SHIM.parents[3] / "scheduler")
+    package = tmp_path / "atos_servers"
+    shutil.copytree(MANIFEST.parent, package / "shim")
+    shutil.copy(MANIFEST.parents[1] / "__init__.py", package)
+    (tmp_path / "atos_protocol").symlink_to(SHIM.parents[3] / "clients" / "atos_protocol")
+    root = package / "shim"
     old = json.loads(MANIFEST.read_text())
     old["digest"] = "old"
     old["servers"]["vram"]["handshake"]["answers"]["tools/list"]["tools"] = []
     (root / "manifest.json").write_text(json.dumps(old))
-    shim = start("vram", shim=root / "shim.py")
+    shim = start("vram", shim=root / "main.py")
     shim.shake_hands()
     assert shim.ask("tools/list")["result"]["tools"] == []
     called = shim.request("tools/call", name="status", arguments={})

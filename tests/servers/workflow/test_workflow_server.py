@@ -13,7 +13,7 @@ from inline_snapshot import snapshot
 
 from atos_protocol.settings import load_settings
 from atos_servers.host.services import Services
-from atos_servers.host.tool_middleware import ToolBoundary
+from atos_servers.host.tool_middleware import ToolMiddleware
 from atos_servers.workflow.server import build
 from doubles.webhook import webhook_server
 
@@ -25,7 +25,7 @@ async def _wake(message: dict[str, Any]) -> None:
 def _server(home: Path) -> FastMCP:
     home.mkdir(parents=True, exist_ok=True)
     server = build(Services(settings=load_settings(), notify_worker=_wake))
-    server.add_middleware(ToolBoundary(server))
+    server.add_middleware(ToolMiddleware(server))
     return server
 
 

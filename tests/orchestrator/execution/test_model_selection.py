@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from inline_snapshot import snapshot
 
-from atos_orchestrator.execution.model_selection import Choice, choose, one_task
+from atos_orchestrator.execution.model_selection import ModelChoice, choose, one_task
 from atos_protocol.errors import BadRequestError, NoModelError, OutOfScopeError
 from atos_protocol.scheduler_api import GENERAL_POOLS, MINI_POOL, Pool
 from doubles.pool_scheduler import GENERAL, MINI, NOTHING
@@ -21,7 +21,7 @@ def pools(members: Mapping[str, Sequence[str]]) -> list[Pool]:
 
 
 def test_general_models_are_preferred_even_for_what_atos_mini_can_do() -> None:
-    assert choose(ADD, pools(GENERAL)) == Choice("general", "", ("qwen2.5:3b", "qwen2.5:1.5b"))
+    assert choose(ADD, pools(GENERAL)) == ModelChoice("general", "", ("qwen2.5:3b", "qwen2.5:1.5b"))
 
 
 def test_atos_mini_works_alone_and_is_announced() -> None:

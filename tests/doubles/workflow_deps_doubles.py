@@ -1,4 +1,4 @@
-"""A crew that needs no model and no sandbox: plans are given, tasks write one file and take a set time."""
+"""Workflow dependencies that need no model and no sandbox: plans are given, tasks write one file and take a set time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from atos_orchestrator.debugging import TaskResult
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.workflow_deps import Crew
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan, plan_to_json
 from atos_orchestrator.ports import Chat, Emit, Json, Reply, Steps, Tools
 from atos_orchestrator.strategies.mini.scope import Scope
@@ -130,12 +130,12 @@ class OneReply:
         return Reply("done", "double", "double", pool, 1, 1, 1.0, 2.0)
 
 
-def crew_of(settings: Settings, plan: Plan, work: TimedWork) -> Crew:
-    """Assemble a crew on a real database and a real runtime."""
+def deps_of(settings: Settings, plan: Plan, work: TimedWork) -> WorkflowDeps:
+    """Assemble the dependencies on a real database and a real runtime."""
     engine = open_database(settings)
     events = EventStore(engine)
     events.create()
-    return Crew(
+    return WorkflowDeps(
         settings=settings,
         runtime=DbosRuntime(engine),
         events=events,

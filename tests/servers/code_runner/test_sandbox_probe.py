@@ -23,7 +23,7 @@ from atos_servers.code_runner.sandbox.job import Limits
 from atos_servers.code_runner.sandbox_probe import (
     RAISE_BWRAP,
     RAISE_NAMESPACES,
-    Ladder,
+    SandboxProbe,
     job_in,
     probe,
 )
@@ -146,13 +146,13 @@ os.chmod("script.py", 0o600)  # seems to work, as copying a file needs
 ATTACK = """
 import anyio, sys
 from pathlib import Path
-from atos_servers.code_runner.sandbox_probe import Ladder
+from atos_servers.code_runner.sandbox_probe import SandboxProbe
 from atos_servers.code_runner.runner import Runner, Script
 import os
 
 async def main():
     folder, version = Path(sys.argv[1]), int(sys.argv[2])
-    runner = Runner(Ladder("landlock", {}, version, ""))
+    runner = Runner(SandboxProbe("landlock", {}, version, ""))
     mine = folder.parent / f"mine{version}"
     mine.write_text("mine")
     mine.chmod(0o600)
@@ -218,7 +218,7 @@ async def test_a_bubblewrap_that_isolates_nothing_is_not_taken_for_one(
 
 def test_what_is_missing_is_said_with_the_way_to_raise_it() -> None:
     missing: dict[Any, str] = {"bwrap": "not installed", "landlock": "refused", "seccomp": "no"}
-    nothing = Ladder(None, missing, 0, "")
+    nothing = SandboxProbe(None, missing, 0, "")
     assert nothing.raise_it[0] == RAISE_BWRAP
     assert len(nothing.raise_it) == 3
     for policy in ("general", "catalogue"):
@@ -227,11 +227,11 @@ def test_what_is_missing_is_said_with_the_way_to_raise_it() -> None:
 
 
 def test_each_policy_takes_what_is_strong_enough() -> None:
-    assert Ladder("bwrap", {}, 7, "bwrap").choose("general") == "bwrap"
-    assert Ladder("landlock", {}, 7, "").choose("catalogue") == "landlock"
-    assert Ladder("seccomp", {}, 0, "").choose("catalogue") == "seccomp"
+    assert SandboxProbe("bwrap", {}, 7, "bwrap").choose("general") == "bwrap"
+    assert SandboxProbe("landlock", {}, 7, "").choose("catalogue") == "landlock"
+    assert SandboxProbe("seccomp", {}, 0, "").choose("catalogue") == "seccomp"
     with pytest.raises(SandboxUnavailableError):
-        Ladder("seccomp", {}, 0, "").choose("general")
+        SandboxProbe("seccomp", {}, 0, "").choose("general")
 
 
 PAST_THE_RULES = """
@@ -258,7 +258,7 @@ print([
 
 
 async def test_the_tests_process_of_the_weakest_rung_changes_nothing_even_past_the_rules() -> None:
-    ladder = Ladder("seccomp", {}, 0, "")
+    ladder = SandboxProbe("seccomp", {}, 0, "")
     with workplace.workplace() as place:
         (place.code / "script.py").write_text(PAST_THE_RULES)
         job = job_in(

@@ -4,7 +4,7 @@ from inline_snapshot import snapshot
 
 from atos_orchestrator.debugging import TaskResult
 from atos_orchestrator.execution.result_aggregator import (
-    Ending,
+    GoalOutcome,
     Outcome,
     Verification,
     end_of,
@@ -25,13 +25,13 @@ SKIPPED = Outcome("skipped")
 GOOD = Verification(ok=True, passed=6, failed=0)
 
 
-def end(one: Outcome, two: Outcome, verified: Verification | None = GOOD) -> Ending:
+def end(one: Outcome, two: Outcome, verified: Verification | None = GOOD) -> GoalOutcome:
     return end_of(PLAN, {"T1": one, "T2": two}, verified, "/repo")
 
 
 def test_all_tasks_done_and_all_tests_passing_is_success() -> None:
     assert end(DONE, DONE) == snapshot(
-        Ending(
+        GoalOutcome(
             state="success", summary="2 of 2 tasks done, 6 tests passed. The repository is /repo."
         )
     )

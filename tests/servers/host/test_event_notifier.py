@@ -3,11 +3,11 @@
 import anyio
 from anyio.lowlevel import checkpoint
 
-from atos_servers.host.event_notifier import REMEMBERED, EventBell
+from atos_servers.host.event_notifier import REMEMBERED, EventNotifier
 
 
 async def test_a_waiter_is_woken_by_a_later_event_of_its_goal() -> None:
-    bell = EventBell()
+    bell = EventNotifier()
     woken: list[str] = []
 
     async def wait(name: str, goal: str, after: int) -> None:
@@ -32,24 +32,24 @@ async def test_a_waiter_is_woken_by_a_later_event_of_its_goal() -> None:
 
 
 async def test_an_event_that_was_rung_before_the_wait_is_not_missed() -> None:
-    bell = EventBell()
+    bell = EventNotifier()
     bell.ring("g1", 7)
     assert await bell.wait("g1", 6, 0.01)
 
 
 async def test_the_time_passes_without_an_event() -> None:
-    assert not await EventBell().wait("g1", 0, 0.01)
+    assert not await EventNotifier().wait("g1", 0, 0.01)
 
 
 async def test_events_that_arrive_out_of_order_do_not_set_the_bell_back() -> None:
-    bell = EventBell()
+    bell = EventNotifier()
     bell.ring("g1", 7)
     bell.ring("g1", 5)
     assert await bell.wait("g1", 6, 0.01)
 
 
 async def test_it_remembers_a_bounded_number_of_goals() -> None:
-    bell = EventBell()
+    bell = EventNotifier()
     for number in range(REMEMBERED + 10):
         bell.ring(f"g{number}", 1)
     assert not await bell.wait("g0", 0, 0.01)

@@ -2,18 +2,18 @@
 
 import anyio
 
-from atos_servers.host.idle_shutdown import Presence
+from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.services import BusyChecks
 
 
 async def test_an_empty_host_ends_after_the_time() -> None:
-    presence = Presence(BusyChecks())
+    presence = IdleShutdown(BusyChecks())
     with anyio.fail_after(2):
         await presence.wait_idle(0.05)
 
 
 async def test_a_connection_holds_it_and_its_end_starts_the_clock_anew() -> None:
-    presence = Presence(BusyChecks())
+    presence = IdleShutdown(BusyChecks())
     ended: list[float] = []
 
     async def watch() -> None:
@@ -40,8 +40,8 @@ async def test_a_goal_that_runs_holds_it() -> None:
     checks = BusyChecks()
     checks.add(busy)
     with anyio.move_on_after(0.3) as scope:
-        await Presence(checks).wait_idle(0.05)
+        await IdleShutdown(checks).wait_idle(0.05)
     assert scope.cancelled_caught
     running = False
     with anyio.fail_after(2):
-        await Presence(checks).wait_idle(0.05)
+        await IdleShutdown(checks).wait_idle(0.05)

@@ -5,7 +5,7 @@ from pathlib import Path
 from inline_snapshot import snapshot
 
 from atos_orchestrator.events import Event
-from atos_orchestrator.execution.execution_log import chronicle, write_chronicle
+from atos_orchestrator.execution.execution_log import execution_log, write_execution_log
 
 TOLD = [
     Event(1, "g1", None, "goal_submitted", 1_700_000_000.0, {"goal": "Add two numbers\nplease"}),
@@ -22,7 +22,7 @@ TOLD = [
 
 
 def test_a_goal_is_told_line_by_line_with_its_times() -> None:
-    page = chronicle(TOLD).replace("x" * 154, "xx")
+    page = execution_log(TOLD).replace("x" * 154, "xx")
 
     assert page == snapshot("""\
 # Add two numbers
@@ -35,13 +35,13 @@ Goal `g1`, begun 2023-11-14T22:13:20+00:00, queued after 1.5 s.
 | 1.00 | T1 | reflected | cause: a \\| b xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… |
 | 1.50 | T1 | model_call | model: atos-mini, took: 0.25 s |
 """)
-    assert chronicle([]) == ""
+    assert execution_log([]) == ""
 
 
 def test_the_page_lies_below_the_logs(tmp_path: Path) -> None:
-    page = write_chronicle(tmp_path, "g1", TOLD)
-    write_chronicle(tmp_path, "g1", TOLD)
+    page = write_execution_log(tmp_path, "g1", TOLD)
+    write_execution_log(tmp_path, "g1", TOLD)
 
     assert page == tmp_path / "goals" / "g1.md"
-    assert page.read_text() == chronicle(TOLD)
+    assert page.read_text() == execution_log(TOLD)
     assert [each.name for each in page.parent.iterdir()] == ["g1.md"]

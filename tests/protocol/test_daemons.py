@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from atos_protocol import daemons as module
 from atos_protocol.daemons import (
     Singleton,
     connect,
@@ -24,7 +25,6 @@ from atos_protocol.daemons import (
 )
 from atos_protocol.errors import ConflictError, UnreachableError
 from atos_protocol.settings import Settings, load_settings
-from atos_scheduler import ensure as module
 from doubles.host_process import wait_gone
 
 TESTS = Path(__file__).parents[1]

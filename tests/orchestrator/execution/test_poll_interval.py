@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from atos_orchestrator.execution import pace as module
+from atos_orchestrator.execution import poll_interval as module
 from atos_orchestrator.execution.dbos_client import IDLE_POLL_SECONDS, POLL_SECONDS
-from atos_orchestrator.execution.poll_interval import Pace
+from atos_orchestrator.execution.poll_interval import PollInterval
 
 
 @dataclass
@@ -25,7 +25,7 @@ async def test_the_worker_rests_when_nothing_is_unfinished_and_wakes_when_stirre
 ) -> None:
     monkeypatch.setattr(module, "REST_AFTER_SECONDS", 0.05)
     runtime, goals = Paced(), ["g1"]
-    pace = Pace(runtime, lambda: list(goals))
+    pace = PollInterval(runtime, lambda: list(goals))
     busy, resting, woken = list[float](), list[float](), list[float]()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pace.run)

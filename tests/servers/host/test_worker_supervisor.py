@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from atos_protocol.settings import load_settings
-from atos_servers.host.event_notifier import EventBell
-from atos_servers.host.goal_worker_process import WorkerProcess, spawn_worker
+from atos_servers.host.event_notifier import EventNotifier
+from atos_servers.host.goal_worker_process import GoalWorkerProcess, spawn_worker
 from atos_servers.host.worker_supervisor import WorkerSupervisor
 from doubles.eventually import eventually
 
@@ -29,13 +29,13 @@ class Supervised:
         settings = load_settings()
         settings.prepare()
         command = (sys.executable, "-S", str(SMALL_WORKER), mode, str(self.heard))
-        self.bell = EventBell()
+        self.bell = EventNotifier()
         self.refusals = 0
         self._really = partial(spawn_worker, settings, command)
         self.first = self.spawn()
         self.supervisor = WorkerSupervisor(self.spawn, self.bell, self.first)
 
-    def spawn(self) -> WorkerProcess:
+    def spawn(self) -> GoalWorkerProcess:
         """Start a worker, unless the machine is to have no process left."""
         if self.refusals:
             self.refusals -= 1

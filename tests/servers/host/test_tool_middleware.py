@@ -13,7 +13,7 @@ from pydantic import Field
 from atos_protocol.errors import ConflictError
 from atos_servers.host.connection import Connection, connected
 from atos_servers.host.suite import quiet_fastmcp
-from atos_servers.host.tool_middleware import ToolBoundary
+from atos_servers.host.tool_middleware import ToolMiddleware
 
 
 def make_server(seconds: float = 5) -> FastMCP:
@@ -52,7 +52,7 @@ def make_server(seconds: float = 5) -> FastMCP:
             raise ZeroDivisionError("secret /home/somebody")
         raise ConflictError(f"{name} changes now", next_step="Read it again.")
 
-    server.add_middleware(ToolBoundary(server, seconds=seconds))
+    server.add_middleware(ToolMiddleware(server, seconds=seconds))
     return server
 
 
