@@ -26,7 +26,7 @@ import anyio.to_thread
 
 from atos_servers.code_runner.sandbox.job import Job
 
-LAUNCHER = Path(__file__).parent / "inside" / "launch.py"
+LAUNCHER = Path(__file__).parent / "sandbox" / "launch.py"
 OUTPUT_BYTES = 200_000
 FLOOD_FACTOR = 8
 """Output beyond this many times what is kept ends the run."""
