@@ -7,14 +7,15 @@ writes what belongs there, and `test_design_pages.py` fails when a table has cha
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from atos_orchestrator.task import LEGAL as TASK_TRANSITIONS
+from atos_protocol.goals import TASK_TRANSITIONS
 
 ROOT = Path(__file__).parent.parent
 PLACE = re.compile(r"(<!-- diagram: ([a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def state_diagram(transitions: Mapping[str, Iterable[str]]) -> str:
+def state_diagram(transitions: Mapping[Any, Iterable[str]]) -> str:
     """Return a Mermaid state diagram: the first state is the start, those without a way out are ends."""
     first = next(iter(transitions))
     lines = ["```mermaid", "stateDiagram-v2", f"  [*] --> {first}"]

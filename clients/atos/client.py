@@ -19,9 +19,9 @@ from fastmcp import Client
 
 from atos.tools import ToolClient
 from atos.transport import SocketTransport
+from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings, load_settings
 
-TERMINAL = ("success", "failed", "cancelled", "needs_help", "limit_reached")
 WAIT_SECONDS = 20.0
 """How long one request waits for news; the host ends longer ones itself."""
 
@@ -73,7 +73,7 @@ class Goal:
                 seq = event["seq"]
                 task = event.get("task") or ""
                 yield GoalEvent(seq, event["kind"], task, event["at"], event.get("data") or {})
-            if answer["goal"]["state"] in TERMINAL and not answer["events"]:
+            if answer["goal"]["state"] in FINAL_GOAL_STATES and not answer["events"]:
                 return
 
     async def status(self) -> Mapping[str, Any]:

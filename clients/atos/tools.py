@@ -11,17 +11,24 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import anyio
 import anyio.to_thread
 from fastmcp import Client
-from fastmcp.exceptions import ToolError
+from fastmcp.client.client import CallToolResult
 from mcp import MCPError
+from mcp.types import TextContent
 
 from atos.transport import SocketTransport
 from atos_protocol.daemons import ensure
-from atos_protocol.errors import DeadlineError, UnreachableError, from_text
+from atos_protocol.errors import (
+    MCP_META_KEY,
+    AtosError,
+    DeadlineError,
+    UnreachableError,
+    from_wire,
+)
 from atos_protocol.settings import Settings
 
 CALL_SECONDS = 60.0
@@ -86,21 +93,21 @@ class ToolClient:
                 continue
             try:
                 with anyio.fail_after(CALL_SECONDS):
-                    result = await client.call_tool(tool, dict(arguments))
-            except ToolError as error:
-                raise from_text(str(error)) from error
+                    result = await client.call_tool(tool, dict(arguments), raise_on_error=False)
             except TimeoutError as error:
                 await self._drop((server, tuple(roots)))
                 message = f"{server}.{tool} did not answer within {CALL_SECONDS:.0f} s"
                 raise DeadlineError(message, next_step="Look at logs/servers.log.") from error
             except (MCPError, RuntimeError, OSError, anyio.BrokenResourceError) as error:
                 if isinstance(error, MCPError) and client.is_connected() and not _lost(error):
-                    raise from_text(str(error)) from error
+                    raise _protocol_error(error) from error
                 await self._drop((server, tuple(roots)))
                 if not resend or attempt + 1 == ATTEMPTS:
                     message = f"the connection was lost during {server}.{tool}: {error}"
                     raise UnreachableError(message, next_step="Ask again.") from error
             else:
+                if result.is_error:
+                    raise tool_error(result)
                 return result.structured_content or {}
         raise AssertionError  # the loop returns or raises
 
@@ -140,6 +147,22 @@ class ToolClient:
         if client is not None:
             with contextlib.suppress(Exception), anyio.move_on_after(CLOSE_SECONDS, shield=True):
                 await client.close()
+
+
+def tool_error(result: CallToolResult) -> AtosError:
+    """Return the error that a failed tool's result carries; a foreign tool's has only its text."""
+    if (wire := (result.meta or {}).get(MCP_META_KEY)) is not None:
+        return from_wire(wire)
+    return AtosError(
+        " ".join(part.text for part in result.content if isinstance(part, TextContent))
+    )
+
+
+def _protocol_error(error: MCPError) -> AtosError:
+    data: Any = error.data
+    if isinstance(data, dict) and MCP_META_KEY in data:
+        return from_wire(cast("dict[str, Any]", data)[MCP_META_KEY])
+    return AtosError(str(error))
 
 
 def _lost(error: MCPError) -> bool:

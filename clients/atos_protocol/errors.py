@@ -1,13 +1,23 @@
-"""The error hierarchy: one class per thing that can go wrong, the same on every side of a socket.
+"""The error hierarchy: one class per kind of failure, the same on every side of a socket.
 
-An error says what happened, with the numbers, and what to do next. It crosses a socket as
-`{"code", "message", "next"}`; `from_wire` rebuilds the class from the code, so a caller catches
-`NoModelError` whether it was raised here or two processes away.
+An error says what happened, with the numbers, and what to do next. It crosses a socket as the JSON
+object of `to_wire`; `from_wire` rebuilds it, so a caller catches `NoModelError` whether it was raised
+here or two processes away. A code that this process does not know (a newer daemon's, or one whose
+class another package defines) gives an `AtosError` that carries it all the same: nothing is lost at
+a boundary. Over MCP the object travels in the result's `_meta` under `MCP_META_KEY`, with `to_text`
+beside it for people and models; it is never parsed back out of prose.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, cast
+
+MCP_META_KEY = "atos/error"
+"""Where an MCP result with `isError` carries the error's wire form."""
+
+_KNOWN: dict[str, type[AtosError]] = {}
+"""Code -> class, of every class that this process has imported."""
 
 
 class AtosError(Exception):
@@ -19,27 +29,64 @@ class AtosError(Exception):
         retry: whether the same request may succeed later without a change.
         message: what happened, with the numbers.
         next_step: what to do about it; may be empty when the message says it all.
+        data: the numbers and names of the message, for programs; JSON values by name.
     """
 
-    code: ClassVar[str] = "internal"
-    status: ClassVar[int] = 500
-    retry: ClassVar[bool] = False
+    code: str = "internal"
+    status: int = 500
+    retry: bool = False
 
-    def __init__(self, message: str, *, next_step: str = "") -> None:
+    def __init_subclass__(cls) -> None:
+        _KNOWN.setdefault(cls.code, cls)
+
+    def __init__(
+        self, message: str, *, next_step: str = "", data: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
+        self.data = dict(data or {})
 
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".strip()
 
-    def to_wire(self) -> dict[str, str]:
-        """Return the form that crosses a socket: `code`, `message` and `next`."""
-        return {"code": self.code, "message": self.message, "next": self.next_step}
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON object that crosses a socket; `from_wire` reads it."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "next": self.next_step,
+            "status": self.status,
+            "retry": self.retry,
+            "data": self.data,
+        }
 
     def to_text(self) -> str:
-        """Return the form in which an MCP tool's error carries it; `from_text` reads it back."""
+        """Return one line for people and models: `code: message Next: step`."""
         return f"{self.code}: {self.message}" + (f" Next: {self.next_step}" * bool(self.next_step))
+
+
+_KNOWN[AtosError.code] = AtosError
+
+
+def from_wire(wire: Any) -> AtosError:
+    """Rebuild the error that another process sent; anything that is not one gives code `internal`."""
+    fields = _object(wire)
+    code = str(fields.get("code") or AtosError.code)
+    error = _KNOWN.get(code, AtosError)(
+        str(fields.get("message") or f"an error without a message: {str(wire)[:200]}"),
+        next_step=str(fields.get("next") or ""),
+        data=_object(fields.get("data")),
+    )
+    error.code = code
+    error.retry = bool(fields.get("retry", error.retry))
+    status: Any = fields.get("status", error.status)
+    error.status = status if isinstance(status, int) and 400 <= status <= 599 else error.status
+    return error
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 class BadRequestError(AtosError):
@@ -179,23 +226,15 @@ class UnsupportedError(AtosError):
     status = 501
 
 
-def _family(cls: type[AtosError]) -> dict[str, type[AtosError]]:
-    found = {cls.code: cls}
-    for child in cls.__subclasses__():
-        found |= _family(child)
-    return found
+class LimitReachedError(AtosError):
+    """A goal has used up the time or the model calls that it was allowed."""
+
+    code = "limit_reached"
+    status = 409
 
 
-def from_wire(error: dict[str, str]) -> AtosError:
-    """Rebuild the error that another process put on the wire; an unknown code gives `AtosError`."""
-    kind = _family(AtosError).get(error.get("code", ""), AtosError)
-    return kind(error.get("message", "unknown error"), next_step=error.get("next", ""))
+class PlanRejectedError(AtosError):
+    """A plan can't be repaired into one that may run."""
 
-
-def from_text(text: str) -> AtosError:
-    """Rebuild the error behind an MCP tool's error text, `code: message Next: step`."""
-    code, colon, rest = text.partition(": ")
-    if not colon or not code.replace("_", "").isalpha():
-        return AtosError(text)
-    message, _, step = rest.partition(" Next: ")
-    return from_wire({"code": code, "message": message, "next": step})
+    code = "plan_rejected"
+    status = 422

@@ -109,7 +109,7 @@ describe('errors', () => {
 
 	it('leave as one item with the status for the caller when the workflow goes on', async () => {
 		server.tools.aggregate_results = () => {
-			throw new ToolFailure('not_found: there is no goal a Next: list_goals shows them');
+			throw new ToolFailure('not_found', 'there is no goal a', 'list_goals shows them');
 		};
 		const [[item]] = await run(['a'], {}, true);
 		expect(item.json).toEqual({

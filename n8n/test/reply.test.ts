@@ -43,13 +43,25 @@ describe('an answer', () => {
 
 describe('a failure', () => {
 	it('carries code, message and next step of the tool', () => {
-		const text = 'out_of_scope: atos-mini does not know that.\nNext: install Ollama';
-		const failure = failureOf(200, answer({ isError: true, content: [{ type: 'text', text }] }));
+		const message = 'atos-mini does not know " Next: " either.';
+		const error = { code: 'out_of_scope', message, next: 'install Ollama' };
+		const content = [{ type: 'text', text: `out_of_scope: ${message} Next: install Ollama` }];
+		const result = { isError: true, content, _meta: { 'atos/error': error } };
+		const failure = failureOf(200, answer(result));
 		expect(failure).toMatchObject({
 			code: 'out_of_scope',
-			message: 'atos-mini does not know that.',
+			message,
 			next: 'install Ollama',
 			status: 422,
+		});
+	});
+
+	it('of a tool that knows nothing of ATOS has its text', () => {
+		const content = [{ type: 'text', text: 'weather: no data' }];
+		expect(failureOf(200, answer({ isError: true, content }))).toMatchObject({
+			code: 'tool_error',
+			message: 'weather: no data',
+			status: 502,
 		});
 	});
 

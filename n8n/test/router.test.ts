@@ -145,7 +145,7 @@ it('classifying asks for a plan, starts nothing, and takes the hardest part', as
 
 it('classifying asks again while the plan is being made, but not for ever', async () => {
 	const late = () => {
-		throw new ToolFailure('deadline: the plan is not ready after 40 s Next: Ask again');
+		throw new ToolFailure('deadline', 'the plan is not ready after 40 s', 'Ask again');
 	};
 	const plan = { tasks: [{ id: 'T1', complexity: 'medium' }] };
 	const answers = [late, late, () => ({ plan })];
@@ -170,7 +170,7 @@ describe('errors', () => {
 
 	it('make a failure of ATOS a NodeApiError with its status', async () => {
 		server.tools.run_task = () => {
-			throw new ToolFailure('busy: 64 goals wait already Next: try later');
+			throw new ToolFailure('busy', '64 goals wait already', 'try later');
 		};
 		await expect(run(RUN)).rejects.toMatchObject({
 			name: 'NodeApiError',
@@ -182,7 +182,7 @@ describe('errors', () => {
 
 	it('leave one by one, each with the status for the caller, when the workflow goes on', async () => {
 		server.tools.run_task = ({ task }) => {
-			if (task === 'fly') throw new ToolFailure('out_of_scope: no Next: install Ollama');
+			if (task === 'fly') throw new ToolFailure('out_of_scope', 'no', 'install Ollama');
 			return { id: 'g1', state: 'queued' };
 		};
 		const parameters = [RUN, { ...RUN, task: 'fly' }, { ...RUN, task: '' }];

@@ -43,7 +43,7 @@ describe('a tool call', () => {
 describe('a failed call', () => {
 	it('carries the error of the tool', async () => {
 		server.tools.get_goal = () => {
-			throw new ToolFailure('not_found: there is no goal g1 Next: list_goals shows them');
+			throw new ToolFailure('not_found', 'there is no goal g1', 'list_goals shows them');
 		};
 		await expect(call()).rejects.toMatchObject({ code: 'not_found', status: 404 });
 	});

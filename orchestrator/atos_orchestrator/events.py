@@ -29,61 +29,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
-from atos_orchestrator.goal import GOAL_STATES, TERMINAL, GoalState, GoalView, TaskView, TestCounts
-from atos_orchestrator.task import LEGAL, SETTLED, TaskState, may_follow
-
-EventKind = Literal[
-    "goal_submitted",
-    "goal_started",
-    "announcement",
-    "plan_ready",
-    "task_queued",
-    "task_started",
-    "model_call",
-    "code_written",
-    "syntax_checked",
-    "tests_run",
-    "reflected",
-    "task_committed",
-    "task_done",
-    "goal_verified",
-    "goal_finished",
-    "warning",
-]
-EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened to a goal."""
-
-    seq: int
-    """Grows with every event of a goal; no two share one."""
-    goal: str
-    task: str | None
-    kind: str
-    at: float
-    """Epoch seconds."""
-    data: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
-
-
-def event_to_json(event: Event) -> dict[str, Any]:
-    """Return the plain form of an event."""
-    return {
-        "seq": event.seq,
-        "goal": event.goal,
-        "task": event.task,
-        "kind": event.kind,
-        "at": event.at,
-        "data": dict(event.data),
-    }
-
-
-def event_from_json(data: Mapping[str, Any]) -> Event:
-    """Rebuild an event that `event_to_json` wrote."""
-    return Event(**data)
+from atos_protocol.goals import (
+    FINAL_GOAL_STATES,
+    FINAL_TASK_STATES,
+    GOAL_STATES,
+    TASK_TRANSITIONS,
+    Event,
+    GoalState,
+    GoalView,
+    TaskState,
+    TaskView,
+    TestCounts,
+    may_follow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +71,10 @@ def fold(events: Iterable[Event]) -> GoalView:
 def _apply(state: _Fold, event: Event) -> _Fold:
     if not state.view.seq and not state.view.id:
         state = replace(state, first_at=event.at, view=replace(state.view, id=event.goal))
-    over = state.view.state in TERMINAL
+    over = state.view.state in FINAL_GOAL_STATES
     if not over and (change := _CHANGES.get(event.kind)) is not None:
         state = change(state, event)
-    seconds = state.view.seconds if over else max(0.0, event.at - state.first_at)
+    seconds = state.view.seconds if over else max(0.0, round(event.at - state.first_at, 3))
     return replace(state, view=replace(state.view, seq=event.seq, seconds=seconds))
 
 
@@ -191,7 +151,7 @@ def _with_task(state: _Fold, event: Event, then: TaskState | None) -> _Fold:
     rounds = max(_count(event.data, "rounds"), _count(event.data, "round"))
 
     def moved(task: TaskView) -> TaskView:
-        if task.id != event.task or task.state in SETTLED:
+        if task.id != event.task or task.state in FINAL_TASK_STATES:
             return task
         allowed = then is not None and may_follow(task.state, then)
         return replace(
@@ -201,17 +161,21 @@ def _with_task(state: _Fold, event: Event, then: TaskState | None) -> _Fold:
         )
 
     tasks = tuple(moved(task) for task in state.view.tasks)
-    settled = bool(tasks) and all(task.state in SETTLED for task in tasks)
+    settled = bool(tasks) and all(task.state in FINAL_TASK_STATES for task in tasks)
     now: GoalState = "verifying" if settled else state.view.state
     return replace(state, view=replace(state.view, tasks=tasks, state=now))
 
 
 def _task_done(state: _Fold, event: Event) -> _Fold:
     named = event.data.get("state")
-    then = cast("TaskState", named) if isinstance(named, str) and named in LEGAL else "failed"
+    then = (
+        cast("TaskState", named)
+        if isinstance(named, str) and named in TASK_TRANSITIONS
+        else "failed"
+    )
     if then in {"done", "failed"}:
         state = _with_task(state, event, "running")
-    return _with_task(state, event, then if then in SETTLED else "failed")
+    return _with_task(state, event, then if then in FINAL_TASK_STATES else "failed")
 
 
 def _model_called(state: _Fold, event: Event) -> _Fold:
@@ -249,22 +213,23 @@ def _finished(state: _Fold, event: Event) -> _Fold:
     known = isinstance(named, str) and named in GOAL_STATES
     end = cast("GoalState", named) if known else "failed"
     error = data.get("error")
-    wire = cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else None
     view = replace(
         view,
         state=end,
-        tasks=tuple(_left(task, end) for task in view.tasks) if end in TERMINAL else view.tasks,
+        tasks=tuple(_left(task, end) for task in view.tasks)
+        if end in FINAL_GOAL_STATES
+        else view.tasks,
         summary=_text(data, "summary", view.summary),
         repository=_text(data, "repository", view.repository),
         deployment_url=_text(data, "deployment_url", view.deployment_url),
-        error={str(name): str(text) for name, text in wire.items()} if wire else view.error,
+        error=cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else view.error,
     )
     return replace(state, view=view)
 
 
 def _left(task: TaskView, end: GoalState) -> TaskView:
     """Settle a task that was still open when its goal ended."""
-    if task.state in SETTLED:
+    if task.state in FINAL_TASK_STATES:
         return task
     begun = task.state == "running" or end == "cancelled"
     return replace(task, state="cancelled" if begun else "skipped")

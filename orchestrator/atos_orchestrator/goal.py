@@ -1,33 +1,11 @@
-"""A goal as people meet it: its text, its name, and the view of it that every client shows."""
+"""A goal's text and its short name: what is accepted, and what folders are called."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
 
-from atos_orchestrator.task import TaskState
 from atos_protocol.errors import BadRequestError
-
-GoalState = Literal[
-    "queued",
-    "planning",
-    "running",
-    "verifying",
-    "waiting",
-    "success",
-    "failed",
-    "cancelled",
-    "needs_help",
-    "limit_reached",
-]
-GOAL_STATES: tuple[GoalState, ...] = get_args(GoalState)
-TERMINAL: frozenset[GoalState] = frozenset(
-    {"success", "failed", "cancelled", "needs_help", "limit_reached"}
-)
-"""States that a goal never leaves."""
 
 MAX_GOAL_BYTES = 20_000
 MAX_SLUG = 40
@@ -79,68 +57,3 @@ def slug(text: str) -> str:
             break
         name = longer
     return name or "goal"
-
-
-@dataclass(frozen=True, slots=True)
-class TaskView:
-    """What a client shows of a task."""
-
-    id: str
-    title: str
-    complexity: str
-    state: TaskState = "pending"
-    rounds: int = 0
-    """Attempts after the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class TestCounts:
-    """Tests of the goal: of the final verification, or of the tasks while it runs."""
-
-    __test__ = False
-
-    passed: int = 0
-    failed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class GoalView:
-    """What a client shows of a goal: a pure fold of its events (`events.fold`)."""
-
-    id: str = ""
-    goal: str = ""
-    state: GoalState = "queued"
-    repository: str = ""
-    deployment_url: str = ""
-    engine: str = ""
-    models: tuple[str, ...] = ()
-    tasks: tuple[TaskView, ...] = ()
-    tests: TestCounts = field(default_factory=TestCounts)
-    seconds: float = 0.0
-    """From the first event to the last one."""
-    seq: int = 0
-    """Sequence number of the newest event that this view contains."""
-    summary: str = ""
-    announcement: str = ""
-    isolation: str = ""
-    """Rung of the sandbox that ran the tests, in words."""
-    uid: int | None = None
-    interpreter: str = ""
-    error: dict[str, str] | None = field(default=None, hash=False)
-    """`code`, `message` and `next` of what ended the goal."""
-
-
-def view_to_json(view: GoalView) -> dict[str, Any]:
-    """Return the plain form of a view: the JSON that tools and `--json` show."""
-    data = asdict(view)
-    return data | {"models": list(view.models), "tasks": [asdict(task) for task in view.tasks]}
-
-
-def view_from_json(data: Mapping[str, Any]) -> GoalView:
-    """Rebuild a view that `view_to_json` wrote."""
-    built: dict[str, Any] = {
-        "models": tuple(data["models"]),
-        "tasks": tuple(TaskView(**task) for task in data["tasks"]),
-        "tests": TestCounts(**data["tests"]),
-    }
-    return GoalView(**(dict(data) | built))

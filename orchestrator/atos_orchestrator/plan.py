@@ -11,14 +11,8 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from atos_orchestrator.task import (
-    KINDS,
-    Task,
-    TaskState,
-    owned_files,
-    task_from_json,
-    task_to_json,
-)
+from atos_orchestrator.task import KINDS, Task, owned_files, task_from_json, task_to_json
+from atos_protocol.goals import TaskState
 
 MAX_TASKS = 10
 MAX_FILES = 4

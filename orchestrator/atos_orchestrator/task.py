@@ -1,12 +1,4 @@
-"""A task: one small piece of work with one contract, and the states that it may go through.
-
-    pending -> queued -> running -> done | failed
-       |          |         |
-       +----------+---------+--> cancelled          pending | queued --> skipped
-
-A task is `pending` until its dependencies are done, `queued` until a worker takes it. It is `skipped`
-when a dependency failed. The last four states are terminal: nothing leaves them.
-"""
+"""A task: one small piece of work with one contract. Its states are in `atos_protocol.goals`."""
 
 from __future__ import annotations
 
@@ -14,31 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from atos_protocol.goals import Complexity
+
 Kind = Literal["code", "test", "docs"]
-Complexity = Literal["simple", "medium", "complex"]
-TaskState = Literal["pending", "queued", "running", "done", "failed", "skipped", "cancelled"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-COMPLEXITIES: tuple[Complexity, ...] = get_args(Complexity)
-
-LEGAL: Mapping[TaskState, frozenset[TaskState]] = {
-    "pending": frozenset({"queued", "running", "skipped", "cancelled"}),
-    "queued": frozenset({"running", "skipped", "cancelled"}),
-    "running": frozenset({"done", "failed", "cancelled"}),
-    "done": frozenset(),
-    "failed": frozenset(),
-    "skipped": frozenset(),
-    "cancelled": frozenset(),
-}
-"""State -> states that may follow it."""
-
-SETTLED: frozenset[TaskState] = frozenset(state for state, after in LEGAL.items() if not after)
-"""Terminal states."""
-
-
-def may_follow(now: TaskState, then: TaskState) -> bool:
-    """Tell whether a task in state `now` may enter state `then`."""
-    return then in LEGAL[now]
 
 
 @dataclass(frozen=True, slots=True)

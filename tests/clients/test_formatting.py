@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from atos.cli.formatting import EXIT_CODES, TERMINAL, event_line, goal_report, result_object
+from atos.cli.formatting import (
+    EXIT_CODES,
+    event_line,
+    goal_report,
+    result_object,
+)
 
 VIEW: dict[str, Any] = {
     "id": "add-two-numbers-1",
@@ -30,6 +35,7 @@ VIEW: dict[str, Any] = {
     "announcement": "",
     "error": None,
 }  # fmt: skip
+from atos_protocol.goals import FINAL_GOAL_STATES
 
 
 @pytest.fixture(autouse=True)
@@ -110,4 +116,4 @@ def test_the_result_object_has_the_promised_fields_first() -> None:
 
 
 def test_every_terminal_state_has_an_exit_code() -> None:
-    assert set(TERMINAL) <= set(EXIT_CODES)
+    assert set(FINAL_GOAL_STATES) <= set(EXIT_CODES)

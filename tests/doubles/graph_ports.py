@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from atos_orchestrator.events import Event
 from atos_orchestrator.ports import Json
+from atos_protocol.goals import Event
 
 
 class Killed(BaseException):
@@ -60,7 +60,14 @@ class EventList:
         self.keys.add(key)
         seq = len(self.events) + 1
         self.events.append(
-            Event(seq, self.goal, self.task, kind, float(seq), json.loads(json.dumps(dict(data))))
+            Event(
+                seq,
+                self.goal,
+                self.task or "",
+                kind,
+                float(seq),
+                json.loads(json.dumps(dict(data))),
+            )
         )
 
     def of(self, kind: str) -> list[Mapping[str, Any]]:

@@ -9,10 +9,11 @@ from typing import Any
 import anyio
 from anyio.abc import SocketStream
 from fastmcp import FastMCP
-from fastmcp.exceptions import ToolError
+from fastmcp.tools import ToolResult
 
 from atos_protocol.errors import NotFoundError, from_wire
 from atos_servers.host.mcp_session import LineStream, serve_mcp
+from atos_servers.host.tool_middleware import error_result
 
 
 def make_server(calls: list[str], hanging: anyio.Event) -> FastMCP:
@@ -25,8 +26,8 @@ def make_server(calls: list[str], hanging: anyio.Event) -> FastMCP:
         return {"text": text}
 
     @server.tool
-    async def fail() -> dict[str, str]:
-        raise ToolError(NotFoundError("no goal g9", next_step="List them.").to_text())
+    async def fail() -> ToolResult:
+        return error_result(NotFoundError("no goal g9", next_step="List them."))
 
     @server.tool
     async def hang() -> dict[str, str]:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from fastmcp import FastMCP
 
-from atos_protocol.errors import NotFoundError
+from atos_protocol.errors import MCP_META_KEY, NotFoundError
 from atos_servers.host.tool_middleware import ToolMiddleware
 
 CONTRACT: dict[str, Any] = json.loads(
@@ -59,7 +59,9 @@ async def _answer(client: httpx.AsyncClient, **changes: str | None) -> httpx.Res
 
 def _without_server(answer: httpx.Response) -> Any:
     body = answer.json()
-    body["result"].pop("_meta", None)
+    meta: dict[str, Any] = body["result"].pop("_meta", {})
+    if ours := {name: value for name, value in meta.items() if name == MCP_META_KEY}:
+        body["result"]["_meta"] = ours
     return body
 
 

@@ -13,7 +13,6 @@ MARKS = {
     "waiting": "?", "done": "✓", "success": "✓", "failed": "✗", "skipped": "-",
     "cancelled": "-", "needs_help": "!", "limit_reached": "!",
 }  # fmt: skip
-TERMINAL = ("success", "failed", "cancelled", "needs_help", "limit_reached")
 EXIT_CODES = {
     "success": 0, "failed": 1, "cancelled": 130,
     "needs_help": 4, "limit_reached": 4, "waiting": 4,

@@ -9,11 +9,12 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from atos.cli.formatting import EXIT_CODES, TERMINAL, clean, event_line, result_object
+from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
 from atos.cli.host_connection import LineClient
 from atos.cli.progress import Progress, progress
 from atos_protocol.daemons import is_up
 from atos_protocol.errors import NotFoundError, UnreachableError
+from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings
 
 CANCELLED = 130
@@ -63,7 +64,7 @@ def follow(orchestrate: LineClient, goal_id: str, show: Progress) -> int:
             continue
         lost_since, seq, view = 0.0, answer["seq"], answer["goal"]
         show.update(view, answer["events"])
-        if view["state"] in TERMINAL and not answer["events"]:
+        if view["state"] in FINAL_GOAL_STATES and not answer["events"]:
             show.finish(view)
             return EXIT_CODES[view["state"]]
 

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from atos_protocol.daemons import connect, ensure
-from atos_protocol.errors import DeadlineError, UnreachableError, from_text, from_wire
+from atos_protocol.errors import (
+    MCP_META_KEY,
+    AtosError,
+    DeadlineError,
+    UnreachableError,
+    from_wire,
+)
 from atos_protocol.settings import Settings
 
 META = {
@@ -49,10 +55,10 @@ class LineClient:
         request = {"jsonrpc": "2.0", "id": self._id, "method": "tools/call", "params": params}
         answer = self._exchange(request, resend=resend)
         if "error" in answer:
-            raise from_wire({"code": "internal", "message": str(answer["error"].get("message"))})
+            raise AtosError(str(answer["error"].get("message")))
         result = answer["result"]
         if result.get("isError"):
-            raise from_text(" ".join(c.get("text", "") for c in result["content"]))
+            raise from_wire(result.get("_meta", {}).get(MCP_META_KEY, {"message": _text(result)}))
         return result.get("structuredContent", {})
 
     def ask(self, op: str) -> dict[str, Any]:
@@ -111,6 +117,10 @@ class LineClient:
             self._buffer += piece
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    return " ".join(part.get("text", "") for part in result["content"])
 
 
 def scheduler_status(settings: Settings) -> dict[str, Any]:

@@ -5,7 +5,7 @@
  * A caller's mistake and a broken ATOS must not look alike, so every code has its status here, and
  * an error item carries it: the respond node of a workflow only reads `$json.error.status`.
  */
-import type { IExecuteFunctions, INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions, INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
 import { NodeApiError, NodeOperationError } from 'n8n-workflow';
 
 /** Status per code of an ATOS error; whatever is not listed is a bad gateway. */
@@ -41,12 +41,16 @@ export class AtosFailure extends Error {
 	}
 }
 
-/** Reads the text of a failed tool, `code: message Next: step`; other text has the code `tool_error`. */
-export function failureFromText(text: string): AtosFailure {
-	const found = /^([a-z][a-z0-9_]*): ([\s\S]*?)(?:\s+Next: ([\s\S]*))?$/.exec(text.trim());
-	if (!found) return new AtosFailure('tool_error', text.trim() || 'The tool failed without a reason');
-	const [, code, message, next] = found;
-	return new AtosFailure(code, message.trim(), next?.trim());
+/** Where a failed tool's result carries the error as an object; see `atos_protocol/errors.py`. */
+export const ERROR_META_KEY = 'atos/error';
+
+/** The error of a failed tool: the object in its `_meta`; a tool of another server has only its text. */
+export function failureFromResult(meta: IDataObject | undefined, text: string): AtosFailure {
+	const error = meta?.[ERROR_META_KEY] as IDataObject | undefined;
+	if (typeof error?.code === 'string' && typeof error.message === 'string') {
+		return new AtosFailure(error.code, error.message, String(error.next ?? ''));
+	}
+	return new AtosFailure('tool_error', text.trim() || 'The tool failed without a reason');
 }
 
 /** Gives any thrown value the form of an `AtosFailure`; what is not one comes from the network. */

@@ -5,7 +5,7 @@
  * before the result; both are legal for the same call, so both are read here.
  */
 import type { IDataObject } from 'n8n-workflow';
-import { AtosFailure, failureFromText } from './failure';
+import { AtosFailure, failureFromResult } from './failure';
 
 interface JsonRpcMessage {
 	id?: number | string | null;
@@ -14,6 +14,7 @@ interface JsonRpcMessage {
 }
 
 interface ToolResult {
+	_meta?: IDataObject;
 	isError?: boolean;
 	structuredContent?: IDataObject;
 	content?: Array<{ type: string; text?: string }>;
@@ -81,7 +82,7 @@ export function toolResult(status: number, body: unknown, requestId: number): ID
 		throw refusal(status, String(textOrJson(body)).slice(0, 300) || 'an empty body');
 	}
 	const { result } = answer;
-	if (result.isError) throw failureFromText(textOf(result));
+	if (result.isError) throw failureFromResult(result._meta, textOf(result));
 	return result.structuredContent ?? { text: textOf(result) };
 }
 

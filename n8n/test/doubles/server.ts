@@ -14,8 +14,16 @@ export interface Call {
 	args: Record<string, unknown>;
 }
 
-/** A tool throws this to answer `isError`. */
-export class ToolFailure extends Error {}
+/** A tool throws this to answer `isError`, with the error as an object in `_meta`. */
+export class ToolFailure extends Error {
+	constructor(
+		readonly code: string,
+		message: string,
+		readonly next = '',
+	) {
+		super(message);
+	}
+}
 
 const META = 'io.modelcontextprotocol/';
 
@@ -82,7 +90,9 @@ export class FakeOrchestrate {
 			const content = [{ type: 'text', text: JSON.stringify(value) }];
 			return { content, structuredContent: value, isError: false, resultType: 'complete' };
 		} catch (error) {
-			return { content: [{ type: 'text', text: (error as Error).message }], isError: true };
+			const { code, message, next } = error as ToolFailure;
+			const content = [{ type: 'text', text: `${code}: ${message} Next: ${next}` }];
+			return { content, isError: true, _meta: { 'atos/error': { code, message, next } } };
 		}
 	}
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from atos_orchestrator.agents.roles import CODING_POOLS, MINI_POOL, Profile
-from atos_orchestrator.task import Complexity
+from atos_protocol.goals import Complexity
 
 WARM = 0.2
 HOT = 0.7

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from atos_orchestrator.events import Event
+from atos_protocol.goals import Event
 
 _metadata = sa.MetaData()
 
@@ -152,7 +152,7 @@ def _event(row: sa.Row[Any]) -> Event:
     return Event(
         seq=int(row.seq),
         goal=row.goal,
-        task=row.task,
+        task=row.task or "",
         kind=row.kind,
         at=float(row.at),
         data=json.loads(row.data),

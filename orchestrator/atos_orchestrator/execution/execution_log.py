@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from atos_orchestrator.events import Event, fold
+from atos_orchestrator.events import fold
+from atos_protocol.goals import Event
 
 
 def execution_log(events: Iterable[Event]) -> str:

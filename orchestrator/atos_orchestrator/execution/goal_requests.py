@@ -7,11 +7,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from atos_orchestrator.events import Event, fold
+from atos_orchestrator.events import fold
 from atos_orchestrator.execution.goal_reports import TaskPool
-from atos_orchestrator.goal import GoalView, slug
+from atos_orchestrator.goal import slug
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import BadRequestError, ConflictError
+from atos_protocol.goals import Event, GoalView
 
 MAX_KEY = 200
 MAX_PLAN_TASKS = 50

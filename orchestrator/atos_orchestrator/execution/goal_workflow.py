@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from atos_orchestrator.debugging import result_from_json
 from atos_orchestrator.execution.goal_effects import GoalEffects
 from atos_orchestrator.execution.goal_input import TASK, GoalInput, goal_input_from_json
-from atos_orchestrator.execution.limits import LimitReachedError
 from atos_orchestrator.execution.planning import planned
 from atos_orchestrator.execution.result_aggregator import GoalOutcome, Outcome, Verification, end_of
 from atos_orchestrator.execution.runtime import TASKS
@@ -34,7 +33,7 @@ from atos_orchestrator.workspace.repository import (
     Repository,
     repository_from_json,
 )
-from atos_protocol.errors import AtosError
+from atos_protocol.errors import AtosError, LimitReachedError
 
 VERIFY_SECONDS = 40.0
 

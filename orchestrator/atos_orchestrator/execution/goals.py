@@ -23,7 +23,7 @@ import anyio.to_thread
 import sqlalchemy as sa
 
 from atos.scheduler_client import SchedulerClient
-from atos_orchestrator.events import Event, fold
+from atos_orchestrator.events import fold
 from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import DbosClient
@@ -37,11 +37,9 @@ from atos_orchestrator.execution.goal_input import (
 )
 from atos_orchestrator.execution.goal_reports import (
     Bell,
-    News,
     Notify,
     Progress,
     TaskPool,
-    TaskReport,
 )
 from atos_orchestrator.execution.goal_requests import (
     check_plan,
@@ -52,14 +50,21 @@ from atos_orchestrator.execution.goal_requests import (
 )
 from atos_orchestrator.execution.model_selection import check_into, choose, one_task
 from atos_orchestrator.execution.runtime import GOALS
-from atos_orchestrator.goal import TERMINAL, GoalView, slug, validate_goal
+from atos_orchestrator.goal import slug, validate_goal
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import SETTLED
 from atos_protocol.errors import (
     AtosError,
     DeadlineError,
     NotFoundError,
     from_wire,
+)
+from atos_protocol.goals import (
+    FINAL_GOAL_STATES,
+    FINAL_TASK_STATES,
+    Event,
+    GoalNews,
+    GoalView,
+    TaskReport,
 )
 from atos_protocol.settings import Settings
 
@@ -171,7 +176,7 @@ class Goals:
 
     async def wait(
         self, goal: str, *, after: int = 0, seconds: float = 20.0, progress: Progress | None = None
-    ) -> News:
+    ) -> GoalNews:
         """Return the events after number `after`, as soon as there are any.
 
         Raises:
@@ -183,8 +188,8 @@ class Goals:
             view = fold(events)
             fresh = tuple(event for event in events if event.seq > after)
             left = deadline - anyio.current_time()
-            if fresh or view.state in TERMINAL or left <= 0:
-                return News(fresh, view.seq, view)
+            if fresh or view.state in FINAL_GOAL_STATES or left <= 0:
+                return GoalNews(fresh, view.seq, view)
             if progress is not None:
                 await progress(view)
             await self._bell.wait(goal, after, min(left, LOOK_SECONDS))
@@ -202,7 +207,7 @@ class Goals:
             NotFoundError: there is no such goal.
         """
         view = await self.get(goal)
-        if view.state in TERMINAL:
+        if view.state in FINAL_GOAL_STATES:
             return view
         await self._client.cancel(goal)
         await _thread(self._tell_cancelled, view)
@@ -223,7 +228,17 @@ class Goals:
             raise NotFoundError(message, next_step=step)
         own = tuple(event for event in events if event.task == task)
         digests = [str(event.data["digest"]) for event in own if event.data.get("digest")]
-        return TaskReport(goal, views[task], own, digests[-1] if digests else "")
+        view = views[task]
+        return TaskReport(
+            goal=goal,
+            id=view.id,
+            title=view.title,
+            complexity=view.complexity,
+            state=view.state,
+            rounds=view.rounds,
+            digest=digests[-1] if digests else "",
+            events=own,
+        )
 
     async def busy(self) -> bool:
         """Tell whether any goal is unfinished."""
@@ -286,7 +301,7 @@ class Goals:
 
     def _tell_cancelled(self, view: GoalView) -> None:
         for task in view.tasks:
-            if task.state not in SETTLED:
+            if task.state not in FINAL_TASK_STATES:
                 data = {"state": "cancelled", "rounds": task.rounds}
                 key = f"{task.id}:task_done:end"
                 self._events.append(view.id, "task_done", data, key=key, task=task.id)

@@ -9,20 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from atos_orchestrator.ports import Chat, Json, Reply
-from atos_protocol.errors import AtosError
+from atos_protocol.errors import LimitReachedError
 
 MAX_SECONDS = 7200.0
 MAX_MODEL_CALLS = 200
-
-
-class LimitReachedError(AtosError):
-    """The goal has used up what it was allowed."""
-
-    code: ClassVar[str] = "limit_reached"
-    status: ClassVar[int] = 409
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ import anyio.to_thread
 
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.agents.roles import MINI_POOL
-from atos_orchestrator.events import Event, fold
+from atos_orchestrator.events import fold
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.plan import Plan, plan_from_json
-from atos_orchestrator.task import SETTLED
 from atos_protocol.errors import AtosError
+from atos_protocol.goals import FINAL_TASK_STATES, Event
 from atos_protocol.scheduler_api import PlanHint, PlannedTask
 
 EVERY_SECONDS = 10.0
@@ -48,9 +48,9 @@ def hint_of(events: Sequence[Event]) -> PlanHint | None:
             depends_on=task.depends_on,
             state=states.get(task.id, "pending"),
             pool=MINI_POOL if mini else task.complexity,
-            calls=0 if states.get(task.id) in SETTLED else CALLS,
-            tokens=0 if states.get(task.id) in SETTLED else TOKENS,
-            off_gpu=0.0 if states.get(task.id) in SETTLED else OFF_GPU_SECONDS,
+            calls=0 if states.get(task.id) in FINAL_TASK_STATES else CALLS,
+            tokens=0 if states.get(task.id) in FINAL_TASK_STATES else TOKENS,
+            off_gpu=0.0 if states.get(task.id) in FINAL_TASK_STATES else OFF_GPU_SECONDS,
         )
         for task in plan.tasks
     )

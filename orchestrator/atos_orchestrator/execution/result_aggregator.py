@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atos_orchestrator.debugging import TaskResult
-from atos_orchestrator.goal import GoalState
 from atos_orchestrator.plan import Plan
-from atos_orchestrator.task import TaskState
+from atos_protocol.goals import GoalState, TaskState
 
 Wire = Mapping[str, str]
 

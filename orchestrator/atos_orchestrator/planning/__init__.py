@@ -1,5 +1,5 @@
 """A goal becomes a repaired, classified DAG of tasks."""
 
-from atos_orchestrator.planning.graph import STEPS, PlanRejectedError, plan
+from atos_orchestrator.planning.graph import STEPS, plan
 
-__all__ = ["STEPS", "PlanRejectedError", "plan"]
+__all__ = ["STEPS", "plan"]

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from atos_orchestrator.plan import Plan
-from atos_orchestrator.task import COMPLEXITIES, Complexity, Task
+from atos_orchestrator.task import Task
+from atos_protocol.goals import COMPLEXITIES, Complexity
 
 HARD = re.compile(
     r"\b(auth\w*|concurren\w*|async\w*|thread\w*|pars(er|ing)|migrat\w*|websocket\w*|payment\w*"

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from atos_orchestrator.agents import catalogue
 from atos_orchestrator.agents.model_request import ModelRequest, ask
@@ -28,21 +28,15 @@ from atos_orchestrator.planning.prompts import classify_question, plan_question
 from atos_orchestrator.planning.repair import repair
 from atos_orchestrator.ports import Chat, Emit, Json, Steps
 from atos_orchestrator.strategies.mini.scope import Scope
-from atos_orchestrator.task import COMPLEXITIES, Complexity, Task
-from atos_protocol.errors import AtosError, BadRequestError, LengthError
+from atos_orchestrator.task import Task
+from atos_protocol.errors import BadRequestError, LengthError, PlanRejectedError
+from atos_protocol.goals import COMPLEXITIES, Complexity
 
 ASKS = 2
 """Plans that a model may offer."""
 
 STEPS = ("decompose", "repair", "classify")
 """What the steps are called, each with a dot and its number behind where it may come again."""
-
-
-class PlanRejectedError(AtosError):
-    """No usable plan came about; the message lists every fault."""
-
-    code: ClassVar[str] = "plan_rejected"
-    status: ClassVar[int] = 422
 
 
 class _State(TypedDict):

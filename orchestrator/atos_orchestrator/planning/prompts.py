@@ -9,7 +9,8 @@ from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.roles import PLANNING_POOL
 from atos_orchestrator.planning.schema import COMPLEXITY_SCHEMA, PLAN_SCHEMA
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import Complexity, Task
+from atos_orchestrator.task import Task
+from atos_protocol.goals import Complexity
 
 PLAN_TOKENS = 1500
 CLASSIFY_TOKENS = 120

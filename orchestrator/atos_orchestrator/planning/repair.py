@@ -25,7 +25,8 @@ from typing import Any, cast
 from atos_orchestrator.goal import slug
 from atos_orchestrator.plan import MAX_FILES, MAX_TASKS, Plan, order
 from atos_orchestrator.planning.schema import ACCEPTANCE, CONTRACT, MAX_ACCEPTANCE, PATH, TITLE
-from atos_orchestrator.task import COMPLEXITIES, KINDS, Kind, Task, owned_files
+from atos_orchestrator.task import KINDS, Kind, Task, owned_files
+from atos_protocol.goals import COMPLEXITIES
 
 CHANGED_TOO_MUCH = 0.6
 """Share of tasks whose place in the plan was changed above which a model is asked again."""

@@ -1,8 +1,10 @@
 """What every tool call passes through, whichever server and transport it came by.
 
-Errors become one text that says what happened and what to do next (`code: message Next: step`);
-what nobody foresaw is masked, under an id that stands in the log; arguments that n8n adds are
-dropped; no call outlasts the shortest patience among the MCP hosts.
+An error leaves as a result with `isError`: one text that says what happened and what to do next, and
+the error itself as an object in `_meta` (`atos_protocol.errors`), never as structured content, which
+TypeScript SDK 1.x holds against the tool's output schema even then. What nobody foresaw is masked,
+under an id that stands in the log; arguments that n8n adds are dropped; no call outlasts the
+shortest patience among the MCP hosts.
 """
 
 from __future__ import annotations
@@ -13,16 +15,16 @@ from typing import Any
 
 import anyio
 from fastmcp import FastMCP
-from fastmcp.exceptions import NotFoundError, ResourceError, ToolError, ValidationError
+from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
 from fastmcp.resources import ResourceResult
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp import MCPError
-from mcp.types import CallToolRequestParams, ReadResourceRequestParams
+from mcp.types import INTERNAL_ERROR, CallToolRequestParams, ReadResourceRequestParams, TextContent
 from pydantic import ValidationError as PydanticError
 
 from atos_protocol import errors
-from atos_protocol.errors import AtosError
+from atos_protocol.errors import MCP_META_KEY, AtosError
 from atos_servers.host.connection import client
 from atos_servers.host.reply_limit import fit
 
@@ -54,7 +56,7 @@ class ToolMiddleware(Middleware):
     async def on_call_tool(
         self, context: Call, call_next: CallNext[CallToolRequestParams, ToolResult]
     ) -> ToolResult:
-        """Run one tool call; every failure leaves as a `ToolError` that a model can act on."""
+        """Run one tool call; every failure leaves as a result that a model can act on."""
         name = context.message.name
         result: ToolResult | None = None
         try:
@@ -62,12 +64,12 @@ class ToolMiddleware(Middleware):
                 result = await call_next(await self._without_extras(context))
         except MCPError:  # such as a capability that the client lacks: the protocol's own error
             raise
-        except Exception as error:
-            raise ToolError((await self._explain(name, error)).to_text()) from error
+        except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets an answer
+            return error_result(await self._explain(name, error))
         if result is None:
             message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
             step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
-            raise ToolError(errors.DeadlineError(message, next_step=step).to_text())
+            return error_result(errors.DeadlineError(message, next_step=step))
         return fit(result) if client() in MODEL_CLIENTS else result
 
     async def on_read_resource(
@@ -80,7 +82,8 @@ class ToolMiddleware(Middleware):
             raise  # the protocol has an error of its own for a resource that does not exist
         except Exception as error:
             foreseen = _foreseen(error) or _masked(str(context.message.uri), error)
-            raise ResourceError(foreseen.to_text()) from error
+            wire = {MCP_META_KEY: foreseen.to_wire()}
+            raise MCPError(INTERNAL_ERROR, foreseen.to_text(), wire) from error
 
     async def _without_extras(self, context: Call) -> Call:
         arguments = context.message.arguments or {}
@@ -101,8 +104,14 @@ class ToolMiddleware(Middleware):
         if isinstance(error, ValidationError):
             return _bad_arguments(name, error.__cause__)
         if isinstance(error, ToolError) and error.__cause__ is None:
-            return errors.from_text(str(error))  # a tool's own words
+            return AtosError(str(error))  # a tool's own words
         return _masked(name, error)
+
+
+def error_result(error: AtosError) -> ToolResult:
+    """Return the result that carries an error: a text for models, an object for programs."""
+    text = TextContent(type="text", text=error.to_text())
+    return ToolResult(content=[text], meta={MCP_META_KEY: error.to_wire()}, is_error=True)
 
 
 def _foreseen(error: Exception) -> AtosError | None:

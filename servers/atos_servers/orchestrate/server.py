@@ -7,25 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fastmcp import Context, FastMCP
 from mcp.types import ToolAnnotations
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from atos_orchestrator.goal import GoalView as View
-from atos_orchestrator.task import SETTLED
 from atos_protocol.errors import BadRequestError
+from atos_protocol.goals import FINAL_TASK_STATES, GoalNews, GoalView, TaskReport
 from atos_servers.host.services import Services
 from atos_servers.orchestrate.access import GoalsAccess
-from atos_servers.orchestrate.models import (
-    Aggregate,
-    GoalList,
-    GoalView,
-    News,
-    PlanView,
-    TaskView,
-    aggregate,
-    event_view,
-    goal_view,
-    news_view,
-)
+from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
@@ -71,7 +59,7 @@ class OrchestrateTools:
         """
         goals = await self._access.get()
         place = _place(into)
-        return goal_view(await goals.start(goal, into=place, plan=plan or None))
+        return await goals.start(goal, into=place, plan=plan or None)
 
     async def plan_goal(self, goal: GoalText) -> PlanView:
         """Make a plan for a goal and execute nothing.
@@ -96,7 +84,7 @@ class OrchestrateTools:
         Use from workflow tools that route tasks themselves; for anything larger use `start_goal`.
         """
         goals = await self._access.get()
-        return goal_view(await goals.run_task(task, pool=pool, key=key))
+        return await goals.run_task(task, pool=pool, key=key)
 
     async def aggregate_results(
         self, ids: Annotated[list[str], Field(description="Ids of goals.", max_length=MOST_GOALS)]
@@ -106,14 +94,14 @@ class OrchestrateTools:
         Use after several `run_task` or `start_goal` calls, to see whether all of them are done.
         """
         goals = await self._access.get()
-        return aggregate([goal_view(await goals.get(goal)) for goal in ids])
+        return aggregate([await goals.get(goal) for goal in ids])
 
     async def get_goal(self, goal_id: GoalId) -> GoalView:
         """Show a goal as it stands now: state, tasks, tests, repository.
 
         Use for one look; to follow a goal use `wait_goal`.
         """
-        return goal_view(await (await self._access.get()).get(goal_id))
+        return await (await self._access.get()).get(goal_id)
 
     async def wait_goal(
         self,
@@ -125,21 +113,19 @@ class OrchestrateTools:
         timeout_s: Annotated[
             float, Field(description="Longest wait in seconds, at most 25.", ge=0)
         ] = 20,
-    ) -> News:
+    ) -> GoalNews:
         """Wait until something happens to a goal, and tell what.
 
         Use in a loop until the state is final and no events come. An empty list of events means that
         nothing happened in this time: call again.
         """
 
-        async def progress(view: View) -> None:
-            settled = sum(task.state in SETTLED for task in view.tasks)
+        async def progress(view: GoalView) -> None:
+            settled = sum(task.state in FINAL_TASK_STATES for task in view.tasks)
             await context.report_progress(settled, len(view.tasks) or None, view.state)
 
         goals = await self._access.get()
-        return news_view(
-            await goals.wait(goal_id, after=after_seq, seconds=timeout_s, progress=progress)
-        )
+        return await goals.wait(goal_id, after=after_seq, seconds=timeout_s, progress=progress)
 
     async def list_goals(
         self,
@@ -155,39 +141,28 @@ class OrchestrateTools:
             raise BadRequestError(message, next_step="Pass the cursor of the page before, or none.")
         goals = await self._access.get()
         views, after = await goals.list(limit, int(cursor or 0))
-        return GoalList(goals=[goal_view(view) for view in views], cursor=str(after or ""))
+        return GoalList(goals=views, cursor=str(after or ""))
 
     async def cancel_goal(self, goal_id: GoalId) -> GoalView:
         """End a goal and everything that works for it, at once.
 
         What is committed already stays in its repository. A goal that has ended stays as it is.
         """
-        return goal_view(await (await self._access.get()).cancel(goal_id))
+        return await (await self._access.get()).cancel(goal_id)
 
     async def get_task(
         self, goal_id: GoalId, task_id: Annotated[str, Field(description="T1, T2, ...")]
-    ) -> TaskView:
+    ) -> TaskReport:
         """Show everything about one task: its rounds, verdicts, and why it failed last.
 
         Use when a goal ended in needs_help or failed.
         """
-        report = await (await self._access.get()).task(goal_id, task_id)
-        view = report.view
-        return TaskView(
-            goal=report.goal,
-            id=view.id,
-            title=view.title,
-            complexity=view.complexity,
-            state=view.state,
-            rounds=view.rounds,
-            digest=report.digest,
-            events=[event_view(event) for event in report.events],
-        )
+        return await (await self._access.get()).task(goal_id, task_id)
 
     async def goal_resource(self, goal_id: str) -> str:
         """Show a goal with all its events, as JSON."""
         news = await (await self._access.get()).wait(goal_id, seconds=0)
-        return news_view(news).model_dump_json()
+        return TypeAdapter(GoalNews).dump_json(news).decode()
 
 
 def _place(into: str) -> Path | None:

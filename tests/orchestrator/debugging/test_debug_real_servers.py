@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 from fastmcp import Client, FastMCP
-from fastmcp.exceptions import ToolError
 
+from atos.tools import tool_error
 from atos_orchestrator.agents.catalogue import wanted_to_json
 from atos_orchestrator.debugging import debug_task
 from atos_orchestrator.ports import Json, Tools
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.mini.catalogue import function
 from atos_orchestrator.task import Task
-from atos_protocol.errors import from_text
 from atos_protocol.settings import load_settings
 from atos_servers.code_runner.server import build as build_code_runner
 from atos_servers.filesystem.server import build as build_filesystem
@@ -66,10 +65,11 @@ async def tools(tmp_path: Path, atos_home: Path) -> AsyncIterator[Tools]:
                 server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
             ) -> Json:
                 assert list(roots) == [tmp_path]
-                try:
-                    result = await clients[server].call_tool(tool, dict(arguments))
-                except ToolError as error:
-                    raise from_text(str(error)) from error
+                result = await clients[server].call_tool(
+                    tool, dict(arguments), raise_on_error=False
+                )
+                if result.is_error:
+                    raise tool_error(result)
                 return result.structured_content or {}
 
             yield call

@@ -15,8 +15,9 @@ from atos_orchestrator.plan import (
     plan_to_json,
     problems,
 )
-from atos_orchestrator.task import LEGAL, SETTLED, Task, may_follow, owned_files
+from atos_orchestrator.task import Task, owned_files
 from atos_protocol.errors import BadRequestError
+from atos_protocol.goals import FINAL_TASK_STATES, TASK_TRANSITIONS, may_follow
 
 
 def diamond() -> Plan:
@@ -141,5 +142,9 @@ def test_a_task_owns_its_tests_and_reads_the_files_before_it() -> None:
 
 
 def test_nothing_follows_a_settled_state_and_every_other_can_be_cancelled() -> None:
-    assert {"done", "failed", "skipped", "cancelled"} == SETTLED
-    assert all(may_follow(state, "cancelled") for state in LEGAL if state not in SETTLED)
+    assert {"done", "failed", "skipped", "cancelled"} == FINAL_TASK_STATES
+    assert all(
+        may_follow(state, "cancelled")
+        for state in TASK_TRANSITIONS
+        if state not in FINAL_TASK_STATES
+    )

@@ -7,12 +7,12 @@ import anyio
 import pytest
 
 from atos_orchestrator.debugging import TaskResult, debug_task
-from atos_orchestrator.events import Event, fold
+from atos_orchestrator.events import fold
 from atos_orchestrator.plan import next_tasks
 from atos_orchestrator.planning import plan
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.mini.catalogue import function
-from atos_orchestrator.task import Task, TaskState
+from atos_orchestrator.task import Task
 from atos_orchestrator.workspace import (
     close_repository,
     commit_task,
@@ -20,6 +20,7 @@ from atos_orchestrator.workspace import (
     open_repository,
     open_worktree,
 )
+from atos_protocol.goals import Event, TaskState
 from doubles.graph_ports import EventList, RecordedSteps
 from doubles.plain_tools import PlainTools
 from doubles.scripted_model import ScriptedChat

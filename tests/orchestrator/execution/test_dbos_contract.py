@@ -175,6 +175,9 @@ async def test_a_failed_step_raises_the_same_error_again_when_it_is_replayed(
         "code": "bad_request",
         "message": "no such thing",
         "next": "Ask for another.",
+        "status": 400,
+        "retry": False,
+        "data": {},
     }
 
 

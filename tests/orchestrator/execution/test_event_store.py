@@ -28,7 +28,7 @@ def test_an_event_is_told_once_per_key_and_goal(store: EventStore) -> None:
 
     assert (first, again, other) == (1, 0, 2)
     assert heard == [("g1", 1), ("g2", 2)]
-    assert [(e.seq, e.task, e.data["text"]) for e in store.read("g1")] == [(1, None, "a")]
+    assert [(e.seq, e.task, e.data["text"]) for e in store.read("g1")] == [(1, "", "a")]
     assert [(e.seq, e.task, e.data["text"]) for e in store.read("g2")] == [(2, "T1", "c")]
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from inline_snapshot import snapshot
 
-from atos_orchestrator.events import Event
 from atos_orchestrator.execution.execution_log import execution_log, write_execution_log
+from atos_protocol.goals import Event
 
 TOLD = [
-    Event(1, "g1", None, "goal_submitted", 1_700_000_000.0, {"goal": "Add two numbers\nplease"}),
+    Event(1, "g1", "", "goal_submitted", 1_700_000_000.0, {"goal": "Add two numbers\nplease"}),
     Event(
         3,
         "g1",

@@ -17,9 +17,9 @@ from atos_orchestrator.execution.limits import Limits
 from atos_orchestrator.execution.runtime import GOALS
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
-from atos_orchestrator.goal import GoalView
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.task import Task
+from atos_protocol.goals import GoalView
 from atos_protocol.settings import load_settings
 from doubles.workflow_deps_doubles import TimedWork, deps_of
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import anyio
 
 from atos.scheduler_client import SchedulerClient
-from atos_orchestrator.events import Event
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.plan_hints import CALLS, HintPublisher, hint_of
 from atos_orchestrator.plan import Plan, plan_to_json
 from atos_orchestrator.task import Task
 from atos_protocol.daemons import is_up
+from atos_protocol.goals import Event
 from atos_protocol.settings import load_settings
 from doubles.running_scheduler import scheduler
 
@@ -19,12 +19,12 @@ PLAN = Plan((Task("T1", "One"), Task("T2", "Two", depends_on=("T1",), complexity
 
 
 def events(*later: tuple[str, str, dict[str, object]]) -> list[Event]:
-    told = [Event(1, "g", None, "plan_ready", 1.0, plan_to_json(PLAN))]
+    told = [Event(1, "g", "", "plan_ready", 1.0, plan_to_json(PLAN))]
     return told + [Event(2 + n, "g", t, k, 2.0 + n, d) for n, (t, k, d) in enumerate(later)]
 
 
 def test_without_a_plan_there_is_nothing_to_hint_at() -> None:
-    assert hint_of([Event(1, "g", None, "goal_submitted", 1.0, {})]) is None
+    assert hint_of([Event(1, "g", "", "goal_submitted", 1.0, {})]) is None
 
 
 def test_a_hint_tells_what_each_task_still_needs_and_of_which_pool() -> None:
@@ -47,7 +47,7 @@ def test_the_demonstration_models_tasks_are_of_its_own_pool() -> None:
 
 
 def test_a_plan_that_is_not_understood_is_no_plan() -> None:
-    assert hint_of([Event(1, "g", None, "plan_ready", 1.0, {"tasks": [{"no": "id"}]})]) is None
+    assert hint_of([Event(1, "g", "", "plan_ready", 1.0, {"tasks": [{"no": "id"}]})]) is None
 
 
 async def test_an_unfinished_goals_hint_reaches_the_scheduler_and_is_withdrawn_at_its_end() -> None:

@@ -14,7 +14,7 @@ from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import GOAL, GoalInput, goal_input_to_json
 from atos_orchestrator.execution.runtime import GOALS
-from atos_orchestrator.goal import GoalView
+from atos_protocol.goals import GoalView
 from atos_protocol.settings import load_settings
 from doubles.worker_harness import HostedWorker
 

@@ -7,9 +7,8 @@ from inline_snapshot import snapshot
 
 from atos_orchestrator.plan import plan_to_json, problems
 from atos_orchestrator.planning import plan
-from atos_orchestrator.planning.graph import PlanRejectedError
 from atos_orchestrator.strategies.mini import dialect, scope
-from atos_protocol.errors import BadRequestError, LengthError
+from atos_protocol.errors import BadRequestError, LengthError, PlanRejectedError
 from doubles.graph_ports import EventList, Killed, RecordedSteps
 from doubles.scripted_model import ScriptedChat
 

@@ -194,6 +194,9 @@ async def test_an_unknown_model_is_not_found_in_ollamas_words() -> None:
                     "code": "no_model",
                     "message": "model 'nope' not found",
                     "next": "Installed are: a.",
+                    "status": 404,
+                    "retry": False,
+                    "data": {},
                 },
             },
         )

@@ -1,0 +1,197 @@
+"""Goals and tasks as every part sees them: their states, their events, and the view of a goal.
+
+    task   pending -> queued -> running -> done | failed
+           skipped when a dependency failed, cancelled on request
+
+The states and what may follow them are data (`TASK_TRANSITIONS`); whoever stores, folds, shows or waits
+for a goal imports them from here. Plain dataclasses, because the command line reads them too; the
+daemons turn them into JSON and back with pydantic, and the attribute docstrings below are the
+descriptions in the tools' output schemas. Nothing is null: a client's schema has no unions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, get_args
+
+DESCRIBED = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
+"""Pydantic's configuration of these types: an attribute's docstring is its description in a schema,
+and what is sent always has every field."""
+
+Complexity = Literal["simple", "medium", "complex"]
+COMPLEXITIES: tuple[Complexity, ...] = get_args(Complexity)
+
+TaskState = Literal["pending", "queued", "running", "done", "failed", "skipped", "cancelled"]
+TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
+    "pending": frozenset({"queued", "running", "skipped", "cancelled"}),
+    "queued": frozenset({"running", "skipped", "cancelled"}),
+    "running": frozenset({"done", "failed", "cancelled"}),
+    "done": frozenset(),
+    "failed": frozenset(),
+    "skipped": frozenset(),
+    "cancelled": frozenset(),
+}
+"""State of a task -> states that may follow it."""
+
+FINAL_TASK_STATES: frozenset[TaskState] = frozenset(
+    state for state, after in TASK_TRANSITIONS.items() if not after
+)
+"""States that a task never leaves."""
+
+GoalState = Literal[
+    "queued",
+    "planning",
+    "running",
+    "verifying",
+    "waiting",
+    "success",
+    "failed",
+    "cancelled",
+    "needs_help",
+    "limit_reached",
+]
+GOAL_STATES: tuple[GoalState, ...] = get_args(GoalState)
+FINAL_GOAL_STATES: frozenset[GoalState] = frozenset(
+    {"success", "failed", "cancelled", "needs_help", "limit_reached"}
+)
+"""States that a goal never leaves."""
+
+EventKind = Literal[
+    "goal_submitted",
+    "goal_started",
+    "announcement",
+    "plan_ready",
+    "task_queued",
+    "task_started",
+    "model_call",
+    "code_written",
+    "syntax_checked",
+    "tests_run",
+    "reflected",
+    "task_committed",
+    "task_done",
+    "goal_verified",
+    "goal_finished",
+    "warning",
+]
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a goal."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    seq: int
+    """Grows with every event of a goal; no two events share one."""
+    goal: str
+    task: str
+    """Empty when the event concerns the whole goal."""
+    kind: str
+    """One of `EVENT_KINDS`; a newer version may add some."""
+    at: float
+    """Epoch seconds."""
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    """What belongs to the kind; see `atos_orchestrator.events`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One task of a goal."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    id: str
+    """T1, T2, ..."""
+    title: str
+    complexity: str
+    """simple, medium or complex; picks the pool."""
+    state: TaskState = "pending"
+    rounds: int = 0
+    """Attempts after the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestCounts:
+    """Tests of the goal: of the final verification, or of its tasks while it runs."""
+
+    __test__ = False  # pytest looks for classes of such a name
+
+    passed: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GoalView:
+    """A goal as it stands: a pure fold of its events."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    id: str = ""
+    goal: str = ""
+    """What was asked for."""
+    state: GoalState = "queued"
+    """Final: success, failed, cancelled, needs_help, limit_reached."""
+    repository: str = ""
+    """Folder of the git repository; empty at first."""
+    deployment_url: str = ""
+    """Empty where nothing was deployed."""
+    engine: str = ""
+    """What ran the models."""
+    models: tuple[str, ...] = ()
+    """Models that worked on it."""
+    tasks: tuple[TaskView, ...] = ()
+    tests: TestCounts = field(default_factory=TestCounts)
+    seconds: float = 0.0
+    """From submission to the newest event."""
+    seq: int = 0
+    """Newest event; pass it to wait_goal as after_seq."""
+    summary: str = ""
+    announcement: str = ""
+    """What the person should be told; may be empty."""
+    isolation: str = ""
+    """How the sandbox that ran the tests isolates; empty before any did."""
+    uid: int = -1
+    """User id that ran the tests; -1 before any did."""
+    interpreter: str = ""
+    """Python that ran the tests."""
+    error: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    """code, message and next of what ended it; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoalNews:
+    """What happened to a goal since the caller last looked."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    events: tuple[Event, ...]
+    seq: int
+    """Pass it as after_seq next time."""
+    goal: GoalView
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """Everything about one task."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    goal: str
+    """Id of its goal."""
+    id: str
+    title: str
+    complexity: str
+    state: TaskState
+    rounds: int
+    """Attempts after the first."""
+    digest: str
+    """Its last failure, at most 40 lines; empty where it has none."""
+    events: tuple[Event, ...]
+
+
+def may_follow(now: TaskState, then: TaskState) -> bool:
+    """Tell whether a task in state `now` may enter state `then`."""
+    return then in TASK_TRANSITIONS[now]
