@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
     "clients/atos",
+    "clients/atos_daemon",
     "clients/atos_protocol",
     "scheduler/atos_scheduler",
     "orchestrator/atos_orchestrator",

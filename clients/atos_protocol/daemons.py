@@ -212,8 +212,11 @@ class Singleton:
         os.close(self._handle)
 
 
-def take_role(role: Role, settings: Settings, seconds: float = PREDECESSOR_SECONDS) -> Singleton:
-    """Take the role's lifetime lock, waiting for a predecessor that no longer answers to end.
+def take_role(role: str, settings: Settings, seconds: float = PREDECESSOR_SECONDS) -> Singleton:
+    """Take the role's lifetime lock, waiting for a predecessor that is ending.
+
+    One that still answers on its socket is not; a worker has no socket, so it is waited for in any
+    case.
 
     Raises:
         ConflictError: another daemon serves this home.
@@ -223,7 +226,8 @@ def take_role(role: Role, settings: Settings, seconds: float = PREDECESSOR_SECON
         try:
             return Singleton(role, settings)
         except ConflictError:
-            if is_up(role, settings) or time.monotonic() > deadline:
+            answers = role in MODULES and is_up(role, settings)
+            if answers or time.monotonic() > deadline:
                 raise
         time.sleep(0.02)
 

@@ -1,0 +1,1 @@
+"""What the daemons share: how one starts, serves, and ends. Nobody else needs it."""

@@ -1,0 +1,68 @@
+"""When a daemon may end: nobody uses it, nobody has for long, and no work is under way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+
+import anyio
+
+LOOK_SECONDS = 5.0
+"""Longest pause between two looks, so that work which ends is noticed soon."""
+
+BusyCheck = Callable[[], Awaitable[bool]]
+"""Tells whether work is under way that must outlive its callers' connections, such as a goal."""
+
+logger = logging.getLogger(__name__)
+
+
+class IdleShutdown:
+    """Counts who uses the daemon, and remembers when the last use was."""
+
+    def __init__(self, *busy: BusyCheck, look_seconds: float = LOOK_SECONDS) -> None:
+        self._busy = list(busy)
+        self._look = look_seconds
+        self._open = 0
+        self._last = anyio.current_time()
+
+    @property
+    def in_use(self) -> int:
+        """How many connections and requests are open now."""
+        return self._open
+
+    def add_busy_check(self, check: BusyCheck) -> None:
+        """Have `check` asked before the daemon ends for idleness."""
+        self._busy.append(check)
+
+    def touch(self) -> None:
+        """Note a use that is over already."""
+        self._last = anyio.current_time()
+
+    @contextmanager
+    def use(self) -> Generator[None]:
+        """Count one connection or request for as long as it is open."""
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+            self.touch()
+
+    async def wait_idle(self, seconds: float) -> None:
+        """Return when the daemon has been idle for `seconds`, counted from now on."""
+        self.touch()
+        while True:
+            if self._open or await self._is_busy():
+                self.touch()
+            left = self._last + seconds - anyio.current_time()
+            if left <= 0:
+                logger.info("ending after %.0f idle seconds", seconds)
+                return
+            await anyio.sleep(min(left, self._look))
+
+    async def _is_busy(self) -> bool:
+        for check in self._busy:
+            if await check():
+                return True
+        return False

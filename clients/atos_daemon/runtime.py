@@ -1,0 +1,115 @@
+"""How every daemon starts and ends, written once.
+
+    settings -> home prepared -> log to standard error -> lifetime lock -> body -> lock released
+
+The body binds its socket with `listen_unix`, says `announce_ready` (`atos_protocol.daemons`) when it
+answers, and serves in a task group beside `until_signal`, `idle_shutdown.IdleShutdown.wait_idle` and
+`until_unreachable`; whichever of these returns first ends it. Standard library and anyio, and anyio is
+imported when it is needed: a daemon may start its children before anything heavy.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from atos_protocol.daemons import take_role
+from atos_protocol.errors import AtosError, BadConfigError
+from atos_protocol.settings import Settings, load_settings
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+CHATTY = ("fastmcp", "httpx", "httpx2", "mcp", "uvicorn")
+"""Libraries that log every request at INFO."""
+
+BACKLOG = 512
+REACH_SECONDS = 30.0
+"""How often a daemon looks whether its socket is still there: its home may be removed."""
+
+logger = logging.getLogger(__name__)
+
+
+def run_daemon(role: str, body: Callable[[Settings], None]) -> int:
+    """Run a daemon as the only one of its role in this home; return the exit status.
+
+    What keeps it from running is one line on standard error, which whoever started it quotes.
+    """
+    try:
+        settings = load_settings()
+        settings.prepare()
+        log_to_stderr(settings.log_level)
+        lock = take_role(role, settings)
+        try:
+            body(settings)
+        finally:
+            lock.release()
+    except AtosError as error:
+        sys.stderr.write(f"{error.code}: {error}\n")
+        return 1
+    return 0
+
+
+def log_to_stderr(level: str) -> None:
+    """Log to standard error, which is the daemon's file in `logs/`.
+
+    Raises:
+        BadConfigError: there is no such level.
+    """
+    if (number := logging.getLevelNamesMapping().get(level.upper())) is None:
+        message = f"ATOS_LOG_LEVEL: there is no level {level[:40]!r}"
+        raise BadConfigError(message, next_step="Use DEBUG, INFO, WARNING or ERROR.")
+    logging.basicConfig(level=number, format=LOG_FORMAT, stream=sys.stderr)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def listen_unix(path: Path) -> socket.socket:
+    """Listen on a Unix socket, mode 0600; a stale one at this path is replaced.
+
+    Only the holder of the role's lock may call this: whoever has it knows that nobody listens any
+    more, however alive the file looks.
+    """
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    before = os.umask(0o177)
+    try:
+        listener.bind(os.fspath(path))
+    finally:
+        os.umask(before)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+async def until_signal(
+    signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
+) -> None:
+    """Return at the first of these signals."""
+    import anyio
+
+    with anyio.open_signal_receiver(*signals) as received:
+        async for number in received:
+            logger.info("ending on %s", number.name)
+            return
+
+
+async def until_unreachable(path: Path, seconds: float = REACH_SECONDS) -> None:
+    """Return when the socket at `path` is not the one of now any more: nobody could come again."""
+    import anyio
+
+    mine = _identity(path)
+    while _identity(path) == mine:  # noqa: ASYNC110 - the file system tells nobody
+        await anyio.sleep(seconds)
+    logger.warning("ending, since %s is gone", path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
