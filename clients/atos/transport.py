@@ -22,18 +22,12 @@ from mcp.shared.message import SessionMessage
 from mcp.types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from atos_protocol.errors import AtosError, UnreachableError, from_wire
+from atos_protocol.errors import AtosError, UnreachableError
+from atos_protocol.host_protocol import MAX_LINE_BYTES, Opening, refused
 
-MAX_MESSAGE_BYTES = 16 << 20
 CONNECT_SECONDS = 5.0
 
 Incoming = SessionMessage | Exception
-
-
-def opening_line(server: str, roots: Sequence[Path], client: str) -> bytes:
-    """Return the line that a connection starts with: protocol 1, server, directories, who asks."""
-    opening = {"atos": 1, "server": server, "roots": [str(r) for r in roots], "client": client}
-    return json.dumps(opening).encode() + b"\n"
 
 
 class SocketTransport(ClientTransport):
@@ -43,7 +37,7 @@ class SocketTransport(ClientTransport):
         self, socket: Path, server: str, *, roots: Sequence[Path] = (), client: str = "python"
     ) -> None:
         self._socket = socket
-        self._opening = opening_line(server, roots, client)
+        self._opening = Opening(server, client, tuple(map(str, roots))).line()
         self.refusal: AtosError | None = None
         """Why the host turned the connection down, if it did."""
 
@@ -92,7 +86,7 @@ class SocketTransport(ClientTransport):
                 anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, OSError
             ):
                 while True:
-                    line = await lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
+                    line = await lines.receive_until(b"\n", MAX_LINE_BYTES)
                     await to_session.send(self._parse(line))
 
     def _parse(self, line: bytes) -> Incoming:
@@ -100,7 +94,7 @@ class SocketTransport(ClientTransport):
             return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
         except ValidationError as invalid:
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-                self.refusal = from_wire(json.loads(line)["error"])
+                self.refusal = refused(json.loads(line))
             return invalid
 
     def __repr__(self) -> str:

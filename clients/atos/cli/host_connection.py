@@ -20,6 +20,7 @@ from atos_protocol.errors import (
     UnreachableError,
     from_wire,
 )
+from atos_protocol.host_protocol import Opening, refused
 from atos_protocol.settings import Settings
 
 META = {
@@ -86,8 +87,8 @@ class LineClient:
             connection.sendall(json.dumps(request).encode() + b"\n")
             while True:
                 answer = json.loads(self._read_line(connection))
-                if "atos" in answer and "error" in answer:
-                    raise from_wire(answer["error"])
+                if refusal := refused(answer):
+                    raise refusal
                 if answer.get("id") == request.get("id"):  # skip notifications, such as progress
                     return answer
         except TimeoutError as error:
@@ -104,9 +105,8 @@ class LineClient:
                 ensure("servers", self._settings)
             self._socket = connect("servers", self._settings)
             self._socket.settimeout(CALL_SECONDS)
-            roots: list[str] = [str(self._settings.workspaces)]
-            opening = {"atos": 1, "server": self._server, "roots": roots, "client": "cli"}
-            self._socket.sendall(json.dumps(opening).encode() + b"\n")
+            opening = Opening(self._server, "cli", (str(self._settings.workspaces),))
+            self._socket.sendall(opening.line())
         return self._socket
 
     def _read_line(self, connection: socket.socket) -> bytes:

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
+from atos_protocol.host_protocol import Opening
 from atos_protocol.settings import load_settings
 
 Client = Literal["shim", "python", "cli", "worker", "http"]
@@ -27,6 +28,12 @@ class Connection:
     client: Client = "http"
     roots: tuple[Path, ...] = ()
     """Absolute directories that it named; empty means the workspaces folder."""
+
+
+def connection_of(opening: Opening) -> Connection:
+    """Return what an opening line says of the peer."""
+    client = cast("Client", opening.client)  # `parse_opening` lets no other one pass
+    return Connection(client=client, roots=tuple(map(Path, opening.roots)))
 
 
 _HTTP = Connection()

@@ -10,12 +10,12 @@ import anyio
 from anyio.abc import SocketStream
 
 from atos_protocol.errors import AtosError
-from atos_servers.host.connection import connected
+from atos_protocol.host_protocol import HOST, PROTOCOL, Opening, parse_opening, refusal
+from atos_servers.host.connection import connected, connection_of
 from atos_servers.host.control import HostControl
 from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.manifest import describe
 from atos_servers.host.mcp_session import LineStream, serve_mcp
-from atos_servers.host.opening import HOST, PROTOCOL, Opening, parse_opening, refusal
 from atos_servers.host.suite import Suite
 
 OPENING_SECONDS = 10.0
@@ -56,11 +56,9 @@ class Connections:
         if opening.server == HOST:
             return await self._control.serve(wire)
         # The worker's own connections are no reason to stay up: the goals that run are.
-        counted = (
-            nullcontext() if opening.connection.client == "worker" else self._idle_shutdown.one()
-        )
-        with counted, connected(opening.connection):
-            if opening.manifest is not None:
+        counted = nullcontext() if opening.client == "worker" else self._idle_shutdown.one()
+        with counted, connected(connection_of(opening)):
+            if opening.manifest:
                 await wire.send(await self._greeting(opening))
             await serve_mcp(self._suite[opening.server], wire)
 

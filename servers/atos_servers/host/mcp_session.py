@@ -30,7 +30,7 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
-from atos_protocol.framing import MAX_LINE_BYTES, LineSplitter
+from atos_protocol.host_protocol import MAX_LINE_BYTES, LineSplitter
 
 CHUNK = 1 << 16
 FLUSH_SECONDS = 1.0

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from fastmcp import FastMCP
 
 from atos_protocol.errors import AtosError, BadConfigError
+from atos_protocol.host_protocol import SERVERS as NAMES
 from atos_servers.host.mcp_session import lifespan, low_level
-from atos_servers.host.opening import NAMES
 from atos_servers.host.services import Services
 from atos_servers.host.tool_middleware import AlreadyTold, ToolMiddleware
 

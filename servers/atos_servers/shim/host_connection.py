@@ -10,8 +10,8 @@ from socket import socket
 from typing import Any
 
 from atos_protocol.daemons import connect, ensure
-from atos_protocol.errors import UnreachableError, from_wire
-from atos_protocol.framing import LineSplitter
+from atos_protocol.errors import UnreachableError
+from atos_protocol.host_protocol import LineSplitter, refused
 from atos_protocol.settings import Settings, load_settings
 
 GREETING_SECONDS = 10.0
@@ -50,9 +50,9 @@ def link(opening: bytes) -> tuple[socket, LineSplitter, Any]:
         if greeting is None:
             connection.close()
             continue
-        if "error" in greeting:
+        if (refusal := refused(greeting)) is not None:
             connection.close()
-            raise from_wire(greeting["error"])
+            raise refusal
         return connection, splitter, greeting["answers"]
     raise _silent(settings, f"ended {ATTEMPTS} times before it greeted")
 

@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     _find_siblings()
     import json
 
+    from atos_protocol.host_protocol import Opening
     from atos_servers.shim.stdio_loop import pump
 
     with open(MANIFEST, "rb") as file:
@@ -46,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         _write(2, f"atos-mcp: {error}\n")
         return 2
-    opening = {"atos": 1, "server": name, "roots": directories, "client": "shim"}
-    pump({**opening, "manifest": manifest["digest"]}, manifest["servers"][name])
+    opening = Opening(name, "shim", tuple(directories), manifest["digest"])
+    pump(opening, manifest["servers"][name])
     return 0
 
 

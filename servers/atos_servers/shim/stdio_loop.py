@@ -7,12 +7,11 @@ the host then cancels what it was doing for this client.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import time
 
-from atos_protocol.framing import LineSplitter
+from atos_protocol.host_protocol import LineSplitter, Opening
 from atos_servers.shim.relay import Relay
 
 TYPE_CHECKING = False
@@ -154,7 +153,7 @@ class Pump:
         self._relay.unlink(LOST)
 
 
-def pump(opening: dict[str, object], answers: Answers) -> None:
+def pump(opening: Opening, answers: Answers) -> None:
     """Serve one client over stdin and stdout until it ends.
 
     Args:
@@ -162,6 +161,6 @@ def pump(opening: dict[str, object], answers: Answers) -> None:
         answers: what can be answered without a host.
     """
     try:
-        Pump(json.dumps(opening).encode() + b"\n", answers).run()
+        Pump(opening.line(), answers).run()
     except (BrokenPipeError, KeyboardInterrupt):
         return  # the client is gone

@@ -16,7 +16,8 @@ from mcp.server.lowlevel import Server
 
 from atos.transport import SocketTransport
 from atos_protocol.errors import NotFoundError
-from atos_protocol.framing import MAX_LINE_BYTES
+from atos_protocol.host_protocol import MAX_LINE_BYTES
+from atos_protocol.host_protocol import SERVERS as NAMES
 from atos_servers.host.connection import client, roots
 from atos_servers.host.connections import Connections
 from atos_servers.host.control import HostControl
@@ -26,7 +27,6 @@ from atos_servers.host.http_server import HttpStatus
 from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.manifest import describe
 from atos_servers.host.mcp_session import LineStream, low_level
-from atos_servers.host.opening import NAMES
 from atos_servers.host.services import BusyChecks
 from atos_servers.host.suite import Suite, running
 from atos_servers.host.worker_supervisor import WorkerSupervisor

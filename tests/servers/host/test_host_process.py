@@ -20,7 +20,7 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from atos_servers.host.opening import NAMES
+from atos_protocol.host_protocol import SERVERS as NAMES
 from doubles.host_process import HostProcess, host_process
 
 pytestmark = pytest.mark.timeout(60)

@@ -2,8 +2,8 @@
 
 import json
 
+from atos_protocol.host_protocol import SERVERS as NAMES
 from atos_servers.host.manifest import PATH, digest, generate
-from atos_servers.host.opening import NAMES
 
 PICTURES = {"read_media_file"}
 """Tools that return a picture or a sound, which no schema describes."""

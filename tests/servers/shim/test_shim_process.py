@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from atos_protocol.host_protocol import SERVERS as NAMES
 from atos_servers.host.manifest import PATH as MANIFEST
-from atos_servers.host.opening import NAMES
 from doubles.host_process import HostProcess, host_process, wait_gone
 from doubles.shim_process import HELLO, META, SHIM, ShimProcess
 

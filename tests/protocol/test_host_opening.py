@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atos_protocol.errors import AtosError, BadRequestError, NotFoundError
-from atos_servers.host.connection import Connection
-from atos_servers.host.opening import MAX_ROOTS, NAMES, Opening, parse_opening, refusal
+from atos_protocol.host_protocol import (
+    MAX_ROOTS,
+    SERVERS,
+    Opening,
+    parse_opening,
+    refusal,
+    refused,
+)
 
 GOOD: dict[str, Any] = {"atos": 1, "server": "vram", "roots": ["/tmp"], "client": "python"}
 
@@ -21,17 +26,18 @@ def line(**changes: Any) -> bytes:
 
 
 def test_a_good_line_names_server_client_and_directories() -> None:
-    assert parse_opening(line()) == Opening(
-        server="vram", connection=Connection(client="python", roots=(Path("/tmp"),))
-    )
+    opening = Opening("vram", "python", ("/tmp",))
+    assert parse_opening(line()) == opening
+    assert json.loads(opening.line()) == GOOD
 
 
 def test_a_shim_also_names_its_manifest() -> None:
-    assert parse_opening(line(client="shim", manifest="abc")).manifest == "abc"
+    opening = Opening("vram", "shim", manifest="abc")
+    assert parse_opening(opening.line()).manifest == "abc"
 
 
 def test_a_missing_list_of_directories_stands_for_the_workspaces() -> None:
-    assert parse_opening(b'{"atos":1,"server":"host","client":"cli"}').connection.roots == ()
+    assert parse_opening(b'{"atos":1,"server":"host","client":"cli"}').roots == ()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,9 @@ def test_anything_else_is_refused_with_a_reason(raw: bytes | None, kind: type[At
     with pytest.raises(kind) as caught:
         parse_opening(raw)
     assert caught.value.next_step
-    assert json.loads(refusal(caught.value)) == {"atos": 1, "error": caught.value.to_wire()}
+    back = refused(json.loads(refusal(caught.value)))
+    assert back is not None
+    assert back.to_wire() == caught.value.to_wire()
 
 
 JSON = st.recursive(
@@ -72,4 +80,4 @@ JSON = st.recursive(
 @given(changes=st.dictionaries(st.sampled_from([*GOOD, "manifest"]), JSON))
 def test_no_line_breaks_the_parser(changes: dict[str, Any]) -> None:
     with suppress(AtosError):
-        assert parse_opening(line(**changes)).server in {*NAMES, "host"}
+        assert parse_opening(line(**changes)).server in {*SERVERS, "host"}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos_protocol.framing import LineSplitter
+from atos_protocol.host_protocol import LineSplitter
 
 LINES = st.lists(st.binary(max_size=20).map(lambda raw: raw.replace(b"\n", b"")), max_size=20)
 
