@@ -1,0 +1,148 @@
+"""What code_runner says of code: verdicts, script results and syntax reports.
+
+The server returns these types, the orchestrator decides by them, the command line shows them. Plain
+dataclasses, for the same reasons as in `goals`; an attribute's docstring is its schema's description.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from atos_protocol.goals import DESCRIBED
+
+IsolationLevel = Literal["bwrap", "landlock", "seccomp", "none"]
+"""How code is isolated, strongest first; `none` means that no code is run."""
+
+VerdictState = Literal[
+    "passed",
+    "failed",
+    "error",
+    "timeout",
+    "memory_limit",
+    "output_limit",
+    "tampered",
+    "incomplete",
+    "no_tests",
+]
+TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+ScriptState = Literal["ok", "failed", "timeout", "memory_limit", "output_limit", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """How the code was isolated."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    rung: IsolationLevel
+    """Isolation that was used."""
+    says: str
+    """What it holds and what it does not, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestCase:
+    """One test."""
+
+    __test__ = False  # pytest looks for classes of such a name
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    id: str
+    """pytest node id, relative to the folder."""
+    outcome: TestOutcome
+    """Only 'passed' is a pass."""
+    why: str = ""
+    """Place and message of a failure; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a pytest run proved."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    ok: bool
+    """True only when state is 'passed'."""
+    state: VerdictState
+    """How the run came out."""
+    passed: int
+    """Tests that passed."""
+    failed: int
+    """Tests that did not pass, skipped ones included."""
+    tests: tuple[TestCase, ...]
+    """Each test, failures first, as far as a reply may be long."""
+    digest: str
+    """At most 40 lines on what failed, for a model."""
+    reasons: tuple[str, ...]
+    """Why the state is not simply pass or fail."""
+    isolation: Isolation
+    """The sandbox it ran in."""
+    interpreter: str
+    """Path of the Python that ran it."""
+    uid: int
+    """User id of this server; the sandbox may lower it."""
+    started_at: float
+    """Epoch seconds when the sandboxed work began; 0 when it never did."""
+    ended_at: float
+    """Epoch seconds when it ended; 0 when it never began."""
+    proven: str
+    """What this verdict proves and what it can't."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """What a script did."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    exit_code: int
+    """Exit code, or minus the signal's number."""
+    stdout: str
+    """The first 16,000 characters that it printed."""
+    stderr: str
+    """The last 8,000 characters of its errors."""
+    truncated: bool
+    """Whether stdout or stderr was cut."""
+    state: ScriptState
+    """'ok' means exit code 0."""
+    reason: str
+    """Why it was ended from outside; else empty."""
+    isolation: Isolation
+    """The sandbox it ran in."""
+    interpreter: str
+    """Path of the Python that ran it."""
+    uid: int
+    """User id of this server; the sandbox may lower it."""
+    started_at: float
+    """Epoch seconds when the sandboxed work began; 0 when it never did."""
+    ended_at: float
+    """Epoch seconds when it ended; 0 when it never began."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxFault:
+    """One place that does not compile."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    path: str
+    """The file, relative to the given path."""
+    line: int
+    """Counts from 1; 0 when the fault has no place."""
+    column: int
+    """Counts from 1; 0 when the fault has no place."""
+    message: str
+    """What the compiler says."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxReport:
+    """Whether sources compile."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    ok: bool
+    """True when nothing is wrong."""
+    errors: tuple[SyntaxFault, ...]
+    """The first fault of each file."""
