@@ -12,12 +12,13 @@ unexport GOAL
 export ATOS_GOAL := $(value GOAL)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-chaos test-n8n check bench up down doctor
+.PHONY: help goal test test-chaos test-install test-n8n check bench up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it'
 	@echo 'make test                 all tests (under 5 minutes)'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
+	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
 	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
 	@echo 'make check                lint, types, layers'
 	@echo 'make bench NAME=...       first-minute, shim, cancel'
@@ -31,6 +32,9 @@ test:
 
 test-chaos:
 	@$(IN_TEST_ENV) pytest -m chaos tests/chaos -s
+
+test-install:
+	@$(IN_TEST_ENV) python tests/packaging/check_installation.py $(PYTHONS)
 
 test-n8n:
 	@$(IN_TEST_ENV) python n8n/check.py $(if $(REAL),--real)
