@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos.cli.host_connection import LineClient
+from atos.cli.host_connection import HostClient
 from atos.tools import ToolClient
 from atos_protocol.errors import BadRequestError, NotFoundError, UnreachableError
 from atos_protocol.settings import load_settings
@@ -80,7 +80,7 @@ async def test_a_refused_connection_says_why(tools: ToolClient, host: LineHost) 
 
 
 async def test_the_standard_library_client_speaks_the_same_protocol(host: LineHost) -> None:
-    line = LineClient(load_settings(), "orchestrate", start=False)
+    line = HostClient(load_settings(), "orchestrate", start=False)
     answer = await anyio.to_thread.run_sync(line.call, "echo", {"text": "hi"})
     assert answer == {"text": "hi"}
     with pytest.raises(NotFoundError, match="no goal g9"):

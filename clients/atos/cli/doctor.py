@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from atos.cli.formatting import bytes_text
-from atos.cli.host_connection import LineClient, scheduler_status
+from atos.cli.host_connection import HostClient, scheduler_status
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import AtosError
 from atos_protocol.settings import Settings
@@ -95,7 +95,7 @@ def disk(settings: Settings) -> Finding:
 
 def daemons(settings: Settings) -> Iterator[Finding]:
     """Report the host's parts."""
-    host = LineClient(settings, "host").ask("status")
+    host = HostClient(settings, "host").ask("status")
     worker: dict[str, str] = host.get("worker") or {}
     state = "ok" if worker.get("state") in {"starting", "up"} else "missing"
     detail = f"host pid {host['pid']}, worker {worker.get('state')}"
@@ -109,7 +109,7 @@ def daemons(settings: Settings) -> Iterator[Finding]:
 
 def sandbox(settings: Settings) -> Iterator[Finding]:
     """Report the rung on which generated code runs, and how to reach a higher one."""
-    rung = LineClient(settings, "code_runner").call("sandbox_status", {})
+    rung = HostClient(settings, "code_runner").call("sandbox_status", {})
     detail = f"{rung['rung']}: {rung['says']} (uid {rung['uid']}, {rung['interpreter']})"
     state = "broken" if rung["rung"] in {"", "none"} else "ok"
     yield Finding(state, "sandbox", detail, " ".join(rung.get("raise_it", [])))
@@ -124,7 +124,7 @@ def models(settings: Settings) -> Iterator[Finding]:
     for engine in status["engines"]:
         detail = f"{engine['models']} model(s)" if engine["ok"] else engine["reason"]
         yield Finding("ok" if engine["ok"] else "missing", engine["name"], detail)
-    general = [p for p in status["pools"] if p["name"] != "mini"]
+    general = [p for p in status["pools"] if p["dialect"] == "chat"]
     if any(p["members"] for p in general):
         for pool in general:
             detail = ", ".join(pool["members"]) or "none"

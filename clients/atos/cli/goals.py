@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
-from atos.cli.host_connection import LineClient
+from atos.cli.host_connection import HostClient
 from atos.cli.progress import Progress, progress
 from atos_protocol.daemons import is_up
 from atos_protocol.errors import NotFoundError, UnreachableError
@@ -26,7 +26,7 @@ def build(arguments: Namespace, settings: Settings) -> int:
     """Start a goal and follow it to its end, or leave it running with `--detach`."""
     if not is_up("servers", settings) and not arguments.json:
         print("starting ATOS ...", file=sys.stderr, flush=True)
-    orchestrate = LineClient(settings, "orchestrate")
+    orchestrate = HostClient(settings, "orchestrate")
     request: dict[str, Any] = {"goal": arguments.goal}
     if arguments.into:
         request["into"] = str(Path(arguments.into).expanduser().absolute())
@@ -46,7 +46,7 @@ def build(arguments: Namespace, settings: Settings) -> int:
         return CANCELLED
 
 
-def follow(orchestrate: LineClient, goal_id: str, show: Progress) -> int:
+def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:
     """Show a goal's events until it ends; return the exit code of its state.
 
     The goal runs in the daemons, so a host that is killed and started anew is only a pause.
@@ -71,7 +71,7 @@ def follow(orchestrate: LineClient, goal_id: str, show: Progress) -> int:
 
 def watch(arguments: Namespace, settings: Settings) -> int:
     """Follow a goal that runs already; Ctrl-C stops watching, not the goal."""
-    orchestrate = LineClient(settings, "orchestrate")
+    orchestrate = HostClient(settings, "orchestrate")
     goal_id = arguments.goal or latest(orchestrate)
     try:
         return follow(orchestrate, goal_id, progress(as_json=arguments.json))
@@ -82,7 +82,7 @@ def watch(arguments: Namespace, settings: Settings) -> int:
 
 def cancel(arguments: Namespace, settings: Settings) -> int:
     """Cancel a goal and everything that works for it."""
-    orchestrate = LineClient(settings, "orchestrate")
+    orchestrate = HostClient(settings, "orchestrate")
     goal_id = arguments.goal or latest(orchestrate)
     view = orchestrate.call("cancel_goal", {"goal_id": goal_id})
     print(json.dumps(result_object(view)) if arguments.json else f"{goal_id}: {view['state']}")
@@ -91,7 +91,7 @@ def cancel(arguments: Namespace, settings: Settings) -> int:
 
 def debug(arguments: Namespace, settings: Settings) -> int:
     """Show everything that happened to one task: its rounds, verdicts and what was said."""
-    orchestrate = LineClient(settings, "orchestrate")
+    orchestrate = HostClient(settings, "orchestrate")
     goal_id, _, task_id = arguments.task.rpartition("/")
     request = {"goal_id": goal_id or latest(orchestrate), "task_id": task_id}
     task = orchestrate.call("get_task", request)
@@ -108,7 +108,7 @@ def debug(arguments: Namespace, settings: Settings) -> int:
     return 0
 
 
-def latest(orchestrate: LineClient) -> str:
+def latest(orchestrate: HostClient) -> str:
     """Return the newest goal.
 
     Raises:

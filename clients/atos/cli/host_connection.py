@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from atos_protocol.daemons import connect, ensure
@@ -32,7 +31,7 @@ CALL_SECONDS = 60.0
 """No ATOS tool takes longer than 45 s."""
 
 
-class LineClient:
+class HostClient:
     """Calls the tools of one server, or the host itself under the name `host`."""
 
     def __init__(self, settings: Settings, server: str, *, start: bool = True) -> None:
@@ -146,8 +145,3 @@ def http_get(connection: socket.socket, path: str) -> dict[str, Any]:
         raise UnreachableError(message, next_step="See logs/scheduler.log.") from error
     finally:
         http_connection.close()
-
-
-def log_of(settings: Settings, role: str) -> Path:
-    """Return the log file of a daemon."""
-    return settings.logs / f"{role}.log"
