@@ -24,6 +24,15 @@ def state_diagram(transitions: Mapping[Any, Iterable[str]]) -> str:
     return "\n".join([*lines, "```", ""])
 
 
+def event_diagram(transitions: Mapping[str, Mapping[type, str]]) -> str:
+    """Return the diagram of a table whose transitions are keyed by their cause: the arrows' labels."""
+    arrows = {
+        state: [f"{then}: {cause.__name__}" for cause, then in after.items()]
+        for state, after in transitions.items()
+    }
+    return state_diagram(arrows)
+
+
 DIAGRAMS: dict[str, str] = {
     "task": state_diagram(TASK_TRANSITIONS),
 }

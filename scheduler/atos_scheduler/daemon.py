@@ -38,8 +38,8 @@ from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.engines.protocol import Engine
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.app import build
+from atos_scheduler.gateway.scheduler_state import SchedulerState
 from atos_scheduler.gateway.server import UnixServer, listen
-from atos_scheduler.gateway.services import Services
 from atos_scheduler.plan_hints import PlanHints
 
 logger = logging.getLogger(__name__)
@@ -147,12 +147,12 @@ class Daemon:
         self._needed()
         try:
             async with anyio.create_task_group() as group:
-                services = await self._open(group)
-                server = UnixServer(build(services, self._needed))
-                group.start_soon(services.dispatcher.keep_time)
-                group.start_soon(self._watch, services)
-                group.start_soon(self._end_when_idle, services)
-                group.start_soon(self._end, services, server)
+                state = await self._open(group)
+                server = UnixServer(build(state, self._needed))
+                group.start_soon(state.dispatcher.run_timer)
+                group.start_soon(self._watch, state)
+                group.start_soon(self._end_when_idle, state)
+                group.start_soon(self._end, state, server)
                 logger.info("ready on %s", self._settings.scheduler_socket)
                 announce_ready()
                 await server.serve(sockets=[listener])
@@ -160,7 +160,7 @@ class Daemon:
         finally:
             await self._close()
 
-    async def _open(self, group: TaskGroup) -> Services:
+    async def _open(self, group: TaskGroup) -> SchedulerState:
         """Put the parts together and see what the engines have."""
         seen, most = self._place.seen, ceiling(self._place)
         entries = load_entries(self._settings.home, seen.kind, most)
@@ -172,7 +172,7 @@ class Daemon:
         await catalogue.refresh()
         await self._adopt(catalogue, dispatcher)
         plans = PlanHints(anyio.current_time)
-        return Services(catalogue, dispatcher, event_log, plans, group, seen)
+        return SchedulerState(catalogue, dispatcher, event_log, plans, group, seen)
 
     def _needed(self) -> None:
         self._last_need = anyio.current_time()
@@ -185,37 +185,37 @@ class Daemon:
                 continue
             with suppress(AtosError, TimeoutError), anyio.fail_after(ADOPT_SECONDS):
                 for found in await engine.loaded():
-                    if (offered := catalogue.offers.get(found.name)) is not None:
-                        dispatcher.adopt(offered, found)
+                    if (deployment := catalogue.deployments.get(found.name)) is not None:
+                        dispatcher.adopt(deployment, found)
 
-    async def _watch(self, services: Services) -> None:
+    async def _watch(self, state: SchedulerState) -> None:
         """While anything is resident, see whether it still is, and what other programs use."""
         while True:
-            if not services.dispatcher.core.memory.residencies:
+            if not state.dispatcher.core.memory.residencies:
                 await self._place.device.release()
-            await services.dispatcher.anything_resident()
+            await state.dispatcher.wait_for_residency()
             await anyio.sleep(LOOK_SECONDS)
-            await services.dispatcher.look_after_all()
+            await state.dispatcher.check_all_residencies()
             with suppress(UnreachableError):
-                await self._measure(services)
+                await self._measure(state)
 
-    async def _measure(self, services: Services) -> None:
-        memory = services.dispatcher.core.memory
+    async def _measure(self, state: SchedulerState) -> None:
+        memory = state.dispatcher.core.memory
         if any(r.state != "resident" for r in memory.residencies.values()):
             return  # what is charged and what is used differ just now
         found = await self._place.device.read(memory.committed)
         allowed = budget(found, self._place.device.reserve, self._place.limit)
-        services.device = replace(services.device, total=found.total, foreign=found.foreign)
+        state.device = replace(state.device, total=found.total, foreign=found.foreign)
         if allowed != memory.budget:
-            services.dispatcher.post(ForeignChanged(allowed))
+            state.dispatcher.post(ForeignChanged(allowed))
 
-    async def _end_when_idle(self, services: Services) -> None:
+    async def _end_when_idle(self, state: SchedulerState) -> None:
         """End when nobody has needed the daemon for long, or nobody can reach it any more."""
         idle = self._settings.idle_seconds
         mine = _identity(self._settings.scheduler_socket)
         while (rest := self._last_need + idle - anyio.current_time()) > 0:
             await anyio.sleep(min(rest, REACH_SECONDS))
-            if services.dispatcher.busy:
+            if state.dispatcher.busy:
                 self._needed()
             if _identity(self._settings.scheduler_socket) != mine:
                 logger.warning("ending, since %s is gone", self._settings.scheduler_socket)
@@ -224,11 +224,11 @@ class Daemon:
             logger.info("ending after %.0f idle seconds", idle)
         self.stop()
 
-    async def _end(self, services: Services, server: UnixServer) -> None:
+    async def _end(self, state: SchedulerState, server: UnixServer) -> None:
         """End in order: tell everybody who waits, then stop listening."""
         await self._stop.wait()
-        services.dispatcher.close()
-        services.event_log.close()
+        state.dispatcher.close()
+        state.event_log.close()
         server.stop()
 
     async def _close(self) -> None:
