@@ -15,10 +15,10 @@ import os
 import signal
 import sys
 import tempfile
-from pathlib import Path
 from typing import IO, Any
 
 import anyio
+import psutil
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
@@ -103,13 +103,11 @@ class EngineProcess:
         return f": {chosen[0][:300]}" if chosen else ""
 
     def memory(self) -> int:
-        """Return the resident bytes, mapped weights included; 0 where /proc does not tell."""
+        """Return the resident bytes, mapped weights included; 0 once the process has ended."""
         try:
-            status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
-        except OSError:
+            return psutil.Process(self.pid).memory_info().rss
+        except psutil.Error:
             return 0
-        rows = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        return sum(int(rows.get(k, "0").split()[0]) * 1024 for k in ("RssAnon", "RssFile"))
 
     async def gone(self, seconds: float) -> bool:
         """Wait until the process has ended; False if it still lives after so many seconds."""

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = {"httpx", "ollama", "pydantic", "xllamacpp", "pynvml", "numpy", "gguf"}
+HEAVY = {"httpx", "jsonschema", "ollama", "pydantic", "xllamacpp", "pynvml", "numpy", "gguf"}
 
 SCRIPT = """
 import sys
