@@ -282,7 +282,7 @@ def test_a_history_replays_to_the_same_state_and_other_effects_are_reported() ->
     history = list(shell.core.history)
     assert replay(10, history).memory.residencies == shell.core.memory.residencies
     history[-1] = replace(history[-1], effects=())
-    with pytest.raises(ValueError, match="Requested.*Evict"):
+    with pytest.raises(ValueError, match=r"Requested.*Evict"):
         replay(10, history)
 
 
