@@ -51,11 +51,14 @@ MOST_REQUESTS = 2000
 class Dispatcher:
     """Applies the core's effects within one task group."""
 
-    def __init__(self, core: Core, event_log: EventLog, group: TaskGroup) -> None:
+    def __init__(
+        self, core: Core, event_log: EventLog, group: TaskGroup, most_requests: int = MOST_REQUESTS
+    ) -> None:
         self.core = core
         self.loader = ModelLoader()
         self._event_log = event_log
         self._group = group
+        self._most_requests = most_requests
         self._requests: dict[str, LeaseRequest] = {}
         self._unloads: dict[str, anyio.Event] = {}
         self._lease_numbers = count(1)
@@ -84,8 +87,8 @@ class Dispatcher:
         """
         if self._closing is not None:
             raise self._closing
-        if len(self._requests) >= MOST_REQUESTS:
-            message = f"{MOST_REQUESTS} requests wait or are being answered already"
+        if len(self._requests) >= self._most_requests:
+            message = f"{self._most_requests} requests wait or are being answered already"
             raise BusyError(message, next_step="Wait for some of them to end.")
         lease = f"L{next(self._lease_numbers)}"
         names = ",".join(deployment.name for deployment in deployments)

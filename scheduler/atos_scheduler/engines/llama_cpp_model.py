@@ -46,8 +46,10 @@ class LlamaModel:
         self._slots = Slots(spec.name, spec.slots)
 
     @classmethod
-    async def load(cls, spec: ModelSpec, path: str, threads: int) -> LlamaModel:
-        """Start a worker for a GGUF file.
+    async def load(
+        cls, spec: ModelSpec, path: str, threads: int, seconds: float = LOAD_SECONDS
+    ) -> LlamaModel:
+        """Start a worker for a GGUF file, which must be ready within `seconds`.
 
         Raises:
             LoadFailedError: with llama.cpp's reason.
@@ -62,7 +64,7 @@ class LlamaModel:
             "context": spec.context,
             "threads": threads,
         }
-        process = await EngineProcess.start(WORKER, order, LOAD_SECONDS)
+        process = await EngineProcess.start(WORKER, order, seconds)
         client = httpx.AsyncClient(
             base_url=process.ready["url"],
             headers={"authorization": f"Bearer {key}"},

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from atos_protocol.errors import UnreachableError
 from atos_protocol.settings import Settings
 from atos_scheduler.devices.cpu import CpuDevice, Memory, read_memory
-from atos_scheduler.devices.discover import discover
 from atos_scheduler.devices.nvml import Nvml
 from atos_scheduler.devices.protocol import Reading, budget, reading
+from atos_scheduler.devices.selection import list_devices
 from atos_scheduler.devices.simulated import SimulatedDevice
 
 GIB = 2**30
@@ -106,11 +106,11 @@ async def test_a_system_that_does_not_report_its_memory_says_what_to_do() -> Non
 
 async def test_simulation_replaces_every_real_device(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, workspaces=tmp_path, simulate=True)
-    assert [d.kind for d in await discover(settings)] == ["simulated"]
+    assert [d.kind for d in await list_devices(settings)] == ["simulated"]
 
 
 async def test_a_machine_without_a_driver_has_its_memory_only(tmp_path: Path) -> None:
-    found = await discover(Settings(home=tmp_path, workspaces=tmp_path))
+    found = await list_devices(Settings(home=tmp_path, workspaces=tmp_path))
     assert found[-1].name == "cpu"
 
 

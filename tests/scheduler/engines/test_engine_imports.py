@@ -9,7 +9,7 @@ SCRIPT = """
 import sys
 import atos_scheduler.engines.llama_cpp, atos_scheduler.engines.ollama
 import atos_scheduler.engines.openai, atos_scheduler.engines.simulated
-import atos_scheduler.devices.discover
+import atos_scheduler.devices.selection
 print(" ".join(sys.modules))
 """
 

@@ -309,12 +309,11 @@ def test_a_checksum_that_is_missing_is_not_passed_over(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_never_gets_ready_is_given_up(
-    engine: LlamaCpp, files: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+    engine: LlamaCpp, files: tuple[Path, ...]
 ) -> None:
     fifo = files[0].parent / f"never-{time.monotonic_ns()}.gguf"
     os.mkfifo(fifo)
-    monkeypatch.setattr("atos_scheduler.engines.llama_cpp_model.LOAD_SECONDS", 0.5)
     before = children()
     with pytest.raises(LoadFailedError, match="not ready within"):
-        await LlamaModel.load(ModelSpec("fifo", "", 512, 1), str(fifo), 1)
+        await LlamaModel.load(ModelSpec("fifo", "", 512, 1), str(fifo), 1, seconds=0.5)
     assert children() <= before
