@@ -193,7 +193,7 @@ class Daemon:
         self.stop()
 
     async def _end(self, state: SchedulerState, server: UnixServer) -> None:
-        """End in order: tell everybody who waits, then stop listening."""
+        """End in order: fail the requests, then stop listening."""
         await self._stop.wait()
         state.dispatcher.close()
         state.event_log.close()

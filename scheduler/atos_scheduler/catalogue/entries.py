@@ -109,7 +109,7 @@ class Profile(_Checked):
     """Bytes; 0: any budget."""
 
     def fits(self, kind: str, budget: int) -> bool:
-        """Tell whether this profile suits a device."""
+        """Return whether this profile applies to a device."""
         suits = self.device in {"", kind}
         return suits and (not self.budget_below or budget < self.budget_below)
 

@@ -54,7 +54,7 @@ class Admission:
         return self.bindings.options(waiter, self._memory)
 
     def _takes_leases(self, model: str) -> bool:
-        """Tell whether a model takes new leases: loading or resident, and no victim of the claim."""
+        """Return whether a model takes new leases: loading or resident, and not a victim of the claim."""
         claimed = self.claim is not None and model in self.claim.victims
         return not claimed and self._memory.accepts_leases(model)
 

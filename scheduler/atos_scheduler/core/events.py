@@ -22,7 +22,7 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A request is over: answered, cancelled while it waited, or its client went away."""
+    """A request is over: answered, cancelled while it waited, or its client disconnected."""
 
     lease: str
 

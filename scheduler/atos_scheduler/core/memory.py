@@ -45,7 +45,7 @@ class Memory:
         return max(candidate.bytes, self._measured.get(candidate.model, 0))
 
     def accepts_leases(self, model: str) -> bool:
-        """Tell whether a model is loading, or resident and to stay."""
+        """Return whether a model is loading, or resident and not retiring."""
         found = self.residencies.get(model)
         return found is not None and not found.retiring and found.state != "evicting"
 

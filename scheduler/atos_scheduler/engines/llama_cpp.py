@@ -96,7 +96,7 @@ class LlamaCpp:
         Raises:
             NoModelError: neither the catalogue nor the disk has `spec.source`.
             LoadFailedError: with llama.cpp's reason.
-            ConflictError: the model is loaded in another shape.
+            ConflictError: the model is loaded with another context, slots or options.
         """
         path = self._path(spec)
         async with self._loading.setdefault(spec.name, anyio.Lock()):
@@ -110,7 +110,7 @@ class LlamaCpp:
             return model.footprint()
 
     async def unload(self, model: str) -> None:
-        """Return when the worker's process is gone; an unknown model is gone already."""
+        """End a model's worker; return when its process has exited."""
         async with self._loading.setdefault(model, anyio.Lock()):
             if (found := self._models.pop(model, None)) is not None:
                 await found.end()

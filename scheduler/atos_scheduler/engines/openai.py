@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that somebody else runs: llama-server, vLLM, LM Studio, Ray Serve LLM.
 
-The protocol has no load and no unload, and tells no memory: its models count as always resident and
-as costing nothing here. `load` therefore only makes sure that the server offers the model.
+The protocol has no load and no unload and does not report memory: its models count as always
+resident, at no cost here. `load` therefore only checks that the server offers the model.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class OpenAi:
         return ""
 
     async def installed(self) -> list[InstalledModel]:
-        """List what the server offers; it says neither size nor context.
+        """List the models that the server offers; it reports neither size nor context.
 
         Raises:
             UnreachableError: the server does not answer.
@@ -77,7 +77,7 @@ class OpenAi:
         return [_footprint(s) for s in self._specs.values() if (s.source or s.name) in offered]
 
     async def load(self, spec: ModelSpec) -> LoadedModel:
-        """Make sure that the server offers a model.
+        """Check that the server offers a model.
 
         Raises:
             NoModelError: it does not.
@@ -90,7 +90,7 @@ class OpenAi:
         return _footprint(spec)
 
     async def unload(self, model: str) -> None:
-        """Stop using a model; what the server does with it is its own business."""
+        """Stop using a model; whether it stays loaded is the server's decision."""
         self._specs.pop(model, None)
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
@@ -117,7 +117,7 @@ class OpenAi:
         raise EngineError(message, next_step="Try again.")
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._http is not None:
             await self._http.aclose()
 
@@ -134,12 +134,12 @@ class OpenAi:
         try:
             return [str(model["id"]) for model in reply.json()["data"]]
         except (ValueError, KeyError, TypeError) as error:
-            message = f"what answers at {self._url} is no OpenAI-compatible server"
+            message = f"what answers at {self._url} is not an OpenAI-compatible server"
             raise UnreachableError(message, next_step="Check ATOS_OPENAI_URL.") from error
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
-            import httpx  # 0.2 s of start-up that only those pay who name a server
+            import httpx  # 0.2 s of start-up, only where a server is configured
 
             waits = httpx.Timeout(None, connect=HEALTH_SECONDS)  # deadlines are set per call
             self._http = httpx.AsyncClient(base_url=self._url, timeout=waits)

@@ -1,7 +1,7 @@
-"""What every streamed reply needs: one HTTP call, a deadline on each wait, a check of JSON at its end.
+"""What streamed replies share: one HTTP call, a deadline on each wait, a check of JSON at the end.
 
-A cancel scope must not stay open while a generator is suspended at `yield`, so the deadline is set
-anew around each wait.
+A cancel scope must not stay open while a generator is suspended at `yield`, so each wait has a scope
+of its own.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ReplyCheck:
 
         Raises:
             LengthError: the reply was cut, so its JSON can't be whole.
-            EngineError: the reply is no JSON or breaks the schema.
+            EngineError: the reply is not JSON or breaks the schema.
         """
         if self._schema is None:
             return
