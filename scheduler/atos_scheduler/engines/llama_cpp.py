@@ -34,7 +34,7 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import checked_schema
+from atos_scheduler.engines.stream import accepted
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,8 @@ class LlamaCpp:
         """
         path = self._path(spec)
         async with self._loading.setdefault(spec.name, anyio.Lock()):
-            if (model := await self._live(spec.name)) is None:
+            await self.loaded()
+            if (model := self._models.get(spec.name)) is None:
                 await self._check_shipped(path)
                 model = await LlamaModel.load(spec, os.fspath(path), self._threads)
                 self._models[spec.name] = model
@@ -117,10 +118,8 @@ class LlamaCpp:
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply; closing the generator returns when the slot is free again."""
-        schema = checked_schema(request)
-        if (model := await self._live(request.model)) is None:
-            message = f"{request.model} is not loaded"
-            raise NoModelError(message, next_step="Load it first.")
+        await self.loaded()
+        model, schema = accepted(request, self._models)
         async with aclosing(model.answer(request, schema)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -129,10 +128,6 @@ class LlamaCpp:
         """End every worker."""
         for name in list(self._models):
             await self.unload(name)
-
-    async def _live(self, name: str) -> LlamaModel | None:
-        await self.loaded()
-        return self._models.get(name)
 
     def _path(self, spec: ModelSpec) -> Path:
         source = spec.source or spec.name

@@ -21,7 +21,7 @@ from atos_scheduler.engines.engine_process import EngineProcess
 from atos_scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
 from atos_scheduler.engines.schema import Schema
 from atos_scheduler.engines.slots import Slots
-from atos_scheduler.engines.stream import ReplyCheck, before, posted_lines
+from atos_scheduler.engines.stream import ReplyCheck, before, broken_off, posted_lines
 
 if TYPE_CHECKING:
     import httpx
@@ -117,8 +117,7 @@ class LlamaModel:
             finally:
                 await self._give_back(slot, prompt, confirmed=done)
         if not done:
-            message = "the connection closed before the end of the reply"
-            raise EngineError(message, next_step="Try again.")
+            raise broken_off()
 
     async def _render(self, request: Request, give_up: float) -> str:
         """Render messages with the model's own chat template."""

@@ -19,7 +19,6 @@ from atos_protocol.errors import (
     AtosError,
     EngineError,
     LoadFailedError,
-    NoModelError,
     UnreachableError,
 )
 from atos_scheduler.engines import ollama_wire as wire
@@ -32,8 +31,7 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import checked_schema
-from atos_scheduler.engines.stream import ReplyCheck, posted_lines
+from atos_scheduler.engines.stream import ReplyCheck, accepted, broken_off, posted_lines
 
 if TYPE_CHECKING:
     import httpx
@@ -137,10 +135,7 @@ class Ollama:
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply; closing the generator closes the connection, which cancels in Ollama."""
-        schema = checked_schema(request)
-        if (spec := self._specs.get(request.model)) is None:
-            message = f"{request.model} is not loaded"
-            raise NoModelError(message, next_step="Load it first.")
+        spec, schema = accepted(request, self._specs)
         give_up = time.monotonic() + request.deadline
         check = ReplyCheck(schema)
         route, body = wire.call(request, spec, schema)
@@ -152,8 +147,7 @@ class Ollama:
                 yield chunk
                 if chunk.done:
                     return
-        message = "the connection closed before the end of the reply"
-        raise EngineError(message, next_step="Try again.")
+        raise broken_off()
 
     async def close(self) -> None:
         """Close the connections; what the server has loaded stays loaded."""

@@ -24,8 +24,7 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import checked_schema
-from atos_scheduler.engines.stream import ReplyCheck, posted_lines
+from atos_scheduler.engines.stream import ReplyCheck, accepted, broken_off, posted_lines
 
 if TYPE_CHECKING:
     import httpx
@@ -95,10 +94,7 @@ class OpenAi:
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply; closing the generator closes the connection, which cancels there."""
-        schema = checked_schema(request)
-        if (spec := self._specs.get(request.model)) is None:
-            message = f"{request.model} is not loaded"
-            raise NoModelError(message, next_step="Load it first.")
+        spec, schema = accepted(request, self._specs)
         started = time.monotonic()
         route, body = wire.call(request, spec, schema)
         check, events = ReplyCheck(schema), wire.Events()
@@ -113,8 +109,7 @@ class OpenAi:
                     yield replace(chunk, seconds=time.monotonic() - started)
                     return
                 yield chunk
-        message = "the connection closed before the end of the reply"
-        raise EngineError(message, next_step="Try again.")
+        raise broken_off()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -33,8 +33,8 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import Schema, breach, checked_schema
-from atos_scheduler.engines.stream import ReplyCheck
+from atos_scheduler.engines.schema import Schema, breach
+from atos_scheduler.engines.stream import ReplyCheck, accepted
 
 GIB = 2**30
 
@@ -117,10 +117,7 @@ class Simulated:
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply that states it is simulated."""
-        schema = checked_schema(request)
-        if (spec := self._loaded.get(request.model)) is None:
-            message = f"{request.model} is not loaded"
-            raise NoModelError(message, next_step="Load it first.")
+        spec, schema = accepted(request, self._loaded)
         asked = request.prompt or "\n".join(str(m.get("content", "")) for m in request.messages)
         words = len(asked.split())
         if words >= spec.context:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from atos_protocol.errors import AtosError
+from atos_protocol.errors import AtosError, NotFoundError
 from atos_scheduler.gateway.control_routes import STATUS, ControlRoutes
 from atos_scheduler.gateway.ollama_routes import OllamaRoutes
 from atos_scheduler.gateway.responses import error_response
@@ -44,8 +44,9 @@ async def _atos_error(_: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = f"{request.method} {request.url.path}: {error.detail}"
-    atos = {"code": "not_found", "message": text, "next": "See docs/scheduler.md for the routes."}
-    return JSONResponse({"error": text, "atos": atos}, status_code=error.status_code)
+    unknown = NotFoundError(text, next_step="See docs/scheduler.md for the routes.")
+    unknown.status = error.status_code
+    return error_response(unknown)
 
 
 async def _bug(_: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from atos_protocol.errors import BadRequestError
-from atos_protocol.scheduler_api import HEADERS, Demand
+from atos_protocol.scheduler_api import HEADERS, Demand, DemandClass
 
 BODY_BYTES = 4 << 20
 DEFAULT_SECONDS = 600.0
@@ -114,6 +114,22 @@ class PlanBody(Strict):
     tasks: list[TaskBody] = Field(default=[], max_length=1000)
 
 
+Label = Annotated[str, Field(max_length=200)]
+Number = Annotated[int, Field(gt=-(10**9), lt=10**9)]
+
+
+class DemandHeaders(Strict):
+    """The values of the headers that carry a `Demand`."""
+
+    goal: Label = ""
+    task: Label = ""
+    role: Label = ""
+    kind: DemandClass = "batch"
+    priority: Number = 0
+    deadline: float = Field(default=0.0, gt=0, le=MOST_SECONDS)
+    expected_tokens: Number = 0
+
+
 async def read_body(request: Request, kind: type[Checked]) -> Checked:
     """Read and check a request's body.
 
@@ -154,32 +170,14 @@ def read_demand(request: Request) -> Demand:
     Raises:
         BadRequestError: one of them has a value that does not fit.
     """
-    values: dict[str, Any] = {}
-    for name, header in HEADERS.items():
-        if (text := request.headers.get(header)) is not None:
-            values[name] = _header(name, header, text.strip())
-    return Demand(**values)
-
-
-def _header(name: str, header: str, text: str) -> Any:
-    if name in {"goal", "task", "role"}:
-        if len(text) <= 200:
-            return text
-        expected = "at most 200 characters"
-    elif name == "kind":
-        if text in {"interactive", "batch"}:
-            return text
-        expected = "interactive or batch"
-    elif name == "deadline":
-        expected = f"seconds, more than 0 and at most {MOST_SECONDS:.0f}"
-        if re.fullmatch(r"\d+(\.\d+)?", text) and 0 < float(text) <= MOST_SECONDS:
-            return float(text)
-    else:
-        expected = "a whole number"
-        if re.fullmatch(r"-?\d{1,9}", text):
-            return int(text)
-    message = f"header {header}: {text[:60]!r} does not fit"
-    raise BadRequestError(message, next_step=f"It must be {expected}.")
+    values = {n: request.headers[h].strip() for n, h in HEADERS.items() if h in request.headers}
+    try:
+        return Demand(**DemandHeaders.model_validate(values).model_dump(exclude_unset=True))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = str(first["loc"][0])
+        message = f"header {HEADERS[name]}: {values[name][:60]!r} does not fit"
+        raise BadRequestError(message, next_step=f"{first['msg']}.") from error
 
 
 def keep_alive_seconds(value: float | str | None) -> float | None:
