@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from atos_protocol.goals import TASK_TRANSITIONS
+from atos_scheduler.core import transitions
 
 ROOT = Path(__file__).parent.parent
 PLACE = re.compile(r"(<!-- diagram: ([a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -24,7 +25,18 @@ def state_diagram(transitions: Mapping[Any, Iterable[str]]) -> str:
     return "\n".join([*lines, "```", ""])
 
 
+def event_diagram(transitions: Mapping[Any, Mapping[Any, str]]) -> str:
+    """Return the diagram of a table whose transitions are keyed by their cause: the arrows' labels."""
+    arrows = {
+        state: [f"{then}: {cause.__name__}" for cause, then in after.items()]
+        for state, after in transitions.items()
+    }
+    return state_diagram(arrows)
+
+
 DIAGRAMS: dict[str, str] = {
+    "demand": event_diagram(transitions.DEMAND),
+    "residency": event_diagram(transitions.RESIDENCY),
     "task": state_diagram(TASK_TRANSITIONS),
 }
 

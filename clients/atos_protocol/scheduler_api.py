@@ -13,10 +13,6 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 PROTOCOL = 1
 """Raised when a change would break an older client."""
 
-GENERAL_POOLS = ("orchestrator", "simple", "medium", "complex")
-MINI_POOL = "mini"
-"""The demonstration model's own pool; general models never enter it."""
-
 POOL_PREFIX = "atos/"
 """A `model` of this form in a request names a pool: `atos/simple`."""
 
@@ -32,6 +28,8 @@ HEADERS = {
 """Field of `Demand` -> request header that carries it."""
 
 DemandClass = Literal["interactive", "batch"]
+Dialect = Literal["chat", "catalogue"]
+"""What a pool's prompts look like: a conversation, or the fixed sentences of a model trained on a catalogue."""
 ResidencyState = Literal["loading", "resident", "evicting"]
 
 
@@ -115,7 +113,7 @@ class Pool:
     """Whether a system message is understood."""
     schema: bool
     """Whether a JSON schema constrains the reply."""
-    dialect: Literal["chat", "mini"]
+    dialect: Dialect
     members: tuple[str, ...] = ()
     """Models that keep the contract and can be used now, first choice first."""
     missing: tuple[str, ...] = ()

@@ -16,13 +16,12 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
 
-from atos_protocol import scheduler_api
 from atos_protocol.daemons import Singleton, announce_ready, is_up
 from atos_protocol.errors import AtosError, BadConfigError, ConflictError, UnreachableError
 from atos_protocol.settings import Settings, load_settings
@@ -31,21 +30,19 @@ from atos_scheduler.catalogue.entries import load_entries
 from atos_scheduler.core.events import ForeignChanged
 from atos_scheduler.core.state_machine import Core
 from atos_scheduler.core.types import size_text
-from atos_scheduler.devices.discover import discover
-from atos_scheduler.devices.protocol import Device, budget
-from atos_scheduler.devices.simulated import SimulatedDevice
-from atos_scheduler.dispatcher import Dispatcher
+from atos_scheduler.devices.selection import SelectedDevice, select_device
+from atos_scheduler.dispatcher import MOST_REQUESTS, Dispatcher
 from atos_scheduler.engines.protocol import Engine
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.app import build
+from atos_scheduler.gateway.scheduler_state import SchedulerState
 from atos_scheduler.gateway.server import UnixServer, listen
-from atos_scheduler.gateway.services import Services
 from atos_scheduler.plan_hints import PlanHints
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 10.0
-"""How often residents and the device are looked at, while anything is resident."""
+CHECK_SECONDS = 10.0
+"""How often resident models and the device are checked, while anything is resident."""
 REACH_SECONDS = 30.0
 """How often the daemon looks whether its socket is still there: its home may be removed."""
 CLOSE_SECONDS = 10.0
@@ -54,18 +51,8 @@ PREDECESSOR_SECONDS = 15.0
 ADOPT_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where models go: a device, and what it showed at the start."""
-
-    device: Device
-    limit: int
-    """The person's own bound in bytes; 0 for none."""
-    seen: scheduler_api.Device
-
-
 def make_engines(settings: Settings) -> list[Engine]:
-    """Return the engines of this machine, preferred ones first; each is imported when wanted."""
+    """Return the engines of this machine, preferred ones first; each is imported when it is used."""
     if settings.simulate:
         from atos_scheduler.engines.simulated import Simulated
 
@@ -84,44 +71,25 @@ def make_engines(settings: Settings) -> list[Engine]:
     return [*engines, LlamaCpp(settings)]
 
 
-async def find_place(settings: Settings) -> Place:
-    """Choose the device whose budget is kept: the first GPU, else the machine's memory.
-
-    Raises:
-        BadConfigError: nothing can be measured and no budget is set.
-    """
-    for device in await _devices(settings):
-        with suppress(UnreachableError):
-            found = await device.read(0)
-            limit = settings.budget
-            ours = budget(found, device.reserve, limit)
-            seen = scheduler_api.Device(
-                device.name, device.kind, found.total, ours, 0, found.foreign
-            )
-            return Place(device, limit, seen)
-    message = "no device's memory can be measured"
-    raise BadConfigError(message, next_step="Set ATOS_BUDGET, such as ATOS_BUDGET=4GiB.")
-
-
-async def _devices(settings: Settings) -> list[Device]:
-    if settings.simulate and settings.budget:
-        return [SimulatedDevice(settings.budget)]
-    return await discover(settings)
-
-
-def ceiling(place: Place) -> int:
-    """Return what could be committed if no other program used the device."""
-    most = max(place.seen.budget, place.seen.total - place.device.reserve)
-    return min(most, place.limit) if place.limit else most
-
-
 class Daemon:
     """One running scheduler."""
 
-    def __init__(self, settings: Settings, engines: Sequence[Engine], place: Place) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engines: Sequence[Engine],
+        selected: SelectedDevice,
+        *,
+        most_requests: int = MOST_REQUESTS,
+        check_seconds: float = CHECK_SECONDS,
+        reach_seconds: float = REACH_SECONDS,
+    ) -> None:
         self._settings = settings
         self._engines = engines
-        self._place = place
+        self._selected = selected
+        self._most_requests = most_requests
+        self._check_seconds = check_seconds
+        self._reach_seconds = reach_seconds
         self._last_need = 0.0
         self._stop = anyio.Event()
 
@@ -147,12 +115,12 @@ class Daemon:
         self._needed()
         try:
             async with anyio.create_task_group() as group:
-                services = await self._open(group)
-                server = UnixServer(build(services, self._needed))
-                group.start_soon(services.dispatcher.keep_time)
-                group.start_soon(self._watch, services)
-                group.start_soon(self._end_when_idle, services)
-                group.start_soon(self._end, services, server)
+                state = await self._open(group)
+                server = UnixServer(build(state, self._needed))
+                group.start_soon(state.dispatcher.run_timer)
+                group.start_soon(self._watch, state)
+                group.start_soon(self._end_when_idle, state)
+                group.start_soon(self._end, state, server)
                 logger.info("ready on %s", self._settings.scheduler_socket)
                 announce_ready()
                 await server.serve(sockets=[listener])
@@ -160,19 +128,19 @@ class Daemon:
         finally:
             await self._close()
 
-    async def _open(self, group: TaskGroup) -> Services:
-        """Put the parts together and see what the engines have."""
-        seen, most = self._place.seen, ceiling(self._place)
-        entries = load_entries(self._settings.home, seen.kind, most)
-        logger.info("%s, %s, profile %r", seen.name, size_text(most), entries.profile)
+    async def _open(self, group: TaskGroup) -> SchedulerState:
+        """Build the parts, and list what the engines have."""
+        initial, most = self._selected.initial, self._selected.ceiling
+        entries = load_entries(self._settings.home, initial.kind, most)
+        logger.info("%s, %s, profile %r", initial.name, size_text(most), entries.profile)
         event_log = EventLog()
-        catalogue = Catalogue(self._engines, entries, seen.kind, most)
-        dispatcher = Dispatcher(Core(most), event_log, group)
-        dispatcher.post(ForeignChanged(seen.budget))
+        catalogue = Catalogue(self._engines, entries, initial.kind, most)
+        dispatcher = Dispatcher(Core(most), event_log, group, self._most_requests)
+        dispatcher.post(ForeignChanged(initial.budget))
         await catalogue.refresh()
         await self._adopt(catalogue, dispatcher)
         plans = PlanHints(anyio.current_time)
-        return Services(catalogue, dispatcher, event_log, plans, group, seen)
+        return SchedulerState(catalogue, dispatcher, event_log, plans, group, initial)
 
     def _needed(self) -> None:
         self._last_need = anyio.current_time()
@@ -185,37 +153,37 @@ class Daemon:
                 continue
             with suppress(AtosError, TimeoutError), anyio.fail_after(ADOPT_SECONDS):
                 for found in await engine.loaded():
-                    if (offered := catalogue.offers.get(found.name)) is not None:
-                        dispatcher.adopt(offered, found)
+                    if (deployment := catalogue.deployments.get(found.name)) is not None:
+                        dispatcher.adopt(deployment, found)
 
-    async def _watch(self, services: Services) -> None:
-        """While anything is resident, see whether it still is, and what other programs use."""
+    async def _watch(self, state: SchedulerState) -> None:
+        """While models are resident, check that they still are, and what other programs use."""
         while True:
-            if not services.dispatcher.core.memory.residencies:
-                await self._place.device.release()
-            await services.dispatcher.anything_resident()
-            await anyio.sleep(LOOK_SECONDS)
-            await services.dispatcher.look_after_all()
+            if not state.dispatcher.core.memory.residencies:
+                await self._selected.device.release()
+            await state.dispatcher.wait_for_residency()
+            await anyio.sleep(self._check_seconds)
+            await state.dispatcher.check_all_residencies()
             with suppress(UnreachableError):
-                await self._measure(services)
+                await self._measure(state)
 
-    async def _measure(self, services: Services) -> None:
-        memory = services.dispatcher.core.memory
+    async def _measure(self, state: SchedulerState) -> None:
+        memory = state.dispatcher.core.memory
         if any(r.state != "resident" for r in memory.residencies.values()):
-            return  # what is charged and what is used differ just now
-        found = await self._place.device.read(memory.committed)
-        allowed = budget(found, self._place.device.reserve, self._place.limit)
-        services.device = replace(services.device, total=found.total, foreign=found.foreign)
+            return  # what is charged and what is used differ at present
+        found = await self._selected.device.read(memory.committed)
+        allowed = self._selected.budget(found)
+        state.device = replace(state.device, total=found.total, foreign=found.foreign)
         if allowed != memory.budget:
-            services.dispatcher.post(ForeignChanged(allowed))
+            state.dispatcher.post(ForeignChanged(allowed))
 
-    async def _end_when_idle(self, services: Services) -> None:
+    async def _end_when_idle(self, state: SchedulerState) -> None:
         """End when nobody has needed the daemon for long, or nobody can reach it any more."""
         idle = self._settings.idle_seconds
         mine = _identity(self._settings.scheduler_socket)
         while (rest := self._last_need + idle - anyio.current_time()) > 0:
-            await anyio.sleep(min(rest, REACH_SECONDS))
-            if services.dispatcher.busy:
+            await anyio.sleep(min(rest, self._reach_seconds))
+            if state.dispatcher.busy:
                 self._needed()
             if _identity(self._settings.scheduler_socket) != mine:
                 logger.warning("ending, since %s is gone", self._settings.scheduler_socket)
@@ -224,11 +192,11 @@ class Daemon:
             logger.info("ending after %.0f idle seconds", idle)
         self.stop()
 
-    async def _end(self, services: Services, server: UnixServer) -> None:
-        """End in order: tell everybody who waits, then stop listening."""
+    async def _end(self, state: SchedulerState, server: UnixServer) -> None:
+        """End in order: fail the requests, then stop listening."""
         await self._stop.wait()
-        services.dispatcher.close()
-        services.event_log.close()
+        state.dispatcher.close()
+        state.event_log.close()
         server.stop()
 
     async def _close(self) -> None:
@@ -238,7 +206,7 @@ class Daemon:
                     await engine.close()
                 if scope.cancelled_caught:
                     logger.error("%s did not close in time", engine.name)
-            await self._place.device.release()
+            await self._selected.device.release()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -258,7 +226,7 @@ async def _stop_on_signal(daemon: Daemon) -> None:
 
 async def serve(settings: Settings) -> None:
     """Run a scheduler for these settings; the caller holds the role's lock."""
-    daemon = Daemon(settings, make_engines(settings), await find_place(settings))
+    daemon = Daemon(settings, make_engines(settings), await select_device(settings))
     listener = listen(settings.scheduler_socket)
     failure: AtosError | None = None
     try:

@@ -1,8 +1,8 @@
-"""The shell around the core: turns its effects into engine calls, and what comes of them into events.
+"""The shell around the core: turns its effects into engine calls, and their results into events.
 
 `post` handles one event and applies its effects before it returns; since the core never waits, no
-queue and no lock stand in between. What takes time (loads, evictions) runs in the daemon's task
-group and posts its outcome.
+queue and no lock are needed. Loads and evictions take time: they run in the daemon's task group
+and post their outcome.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from atos_protocol.crash_points import crashpoint, declare
 from atos_protocol.errors import AtosError, BusyError, UnreachableError, from_wire
 from atos_protocol.scheduler_api import Demand, Lease
-from atos_scheduler.catalogue.contracts import Offer
+from atos_scheduler.catalogue.contracts import Deployment
 from atos_scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, Revoke, SetTimer
 from atos_scheduler.core.events import (
     Adopted,
@@ -43,7 +43,7 @@ from atos_scheduler.model_loader import ModelLoader
 logger = logging.getLogger(__name__)
 
 GRANT_POINTS = [declare("scheduler.granted")]
-"""When a request has its lease and does not know it yet."""
+"""When a lease is granted and its request does not know it yet."""
 MOST_REQUESTS = 2000
 """Requests at once; each costs a connection and a few kB."""
 
@@ -51,16 +51,19 @@ MOST_REQUESTS = 2000
 class Dispatcher:
     """Applies the core's effects within one task group."""
 
-    def __init__(self, core: Core, event_log: EventLog, group: TaskGroup) -> None:
+    def __init__(
+        self, core: Core, event_log: EventLog, group: TaskGroup, most_requests: int = MOST_REQUESTS
+    ) -> None:
         self.core = core
         self.loader = ModelLoader()
         self._event_log = event_log
         self._group = group
+        self._most_requests = most_requests
         self._requests: dict[str, LeaseRequest] = {}
         self._unloads: dict[str, anyio.Event] = {}
-        self._numbers = count(1)
+        self._lease_numbers = count(1)
         self._timer_at: float | None = None
-        self._nap = anyio.CancelScope()
+        self._timer_scope = anyio.CancelScope()
         self._changed = anyio.Event()
         self._closing: AtosError | None = None
 
@@ -71,12 +74,12 @@ class Dispatcher:
 
     def leases(self) -> tuple[Lease, ...]:
         """Return everything that waits or is being answered, in the order of its arrival."""
-        return tuple(ticket.seen() for ticket in self._requests.values())
+        return tuple(request.snapshot() for request in self._requests.values())
 
     def request(
-        self, offers: Sequence[Offer], pool: str, demand: Demand, seconds: float
+        self, deployments: Sequence[Deployment], pool: str, demand: Demand, seconds: float
     ) -> LeaseRequest:
-        """Ask for a lease on one of the offered models, wanted within `seconds`.
+        """Ask for a lease on one of these models, to be granted within `seconds`.
 
         Raises:
             UnreachableError: the daemon is ending.
@@ -84,19 +87,19 @@ class Dispatcher:
         """
         if self._closing is not None:
             raise self._closing
-        if len(self._requests) >= MOST_REQUESTS:
-            message = f"{MOST_REQUESTS} requests wait or are being answered already"
+        if len(self._requests) >= self._most_requests:
+            message = f"{self._most_requests} requests wait or are being answered already"
             raise BusyError(message, next_step="Wait for some of them to end.")
-        lease = f"L{next(self._numbers)}"
-        names = ",".join(offered.name for offered in offers)
-        asked = Lease(lease, "waiting", names, pool, demand.goal, demand.task, 0.0)
-        ticket = self._requests[lease] = LeaseRequest(asked, self.release)
-        for offered in offers:
-            if offered.name not in self.core.memory.residencies:
-                self.loader.take(offered)
-        candidates = tuple(offered.candidate for offered in offers)
+        lease = f"L{next(self._lease_numbers)}"
+        names = ",".join(deployment.name for deployment in deployments)
+        waiting = Lease(lease, "waiting", names, pool, demand.goal, demand.task, 0.0)
+        request = self._requests[lease] = LeaseRequest(waiting, self.release)
+        for deployment in deployments:
+            if deployment.name not in self.core.memory.residencies:
+                self.loader.register(deployment)
+        candidates = tuple(deployment.candidate for deployment in deployments)
         self.post(Requested(lease, candidates, demand, pool, anyio.current_time() + seconds))
-        return ticket
+        return request
 
     def release(self, lease: str) -> None:
         """End a lease, or withdraw a demand."""
@@ -105,15 +108,15 @@ class Dispatcher:
             self.post(Released(lease))
 
     def close(self) -> None:
-        """Send everybody away who waits or is being answered, and take nobody in any more."""
+        """Refuse every request that waits, stop those being answered, and accept no more."""
         message = "the scheduler is ending"
-        self._closing = UnreachableError(message, next_step="Try again: it is started anew.")
-        for ticket in list(self._requests.values()):
-            ticket.settle(self._closing)
-            ticket.revoke(self._closing)
+        self._closing = UnreachableError(message, next_step="Try again: a new one is started.")
+        for request in list(self._requests.values()):
+            request.settle(self._closing)
+            request.revoke(self._closing)
 
     async def unload(self, model: str) -> bool:
-        """Have a model evicted once its requests are over; return when its memory is back.
+        """Evict a model once its requests are over; return when its memory is free.
 
         Returns:
             False if it was not in memory.
@@ -125,22 +128,22 @@ class Dispatcher:
         await gone.wait()
         return True
 
-    def adopt(self, offered: Offer, found: LoadedModel) -> None:
+    def adopt(self, deployment: Deployment, found: LoadedModel) -> None:
         """Charge a model that an engine held before anybody here asked for it."""
-        self.loader.adopt(offered, found)
-        size = max(offered.candidate.bytes, found.bytes)
-        self.post(Adopted(replace(offered.candidate, bytes=size)))
+        self.loader.adopt(deployment, found)
+        size = max(deployment.candidate.bytes, found.bytes)
+        self.post(Adopted(replace(deployment.candidate, bytes=size)))
 
-    async def anything_resident(self) -> None:
+    async def wait_for_residency(self) -> None:
         """Return once a model occupies memory."""
         while not self.core.memory.residencies:
             await self._changed.wait()
 
-    async def look_after(self, model: str) -> bool:
-        """Find out whether an engine still holds a model; if not, give its bytes back.
+    async def check_residency(self, model: str) -> bool:
+        """Ask whether an engine still holds a model; if not, free its bytes.
 
         Returns:
-            Whether it was lost, now or a moment before.
+            Whether the model is lost, found now or earlier.
         """
         found = self.core.memory.residencies.get(model)
         if found is None or found.state != "resident":
@@ -148,27 +151,25 @@ class Dispatcher:
         if not await self.loader.is_gone(model):
             return False
         if self.core.memory.residencies.get(model) is not found or found.state != "resident":
-            return True  # it went, and perhaps came again, while the engine was asked
-        message = (
-            f"{self.loader.offer(model).engine.name} no longer holds {model}: its process ended"
-        )
-        step = "Try again: it is loaded anew."
-        self.post(EngineLost(model, Reason("engine", message, step)))
+            return True  # it was evicted, and perhaps loaded again, while the engine was asked
+        engine = self.loader.deployment(model).engine.name
+        message = f"{engine} no longer holds {model}: its process ended"
+        self.post(EngineLost(model, Reason("engine", message, "Try again: it is loaded again.")))
         return True
 
-    async def look_after_all(self) -> None:
-        """Do the same for every model that is resident."""
+    async def check_all_residencies(self) -> None:
+        """Ask the same for every resident model."""
         for model in list(self.core.memory.residencies):
-            await self.look_after(model)
+            await self.check_residency(model)
 
     def post(self, event: Event) -> None:
-        """Let the core handle an event, and apply what follows from it."""
-        self._note(event)
+        """Let the core handle an event, and apply its effects."""
+        self._log(event)
         for effect in self.core.handle(event, anyio.current_time()):
             self._apply(effect)
 
-    def _note(self, event: Event) -> None:
-        """Record what an event tells the world outside the core."""
+    def _log(self, event: Event) -> None:
+        """Report an event to those who follow the event log, and end what waits for it."""
         match event:
             case Loaded(model, size):
                 self._event_log.add("model_loaded", model=model, bytes=size)
@@ -197,7 +198,7 @@ class Dispatcher:
                 self._group.start_soon(self._evict, model)
             case Grant(lease, model, waited):
                 self._event_log.add("lease_granted", lease=lease, model=model, waited=waited)
-                self._requests[lease].settle(Granted(self.loader.offer(model), waited))
+                self._requests[lease].settle(Granted(self.loader.deployment(model), waited))
                 crashpoint("scheduler.granted")
             case Refuse(lease, reason):
                 self._event_log.add("demand_refused", lease=lease, reason=reason.message)
@@ -207,7 +208,7 @@ class Dispatcher:
                 self._requests.pop(lease).revoke(_error(reason))
             case SetTimer(at):
                 self._timer_at = at
-                self._nap.cancel()
+                self._timer_scope.cancel()
             case _:
                 assert_never(effect)
 
@@ -217,16 +218,15 @@ class Dispatcher:
     async def _evict(self, model: str) -> None:
         self.post(await self.loader.unload(model))
 
-    async def keep_time(self) -> None:
-        """Send the core its ticks; runs as long as the daemon."""
+    async def run_timer(self) -> None:
+        """Post the ticks that the core asks for; runs as long as the daemon."""
         while True:
             at = self._timer_at
-            with anyio.CancelScope() as self._nap:
+            with anyio.CancelScope() as self._timer_scope:
                 await (anyio.sleep_forever() if at is None else anyio.sleep_until(at))
                 self._timer_at = None
                 self.post(Tick())
 
 
 def _error(reason: Reason) -> AtosError:
-    wire = {"code": reason.code, "message": reason.message, "next": reason.next_step}
-    return from_wire(wire)
+    return from_wire({"code": reason.code, "message": reason.message, "next": reason.next_step})

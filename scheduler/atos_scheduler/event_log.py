@@ -1,4 +1,4 @@
-"""The last things that happened in the scheduler, numbered, for whoever wants to follow them."""
+"""The latest events of the scheduler, numbered, for clients that follow them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 
 KEPT = 1000
-"""Events remembered; a reader that lags further behind is told of the gap."""
+"""Events remembered; a reader that lags further behind gets a `gap` event."""
 
 
 class EventLog:
-    """A ring of events. Each is `{"seq", "at", "kind", ...}`, `seq` counting from 1."""
+    """A bounded log of events. Each is `{"seq", "at", "kind", ...}`, `seq` counting from 1."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._events: deque[dict[str, Any]] = deque(maxlen=kept)
@@ -30,7 +30,7 @@ class EventLog:
         self._news = anyio.Event()
 
     def since(self, seq: int) -> list[dict[str, Any]]:
-        """Return the events after `seq`, preceded by one of kind `gap` if some are forgotten."""
+        """Return the events after `seq`, preceded by one of kind `gap` if some are lost."""
         found = [event for event in self._events if event["seq"] > seq]
         oldest = self._events[0]["seq"] if self._events else self._seq + 1
         if seq + 1 < oldest:
@@ -39,7 +39,7 @@ class EventLog:
         return found
 
     async def follow(self, seq: int) -> AsyncGenerator[dict[str, Any]]:
-        """Yield events after `seq` as they happen, until the event_log is closed."""
+        """Yield events after `seq` as they happen, until the log is closed."""
         while True:
             for event in self.since(seq):
                 seq = event["seq"]
@@ -49,6 +49,6 @@ class EventLog:
             await self._news.wait()
 
     def close(self) -> None:
-        """Let every reader come to its end."""
+        """End every `follow`."""
         self._closed = True
         self._news.set()

@@ -8,9 +8,11 @@ from typing import Self
 import anyio
 from anyio.abc import SocketStream, TaskGroup
 
-from atos_protocol.scheduler_api import GENERAL_POOLS, MINI_POOL, Pool
+from atos_protocol.scheduler_api import Pool
 from atos_protocol.settings import Settings
 
+MINI_POOL = "mini"
+POOLS = ("orchestrator", "simple", "medium", "complex", MINI_POOL)
 MINI: Mapping[str, Sequence[str]] = {MINI_POOL: ("atos-mini",)}
 GENERAL: Mapping[str, Sequence[str]] = {
     "orchestrator": ("qwen2.5:3b",),
@@ -29,7 +31,7 @@ class PoolScheduler:
         self.asked = 0
         pools = [
             Pool(name, 4096, 1024, True, True, "chat", members=tuple(members.get(name, ())))
-            for name in (*GENERAL_POOLS, MINI_POOL)
+            for name in POOLS
         ]
         self._body = json.dumps({"pools": [asdict(pool) for pool in pools]}).encode()
         self._tasks: TaskGroup

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -13,7 +14,8 @@ import httpx
 from atos.scheduler_client import SchedulerClient
 from atos_protocol import scheduler_api
 from atos_protocol.settings import Settings
-from atos_scheduler.daemon import Daemon, Place
+from atos_scheduler.daemon import Daemon
+from atos_scheduler.devices.selection import SelectedDevice
 from atos_scheduler.devices.simulated import SimulatedDevice
 from atos_scheduler.engines.protocol import Engine
 from atos_scheduler.gateway.server import listen
@@ -49,16 +51,21 @@ async def scheduler(
     budget: int = 2 * GIB,
     files: dict[str, str] | None = None,
     idle_seconds: float = 900.0,
+    **limits: Any,
 ) -> AsyncGenerator[Running]:
-    """Run a scheduler with these engines and this budget; `files` go into its home."""
+    """Run a scheduler with these engines and this budget.
+
+    `files` go into its home, `limits` are the daemon's own, such as `check_seconds`.
+    """
     home = Path(tempfile.mkdtemp(prefix="atos"))
     settings = Settings(home=home, workspaces=home / "goals", idle_seconds=idle_seconds)
     settings.prepare()
     for name, text in (files or {}).items():
         (home / name).write_text(text, encoding="utf-8")
     device = SimulatedDevice(budget)
-    seen = scheduler_api.Device(device.name, device.kind, budget, budget, 0, 0)
-    daemon = Daemon(settings, engines, Place(device, 0, seen))
+    initial = scheduler_api.Device(device.name, device.kind, budget, budget, 0, 0)
+    selected = SelectedDevice(device, 0, initial)
+    daemon = Daemon(settings, engines, selected, **limits)
     transport = httpx.AsyncHTTPTransport(uds=str(settings.scheduler_socket))
     try:
         async with anyio.create_task_group() as group:

@@ -17,7 +17,7 @@ pools = st.builds(
     output=st.integers(0),
     system=st.booleans(),
     schema=st.booleans(),
-    dialect=st.sampled_from(["chat", "mini"]),
+    dialect=st.sampled_from(["chat", "catalogue"]),
     members=st.lists(text).map(tuple),
     missing=st.lists(text).map(tuple),
 )

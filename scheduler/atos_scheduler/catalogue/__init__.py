@@ -1,1 +1,1 @@
-"""Which models there are and which pools they may serve: settings files, contracts, offers."""
+"""Which models there are and which pools they may serve: settings files, contracts, deployments."""

@@ -1,4 +1,4 @@
-"""What the engines have now, matched against models and pools."""
+"""The models that the engines have now, matched against the entries of models and pools."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from collections.abc import Sequence
 import anyio
 
 from atos_protocol.errors import AtosError, NoModelError
-from atos_protocol.scheduler_api import MINI_POOL, POOL_PREFIX, EngineStatus, Pool
-from atos_scheduler.catalogue.contracts import Offer, find, offer, resolve
+from atos_protocol.scheduler_api import POOL_PREFIX, EngineStatus, Pool
+from atos_scheduler.catalogue.contracts import Deployment, deployment_of, find, resolve
 from atos_scheduler.catalogue.entries import Entries, ModelEntry
 from atos_scheduler.engines.protocol import Engine, InstalledModel
 
 logger = logging.getLogger(__name__)
 
-ASK_SECONDS = 3.0
-"""Longest wait for one engine's list."""
+LIST_SECONDS = 3.0
+"""Longest wait for one engine's list of models."""
 FRESH_SECONDS = 2.0
 """Age up to which a list is not asked for again, however often it is needed."""
 STALE_SECONDS = 30.0
 """Age from which a list is asked for again although it has an answer."""
 INSTALL = "Install Ollama and pull a model, or name a GGUF file in ATOS_GGUF."
-NO_MINI = "Its weights are not in this installation."
+REINSTALL = "Its weights are not in this installation: install atos again."
 
 
 class Catalogue:
-    """The models that can be used now; engines are asked anew when somebody needs to know."""
+    """The models that can be used now; engines are asked again when somebody needs to know."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class Catalogue:
         fresh: float = FRESH_SECONDS,
     ) -> None:
         self.entries = entries
-        self.offers: dict[str, Offer] = {}
+        self.deployments: dict[str, Deployment] = {}
         self.statuses: tuple[EngineStatus, ...] = ()
         self._engines = engines
         self._device = device
         self._budget = budget
-        self._pools: dict[str, tuple[Pool, tuple[Offer, ...]]] = {}
+        self._pools: dict[str, tuple[Pool, tuple[Deployment, ...]]] = {}
         self._fresh = fresh
         self._asked = float("-inf")
         self._lock = anyio.Lock()
@@ -64,38 +64,40 @@ class Catalogue:
     async def _ask(
         self, engine: Engine, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]
     ) -> None:
-        """Put one engine's state and models into `answers`; an engine that fails has none."""
+        """Put one engine's state and models into `answers`; an engine that fails has no models."""
         reason, models = "", list[InstalledModel]()
         try:
-            with anyio.fail_after(ASK_SECONDS):
+            with anyio.fail_after(LIST_SECONDS):
                 reason = await engine.health()
                 models = [] if reason else await engine.installed()
         except TimeoutError:
-            reason = f"it did not answer within {ASK_SECONDS:.0f} s"
+            reason = f"it did not answer within {LIST_SECONDS:.0f} s"
         except AtosError as error:
             reason = str(error)
         answers[engine.name] = EngineStatus(engine.name, not reason, len(models), reason), models
 
     def _take(self, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]) -> None:
         self.statuses = tuple(answers[engine.name][0] for engine in self._engines)
-        offers: dict[str, Offer] = {}
+        deployments: dict[str, Deployment] = {}
         for engine in self._engines:
             for installed in answers[engine.name][1]:
                 entry = self._entry(installed.name)
-                offers.setdefault(installed.name, offer(engine, installed, entry, self._device))
-        self.offers = offers
+                deployments.setdefault(
+                    installed.name, deployment_of(engine, installed, entry, self._device)
+                )
+        self.deployments = deployments
         self._pools = {
-            pool.name: resolve(pool, offers, self.entries.models, self._budget)
-            for pool in self.entries.pools.values()
+            name: resolve(name, pool, deployments, self.entries.models, self._budget)
+            for name, pool in self.entries.pools.items()
         }
 
     def _entry(self, name: str) -> ModelEntry:
         """Return what the settings say of an installed model, under whichever of its names."""
         plain = name.removesuffix(":latest")
-        for entry in self.entries.models.values():
-            if name in (entry.name, *entry.aliases) or plain == entry.name:
+        for known, entry in self.entries.models.items():
+            if name in (known, *entry.aliases) or plain == known:
                 return entry
-        return ModelEntry(name)
+        return ModelEntry()
 
     def pools(self) -> tuple[Pool, ...]:
         """Return every pool with its members as of the last refresh."""
@@ -107,7 +109,7 @@ class Catalogue:
         found = self._pools.get(name) if name != model else None
         return found[0] if found else None
 
-    async def candidates(self, model: str) -> tuple[Offer, ...]:
+    async def candidates(self, model: str) -> tuple[Deployment, ...]:
         """Return the models that may answer for a name or a pool, first choice first.
 
         Raises:
@@ -118,22 +120,22 @@ class Catalogue:
             await self.refresh()
             found = self._lookup(model)
         if not found:
-            raise self._none(model)
+            raise self._not_found(model)
         return found
 
-    def _lookup(self, model: str) -> tuple[Offer, ...]:
+    def _lookup(self, model: str) -> tuple[Deployment, ...]:
         if model.startswith(POOL_PREFIX):
             return self._pools.get(model.removeprefix(POOL_PREFIX), (None, ()))[1]
-        found = find(model, self.offers, self.entries.models)
+        found = find(model, self.deployments, self.entries.models)
         return (found,) if found else ()
 
-    def _none(self, model: str) -> NoModelError:
+    def _not_found(self, model: str) -> NoModelError:
         if not model.startswith(POOL_PREFIX):
-            known = ", ".join(sorted(self.offers)) or "none"
+            known = ", ".join(sorted(self.deployments)) or "none"
             return NoModelError(f"model '{model}' not found", next_step=f"Installed are: {known}.")
         if (pool := self.contract(model)) is None:
             known = ", ".join(POOL_PREFIX + name for name in self.entries.pools)
             return NoModelError(f"there is no pool '{model}'", next_step=f"Pools are: {known}.")
         why = "; ".join(pool.missing) or "it lists no model"
-        step = NO_MINI if pool.name == MINI_POOL else INSTALL
+        step = INSTALL if pool.dialect == "chat" else REINSTALL
         return NoModelError(f"pool {model} has no model: {why}.", next_step=step)

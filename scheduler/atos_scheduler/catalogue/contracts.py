@@ -1,9 +1,9 @@
-"""Which installed models keep which pool's contract; pure.
+"""Which installed models meet which pool's contract; pure.
 
-A pool promises context, output, system role, schema and dialect to whoever writes its prompts, so a
-model that can't keep the promise is no member, and the reason is shown. If none of the listed
-models is to be had, others that are installed stand in, rather than a pool being empty on a machine
-that has models. The demonstration model is kept apart: pool `mini` has it alone.
+A pool promises context, output, system role, schema and dialect to whoever writes its prompts. A
+model that can't keep the promise is not a member, and the reason is shown. If no listed model is
+installed, other installed ones substitute for them, so that a pool is not empty on a machine that
+has models. A model with a prompt dialect of its own shares no pool with general ones.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from atos_protocol.scheduler_api import MINI_POOL, Pool
-from atos_scheduler.catalogue.entries import MINI_MODEL, ModelEntry, PoolEntry
+from atos_protocol.scheduler_api import Pool
+from atos_scheduler.catalogue.entries import ModelEntry, PoolEntry
 from atos_scheduler.core.estimate import Shape, footprint
 from atos_scheduler.core.types import Candidate, size_text
 from atos_scheduler.engines.protocol import Caps, Engine, InstalledModel, ModelSpec
@@ -21,11 +21,11 @@ DEFAULT_CONTEXT = 4096
 REMOTE_SLOTS = 4
 """Requests at once to a model on a server that somebody else runs, and that queues by itself."""
 NOT_CHAT = ("embed", "bert", "rerank", "whisper", "clip")
-"""Words in a name or family that mark a model which can't hold a conversation."""
+"""Words in a name or family that mark a model as unable to chat."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Deployment:
     """A model that an engine has, and how it would be loaded."""
 
     engine: Engine
@@ -40,7 +40,9 @@ class Offer:
         return self.installed.name
 
 
-def offer(engine: Engine, installed: InstalledModel, entry: ModelEntry, device: str) -> Offer:
+def deployment_of(
+    engine: Engine, installed: InstalledModel, entry: ModelEntry, device: str
+) -> Deployment:
     """Freeze how a model is loaded, and estimate what it takes."""
     trained = installed.context or DEFAULT_CONTEXT
     context = entry.context or min(DEFAULT_CONTEXT, trained)
@@ -50,10 +52,10 @@ def offer(engine: Engine, installed: InstalledModel, entry: ModelEntry, device: 
         source=entry.source or installed.name,
         context=context,
         slots=slots,
-        options=dict(entry.options),
+        options=entry.options.model_dump(exclude_unset=True),
     )
     needs = _estimate(engine.caps, installed, entry, spec, device)
-    return Offer(engine, installed, entry, spec, Candidate(installed.name, needs, slots))
+    return Deployment(engine, installed, entry, spec, Candidate(installed.name, needs, slots))
 
 
 def _estimate(
@@ -72,89 +74,91 @@ def _estimate(
     return footprint(shape, spec.context, spec.slots, device)
 
 
-def broken_promise(pool: PoolEntry, offered: Offer, budget: int) -> str:
+def contract_violation(pool: PoolEntry, deployment: Deployment, budget: int) -> str:
     """Return why a model can't be a member of a pool; empty if it can."""
-    entry, spec = offered.entry, offered.spec
-    trained = offered.installed.context
-    if (offered.name == MINI_MODEL) != (pool.name == MINI_POOL):
-        return "the demonstration model and general models share no pool"
+    entry, spec = deployment.entry, deployment.spec
+    trained = deployment.installed.context
     if entry.dialect != pool.dialect:
-        return f"speaks {entry.dialect}, the pool {pool.dialect}"
+        return f"understands {entry.dialect} prompts only, the pool sends {pool.dialect} prompts"
     if spec.context < pool.context:
         return f"context {spec.context} is below the pool's {pool.context}"
     if trained and trained < pool.context:
         return f"was trained for {trained} tokens, the pool needs {pool.context}"
     if pool.system and not entry.system:
         return "does not understand a system message"
-    if pool.schema and not (entry.schema and offered.engine.caps.schema):
+    if pool.json_schema and not (entry.json_schema and deployment.engine.caps.schema):
         return "can't be held to a JSON schema"
-    if offered.candidate.bytes > budget:
-        needs = size_text(offered.candidate.bytes)
+    if deployment.candidate.bytes > budget:
+        needs = size_text(deployment.candidate.bytes)
         return f"needs {needs}, the budget is {size_text(budget)}"
     return ""
 
 
-def _can_chat(offered: Offer) -> bool:
-    family = str(offered.installed.details.get("family", ""))
-    text = f"{offered.name} {family}".lower()
-    return offered.name != MINI_MODEL and not any(word in text for word in NOT_CHAT)
+def _can_chat(deployment: Deployment) -> bool:
+    family = str(deployment.installed.details.get("family", ""))
+    text = f"{deployment.name} {family}".lower()
+    return deployment.entry.dialect == "chat" and not any(word in text for word in NOT_CHAT)
 
 
-def _stand_ins(pool: PoolEntry, offers: Iterable[Offer], budget: int) -> list[Offer]:
-    """Return installed models that are not listed but keep the contract, best first."""
+def _substitutes(
+    pool: PoolEntry, deployments: Iterable[Deployment], budget: int
+) -> list[Deployment]:
+    """Return installed models that are not listed but meet the contract, best first."""
     if pool.adopt == "none":
         return []
-    able = [o for o in offers if _can_chat(o) and not broken_promise(pool, o, budget)]
+    able = [d for d in deployments if _can_chat(d) and not contract_violation(pool, d, budget)]
     sign = -1 if pool.adopt == "largest" else 1
-    # a server that the person has named comes before what happens to be installed
-    return sorted(able, key=lambda o: (o.engine.caps.load, sign * o.installed.size))
+    # a server that the person named comes before what happens to be installed
+    return sorted(able, key=lambda d: (d.engine.caps.load, sign * d.installed.size))
 
 
-def _refused(pool: PoolEntry, offers: Iterable[Offer], budget: int) -> list[str]:
-    """Say why installed models can't stand in."""
-    others = [o for o in offers if _can_chat(o) and pool.adopt != "none"]
-    whys = {o.name: broken_promise(pool, o, budget) for o in others}
+def _refused(pool: PoolEntry, deployments: Iterable[Deployment], budget: int) -> list[str]:
+    """Return why installed models can't substitute for the listed ones."""
+    others = [d for d in deployments if _can_chat(d) and pool.adopt != "none"]
+    whys = {d.name: contract_violation(pool, d, budget) for d in others}
     return [f"{name}: {why}" for name, why in whys.items() if why and name not in pool.members]
 
 
-def find(name: str, offers: dict[str, Offer], entries: dict[str, ModelEntry]) -> Offer | None:
+def find(
+    name: str, deployments: dict[str, Deployment], entries: dict[str, ModelEntry]
+) -> Deployment | None:
     """Return an installed model by its name, its name without `:latest`, or one of its aliases."""
     names = [name, f"{name}:latest", name.removesuffix(":latest")]
-    for entry in entries.values():
-        if name == entry.name or name in entry.aliases:
-            names += [entry.name, *entry.aliases]
-    return next((offers[n] for n in names if n in offers), None)
+    for known, entry in entries.items():
+        if name == known or name in entry.aliases:
+            names += [known, *entry.aliases]
+    return next((deployments[n] for n in names if n in deployments), None)
 
 
 def resolve(
+    name: str,
     pool: PoolEntry,
-    offers: dict[str, Offer],
+    deployments: dict[str, Deployment],
     entries: dict[str, ModelEntry],
     budget: int,
-    absent: str = "is not installed",
-) -> tuple[Pool, tuple[Offer, ...]]:
+) -> tuple[Pool, tuple[Deployment, ...]]:
     """Return a pool as others see it, and the models behind it, first choice first."""
-    members: list[Offer] = []
+    members: list[Deployment] = []
     missing: list[str] = []
-    for name in pool.members:
-        found = find(name, offers, entries)
+    for listed in pool.members:
+        found = find(listed, deployments, entries)
         if found is None:
-            missing.append(f"{name}: {absent}")
-        elif why := broken_promise(pool, found, budget):
-            missing.append(f"{name}: {why}")
+            missing.append(f"{listed}: is not installed")
+        elif why := contract_violation(pool, found, budget):
+            missing.append(f"{listed}: {why}")
         elif found not in members:
             members.append(found)
     if not members:
-        members = _stand_ins(pool, offers.values(), budget)
-        missing += _refused(pool, offers.values(), budget)
-    seen = Pool(
-        name=pool.name,
+        members = _substitutes(pool, deployments.values(), budget)
+        missing += _refused(pool, deployments.values(), budget)
+    visible = Pool(
+        name=name,
         context=pool.context,
         output=pool.output,
         system=pool.system,
-        schema=pool.schema,
+        schema=pool.json_schema,
         dialect=pool.dialect,
-        members=tuple(o.name for o in members),
+        members=tuple(d.name for d in members),
         missing=tuple(missing),
     )
-    return seen, tuple(members)
+    return visible, tuple(members)

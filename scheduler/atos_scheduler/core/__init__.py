@@ -1,5 +1,5 @@
 """The pure scheduler core: events in, effects out.
 
-`machine.Core` is the state machine; `memory`, `queue` and `policy` are its parts; `events`, `effects`
-and `types` what goes in and comes out; `estimate` what a model will need.
+See design.md. `Core` in `state_machine` is what the shell drives; `events` and `effects` are its
+interface, `transitions` its states, `admission` and `policy` its decisions.
 """

@@ -1,4 +1,4 @@
-"""Which model a task was given: it keeps it for all its calls in one role, unless it escalates.
+"""Which model a task is bound to: it keeps it for all its calls in one role, unless it escalates.
 
 A pool's members write differently, so a debug loop that changed its model half-way would lose its
 thread, and would cost a swap. Escalating means asking another pool, which has bindings of its own.
@@ -14,13 +14,13 @@ MOST = 4096
 
 
 class Bindings:
-    """The models of tasks that were granted one."""
+    """The model of every task that was granted one."""
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str, str, str], str] = {}
 
     def options(self, waiter: Waiter, memory: Memory) -> tuple[Candidate, ...]:
-        """Return the models this demand may be given: the one its task has, else all.
+        """Return the models that may answer a demand: the one its task is bound to, else all.
 
         A task whose model does not fit at present, since other programs hold memory, may take
         another one.
@@ -40,5 +40,5 @@ class Bindings:
             del self._models[next(iter(self._models))]
 
     def forget(self, model: str) -> None:
-        """Let no task insist on a model that can't be had."""
+        """Unbind all tasks from a model that can't be loaded."""
         self._models = {key: m for key, m in self._models.items() if m != model}

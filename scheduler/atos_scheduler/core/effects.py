@@ -9,21 +9,21 @@ from atos_scheduler.core.types import Reason
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Have the engine load a model; answer with `Loaded` or `LoadFailed`."""
+    """Load a model; answer with `Loaded` or `LoadFailed`."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class Evict:
-    """Have the engine unload an idle model; answer with `Evicted` when its memory is back."""
+    """Unload an idle model; answer with `Evicted` when its memory is free."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Let a request go ahead on a model; answer with `Released` when it is over."""
+    """Start a waiting request on a model; answer with `Released` when it is over."""
 
     lease: str
     model: str
@@ -32,7 +32,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Tell a waiting request that it will not be granted; it is forgotten already."""
+    """Fail a waiting request; the core has forgotten it already."""
 
     lease: str
     reason: Reason
@@ -40,7 +40,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Tell a running request that its model is gone; its lease is over already."""
+    """Cancel a running request, whose model is gone; its lease is over already."""
 
     lease: str
     reason: Reason

@@ -22,7 +22,7 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A request is over: answered, cancelled while it waited, or its client went away."""
+    """A request is over: answered, cancelled while it waited, or its client disconnected."""
 
     lease: str
 
@@ -33,7 +33,7 @@ class Loaded:
 
     model: str
     bytes: int
-    """Measured footprint; 0 if the engine can't tell."""
+    """Measured footprint; 0 if the engine does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class LoadFailed:
 
 @dataclass(frozen=True, slots=True)
 class Evicted:
-    """An engine confirmed that a model's memory is back with the system."""
+    """An engine confirmed that a model's memory is free again."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class EngineLost:
-    """A loaded model is gone without having been asked to go: its engine crashed or dropped it."""
+    """A resident model is gone without an eviction: its engine crashed or dropped it."""
 
     model: str
     reason: Reason
@@ -61,21 +61,21 @@ class EngineLost:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """An engine turned out to hold a model that nobody here loaded."""
+    """An engine holds a model that nobody here loaded."""
 
     candidate: Candidate
 
 
 @dataclass(frozen=True, slots=True)
 class UnloadAsked:
-    """Somebody wants a model out of memory once its present requests are over."""
+    """A model is to be evicted once its present requests are over."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignChanged:
-    """Other programs took memory or gave it back: so much may be committed now."""
+    """Other programs took or freed memory: the bytes that may be committed now."""
 
     budget: int
 

@@ -1,22 +1,19 @@
 """The ledger of one budget: what occupies memory, and how much of it is left.
 
-A model is charged from the decision to load it until the engine confirms that it is gone::
-
-            begin            loaded                 evict               drop
-    (free) ───────▶ loading ────────▶ resident ────────────▶ evicting ───────▶ (free)
-                       │                  │
-                       └── drop (failed) ─┴── drop (lost) ──▶ (free)
-
-The charge is the estimate until a load has been measured, and the larger of the two ever after.
+A model is charged from the decision to load it until its engine confirms that it is gone. The charge
+is the estimate until a load has been measured, and the larger of the two from then on.
 """
 
 from __future__ import annotations
 
+from atos_scheduler.core.effects import Load
+from atos_scheduler.core.events import Adopted
+from atos_scheduler.core.transitions import RESIDENCY, Cause
 from atos_scheduler.core.types import Candidate, Residency
 
 
 class Memory:
-    """All residencies under one budget."""
+    """All residencies under one budget, in bytes."""
 
     def __init__(self, budget: int) -> None:
         self.ceiling = budget
@@ -47,31 +44,39 @@ class Memory:
         """Return what a model must be charged: its estimate, or what was measured if larger."""
         return max(candidate.bytes, self._measured.get(candidate.model, 0))
 
-    def is_coming(self, model: str) -> bool:
-        """Tell whether a model is loading, or resident and to stay."""
+    def accepts_leases(self, model: str) -> bool:
+        """Return whether a model is loading, or resident and not retiring."""
         found = self.residencies.get(model)
         return found is not None and not found.retiring and found.state != "evicting"
 
-    def begin(self, candidate: Candidate, now: float) -> None:
-        """Charge a model that is going to be loaded."""
-        size = self.size(candidate)
+    def charge(self, candidate: Candidate, cause: type[Load | Adopted], now: float) -> None:
+        """Begin a residency: a load, or the adoption of a model that an engine holds already."""
+        state = RESIDENCY["absent"][cause]
+        assert state != "absent"
         self.residencies[candidate.model] = Residency(
             model=candidate.model,
-            bytes=size,
+            bytes=self.size(candidate),
             slots=candidate.slots,
-            state="loading",
+            state=state,
             last_used=now,
         )
 
-    def loaded(self, model: str, measured: int, now: float) -> None:
-        """Note that a load is complete; a measurement above the estimate raises the charge."""
+    def move(self, model: str, cause: Cause) -> Residency | None:
+        """Move a residency along its table; None if nothing is there that the cause could move."""
+        found = self.residencies.get(model)
+        if found is None or (after := RESIDENCY[found.state].get(cause)) is None:
+            return None
+        if after == "absent":
+            del self.residencies[model]
+        else:
+            found.state = after
+        return found
+
+    def measure(self, model: str, measured: int, now: float) -> None:
+        """Note a completed load; a measurement above the estimate raises the charge."""
         found = self.residencies[model]
-        found.state, found.last_used = "resident", now
+        found.last_used = now
         if measured:
             found.measured = True
             self._measured[model] = max(measured, self._measured.get(model, 0))
             found.bytes = max(found.bytes, measured)
-
-    def drop(self, model: str) -> Residency | None:
-        """Give a model's bytes back to the budget."""
-        return self.residencies.pop(model, None)

@@ -1,4 +1,4 @@
-"""Who must go: the order of eviction, and how long a demand lets others finish first."""
+"""What is evicted: the order of eviction, and when a demand has busy models drained."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from atos_scheduler.core.memory import Memory
 from atos_scheduler.core.types import Candidate, Residency, Waiter
 
-PATIENCE = {"interactive": 1.0, "batch": 5.0}
+DRAIN_AFTER = {"interactive": 1.0, "batch": 5.0}
 """Seconds that a demand waits for a busy model to fall idle before it is drained for it.
 
-Meanwhile the busy model takes new leases: work for one model is served together, and swaps are
-fewer. Afterwards it takes none, so the wait is bounded by the requests that already run."""
+Meanwhile the busy model takes new leases: work for one model is served together, and there are fewer
+swaps. Afterwards it takes none, so the wait is bounded by the requests that already run."""
 
 
 @dataclass(slots=True)
@@ -25,15 +25,15 @@ class Claim:
     """Models that take no new lease and are evicted as they fall idle."""
 
 
-def patience_ends(waiter: Waiter) -> float:
-    """Return the moment from which busy models are drained for this demand."""
-    return waiter.since + PATIENCE[waiter.demand.kind]
+def drain_at(waiter: Waiter) -> float:
+    """Return the moment from which busy models are drained for a demand."""
+    return waiter.since + DRAIN_AFTER[waiter.demand.kind]
 
 
 def eviction_order(residencies: Iterable[Residency]) -> list[Residency]:
     """Return resident models, idle ones first, each group least recently used first.
 
-    Models that are charged nothing are left alone: their going would help nobody.
+    Models that are charged nothing are left alone: evicting them would free nothing.
     """
     here = [r for r in residencies if r.state == "resident" and r.bytes and not r.retiring]
     return sorted(here, key=lambda r: (not r.idle, r.last_used))
@@ -57,7 +57,7 @@ def victims(memory: Memory, wanted: int, *, drain: bool) -> set[str] | None:
 
 
 def top_up(memory: Memory, claim: Claim) -> None:
-    """Add victims to a claim that has no longer enough, since the budget or a charge moved."""
+    """Add victims to a claim that no longer frees enough, since the budget or a charge changed."""
     wanted = memory.size(claim.candidate)
     here = [memory.residencies.get(model) for model in claim.victims]
     room = memory.free + memory.leaving

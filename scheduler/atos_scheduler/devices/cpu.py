@@ -1,22 +1,23 @@
 """The machine's memory as a device, within what the control groups of this process allow.
 
-`/proc/meminfo` tells what the machine has; a container sees the same file and may use far less. Its
-limits stand in cgroup files (v1 or v2), and every group above it may be tighter.
+psutil reports what the machine has; a container sees the same numbers and may use far less. Its
+limits are in cgroup files (v1 or v2), and every group above it may be tighter.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+import psutil
 
 from atos_protocol.errors import UnreachableError
 from atos_scheduler.devices.protocol import MIB, Reading, reading
 
 RESERVE = 512 * MIB
 RESERVED_SHARE = 0.15
-"""Of the total: the person's other programs grow and shrink."""
+"""Of the total, for the person's other programs, which grow and shrink."""
 
 
 class Memory(NamedTuple):
@@ -32,11 +33,17 @@ class _Files(NamedTuple):
     limit: str
     usage: str
     reclaimable: str
-    """Row of `memory.stat`: page cache that goes when somebody needs the room."""
+    """Row of `memory.stat`: page cache that the kernel drops under pressure."""
 
 
 V1 = _Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 V2 = _Files("memory.max", "memory.current", "inactive_file")
+
+
+def machine_memory() -> Memory:
+    """Return the memory of the whole machine."""
+    found = psutil.virtual_memory()
+    return Memory(found.total, found.available)
 
 
 class CpuDevice:
@@ -45,8 +52,8 @@ class CpuDevice:
     name = "cpu"
     kind: Literal["cpu"] = "cpu"
 
-    def __init__(self, root: Path = Path("/")) -> None:
-        self._root = root
+    def __init__(self, machine: Callable[[], Memory] = machine_memory) -> None:
+        self._machine = machine
         self._total = 0
 
     @property
@@ -55,30 +62,28 @@ class CpuDevice:
         return max(RESERVE, int(self._total * RESERVED_SHARE))
 
     async def read(self, ours: int) -> Reading:
-        """Read meminfo and the cgroup files.
+        """Read the machine's memory and the cgroup files.
 
         Raises:
-            UnreachableError: this system has no /proc/meminfo.
+            UnreachableError: this system does not report its memory.
         """
-        memory = read_memory(self._root)
+        memory = read_memory(self._machine)
         self._total = memory.total
         return reading(memory.total, memory.available, ours)
 
     async def release(self) -> None:
-        """Do nothing: nothing is held."""
+        """Do nothing: no driver is open."""
 
 
-def read_memory(root: Path = Path("/")) -> Memory:
-    """Return the memory of this process; `root` is where /proc and /sys are found.
+def read_memory(machine: Callable[[], Memory], root: Path = Path("/")) -> Memory:
+    """Return the memory that this process may use; the cgroup files are below `root`.
 
     Raises:
-        UnreachableError: there is no /proc/meminfo.
+        UnreachableError: this system does not report its memory.
     """
     try:
-        text = (root / "proc/meminfo").read_text(encoding="ascii")
-        rows = {k: int(v) * 1024 for k, v in re.findall(r"(\w+):\s+(\d+) kB", text)}
-        memory = Memory(rows["MemTotal"], rows["MemAvailable"])
-    except (OSError, ValueError, KeyError) as error:
+        memory = machine()
+    except (OSError, psutil.Error) as error:
         message = f"the machine's memory can't be read: {error}"
         raise UnreachableError(message, next_step="Set ATOS_BUDGET.") from error
     for folder, files in _groups(root):
@@ -87,7 +92,7 @@ def read_memory(root: Path = Path("/")) -> Memory:
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, _Files]]:
-    """Yield the control groups of this process that may bound its memory, innermost first."""
+    """Yield the control groups of this process that may limit its memory, innermost first."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -107,9 +112,9 @@ def _groups(root: Path) -> Iterator[tuple[Path, _Files]]:
 
 
 def _within(memory: Memory, folder: Path, files: _Files) -> Memory:
-    """Tighten a reading by one control group; a group that can't be read bounds nothing."""
+    """Limit a reading by one control group; a group that can't be read sets no limit."""
     try:
-        limit = int((folder / files.limit).read_text(encoding="ascii"))  # "max" is no number
+        limit = int((folder / files.limit).read_text(encoding="ascii"))  # fails for "max"
         used = int((folder / files.usage).read_text(encoding="ascii"))
         stat = (folder / "memory.stat").read_text(encoding="ascii")
     except (OSError, ValueError):

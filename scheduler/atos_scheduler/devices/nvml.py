@@ -1,7 +1,7 @@
 """NVIDIA devices, read through NVML (`nvidia-ml-py`, imported as `pynvml`).
 
-Neither package nor driver is touched before the first look, and no driver means no devices. While
-nothing happens the library is shut down: an open handle keeps a laptop's GPU from sleeping, and
+Neither package nor driver is touched before the first reading; without a driver there are no
+devices. While nothing happens the library is shut down: an open handle keeps a laptop's GPU from sleeping, and
 survives neither a driver update nor some suspends.
 """
 
@@ -50,19 +50,19 @@ class Nvml:
         return await self._call(_memory, uuid)
 
     async def release(self) -> None:
-        """Shut the library down; the next look opens it again."""
+        """Shut the library down; the next reading opens it again."""
         async with self._lock:
             library, self._library = self._library, None
             if library is not None:
                 await anyio.to_thread.run_sync(_shut_down, library)
 
-    async def _call(self, look: Any, *args: Any) -> Any:
-        """Open the library if need be, then look; a failed look closes it, so the next one heals."""
+    async def _call(self, function: Any, *args: Any) -> Any:
+        """Open the library if needed and call it; a failure closes it, so the next call starts afresh."""
         async with self._lock:
             try:
                 if self._library is None:
                     self._library = await anyio.to_thread.run_sync(_open, self._module)
-                return await anyio.to_thread.run_sync(look, self._library, *args)
+                return await anyio.to_thread.run_sync(function, self._library, *args)
             except UnreachableError:
                 self._library = None
                 raise
@@ -80,7 +80,7 @@ class NvmlDevice:
         self._nvml = nvml
 
     async def read(self, ours: int) -> Reading:
-        """Look at the device's memory.
+        """Read the device's memory.
 
         Raises:
             UnreachableError: NVML does not answer.
@@ -89,7 +89,7 @@ class NvmlDevice:
         return reading(total, free, ours)
 
     async def release(self) -> None:
-        """Let NVML go, for all devices."""
+        """Close NVML, for all devices."""
         await self._nvml.release()
 
 

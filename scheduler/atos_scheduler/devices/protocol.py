@@ -4,7 +4,7 @@
     budget  = total - foreign - reserve    what ATOS may commit, never below 0
 
 `ours` is what the scheduler knows its residents occupy. It is handed in, because an engine's memory
-may lie in a process that ATOS did not start, which the device can't tell from anybody else's.
+may lie in a process that ATOS did not start, which the device can't tell apart from others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at a device, in bytes."""
+    """One measurement of a device, in bytes."""
 
     total: int
     free: int
@@ -41,11 +41,11 @@ class Device(Protocol):
 
     @property
     def reserve(self) -> int:
-        """Bytes never committed: room for what no estimate knows."""
+        """Bytes never committed, for what no estimate covers."""
         ...
 
     async def read(self, ours: int) -> Reading:
-        """Look at the device; `ours` is what ATOS's residents occupy on it, in bytes.
+        """Read the device; `ours` is what ATOS's models occupy on it, in bytes.
 
         Raises:
             UnreachableError: the device or its driver does not answer.
@@ -53,7 +53,7 @@ class Device(Protocol):
         ...
 
     async def release(self) -> None:
-        """Let the driver go while nothing happens, so that the device can sleep."""
+        """Close the driver while nothing happens, so that the device can sleep."""
         ...
 
 

@@ -11,7 +11,7 @@ GIB = 2**30
 
 
 class SimulatedDevice:
-    """Has as much memory as it is told; a test may let others use some, or make it fail."""
+    """Has a configured amount of memory; a test may let others use some, or make it fail."""
 
     kind: Literal["simulated"] = "simulated"
 

@@ -1,4 +1,4 @@
-"""One engine worker as a child process: start it, hear that it is ready, see it end, end it.
+"""One engine worker as a child process: its start, readiness, exit and end.
 
     starting --ready line--> alive --stdin closed--> gone
         |                      |
@@ -15,10 +15,10 @@ import os
 import signal
 import sys
 import tempfile
-from pathlib import Path
 from typing import IO, Any
 
 import anyio
+import psutil
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
@@ -32,7 +32,7 @@ REASON_BYTES = 65_536
 
 
 class EngineProcess:
-    """A live worker and what it said when it was ready."""
+    """A running worker and its ready line."""
 
     def __init__(self, process: Process, errors: IO[bytes]) -> None:
         self._process = process
@@ -41,16 +41,16 @@ class EngineProcess:
         self.ready: dict[str, Any] = {}
 
     @classmethod
-    async def start(cls, module: str, order: dict[str, Any], seconds: float) -> EngineProcess:
-        """Start `python -m module`, hand it the order by stdin and wait for its ready line.
+    async def start(cls, module: str, config: dict[str, Any], seconds: float) -> EngineProcess:
+        """Start `python -m module`, send it its configuration on stdin and wait for its ready line.
 
         Raises:
-            LoadFailedError: it ended or was silent; the message carries the engine's reason.
+            LoadFailedError: it ended or did not answer in time; the message carries the engine's reason.
         """
         worker = cls(*await _spawned(module))
         try:
             with anyio.fail_after(seconds):
-                worker.ready = await worker._exchange(order)
+                worker.ready = await worker._exchange(config)
         except TimeoutError as error:
             await worker.kill()
             message = f"the engine worker was not ready within {seconds:.0f} s{worker._reason}"
@@ -61,17 +61,17 @@ class EngineProcess:
             raise
         return worker
 
-    async def _exchange(self, order: dict[str, Any]) -> dict[str, Any]:
+    async def _exchange(self, config: dict[str, Any]) -> dict[str, Any]:
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:  # open_process made both pipes
             raise AssertionError
         try:
-            await stdin.send(json.dumps(order).encode() + b"\n")
+            await stdin.send(json.dumps(config).encode() + b"\n")
             lines = BufferedByteReceiveStream(stdout)
             return json.loads(await lines.receive_until(b"\n", READY_BYTES))
         except (anyio.BrokenResourceError, anyio.IncompleteRead, ValueError) as error:
             await self.end()
-            message = f"the engine worker {self.obituary()}"
+            message = f"the engine worker {self.exit_reason()}"
             raise LoadFailedError(message, next_step="Check the model file.") from error
 
     @property
@@ -84,8 +84,8 @@ class EngineProcess:
         """False as soon as the process has ended, whoever ended it."""
         return self._process.returncode is None
 
-    def obituary(self) -> str:
-        """Say how the worker ended and what it wrote; "" while it lives."""
+    def exit_reason(self) -> str:
+        """Return how the worker ended and why; "" while it runs."""
         code = self._process.returncode
         if code is None:
             return ""
@@ -103,33 +103,31 @@ class EngineProcess:
         return f": {chosen[0][:300]}" if chosen else ""
 
     def memory(self) -> int:
-        """Return the resident bytes, mapped weights included; 0 where /proc does not tell."""
+        """Return the resident bytes, mapped weights included; 0 once the process has ended."""
         try:
-            status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
-        except OSError:
+            return psutil.Process(self.pid).memory_info().rss
+        except psutil.Error:
             return 0
-        rows = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        return sum(int(rows.get(k, "0").split()[0]) * 1024 for k in ("RssAnon", "RssFile"))
 
-    async def gone(self, seconds: float) -> bool:
-        """Wait until the process has ended; False if it still lives after so many seconds."""
+    async def wait_exited(self, seconds: float) -> bool:
+        """Wait until the process has exited; False if it still runs after so many seconds."""
         with anyio.move_on_after(seconds):
             await self._process.wait()
         return not self.alive
 
     async def end(self) -> None:
-        """Close the lifeline and return when the process is gone; kill it if it lingers."""
+        """Close stdin, on which the worker ends; kill it if it has not exited in time."""
         with anyio.CancelScope(shield=True):
             if self._process.stdin is not None:
                 await self._process.stdin.aclose()
-            await self.gone(END_SECONDS)
+            await self.wait_exited(END_SECONDS)
             await self.kill()
 
     async def kill(self) -> None:
-        """Kill the process if it lives, wait for its end and let go of its pipes."""
+        """Kill the process if it lives, wait for its exit and close its pipes."""
         with anyio.CancelScope(shield=True), anyio.fail_after(KILL_SECONDS):
             if self.alive:
-                # Not Process.kill: it reaps a process that has just ended, and with it how it ended.
+                # Not Process.kill: it reaps a process that has just exited, and its exit status is lost.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
             await self._process.wait()
@@ -142,8 +140,8 @@ async def _spawned(module: str) -> tuple[Process, IO[bytes]]:
     """Start the process; its errors go to a file that lives as long as the worker."""
     errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker is gone)
     command = [sys.executable, "-P", "-m", module]
-    with anyio.CancelScope(shield=True):  # between fork and handle nobody could end it
-        # A session of its own: Ctrl-C at the scheduler's terminal is the scheduler's business.
+    with anyio.CancelScope(shield=True):  # a cancellation between fork and handle would leak it
+        # A session of its own, so that Ctrl-C in the scheduler's terminal does not reach it.
         process = await anyio.open_process(command, stderr=errors, cwd="/", start_new_session=True)
         return process, errors
-    raise AssertionError  # nobody cancels the scope, so it swallows nothing
+    raise AssertionError  # the scope is never cancelled

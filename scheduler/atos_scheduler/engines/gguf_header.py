@@ -1,4 +1,4 @@
-"""What a GGUF file says about itself in its header, read without loading a tensor.
+"""The header of a GGUF file, read without loading a tensor.
 
 The file may be junk or hostile: every count and length is bounded before anything is allocated, and
 arrays (a vocabulary has 150,000 strings) are skipped. Layout: `docs/gguf.md` of the ggml project.
@@ -51,7 +51,7 @@ Value = int | float | bool | str
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """The facts that estimates and listings need; 0 or "" where the file is silent."""
+    """What estimates and listings need of a header; 0 or "" where it is missing."""
 
     size: int
     """Bytes of the file."""
@@ -95,7 +95,7 @@ def read_header(path: Path) -> GgufHeader:
     """Read the header of a GGUF file.
 
     Raises:
-        LoadFailedError: the file can't be read, or is no GGUF; the message says why.
+        LoadFailedError: the file can't be read, or is not GGUF; the message says why.
     """
     try:
         with path.open("rb") as file:
@@ -195,7 +195,7 @@ def _tensor_elements(reader: _Reader) -> int:
 
 
 def facts(values: Mapping[str, object], parameters: int, size: int) -> GgufHeader:
-    """Return the facts of a header's pairs, which Ollama's `/api/show` reports just so."""
+    """Return the facts of a header's pairs, which Ollama's `/api/show` reports in the same form."""
     architecture = str(values.get("general.architecture", ""))
 
     def number(name: str, otherwise: int = 0) -> int:

@@ -1,7 +1,7 @@
 """The embedded engine: GGUF files in llama.cpp workers, one process per loaded model.
 
-It needs no server and no GPU, so a fresh machine has real inference. Its models are the shipped
-demonstration model `atos-mini` and the files that `ATOS_GGUF` names, each under its file's stem.
+It needs no server and no GPU, so a fresh machine has real inference. Its models are the weights
+that are shipped and the files that `ATOS_GGUF` names, each under its file's stem.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import checked_schema
+from atos_scheduler.engines.stream import accepted
 
 logger = logging.getLogger(__name__)
 
-MINI = "atos-mini"
-MINI_PATH = Path(__file__).parent / "mini" / f"{MINI}.gguf"
+SHIPPED = Path(__file__).parent / "weights"
+"""Folder of the weights in the package, each with its `.sha256` beside it."""
 
 
 class LlamaCpp:
@@ -48,11 +48,11 @@ class LlamaCpp:
     name = "llama_cpp"
     caps = Caps(load=True, unload=True, reports_memory=True, schema=True)
 
-    def __init__(self, settings: Settings, mini: Path = MINI_PATH) -> None:
+    def __init__(self, settings: Settings, shipped: Path = SHIPPED) -> None:
         self._threads = settings.cpu_threads or max(1, _usable_cores() // 2)
-        self._mini = mini
-        self._mini_is_sound = False
-        self._files = _catalogue(mini, settings.gguf)
+        self._unchecked = set(shipped.glob("*.gguf"))
+        """Shipped weights whose checksum has not been compared yet."""
+        self._files = _by_stem([*sorted(self._unchecked), *settings.gguf])
         self._models: dict[str, LlamaModel] = {}
         self._loading: dict[str, anyio.Lock] = {}
 
@@ -69,8 +69,7 @@ class LlamaCpp:
             try:
                 header = await anyio.to_thread.run_sync(read_header, path)
             except LoadFailedError as error:
-                if path != self._mini or path.exists():
-                    logger.warning("GGUF left out", extra={"model": name, "why": error.message})
+                logger.warning("GGUF left out", extra={"model": name, "why": error.message})
                 continue
             digest = await anyio.to_thread.run_sync(recorded_sha256, path)
             found.append(
@@ -97,13 +96,13 @@ class LlamaCpp:
         Raises:
             NoModelError: neither the catalogue nor the disk has `spec.source`.
             LoadFailedError: with llama.cpp's reason.
-            ConflictError: the model is loaded in another shape.
+            ConflictError: the model is loaded with another context, slots or options.
         """
         path = self._path(spec)
         async with self._loading.setdefault(spec.name, anyio.Lock()):
-            if (model := await self._live(spec.name)) is None:
-                if path == self._mini:
-                    await self._check_mini()
+            await self.loaded()
+            if (model := self._models.get(spec.name)) is None:
+                await self._check_shipped(path)
                 model = await LlamaModel.load(spec, os.fspath(path), self._threads)
                 self._models[spec.name] = model
             elif model.spec != spec:
@@ -112,17 +111,15 @@ class LlamaCpp:
             return model.footprint()
 
     async def unload(self, model: str) -> None:
-        """Return when the worker's process is gone; an unknown model is gone already."""
+        """End a model's worker; return when its process has exited."""
         async with self._loading.setdefault(model, anyio.Lock()):
             if (found := self._models.pop(model, None)) is not None:
                 await found.end()
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply; closing the generator returns when the slot is free again."""
-        schema = checked_schema(request)
-        if (model := await self._live(request.model)) is None:
-            message = f"{request.model} is not loaded"
-            raise NoModelError(message, next_step="Load it first.")
+        await self.loaded()
+        model, schema = accepted(request, self._models)
         async with aclosing(model.answer(request, schema)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -131,10 +128,6 @@ class LlamaCpp:
         """End every worker."""
         for name in list(self._models):
             await self.unload(name)
-
-    async def _live(self, name: str) -> LlamaModel | None:
-        await self.loaded()
-        return self._models.get(name)
 
     def _path(self, spec: ModelSpec) -> Path:
         source = spec.source or spec.name
@@ -148,11 +141,11 @@ class LlamaCpp:
         message = f"there is no GGUF model {source!r}"
         raise NoModelError(message, next_step=step)
 
-    async def _check_mini(self) -> None:
-        """Compare the shipped weights with their checksum, once per process."""
-        if not self._mini_is_sound:
-            await anyio.to_thread.run_sync(check_sha256, self._mini)
-            self._mini_is_sound = True
+    async def _check_shipped(self, path: Path) -> None:
+        """Compare shipped weights with their checksum, once per process."""
+        if path in self._unchecked:
+            await anyio.to_thread.run_sync(check_sha256, path)
+            self._unchecked.discard(path)
 
 
 def recorded_sha256(weights: Path) -> str:
@@ -190,8 +183,8 @@ def _usable_cores() -> int:
         return os.cpu_count() or 1
 
 
-def _catalogue(mini: Path, files: Iterable[Path]) -> dict[str, Path]:
-    found = {MINI: mini}
+def _by_stem(files: Iterable[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
     for path in files:
         if path.stem in found:
             message = f"ATOS_GGUF names two models {path.stem!r}: {found[path.stem]} and {path}"

@@ -1,8 +1,8 @@
 """One model in one llama.cpp worker: its slots, and a reply streamed from one of them.
 
 A slot goes free -> busy -> free. It becomes free only when llama.cpp has confirmed it: at the last
-event of a reply, or, when a reply is given up half-way, once `/slots` says that it is idle again.
-A worker that never confirms is killed, because nobody could say what its memory and time go to.
+event of a reply, or, when a reply is cancelled, once `/slots` reports it idle again. A worker that
+never confirms is killed, because its slot could not be used any more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from atos_scheduler.engines.engine_process import EngineProcess
 from atos_scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
 from atos_scheduler.engines.schema import Schema
 from atos_scheduler.engines.slots import Slots
-from atos_scheduler.engines.stream import ReplyCheck, before, posted_lines
+from atos_scheduler.engines.stream import ReplyCheck, before, broken_off, posted_lines
 
 if TYPE_CHECKING:
     import httpx
@@ -30,8 +30,8 @@ WORKER = "atos_scheduler.engines.llama_cpp_worker"
 LOAD_SECONDS = 300.0
 CONFIRM_SECONDS = 60.0
 """Longest wait for a cancelled slot: llama.cpp looks up between batches of a long prompt."""
-OBITUARY_SECONDS = 0.5
-"""A broken connection is seen before the end of the process that broke it."""
+EXIT_SECONDS = 0.5
+"""Wait for the exit of a worker whose connection broke: the break is seen first."""
 POLL_SECONDS = 0.01
 CONNECT_SECONDS = 5.0
 
@@ -46,8 +46,10 @@ class LlamaModel:
         self._slots = Slots(spec.name, spec.slots)
 
     @classmethod
-    async def load(cls, spec: ModelSpec, path: str, threads: int) -> LlamaModel:
-        """Start a worker for a GGUF file.
+    async def load(
+        cls, spec: ModelSpec, path: str, threads: int, seconds: float = LOAD_SECONDS
+    ) -> LlamaModel:
+        """Start a worker for a GGUF file, which must be ready within `seconds`.
 
         Raises:
             LoadFailedError: with llama.cpp's reason.
@@ -55,20 +57,20 @@ class LlamaModel:
         import httpx  # 0.2 s of start-up that the scheduler pays only when it loads a model
 
         key = secrets.token_hex(16)
-        order = {
+        config = {
             "path": path,
             "key": key,
             "slots": spec.slots,
             "context": spec.context,
             "threads": threads,
         }
-        process = await EngineProcess.start(WORKER, order, LOAD_SECONDS)
+        process = await EngineProcess.start(WORKER, config, seconds)
         client = httpx.AsyncClient(
             base_url=process.ready["url"],
             headers={"authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # deadlines are set per call
             limits=httpx.Limits(max_keepalive_connections=0),  # llama.cpp may close one under us
-            trust_env=False,  # a proxy has no business on the loopback
+            trust_env=False,  # never send loopback traffic to a proxy
         )
         return cls(spec, process, client)
 
@@ -83,14 +85,14 @@ class LlamaModel:
         return self._process.pid
 
     def footprint(self) -> LoadedModel:
-        """Return what the worker occupies now, as the kernel counts it."""
+        """Return the worker's resident memory now."""
         total = self.spec.context * self.spec.slots
         return LoadedModel(self.spec.name, self._process.memory(), vram=0, context=total)
 
     async def end(self) -> None:
-        """Return when the process is gone, and its memory with it."""
+        """End the worker; return when its process has exited and its memory is free."""
         with anyio.CancelScope(shield=True):
-            await self._process.end()  # first, so that replies under way hear of its end
+            await self._process.end()  # first, so that running replies fail with its exit
             await self.client.aclose()
 
     async def answer(self, request: Request, schema: Schema | None) -> AsyncGenerator[Chunk]:
@@ -115,11 +117,10 @@ class LlamaModel:
             finally:
                 await self._give_back(slot, prompt, confirmed=done)
         if not done:
-            message = "the connection closed before the end of the reply"
-            raise EngineError(message, next_step="Try again.")
+            raise broken_off()
 
     async def _render(self, request: Request, give_up: float) -> str:
-        """Turn messages into the prompt that the model's own template makes of them."""
+        """Render messages with the model's own chat template."""
         with before(give_up):
             body = {"messages": list(request.messages)}
             reply = await self.client.post("/apply-template", json=body)
@@ -135,7 +136,7 @@ class LlamaModel:
                 await self._process.kill()
 
     async def _confirmed_idle(self, slot: int) -> bool:
-        """Wait until llama.cpp says that a slot works no more; False if it never does."""
+        """Wait until llama.cpp reports a slot idle; False if it never does."""
         import httpx
 
         with anyio.move_on_after(CONFIRM_SECONDS):
@@ -151,16 +152,16 @@ class LlamaModel:
 
     @asynccontextmanager
     async def _http_errors(self) -> AsyncGenerator[None]:
-        """Say what became of the worker when its connection breaks."""
+        """Turn a broken connection into an error that says how the worker ended."""
         import httpx
 
         try:
             yield
         except httpx.HTTPError as error:
-            await self._process.gone(OBITUARY_SECONDS)
-            told = (
-                self._process.obituary()
+            await self._process.wait_exited(EXIT_SECONDS)
+            reason = (
+                self._process.exit_reason()
                 or f"broke the connection ({error or type(error).__name__})"
             )
-            message = f"the worker of {self.spec.name} {told}"
+            message = f"the worker of {self.spec.name} {reason}"
             raise EngineError(message, next_step="Load the model again.") from error

@@ -1,6 +1,6 @@
-"""What crosses the HTTP connection to a llama.cpp server: bodies, events and errors. Pure.
+"""The wire format of a llama.cpp server: request bodies, events and errors. Pure.
 
-JSON goes by `/apply-template` and `/completion` with `json_schema`: the chat endpoint's parser fails
+JSON goes through `/apply-template` and `/completion` with `json_schema`: the chat endpoint's parser fails
 on non-ASCII output, and drops the grammar where it does not fail.
 """
 
@@ -14,7 +14,7 @@ from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
 from atos_scheduler.engines.schema import Schema
 
 COMPACT: Schema = {"x-guidance": {"whitespace_flexible": False}}
-"""Tell the grammar engine to leave no room for blanks: a weak model would fill it for ever."""
+"""Forbids blanks between JSON tokens: a weak model would emit them without end."""
 OPTIONS = {
     "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n",
     "presence_penalty", "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "seed",
@@ -55,7 +55,7 @@ def event(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(data)
     except ValueError as error:
-        message = f"llama.cpp sent a line that is no JSON: {data[:100]!r}"
+        message = f"llama.cpp sent a line that is not JSON: {data[:100]!r}"
         raise EngineError(message, next_step="Try again.") from error
     if kind == "error" or "error" in found:
         raise failure(500, json.dumps(found.get("error", found)))
@@ -80,7 +80,7 @@ def chunk(found: dict[str, Any]) -> Chunk:
 
 
 def failure(status: int, body: str) -> AtosError:
-    """Turn an error reply of llama.cpp into the error that the scheduler knows."""
+    """Return the error class for an error reply of llama.cpp."""
     try:
         found: Any = json.loads(body)
         error: Any = found.get("error", found)

@@ -1,8 +1,8 @@
 """The process that holds one GGUF model: `python -m atos_scheduler.engines.llama_cpp_worker`.
 
-    stdin   one JSON line {path, key, slots, context, threads}, then a lifeline: at its end we exit
+    stdin   one JSON line {path, key, slots, context, threads}, then nothing: when it is closed we exit
     stdout  one JSON line {"url", "version"} when the model answers HTTP, nothing else
-    stderr  llama.cpp's errors, lines with ` E `: the only place where a failed load says why
+    stderr  llama.cpp's errors, lines with ` E `: the only place with the reason of a failed load
 
 One process per model makes a crash in C++ an `EngineError` instead of the scheduler's end, and the
 model's memory exactly that of the process. The API key comes by stdin, because every user of the
@@ -26,26 +26,26 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Load the model, say where it answers, and live as long as stdin does."""
+    """Load the model, report its address, and run until stdin is closed."""
     _die_with_parent()
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever C++ prints must not fill the pipe that nobody reads any more
-    order = json.loads(sys.stdin.buffer.readline())
-    lifeline = threading.Thread(target=_end_with_stdin, daemon=True)
-    lifeline.start()
-    server = _serve(order)
+    config = json.loads(sys.stdin.buffer.readline())
+    watcher = threading.Thread(target=_end_with_stdin, daemon=True)
+    watcher.start()
+    server = _serve(config)
     ready = {"url": server.listening_address, "version": importlib.metadata.version("xllamacpp")}
     with report:
         report.write(json.dumps(ready) + "\n")
-    lifeline.join()
+    watcher.join()
 
 
 def _die_with_parent() -> None:
     """Ask the kernel for SIGKILL when the scheduler dies, also while C++ holds the interpreter."""
     parent = os.getppid()
-    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the lifeline stands
+    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere stdin is closed
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel knew our wish
+    if os.getppid() != parent:  # it died before the call
         os._exit(1)
 
 
@@ -56,25 +56,27 @@ def _end_with_stdin() -> None:
     os._exit(0)
 
 
-def _serve(order: dict[str, Any]) -> Any:
+def _serve(config: dict[str, Any]) -> Any:
     """Start llama.cpp's server; it listens on a free loopback port when this returns."""
-    engine = importlib.import_module("xllamacpp")  # no type information, and only this process pays
+    engine = importlib.import_module(
+        "xllamacpp"
+    )  # no type information; only this process imports it
     params = engine.CommonParams()
-    params.model.path = order["path"]
-    params.n_parallel = order["slots"]
-    params.n_ctx = order["context"] * order["slots"]  # n_ctx is the total, split over the slots
-    params.cpuparams.n_threads = order["threads"]
-    params.cpuparams_batch.n_threads = order["threads"]
+    params.model.path = config["path"]
+    params.n_parallel = config["slots"]
+    params.n_ctx = config["context"] * config["slots"]  # n_ctx is the total, split over the slots
+    params.cpuparams.n_threads = config["threads"]
+    params.cpuparams_batch.n_threads = config["threads"]
     params.kv_unified = False  # each slot has its own part of the context
-    params.fit_params = False  # nothing is tuned behind the budget's back
-    params.cache_ram_mib = 0  # a prompt cache of up to 8 GiB that nobody would have accounted for
+    params.fit_params = False  # no automatic sizing: the budget has fixed it
+    params.cache_ram_mib = 0  # a prompt cache of up to 8 GiB that the budget does not know
     params.n_ctx_checkpoints = 0  # likewise
     params.hostnames = ["127.0.0.1"]
     params.port = 0
-    params.api_keys = [order["key"]]
+    params.api_keys = [config["key"]]
     params.warmup = False
     params.ui = False
-    params.verbosity = 1  # errors; 0 would hide why a load failed
+    params.verbosity = 1  # errors; 0 would hide the reason of a failed load
     return engine.Server(params)
 
 

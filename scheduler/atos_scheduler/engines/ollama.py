@@ -1,8 +1,8 @@
 """An Ollama server that runs already: ATOS attaches to it and never starts or stops it.
 
-Its own `ollama` package lists, loads and unloads; chat goes through one httpx call, because that
-package can send neither `truncate` nor `shift`. A model counts as unloaded only when `/api/ps` no
-longer lists it.
+The `ollama` package lists, shows, loads and unloads models. Text is streamed by one httpx call, since
+that package can send neither `truncate` nor `shift`; the health check uses the same client, since it
+has no call for the version. A model counts as unloaded only when `/api/ps` no longer lists it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from atos_protocol.errors import (
     AtosError,
     EngineError,
     LoadFailedError,
-    NoModelError,
     UnreachableError,
 )
 from atos_scheduler.engines import ollama_wire as wire
@@ -32,8 +31,7 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import checked_schema
-from atos_scheduler.engines.stream import ReplyCheck, posted_lines
+from atos_scheduler.engines.stream import ReplyCheck, accepted, broken_off, posted_lines
 
 if TYPE_CHECKING:
     import httpx
@@ -55,25 +53,25 @@ class Ollama:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._specs: dict[str, ModelSpec] = {}
-        self._shapes: dict[str, dict[str, Any]] = {}
+        self._details: dict[str, dict[str, Any]] = {}
         """Digest -> what `/api/show` says of the model; it never changes for a digest."""
         self._http: httpx.AsyncClient | None = None
         self._package: AsyncClient | None = None
 
     async def health(self) -> str:
-        """Return "" if the server answers within a second, else why it can't be used."""
+        """Return "" if the server answers within a second, else the reason why it can't be used."""
         if not self._url:
             return "no Ollama server is named (ATOS_OLLAMA_URL is empty)"
         try:
             with anyio.fail_after(HEALTH_SECONDS):
-                await self._knock()
+                await self._probe()
                 reply = await self._client().get("/api/version")
         except (OSError, ValueError) as error:  # a time-out is an OSError
             return f"no Ollama server answers at {self._url}: {str(error) or 'it is silent'}"
         except AtosError as error:
             return error.message
         version = reply.json().get("version") if reply.status_code == 200 else None
-        return "" if version else f"what answers at {self._url} is no Ollama server"
+        return "" if version else f"what answers at {self._url} is not an Ollama server"
 
     async def installed(self) -> list[InstalledModel]:
         """List what the server has pulled.
@@ -86,7 +84,7 @@ class Ollama:
             return [await self._describe(m) for m in listed if m.model]
 
     async def loaded(self) -> list[LoadedModel]:
-        """List what the server holds in memory, whoever asked for it.
+        """List the models that the server has loaded, whoever asked for them.
 
         Raises:
             UnreachableError: the server does not answer.
@@ -121,7 +119,7 @@ class Ollama:
         return LoadedModel(spec.name, found.bytes, found.vram, found.context)
 
     async def unload(self, model: str) -> None:
-        """Return when `/api/ps` lists the model no more; an unknown model is gone already.
+        """Unload a model; return when `/api/ps` no longer lists it; one that is not loaded is ignored.
 
         Raises:
             EngineError: it was still listed after a minute.
@@ -132,15 +130,12 @@ class Ollama:
             return
         async with self._errors(UNLOAD_SECONDS):
             await self._ollama().generate(source, prompt="", keep_alive=0)
-            while await self._resident(source) is not None:  # noqa: ASYNC110  (it tells nobody)
+            while await self._resident(source) is not None:  # noqa: ASYNC110  (no event exists)
                 await anyio.sleep(POLL_SECONDS)
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply; closing the generator closes the connection, which cancels in Ollama."""
-        schema = checked_schema(request)
-        if (spec := self._specs.get(request.model)) is None:
-            message = f"{request.model} is not loaded"
-            raise NoModelError(message, next_step="Load it first.")
+        spec, schema = accepted(request, self._specs)
         give_up = time.monotonic() + request.deadline
         check = ReplyCheck(schema)
         route, body = wire.call(request, spec, schema)
@@ -152,42 +147,41 @@ class Ollama:
                 yield chunk
                 if chunk.done:
                     return
-        message = "the connection closed before the end of the reply"
-        raise EngineError(message, next_step="Try again.")
+        raise broken_off()
 
     async def close(self) -> None:
-        """Let go of the connections; what the server holds stays there."""
+        """Close the connections; what the server has loaded stays loaded."""
         if self._http is not None:
             await self._http.aclose()
         if self._package is not None:
             await self._package.close()
 
     async def _describe(self, model: Any) -> InstalledModel:
-        """Add the shape that an estimate needs to what the list says."""
+        """Add what an estimate needs to a listed model."""
         listed: dict[str, Any] = (
             model.details.model_dump(exclude_none=True) if model.details else {}
         )
         size, digest = model.size or 0, model.digest or ""
-        if digest not in self._shapes:
+        if digest not in self._details:
             info = (await self._ollama().show(model.model)).modelinfo or {}
             parameters = info.get("general.parameter_count", 0)
-            self._shapes[digest] = facts(info, parameters, size).details()
-        details = self._shapes[digest] | listed
+            self._details[digest] = facts(info, parameters, size).details()
+        details = self._details[digest] | listed
         return InstalledModel(model.model, size, details, details["context_length"], digest)
 
     async def _resident(self, source: str) -> LoadedModel | None:
         wanted = wire.full_name(source)
         return next((m for m in await self.loaded() if wire.full_name(m.name) == wanted), None)
 
-    async def _knock(self) -> None:
-        """Open and close a connection: it costs no import where nobody listens."""
+    async def _probe(self) -> None:
+        """Open and close a connection: without a server this costs no import."""
         at = urlsplit(self._url)
         port = at.port or (443 if at.scheme == "https" else 80)
         await (await anyio.connect_tcp(at.hostname or "", port)).aclose()
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
-            import httpx  # 0.2 s of start-up that only a machine with Ollama pays
+            import httpx  # 0.2 s of start-up, only where Ollama runs
 
             waits = httpx.Timeout(None, connect=HEALTH_SECONDS)  # deadlines are set per call
             self._http = httpx.AsyncClient(base_url=self._url, timeout=waits, trust_env=False)
@@ -202,7 +196,7 @@ class Ollama:
 
     @asynccontextmanager
     async def _errors(self, seconds: float | None = None) -> AsyncGenerator[None]:
-        """Turn what can go wrong on the way into the scheduler's errors; bound it if told."""
+        """Turn failures into the scheduler's errors; with `seconds`, bound the time."""
         import httpx
         from ollama import ResponseError
 

@@ -1,4 +1,4 @@
-"""What crosses the connection to an Ollama server: bodies, lines, names and errors. Pure."""
+"""Ollama's wire format: request bodies, reply lines, names and errors. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
 from atos_scheduler.engines.schema import Schema
 
 KEEP_ALIVE = "30m"
-"""Longer than any pause of a living scheduler; short enough to free the GPU after one that died."""
+"""Longer than any pause of a running scheduler; short enough to free the GPU after one that crashed."""
 NANO = 1e-9
 
 
@@ -58,12 +58,12 @@ def chunk(line: str) -> Chunk:
     """Turn one line of a reply into a piece of it.
 
     Raises:
-        AtosError: the line reports an error in the middle of the stream, or is no JSON.
+        AtosError: the line reports an error in the middle of the stream, or is not JSON.
     """
     try:
         found: dict[str, Any] = json.loads(line)
     except ValueError as error:
-        message = f"Ollama sent a line that is no JSON: {line[:100]!r}"
+        message = f"Ollama sent a line that is not JSON: {line[:100]!r}"
         raise EngineError(message, next_step="Try again.") from error
     if "error" in found:
         raise failure(500, str(found["error"]))
@@ -82,15 +82,15 @@ def chunk(line: str) -> Chunk:
 
 
 def failure(status: int, text: str) -> AtosError:
-    """Turn an error reply of Ollama into the error that the scheduler knows."""
+    """Return the error class for an error reply of Ollama."""
     try:
         text = str(json.loads(text)["error"])
     except (ValueError, KeyError, TypeError):
         text = text[:500]
     if "context" in text and ("exceed" in text or "too long" in text):
         numbers = re.findall(r"\d+", text)
-        told = f" ({' against '.join(numbers[:2])} tokens)" if len(numbers) > 1 else ""
-        message = f"the prompt is longer than the model's context{told}: {text}"
+        counts = f" ({' against '.join(numbers[:2])} tokens)" if len(numbers) > 1 else ""
+        message = f"the prompt is longer than the model's context{counts}: {text}"
         return ContextError(message, next_step="Shorten the prompt, or take a longer context.")
     if status == 404 or "not found" in text:
         return NoModelError(f"Ollama: {text}", next_step="Pull it with `ollama pull`.")

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that somebody else runs: llama-server, vLLM, LM Studio, Ray Serve LLM.
 
-The protocol has no load and no unload, and tells no memory: its models count as always resident and
-as costing nothing here. `load` therefore only makes sure that the server offers the model.
+The protocol has no load and no unload and does not report memory: its models count as always
+resident, at no cost here. `load` therefore only checks that the server offers the model.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import checked_schema
-from atos_scheduler.engines.stream import ReplyCheck, posted_lines
+from atos_scheduler.engines.stream import ReplyCheck, accepted, broken_off, posted_lines
 
 if TYPE_CHECKING:
     import httpx
@@ -57,7 +56,7 @@ class OpenAi:
         return ""
 
     async def installed(self) -> list[InstalledModel]:
-        """List what the server offers; it says neither size nor context.
+        """List the models that the server offers; it reports neither size nor context.
 
         Raises:
             UnreachableError: the server does not answer.
@@ -77,7 +76,7 @@ class OpenAi:
         return [_footprint(s) for s in self._specs.values() if (s.source or s.name) in offered]
 
     async def load(self, spec: ModelSpec) -> LoadedModel:
-        """Make sure that the server offers a model.
+        """Check that the server offers a model.
 
         Raises:
             NoModelError: it does not.
@@ -90,15 +89,12 @@ class OpenAi:
         return _footprint(spec)
 
     async def unload(self, model: str) -> None:
-        """Stop using a model; what the server does with it is its own business."""
+        """Stop using a model; whether it stays loaded is the server's decision."""
         self._specs.pop(model, None)
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply; closing the generator closes the connection, which cancels there."""
-        schema = checked_schema(request)
-        if (spec := self._specs.get(request.model)) is None:
-            message = f"{request.model} is not loaded"
-            raise NoModelError(message, next_step="Load it first.")
+        spec, schema = accepted(request, self._specs)
         started = time.monotonic()
         route, body = wire.call(request, spec, schema)
         check, events = ReplyCheck(schema), wire.Events()
@@ -113,11 +109,10 @@ class OpenAi:
                     yield replace(chunk, seconds=time.monotonic() - started)
                     return
                 yield chunk
-        message = "the connection closed before the end of the reply"
-        raise EngineError(message, next_step="Try again.")
+        raise broken_off()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._http is not None:
             await self._http.aclose()
 
@@ -134,12 +129,12 @@ class OpenAi:
         try:
             return [str(model["id"]) for model in reply.json()["data"]]
         except (ValueError, KeyError, TypeError) as error:
-            message = f"what answers at {self._url} is no OpenAI-compatible server"
+            message = f"what answers at {self._url} is not an OpenAI-compatible server"
             raise UnreachableError(message, next_step="Check ATOS_OPENAI_URL.") from error
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
-            import httpx  # 0.2 s of start-up that only those pay who name a server
+            import httpx  # 0.2 s of start-up, only where a server is configured
 
             waits = httpx.Timeout(None, connect=HEALTH_SECONDS)  # deadlines are set per call
             self._http = httpx.AsyncClient(base_url=self._url, timeout=waits)

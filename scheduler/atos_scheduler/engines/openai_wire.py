@@ -1,4 +1,4 @@
-"""What crosses the connection to an OpenAI-compatible server: bodies, events and errors. Pure."""
+"""The wire format of an OpenAI-compatible server: request bodies, events and errors. Pure."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Events:
         """Return the piece that a line carries, if it carries one.
 
         Raises:
-            AtosError: the line reports an error in the middle of the stream, or is no JSON.
+            AtosError: the line reports an error in the middle of the stream, or is not JSON.
         """
         if not line.startswith("data:"):
             return None
@@ -70,7 +70,7 @@ class Events:
         try:
             found: dict[str, Any] = json.loads(data)
         except ValueError as error:
-            message = f"the server sent a line that is no JSON: {data[:100]!r}"
+            message = f"the server sent a line that is not JSON: {data[:100]!r}"
             raise EngineError(message, next_step="Try again.") from error
         if "error" in found:
             raise failure(500, data)
@@ -96,20 +96,22 @@ class Events:
 
 
 def failure(status: int, text: str) -> AtosError:
-    """Turn an error reply into the error that the scheduler knows; servers shape it differently."""
+    """Return the error class for an error reply; its format differs between servers."""
     try:
         found: Any = json.loads(text)
         error: Any = found.get("error", found)
-        told = error if isinstance(error, str) else str(error["message"])
+        reason = error if isinstance(error, str) else str(error["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        told = text[:500]
-    if status == 400 and "context" in told:
+        reason = text[:500]
+    if status == 400 and "context" in reason:
         step = "Shorten the prompt, or take a model with a longer context."
         return ContextError(
-            f"the prompt is longer than the model's context: {told}", next_step=step
+            f"the prompt is longer than the model's context: {reason}", next_step=step
         )
     kinds: dict[int, type[AtosError]] = {
         400: BadRequestError, 401: UnauthorizedError, 403: UnauthorizedError, 404: NoModelError,
         422: BadRequestError, 429: BusyError, 503: BusyError,
     }  # fmt: skip
-    return kinds.get(status, EngineError)(f"the OpenAI-compatible server said ({status}): {told}")
+    return kinds.get(status, EngineError)(
+        f"the OpenAI-compatible server failed ({status}): {reason}"
+    )

@@ -1,8 +1,7 @@
 """One protocol for every inference engine.
 
 The scheduler branches on `Caps` only, never on the class. An engine does no admission of its own:
-it loads, unloads and answers when it is told to, and says truthfully when memory is back. Errors
-are the classes of `atos_protocol.errors`: `NoModelError`, `LoadFailedError`, `ContextError`,
+it loads, unloads and answers on request, and reports truthfully when memory is free. Errors are the classes of `atos_protocol.errors`: `NoModelError`, `LoadFailedError`, `ContextError`,
 `BusyError`, `UnreachableError`, `EngineError`, `UnsupportedError`, `BadRequestError`.
 """
 
@@ -17,12 +16,12 @@ DoneReason = Literal["stop", "length", "load", "unload"]
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What an engine can truthfully do."""
+    """What an engine supports."""
 
     load: bool
     """A model can be made resident on request."""
     unload: bool
-    """Memory is given back on request, and the engine says when."""
+    """Memory is freed on request, and the engine reports when."""
     reports_memory: bool
     """Measured bytes of a loaded model are known; otherwise the estimate stands."""
     schema: bool
@@ -86,7 +85,7 @@ class Request:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     deadline: float = 300.0
-    """Seconds after which the engine gives up with `DeadlineError`."""
+    """Seconds after which the engine raises `DeadlineError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +115,15 @@ class Engine(Protocol):
         ...
 
     async def health(self) -> str:
-        """Return "" if the engine can be used now, else the reason in one line."""
+        """Return "" if the engine can be used now, else the reason why not, in one line."""
         ...
 
     async def installed(self) -> list[InstalledModel]:
-        """List what could be loaded without a download."""
+        """List the models that could be loaded without a download."""
         ...
 
     async def loaded(self) -> list[LoadedModel]:
-        """List what is in memory now, whoever loaded it."""
+        """List the models in memory now, whoever loaded them."""
         ...
 
     async def load(self, spec: ModelSpec) -> LoadedModel:
@@ -132,16 +131,16 @@ class Engine(Protocol):
         ...
 
     async def unload(self, model: str) -> None:
-        """Return when the model's memory is back with the system."""
+        """Unload a model; return when its memory is free."""
         ...
 
     def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply from a loaded model; closing the generator cancels the work.
 
-        A stream that ends without a `done` chunk was lost and raises `EngineError`.
+        A stream that breaks off before its `done` chunk raises `EngineError`.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of everything; no child process is left."""
+        """Release everything; no child process is left."""
         ...

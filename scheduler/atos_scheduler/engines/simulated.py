@@ -1,7 +1,7 @@
-"""An engine without a model: for tests, and for `ATOS_SIMULATE=1`. It never passes for a real one.
+"""An engine without a model, for tests and `ATOS_SIMULATE=1`. It never poses as a real one.
 
-Load times, sizes and speed are what it is told; its replies are computed from the request alone and
-say that they are simulated. A schema is kept by the smallest value that fits it.
+Load times, sizes and speed are configured; its replies are computed from the request alone and state
+that they are simulated. A schema is met by the smallest value that fits it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import Schema, breach, checked_schema
-from atos_scheduler.engines.stream import ReplyCheck
+from atos_scheduler.engines.schema import Schema, breach
+from atos_scheduler.engines.stream import ReplyCheck, accepted
 
 GIB = 2**30
 
@@ -79,21 +79,21 @@ class Simulated:
         return ""
 
     async def installed(self) -> list[InstalledModel]:
-        """List the models that this engine was told to simulate."""
+        """List the configured models."""
         details = {"family": "simulated", "format": "simulated"}
         return [InstalledModel(m.name, m.bytes, details, m.context) for m in self._models.values()]
 
     async def loaded(self) -> list[LoadedModel]:
-        """List what is said to be in memory."""
+        """List the models whose load was simulated."""
         return [self._footprint(spec) for spec in self._loaded.values()]
 
     async def load(self, spec: ModelSpec) -> LoadedModel:
-        """Wait as long as the model is said to load.
+        """Wait for the configured load time.
 
         Raises:
             NoModelError: it is not simulated here.
-            LoadFailedError: it was told to fail.
-            ConflictError: it is loaded in another shape.
+            LoadFailedError: it is configured to fail.
+            ConflictError: it is loaded with another context, slots or options.
         """
         async with self._lock:
             model = self._known(spec.name)
@@ -109,18 +109,15 @@ class Simulated:
             return self._footprint(spec)
 
     async def unload(self, model: str) -> None:
-        """Wait as long as the model is said to unload; an unknown model is gone already."""
+        """Wait for the configured unload time; a model that is not loaded is ignored."""
         async with self._lock:
             if model in self._loaded:
                 await anyio.sleep(self._models[model].unload_seconds)
                 del self._loaded[model]
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
-        """Stream a reply that says it is simulated."""
-        schema = checked_schema(request)
-        if (spec := self._loaded.get(request.model)) is None:
-            message = f"{request.model} is not loaded"
-            raise NoModelError(message, next_step="Load it first.")
+        """Stream a reply that states it is simulated."""
+        spec, schema = accepted(request, self._loaded)
         asked = request.prompt or "\n".join(str(m.get("content", "")) for m in request.messages)
         words = len(asked.split())
         if words >= spec.context:
@@ -193,10 +190,10 @@ def _tokens(text: str) -> list[str]:
 
 
 def smallest(schema: Schema) -> Any:
-    """Return a small value that keeps a prepared schema.
+    """Return a small value that fits a prepared schema.
 
     Raises:
-        UnsupportedError: the schema has a pattern or bounds that plain values don't keep.
+        UnsupportedError: the schema has a pattern or bounds that plain values don't meet.
     """
     value = _smallest(schema)
     if problem := breach(value, schema):

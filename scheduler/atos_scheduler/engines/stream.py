@@ -1,24 +1,47 @@
-"""What every streamed reply needs: one HTTP call, a deadline on each wait, a check of JSON at its end.
+"""What streamed replies share: one HTTP call, a deadline on each wait, a check of JSON at the end.
 
-A cancel scope must not stay open while a generator is suspended at `yield`, so the deadline is set
-anew around each wait.
+A cancel scope must not stay open while a generator is suspended at `yield`, so each wait has a scope
+of its own.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from atos_protocol.errors import AtosError, DeadlineError, LengthError
-from atos_scheduler.engines.protocol import Chunk
-from atos_scheduler.engines.schema import Schema, parse
+from atos_protocol.errors import AtosError, DeadlineError, EngineError, LengthError, NoModelError
+from atos_scheduler.engines.protocol import Chunk, Request
+from atos_scheduler.engines.schema import Schema, checked_schema, parse
 
 if TYPE_CHECKING:
     import httpx
+
+
+Loaded = TypeVar("Loaded")
+
+
+def accepted(request: Request, loaded: Mapping[str, Loaded]) -> tuple[Loaded, Schema | None]:
+    """Check a request; return what is loaded for its model, and the schema that its reply must keep.
+
+    Raises:
+        BadRequestError: the request is malformed, or its schema can't be kept.
+        NoModelError: the model is not loaded.
+    """
+    schema = checked_schema(request)
+    if (found := loaded.get(request.model)) is None:
+        message = f"{request.model} is not loaded"
+        raise NoModelError(message, next_step="Load it first.")
+    return found, schema
+
+
+def broken_off() -> EngineError:
+    """Return the error of a reply that ended before its last chunk."""
+    message = "the connection closed before the end of the reply"
+    return EngineError(message, next_step="Try again.")
 
 
 @contextmanager
@@ -87,7 +110,7 @@ class ReplyCheck:
 
         Raises:
             LengthError: the reply was cut, so its JSON can't be whole.
-            EngineError: the reply is no JSON or breaks the schema.
+            EngineError: the reply is not JSON or breaks the schema.
         """
         if self._schema is None:
             return

@@ -1,4 +1,4 @@
-"""The gateway as one ASGI application: routes, and what every error looks like."""
+"""The gateway as one ASGI application: its routes, and the responses to errors."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from atos_protocol.errors import AtosError
+from atos_protocol.errors import AtosError, NotFoundError
 from atos_scheduler.gateway.control_routes import STATUS, ControlRoutes
 from atos_scheduler.gateway.ollama_routes import OllamaRoutes
-from atos_scheduler.gateway.replies import error_reply
-from atos_scheduler.gateway.services import Services
+from atos_scheduler.gateway.responses import error_response
+from atos_scheduler.gateway.scheduler_state import SchedulerState
 
 
 class Activity:
-    """Reports every request that shows that somebody needs the daemon; looking at it does not."""
+    """Reports every request that keeps the daemon alive; a look at the status does not."""
 
     def __init__(self, app: ASGIApp, report: Callable[[], None]) -> None:
         self._app = app
         self._report = report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; it counts at its start and at its end."""
+        """Pass a request on; report its start and its end."""
         counts = scope["type"] == "http" and scope["path"] != STATUS
         if counts:
             self._report()
@@ -38,23 +38,24 @@ class Activity:
 
 async def _atos_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, AtosError)
-    return error_reply(error)
+    return error_response(error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = f"{request.method} {request.url.path}: {error.detail}"
-    atos = {"code": "not_found", "message": text, "next": "See docs/scheduler.md for the routes."}
-    return JSONResponse({"error": text, "atos": atos}, status_code=error.status_code)
+    unknown = NotFoundError(text, next_step="See docs/scheduler.md for the routes.")
+    unknown.status = error.status_code
+    return error_response(unknown)
 
 
 async def _bug(_: Request, error: Exception) -> Response:
     message = f"the scheduler failed on this request: {error!r}"
-    return error_reply(AtosError(message, next_step="See logs/scheduler.log."))
+    return error_response(AtosError(message, next_step="See logs/scheduler.log."))
 
 
-def build(services: Services, report: Callable[[], None]) -> ASGIApp:
-    """Return the application; `report` is called whenever somebody needs the daemon."""
-    routes = [*OllamaRoutes(services).routes(), *ControlRoutes(services).routes()]
+def build(state: SchedulerState, report: Callable[[], None]) -> ASGIApp:
+    """Return the application; `report` is called for every request that keeps the daemon alive."""
+    routes = [*OllamaRoutes(state).routes(), *ControlRoutes(state).routes()]
     handlers = {AtosError: _atos_error, HTTPException: _http_error, Exception: _bug}
     return Activity(Starlette(routes=routes, exception_handlers=handlers), report)

@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope, Send
 from atos_protocol.errors import BadRequestError
 from atos_protocol.scheduler_api import PlanHint, PlannedTask
 from atos_scheduler.event_log import EventLog
-from atos_scheduler.gateway.replies import NDJSON, encoded, until_disconnect
 from atos_scheduler.gateway.requests import (
     DEFAULT_SECONDS,
     NamedModel,
@@ -20,12 +19,13 @@ from atos_scheduler.gateway.requests import (
     read_body,
     read_demand,
 )
-from atos_scheduler.gateway.services import Services
+from atos_scheduler.gateway.responses import NDJSON, encoded, until_disconnect
+from atos_scheduler.gateway.scheduler_state import SchedulerState
 
 STATUS = "/atos/v1/status"
 
 
-class EventsReply(Response):
+class EventsResponse(Response):
     """Events as JSON lines, for as long as the client listens."""
 
     def __init__(self, event_log: EventLog, after: int, *, follow: bool) -> None:
@@ -35,10 +35,10 @@ class EventsReply(Response):
         self._follow = follow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send what happened and, if asked, what happens."""
-        await until_disconnect(receive, lambda: self._tell(send))
+        """Send past events and, if asked, those to come."""
+        await until_disconnect(receive, lambda: self._send_events(send))
 
-    async def _tell(self, send: Send) -> None:
+    async def _send_events(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": NDJSON})
         if self._follow:
             # flushed at once: a client may want to know that it is subscribed
@@ -51,10 +51,10 @@ class EventsReply(Response):
 
 
 class ControlRoutes:
-    """Handlers of `/atos/v1/*` over the scheduler's services."""
+    """Handlers of `/atos/v1/*` over the scheduler's state."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, state: SchedulerState) -> None:
+        self._state = state
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -72,12 +72,12 @@ class ControlRoutes:
 
     async def status(self, _: Request) -> Response:
         """Return `scheduler_api.Status`."""
-        return JSONResponse(asdict(self._services.status()))
+        return JSONResponse(asdict(self._state.status()))
 
     async def pools(self, _: Request) -> Response:
         """Return the pools as they are now."""
-        await self._services.catalogue.refresh()
-        found = [asdict(pool) for pool in self._services.catalogue.pools()]
+        await self._state.catalogue.refresh()
+        found = [asdict(pool) for pool in self._state.catalogue.pools()]
         return JSONResponse({"pools": found})
 
     async def put_plan(self, request: Request) -> Response:
@@ -88,17 +88,17 @@ class ControlRoutes:
             PlannedTask(**t.model_dump(exclude={"depends_on"}), depends_on=tuple(t.depends_on))
             for t in body.tasks
         )
-        self._services.plans.put(goal, PlanHint(body.revision, body.ttl, tasks))
-        self._services.event_log.add("plan_published", goal=goal, revision=body.revision)
-        return JSONResponse({"goal": goal, "instance": self._services.instance})
+        self._state.plans.put(goal, PlanHint(body.revision, body.ttl, tasks))
+        self._state.event_log.add("plan_published", goal=goal, revision=body.revision)
+        return JSONResponse({"goal": goal, "instance": self._state.instance})
 
     async def get_plan(self, request: Request) -> Response:
         """Return a goal's plan."""
-        return JSONResponse(asdict(self._services.plans.get(_goal(request))))
+        return JSONResponse(asdict(self._state.plans.get(_goal(request))))
 
     async def drop_plan(self, request: Request) -> Response:
         """Forget a goal's plan."""
-        self._services.plans.drop(_goal(request))
+        self._state.plans.drop(_goal(request))
         return Response(status_code=204)
 
     async def load(self, request: Request) -> Response:
@@ -109,7 +109,7 @@ class ControlRoutes:
         seconds = demand.deadline or DEFAULT_SECONDS
 
         async def work() -> None:
-            reply["model"] = await self._services.load(body.model, demand, seconds)
+            reply["model"] = await self._state.load(body.model, demand, seconds)
 
         await until_disconnect(request.receive, work)
         return JSONResponse(reply)
@@ -117,19 +117,19 @@ class ControlRoutes:
     async def unload(self, request: Request) -> Response:
         """Take a model out of memory."""
         body = await read_body(request, NamedModel)
-        return JSONResponse({"model": await self._services.unload(body.model)})
+        return JSONResponse({"model": await self._state.unload(body.model)})
 
     async def events(self, request: Request) -> Response:
-        """Stream what happens after a given number; `follow=false` returns what there is."""
+        """Stream the events after a given number; `follow=false` returns those there are."""
         after = request.query_params.get("after", "0")
         follow = request.query_params.get("follow", "true")
         if not (after.isascii() and after.isdigit() and len(after) < 16):
-            message = f"after: {after[:60]!r} is no event number"
+            message = f"after: {after[:60]!r} is not an event number"
             raise BadRequestError(message, next_step="Give the last `seq` that you have seen.")
         if follow not in {"true", "false"}:
             message = f"follow: {follow[:60]!r} does not fit"
             raise BadRequestError(message, next_step="It must be true or false.")
-        return EventsReply(self._services.event_log, int(after), follow=follow == "true")
+        return EventsResponse(self._state.event_log, int(after), follow=follow == "true")
 
 
 def _goal(request: Request) -> str:

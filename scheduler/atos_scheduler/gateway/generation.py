@@ -1,12 +1,12 @@
 """One request to a model, from its demand to its last byte.
 
-    resolve ──▶ demand ──▶ granted ──▶ engine call ──▶ finished
-       │           │           │            │
-       └───────────┴───────────┴────────────┴──▶ error (its status is kept until the first text)
+    candidates ──▶ demand ──▶ granted ──▶ engine call ──▶ finished
+        │            │           │            │
+        └────────────┴───────────┴────────────┴──▶ error (its status is kept until the first text)
 
 The engine call runs in the daemon's own task group and writes into a buffer that holds a whole
-reply, so a client that reads slowly or not at all does not keep a slot: the lease ends when the
-engine is done, when the client has gone away, or at the deadline. A cancelled engine keeps its slot
+reply, so a client that reads slowly or not at all does not hold a slot: the lease ends when the
+engine has finished, when the client disconnects, or at the deadline. A cancelled engine keeps its slot
 until it has confirmed, because the lease is released only after its generator is closed.
 """
 
@@ -30,7 +30,7 @@ from atos_protocol.errors import (
 )
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.catalogue.catalogue import Catalogue
-from atos_scheduler.catalogue.contracts import Offer
+from atos_scheduler.catalogue.contracts import Deployment
 from atos_scheduler.core.events import UnloadAsked
 from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.engines.protocol import Chunk, Request
@@ -50,26 +50,26 @@ FROZEN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What is asked, of whom, and how urgently."""
+class GenerationCall:
+    """One request as the gateway has read it."""
 
     model: str
-    """A model's name, or a pool's with its prefix."""
+    """The name of a model, or of a pool with its prefix."""
     request: Request
     demand: Demand
     seconds: float
-    """Time for all of it, waiting included."""
+    """Time limit for the whole reply, waiting included."""
     context: int = 0
-    """Context that the client asks for; 0 if it does not care."""
+    """Context that the client asks for; 0 if it names none."""
     unset: frozenset[str] = frozenset()
-    """Options of `FROZEN` that the client left open."""
+    """Options of `FROZEN` that the client did not set."""
     unload: bool = False
-    """Whether the model shall leave memory afterwards."""
+    """Whether the model is to be unloaded afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """The engine was asked just now."""
+class GenerationStarted:
+    """The request has its lease and goes to the engine now."""
 
     model: str
     engine: str
@@ -80,17 +80,17 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """The engine is done."""
+class GenerationFinished:
+    """The engine has finished and released the slot."""
 
     at: float
 
 
-Item = Begun | Chunk | Ended | AtosError
+Item = GenerationStarted | Chunk | GenerationFinished | AtosError
 
 
-class _LostError(Exception):
-    """The model was gone before it said anything."""
+class _ModelLostError(Exception):
+    """The model was gone before it sent any text."""
 
     def __init__(self, error: AtosError) -> None:
         super().__init__(str(error))
@@ -98,20 +98,20 @@ class _LostError(Exception):
 
 
 class Generation:
-    """Runs one call; `items` gives what comes of it, and `cancel` ends it early."""
+    """Runs one call; `items` yields what it produces, and `cancel` ends it early."""
 
-    def __init__(self, call: Call, catalogue: Catalogue, dispatcher: Dispatcher) -> None:
+    def __init__(self, call: GenerationCall, catalogue: Catalogue, dispatcher: Dispatcher) -> None:
         self._call = call
         self._catalogue = catalogue
         self._dispatcher = dispatcher
         self._scope = anyio.CancelScope()
         self._ends = anyio.current_time() + call.seconds
-        self._told = False
-        """Whether any text was passed on: from then on a failure can't be hidden."""
+        self._text_sent = False
+        """From the first text on a failure can't be hidden by a second attempt."""
         self._sink, self.items = anyio.create_memory_object_stream[Item](BUFFER)
 
     def start(self, group: TaskGroup) -> None:
-        """Begin, in a task group that outlives the client's connection."""
+        """Start in a task group that outlives the client's connection."""
         group.start_soon(self._run)
 
     def cancel(self) -> None:
@@ -138,94 +138,98 @@ class Generation:
         try:
             self._sink.send_nowait(item)
         except (anyio.BrokenResourceError, anyio.WouldBlock):
-            self._scope.cancel()  # nobody reads, or has read for a whole buffer
+            self._scope.cancel()  # the reader is gone, or a whole buffer behind
 
     async def _answer(self) -> None:
         try:
             await self._attempt()
-        except _LostError as lost:
-            # its model had died before it was asked, or before it said a word: once more
+        except _ModelLostError as lost:
             logger.warning("asking again, since %s", lost.error)
             try:
                 await self._attempt()
-            except _LostError as again:
+            except _ModelLostError as again:
                 raise again.error from again
 
     async def _attempt(self) -> None:
         call = self._call
-        offers = _with_context(call, await self._catalogue.candidates(call.model))
+        deployments = _with_context(call, await self._catalogue.candidates(call.model))
         pool = self._catalogue.contract(call.model)
         name = pool.name if pool else ""
         seconds = self._ends - anyio.current_time()
-        ticket = self._dispatcher.request(offers, name, call.demand, seconds)
+        request = self._dispatcher.request(deployments, name, call.demand, seconds)
         try:
-            granted = await ticket.granted()
+            granted = await request.granted()
             try:
-                await self._dispatcher.loader.prepare(granted.offer.name)
-                await self._use(ticket, granted, name)
+                await self._dispatcher.loader.prepare(granted.deployment.name)
+                await self._generate(request, granted, name)
             finally:
                 if call.unload:
-                    self._dispatcher.post(UnloadAsked(granted.offer.name))
+                    self._dispatcher.post(UnloadAsked(granted.deployment.name))
         finally:
-            ticket.release()
+            request.release()
 
-    async def _use(self, ticket: LeaseRequest, granted: Granted, pool: str) -> None:
-        engine, model = granted.offer.engine, granted.offer.name
-        request = fitted(self._call.request, granted.offer, self._call.unset)
+    async def _generate(self, lease: LeaseRequest, granted: Granted, pool: str) -> None:
+        engine, model = granted.deployment.engine, granted.deployment.name
+        request = bound(self._call.request, granted.deployment, self._call.unset)
         request = replace(request, deadline=max(0.1, self._ends - anyio.current_time()))
-        begun = Begun(model, engine.name, pool, ticket.lease, granted.waited, time.time())
-        self._put(begun)
+        self._put(
+            GenerationStarted(model, engine.name, pool, lease.id, granted.waited, time.time())
+        )
         if not request.messages and not request.prompt:
-            self._put(Ended(time.time()))  # only the model was wanted, and it is there now
+            self._put(GenerationFinished(time.time()))  # only a load was wanted
             return
         try:
-            with ticket.scope:
+            with lease.scope:
                 await self._stream(granted, request)
         except (EngineError, NoModelError) as error:
-            if await self._dispatcher.look_after(model) and not self._told:
-                raise _LostError(error) from error
+            if await self._dispatcher.check_residency(model) and not self._text_sent:
+                raise _ModelLostError(error) from error
             raise
-        if ticket.revoked is not None:
-            raise ticket.revoked
+        if lease.revoked is not None:
+            raise lease.revoked
 
     async def _stream(self, granted: Granted, request: Request) -> None:
-        """Pass the engine's chunks on; it has let go of the slot when `Ended` is stamped."""
+        """Pass the engine's chunks on; its slot is free when `GenerationFinished` is put."""
         done = False
-        async with aclosing(granted.offer.engine.answer(request)) as chunks:
+        async with aclosing(granted.deployment.engine.answer(request)) as chunks:
             async for chunk in chunks:
                 self._put(chunk)
-                self._told = self._told or bool(chunk.text)
+                self._text_sent = self._text_sent or bool(chunk.text)
                 done = done or chunk.done
         if not done:
-            message = f"{granted.offer.engine.name} ended the reply before it was complete"
+            message = f"{granted.deployment.engine.name} ended the reply before it was complete"
             raise EngineError(message, next_step="Try again.")
-        self._put(Ended(time.time()))
+        self._put(GenerationFinished(time.time()))
 
 
-def _with_context(call: Call, offers: tuple[Offer, ...]) -> tuple[Offer, ...]:
-    """Return the models whose frozen context is as long as the client wants it."""
-    if kept := tuple(offered for offered in offers if offered.spec.context >= call.context):
+def _with_context(
+    call: GenerationCall, deployments: tuple[Deployment, ...]
+) -> tuple[Deployment, ...]:
+    """Return the models whose frozen context is as long as the client asks for."""
+    if kept := tuple(
+        deployment for deployment in deployments if deployment.spec.context >= call.context
+    ):
         return kept
-    most = max(offered.spec.context for offered in offers)
+    most = max(deployment.spec.context for deployment in deployments)
     message = f"num_ctx {call.context} is above the {most} that {call.model} is loaded with"
     step = "Ask for less, or raise `context` in ~/.atos/models.yaml."
     raise BadRequestError(message, next_step=step)
 
 
-def fitted(request: Request, offered: Offer, unset: frozenset[str] = frozenset()) -> Request:
-    """Bind a request to a model: its name, its own options, longest reply, and roles."""
+def bound(request: Request, deployment: Deployment, unset: frozenset[str] = frozenset()) -> Request:
+    """Return a request bound to a model: with its name, options, longest reply and roles."""
     frozen: dict[str, Any] = {
-        field: offered.spec.options[option]
+        field: deployment.spec.options[option]
         for option, field in FROZEN.items()
-        if option in unset and option in offered.spec.options
+        if option in unset and option in deployment.spec.options
     }
     request = replace(request, **frozen)
-    most = offered.spec.context
+    most = deployment.spec.context
     limit = min(request.max_tokens, most) if request.max_tokens > 0 else most
     messages = request.messages
-    if not offered.entry.system:
+    if not deployment.entry.system:
         messages = without_system(messages)
-    return replace(request, model=offered.name, max_tokens=limit, messages=messages)
+    return replace(request, model=deployment.name, max_tokens=limit, messages=messages)
 
 
 def without_system(messages: tuple[dict[str, object], ...]) -> tuple[dict[str, object], ...]:

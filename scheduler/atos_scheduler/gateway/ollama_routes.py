@@ -1,20 +1,21 @@
-"""Ollama's routes, as its clients know them."""
+"""Ollama's routes, `/api/*`, as its clients know them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from atos_protocol.errors import BadRequestError, UnsupportedError
-from atos_scheduler.catalogue.contracts import Offer
+from atos_scheduler.catalogue.contracts import Deployment
 from atos_scheduler.engines.protocol import Request as EngineRequest
 from atos_scheduler.gateway import requests
-from atos_scheduler.gateway.generation import FROZEN, Call, Generation
+from atos_scheduler.gateway.generation import FROZEN, Generation, GenerationCall
+from atos_scheduler.gateway.generation_response import GenerationResponse, Kind
 from atos_scheduler.gateway.requests import (
     ChatBody,
     GenerateBody,
@@ -22,21 +23,20 @@ from atos_scheduler.gateway.requests import (
     read_body,
     read_demand,
 )
-from atos_scheduler.gateway.services import Services
-from atos_scheduler.gateway.streaming import GenerationReply
+from atos_scheduler.gateway.scheduler_state import SchedulerState
 
 OLLAMA_VERSION = "0.33.0"
-"""The Ollama whose API this is; its clients compare versions."""
+"""The version of Ollama whose API this is; its clients compare versions."""
 NEVER = "2318-01-01T00:00:00Z"
-"""What Ollama answers for a model that stays: the scheduler alone decides when it goes."""
+"""Ollama's answer for a model without an expiry: the scheduler alone decides when it is unloaded."""
 EPOCH = "1970-01-01T00:00:00Z"
 
 
 class OllamaRoutes:
-    """Handlers of `/api/*` over the scheduler's services."""
+    """Handlers of `/api/*` over the scheduler's state."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, state: SchedulerState) -> None:
+        self._state = state
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -55,26 +55,28 @@ class OllamaRoutes:
         return PlainTextResponse("Ollama is running")
 
     async def version(self, _: Request) -> Response:
-        """Return the version of the API."""
+        """Return `OLLAMA_VERSION`."""
         return JSONResponse({"version": OLLAMA_VERSION})
 
     async def tags(self, _: Request) -> Response:
         """List the installed models."""
-        catalogue = self._services.catalogue
+        catalogue = self._state.catalogue
         await catalogue.refresh()
-        models = [_listed(offered) for offered in catalogue.offers.values()]
+        models = [_listed(deployment) for deployment in catalogue.deployments.values()]
         return JSONResponse({"models": models})
 
     async def ps(self, _: Request) -> Response:
         """List the models in memory."""
-        services = self._services
+        state = self._state
         models: list[dict[str, Any]] = []
-        for found in services.dispatcher.core.memory.residencies.values():
+        for found in state.dispatcher.core.memory.residencies.values():
             if found.state == "loading":
                 continue
-            loaded = services.dispatcher.loader.loaded.get(found.model)
-            offered = services.catalogue.offers.get(found.model)
-            entry = _listed(offered) if offered else {"name": found.model, "model": found.model}
+            loaded = state.dispatcher.loader.loaded.get(found.model)
+            deployment = state.catalogue.deployments.get(found.model)
+            entry = (
+                _listed(deployment) if deployment else {"name": found.model, "model": found.model}
+            )
             entry.pop("modified_at", None)
             entry |= {
                 "size": found.bytes,
@@ -91,20 +93,20 @@ class OllamaRoutes:
         if not (name := body.model or body.name):
             message = "model is required"
             raise BadRequestError(message)
-        offered = (await self._services.catalogue.candidates(name))[0]
-        family = str(offered.installed.details.get("family", "unknown"))
+        deployment = (await self._state.catalogue.candidates(name))[0]
+        family = str(deployment.installed.details.get("family", "unknown"))
         info = {
             "general.architecture": family,
-            f"{family}.context_length": offered.installed.context or offered.spec.context,
-            "atos.context": offered.spec.context,
-            "atos.slots": offered.spec.slots,
-            "atos.estimated_bytes": offered.candidate.bytes,
+            f"{family}.context_length": deployment.installed.context or deployment.spec.context,
+            "atos.context": deployment.spec.context,
+            "atos.slots": deployment.spec.slots,
+            "atos.estimated_bytes": deployment.candidate.bytes,
         }
         reply = {
-            "modelfile": f"FROM {offered.name}\n",
-            "parameters": f"num_ctx {offered.spec.context}",
+            "modelfile": f"FROM {deployment.name}\n",
+            "parameters": f"num_ctx {deployment.spec.context}",
             "template": "",
-            "details": _listed(offered)["details"],
+            "details": _listed(deployment)["details"],
             "model_info": info,
             "capabilities": ["completion"],
             "modified_at": EPOCH,
@@ -144,7 +146,7 @@ class OllamaRoutes:
         request: Request,
         body: requests.Generation,
         asked: EngineRequest,
-        kind: Literal["chat", "generate"],
+        kind: Kind,
     ) -> Response:
         if body.think not in (None, False):
             message = f'"{body.model}" does not support thinking'
@@ -154,7 +156,7 @@ class OllamaRoutes:
         empty = not asked.messages and not asked.prompt
         if empty and unload:
             return await self._unload(body.model, kind)
-        call = Call(
+        call = GenerationCall(
             model=body.model,
             request=asked,
             demand=demand,
@@ -163,14 +165,14 @@ class OllamaRoutes:
             unset=frozenset(name for name in FROZEN if getattr(body.options, name) is None),
             unload=unload,
         )
-        services = self._services
-        generation = Generation(call, services.catalogue, services.dispatcher)
-        return GenerationReply(
-            generation, services.group, kind, stream=body.stream, load_only=empty
+        state = self._state
+        generation = Generation(call, state.catalogue, state.dispatcher)
+        return GenerationResponse(
+            generation, state.group, kind, stream=body.stream, load_only=empty
         )
 
-    async def _unload(self, model: str, kind: Literal["chat", "generate"]) -> Response:
-        name = await self._services.unload(model)
+    async def _unload(self, model: str, kind: Kind) -> Response:
+        name = await self._state.unload(model)
         text: dict[str, Any] = (
             {"message": {"role": "assistant", "content": ""}}
             if kind == "chat"
@@ -190,7 +192,7 @@ def _no_images(model: str) -> None:
 
 
 def _request(body: requests.Generation, asked: EngineRequest) -> EngineRequest:
-    """Take over what the request says about its reply; what it leaves open the model decides."""
+    """Copy the options of the reply; those that the request leaves out the model decides."""
     options = body.options
     stop = options.stop or []
     default = EngineRequest(body.model)
@@ -204,8 +206,8 @@ def _request(body: requests.Generation, asked: EngineRequest) -> EngineRequest:
     )
 
 
-def _listed(offered: Offer) -> dict[str, Any]:
-    installed = offered.installed
+def _listed(deployment: Deployment) -> dict[str, Any]:
+    installed = deployment.installed
     details: dict[str, Any] = {
         "parent_model": "",
         "format": "gguf",

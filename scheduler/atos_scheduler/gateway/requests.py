@@ -1,4 +1,4 @@
-"""What a request's body and headers may hold; the one place where input from a socket is checked."""
+"""The bodies and headers of requests; the one place where input from a socket is checked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from atos_protocol.errors import BadRequestError
-from atos_protocol.scheduler_api import HEADERS, Demand
+from atos_protocol.scheduler_api import HEADERS, Demand, DemandClass
 
 BODY_BYTES = 4 << 20
 DEFAULT_SECONDS = 600.0
-"""Deadline of a request that names none."""
+"""Deadline, in seconds, of a request that names none."""
 MOST_SECONDS = 3600.0
 GO_DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)")
 GO_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -23,7 +23,7 @@ Tokens = Annotated[int, Field(ge=-2, le=1 << 20)]
 
 
 class Lenient(BaseModel):
-    """Ollama's own bodies: clients of every version send them, so unknown fields are let pass."""
+    """Ollama's own bodies: clients of every version send them, so unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -114,11 +114,27 @@ class PlanBody(Strict):
     tasks: list[TaskBody] = Field(default=[], max_length=1000)
 
 
+Label = Annotated[str, Field(max_length=200)]
+Number = Annotated[int, Field(gt=-(10**9), lt=10**9)]
+
+
+class DemandHeaders(Strict):
+    """The values of the headers that carry a `Demand`."""
+
+    goal: Label = ""
+    task: Label = ""
+    role: Label = ""
+    kind: DemandClass = "batch"
+    priority: Number = 0
+    deadline: float = Field(default=0.0, gt=0, le=MOST_SECONDS)
+    expected_tokens: Number = 0
+
+
 async def read_body(request: Request, kind: type[Checked]) -> Checked:
     """Read and check a request's body.
 
     Raises:
-        BadRequestError: it is missing, too large, no JSON, or not what it should be.
+        BadRequestError: it is missing, too large, not JSON, or does not fit the model.
     """
     raw = await _raw(request)
     if not raw.strip():
@@ -130,7 +146,7 @@ async def read_body(request: Request, kind: type[Checked]) -> Checked:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         message = f"{where}: {first['msg']}" if where else first["msg"]
-        raise BadRequestError(message, next_step="Mend the request's body.") from error
+        raise BadRequestError(message, next_step="Correct the request's body.") from error
 
 
 async def _raw(request: Request) -> bytes:
@@ -143,7 +159,7 @@ async def _raw(request: Request) -> bytes:
                 raise BadRequestError(message, next_step="Send less text.")
             parts.append(part)
     except ClientDisconnect as error:
-        message = "the client went away while it sent its request"
+        message = "the client disconnected while it sent its request"
         raise BadRequestError(message) from error
     return b"".join(parts)
 
@@ -152,34 +168,16 @@ def read_demand(request: Request) -> Demand:
     """Read the demand headers.
 
     Raises:
-        BadRequestError: one of them does not hold what it should.
+        BadRequestError: one of them has a value that does not fit.
     """
-    values: dict[str, Any] = {}
-    for name, header in HEADERS.items():
-        if (text := request.headers.get(header)) is not None:
-            values[name] = _header(name, header, text.strip())
-    return Demand(**values)
-
-
-def _header(name: str, header: str, text: str) -> Any:
-    if name in {"goal", "task", "role"}:
-        if len(text) <= 200:
-            return text
-        expected = "at most 200 characters"
-    elif name == "kind":
-        if text in {"interactive", "batch"}:
-            return text
-        expected = "interactive or batch"
-    elif name == "deadline":
-        expected = f"seconds, more than 0 and at most {MOST_SECONDS:.0f}"
-        if re.fullmatch(r"\d+(\.\d+)?", text) and 0 < float(text) <= MOST_SECONDS:
-            return float(text)
-    else:
-        expected = "a whole number"
-        if re.fullmatch(r"-?\d{1,9}", text):
-            return int(text)
-    message = f"header {header}: {text[:60]!r} does not fit"
-    raise BadRequestError(message, next_step=f"It must be {expected}.")
+    values = {n: request.headers[h].strip() for n, h in HEADERS.items() if h in request.headers}
+    try:
+        return Demand(**DemandHeaders.model_validate(values).model_dump(exclude_unset=True))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = str(first["loc"][0])
+        message = f"header {HEADERS[name]}: {values[name][:60]!r} does not fit"
+        raise BadRequestError(message, next_step=f"{first['msg']}.") from error
 
 
 def keep_alive_seconds(value: float | str | None) -> float | None:
@@ -193,7 +191,7 @@ def keep_alive_seconds(value: float | str | None) -> float | None:
     if re.fullmatch(r"-?\d+(\.\d+)?", value):
         return float(value)
     if (found := GO_DURATION.fullmatch(value)) is None:
-        message = f"keep_alive: {value[:60]!r} is no duration"
+        message = f"keep_alive: {value[:60]!r} is not a duration"
         raise BadRequestError(message, next_step="Write seconds, or a duration such as 5m.")
     parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", found[2])
     seconds = sum(float(number) * GO_SECONDS[unit] for number, unit in parts)

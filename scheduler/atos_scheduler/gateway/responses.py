@@ -1,67 +1,66 @@
-"""Ollama's objects, made of what a generation tells."""
+"""What all responses share: JSON lines, errors in Ollama's format, and the client's disconnect.
+
+A response races the client's disconnect from the start: uvicorn does not end a handler whose client
+disconnected while it waits, and a request spends most of its time waiting for a grant.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from atos_scheduler.engines.protocol import Chunk
-from atos_scheduler.gateway.generation import Begun, Ended
+import anyio
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive
 
-Kind = Literal["chat", "generate"]
+from atos_protocol.errors import AtosError
+
 Json = dict[str, Any]
+NDJSON = [(b"content-type", b"application/x-ndjson")]
 
 
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+def encoded(body: Json) -> bytes:
+    """Return one JSON line."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-@dataclass(slots=True)
-class Told:
-    """What is known of a generation so far; makes Ollama's objects of it."""
-
-    kind: Kind
-    begun: Begun
-    last: Chunk | None = None
-
-    def piece(self, text: str) -> Json:
-        """Return one line of a stream."""
-        return {**self._head(), **self._text(text), "done": False}
-
-    def final(self, ended: Ended, text: str = "", *, reason: str = "") -> Json:
-        """Return the last line, or with `text` the only object."""
-        last, begun = self.last or Chunk(done=True), self.begun
-        took = ended.at - begun.started_at
-        body = {**self._head(), **self._text(text), "done": True}
-        body["done_reason"] = reason or last.reason
-        if not reason:
-            body |= {
-                "total_duration": _nanoseconds(begun.queued + took),
-                "load_duration": _nanoseconds(begun.queued),
-                "prompt_eval_count": last.prompt_tokens,
-                "prompt_eval_duration": _nanoseconds(last.prompt_seconds),
-                "eval_count": last.tokens,
-                "eval_duration": _nanoseconds(last.seconds),
-            }
-        body["atos"] = {
-            "engine": begun.engine,
-            "pool": begun.pool,
-            "lease": begun.lease,
-            "queued_s": begun.queued,
-            "started_at": begun.started_at,
-            "ended_at": ended.at,
-        }
-        return body
-
-    def _head(self) -> Json:
-        return {"model": self.begun.model, "created_at": _timestamp(self.begun.started_at)}
-
-    def _text(self, text: str) -> Json:
-        if self.kind == "chat":
-            return {"message": {"role": "assistant", "content": text}}
-        return {"response": text}
+def error_body(error: AtosError) -> Json:
+    """Return an error in Ollama's format, with ours beside it."""
+    message = error.message.rstrip(".")
+    text = f"{message}. {error.next_step}" if error.next_step else error.message
+    return {"error": text, "atos": error.to_wire()}
 
 
-def _nanoseconds(seconds: float) -> int:
-    return int(seconds * 1e9)
+def error_response(error: AtosError) -> Response:
+    """Return an error as a whole response."""
+    return JSONResponse(error_body(error), status_code=error.status)
+
+
+async def disconnected(receive: Receive) -> None:
+    """Return when the client has disconnected."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def until_disconnect(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
+    """Do some work, and cancel it when the client disconnects.
+
+    Raises:
+        AtosError: as `work` does, not wrapped in an exception group.
+    """
+    failure: AtosError | None = None
+
+    async def watch(scope: anyio.CancelScope) -> None:
+        await disconnected(receive)
+        scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch, group.cancel_scope)
+        try:
+            await work()
+        except AtosError as error:
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

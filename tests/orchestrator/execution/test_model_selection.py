@@ -7,8 +7,8 @@ from inline_snapshot import snapshot
 
 from atos_orchestrator.execution.model_selection import ModelChoice, choose, one_task
 from atos_protocol.errors import BadRequestError, NoModelError, OutOfScopeError
-from atos_protocol.scheduler_api import GENERAL_POOLS, MINI_POOL, Pool
-from doubles.pool_scheduler import GENERAL, MINI, NOTHING
+from atos_protocol.scheduler_api import Pool
+from doubles.pool_scheduler import GENERAL, MINI, MINI_POOL, NOTHING, POOLS
 
 ADD = "add two numbers"
 
@@ -16,7 +16,7 @@ ADD = "add two numbers"
 def pools(members: Mapping[str, Sequence[str]]) -> list[Pool]:
     return [
         Pool(name, 4096, 512, True, True, "chat", tuple(members.get(name, ())), ("qwen2.5:7b",))
-        for name in (*GENERAL_POOLS, MINI_POOL)
+        for name in POOLS
     ]
 
 

@@ -6,7 +6,6 @@ import pytest
 from inline_snapshot import snapshot
 
 from atos_protocol.errors import BadConfigError
-from atos_protocol.scheduler_api import GENERAL_POOLS, MINI_POOL
 from atos_scheduler.catalogue.entries import load_entries
 
 GIB = 1 << 30
@@ -31,7 +30,7 @@ def test_every_card_has_its_profile(
 ) -> None:
     entries = load_entries(tmp_path, kind, budget)
     assert entries.profile == profile
-    assert set(entries.pools) == {*GENERAL_POOLS, MINI_POOL}
+    assert set(entries.pools) == {"orchestrator", "simple", "medium", "complex", "mini"}
     assert entries.pools["orchestrator"].members[0] == orchestrator
     assert entries.pools["complex"].members[0] == complex_
 
@@ -89,6 +88,8 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("models.yaml", "models:\n  a: {options: {heat: 2}}\n", "options.heat: unknown field"),
         ("models.yaml", "model:\n  a: {}\n", "line 1, model: unknown field"),
         ("models.yaml", "- a\n", "line 1: does not fit"),
+        ("models.yaml", "models:\n  a: &a [*a]\n", "line 2, models.a: nested too deeply"),
+        ("models.yaml", f"models: {'[' * 5000}", "is not valid YAML"),
         ("models.yaml", "a: !!python/object:os.system {}\n", "line 1, a: unknown field"),
         ("agents.yaml", "pools:\n  simple: {dialect: latin}\n", "'latin' does not fit"),
         ("agents.yaml", "pools:\n  simple: {members: x}\n", "pools.simple.members: 'x'"),
@@ -108,6 +109,20 @@ def test_a_mistake_is_named_with_file_line_and_field(
     assert str(tmp_path / name) in caught.value.message
     assert complaint in caught.value.message
     assert caught.value.next_step
+
+
+def test_an_unknown_field_comes_with_the_known_ones(tmp_path: Path) -> None:
+    write(tmp_path, "agents.yaml", "pools:\n  simple:\n    profiles:\n      cpu: {out: 1}\n")
+    with pytest.raises(BadConfigError) as caught:
+        load_entries(tmp_path, "cpu", GIB)
+    assert caught.value.next_step == snapshot(
+        "Known are: adopt, context, dialect, members, output, schema, system."
+    )
+
+
+def test_a_name_that_looks_like_a_number_is_kept_as_it_is_written(tmp_path: Path) -> None:
+    write(tmp_path, "models.yaml", "models:\n  1.10: {aliases: [2.50]}\n")
+    assert load_entries(tmp_path, "cpu", GIB).models["1.10"].aliases == ("2.50",)
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:

@@ -95,9 +95,12 @@ async def test_the_demonstration_model_is_alone_in_its_pool(tmp_path: Path) -> N
     found = await catalogue(engine, home=tmp_path)
     assert pool(found, "mini").members == ("atos-mini",)
     assert "atos-mini" not in pool(found, "simple").members
-    why = "the demonstration model and general models share no pool"
-    assert pool(found, "simple").missing == (f"atos-mini: {why}",)
-    assert pool(found, "mini").missing == (f"qwen2.5:3b: {why}",)
+    assert pool(found, "simple").missing == (
+        "atos-mini: understands catalogue prompts only, the pool sends chat prompts",
+    )
+    assert pool(found, "mini").missing == (
+        "qwen2.5:3b: understands chat prompts only, the pool sends catalogue prompts",
+    )
 
 
 async def test_only_the_demonstration_model_leaves_the_general_pools_empty() -> None:
@@ -115,7 +118,7 @@ async def test_the_first_engine_that_has_a_model_serves_it() -> None:
     first = ScriptedEngine(models(["a"]), "first")
     second = ScriptedEngine(models(["a", "b"]), "second")
     found = await catalogue(first, second)
-    assert {name: o.engine.name for name, o in found.offers.items()} == {
+    assert {name: o.engine.name for name, o in found.deployments.items()} == {
         "a": "first",
         "b": "second",
     }
@@ -129,7 +132,7 @@ async def test_an_engine_that_can_not_be_used_says_why_and_harms_no_other() -> N
         ("sick", False, 0, "nobody answers at 127.0.0.1:11434"),
         ("well", True, 1, ""),
     ]
-    assert list(found.offers) == ["b"]
+    assert list(found.deployments) == ["b"]
 
 
 async def test_a_model_pulled_in_the_meantime_is_found_when_it_is_asked_for() -> None:
@@ -156,4 +159,4 @@ async def test_a_model_on_somebody_elses_server_costs_nothing_and_comes_first() 
     remote.caps = replace(ScriptedEngine.caps, load=False, unload=False)
     found = await catalogue(ScriptedEngine(models(["near"])), remote)
     assert pool(found, "simple").members == ("far", "near")
-    assert found.offers["far"].candidate == Candidate("far", 0, 4)
+    assert found.deployments["far"].candidate == Candidate("far", 0, 4)

@@ -20,7 +20,7 @@ from atos_scheduler.core.events import (
     Tick,
     UnloadAsked,
 )
-from atos_scheduler.core.state_machine import Core
+from atos_scheduler.core.state_machine import Core, replay
 from atos_scheduler.core.types import Candidate, Reason
 
 pytestmark = pytest.mark.timeout(120)  # seconds of wall on a loaded machine
@@ -173,14 +173,14 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_forgotten(self) -> None:
-        assert self.waiting == {w.lease for w in self.core.queue}
-        assert self.held == self.core.held
+        assert self.waiting == {w.lease for w in self.core.demands}
+        assert self.held == self.core.demands.held
 
     @invariant()
     def a_timer_exists_while_anything_waits(self) -> None:
         if self.waiting:
             assert self.timer is not None
-            assert self.timer <= min(w.deadline for w in self.core.queue)
+            assert self.timer <= min(w.deadline for w in self.core.demands)
 
     @invariant()
     def over_the_budget_everything_that_may_go_is_going(self) -> None:
@@ -196,6 +196,9 @@ class Machine(RuleBasedStateMachine):
                 break
             self._let_the_world_progress()
         assert not self.waiting, "a demand was lost"
+        again = replay(BUDGET, self.core.history)
+        assert again.memory.residencies == self.core.memory.residencies
+        assert again.demands.held == self.core.demands.held
 
     def _let_the_world_progress(self) -> None:
         for model in sorted(self.loading):
@@ -211,7 +214,7 @@ class Machine(RuleBasedStateMachine):
         # Only patience may need time here; a demand that lives on until its deadline is a deadlock.
         self.clock += 0.001
         head = min((t for t in [self.timer] if t is not None), default=None)
-        deadlines = {w.deadline for w in self.core.queue}
+        deadlines = {w.deadline for w in self.core.demands}
         if head is not None and head not in deadlines and not (self.loading | self.evicting):
             self.clock, self.timer = max(self.clock, head), None
             self.feed(Tick())

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from atos_protocol.errors import UnreachableError
 from atos_protocol.settings import Settings
 from atos_scheduler.devices.cpu import CpuDevice, Memory, read_memory
-from atos_scheduler.devices.discover import discover
 from atos_scheduler.devices.nvml import Nvml
 from atos_scheduler.devices.protocol import Reading, budget, reading
+from atos_scheduler.devices.selection import list_devices
 from atos_scheduler.devices.simulated import SimulatedDevice
 
 GIB = 2**30
@@ -38,21 +38,17 @@ def test_memory_of_our_own_models_is_not_foreign() -> None:
     assert budget(seen, reserve=GIB) == 6 * GIB
 
 
-def machine(root: Path, group: str, files: dict[str, str]) -> Path:
-    everything = {
-        "proc/meminfo": "MemTotal: 8388608 kB\nMemFree: 1 kB\nMemAvailable: 6291456 kB\n",
-        "proc/self/cgroup": group,
-        **files,
-    }
-    for name, text in everything.items():
+def memory_in(root: Path, group: str, files: dict[str, str]) -> Memory:
+    """Read the memory of a process in this group, on a machine of 8 GiB of which 6 are free."""
+    for name, text in {"proc/self/cgroup": group, **files}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return root
+    return read_memory(lambda: Memory(8 * GIB, 6 * GIB), root)
 
 
-def test_without_control_groups_meminfo_stands(tmp_path: Path) -> None:
-    assert read_memory(machine(tmp_path, "", {})) == Memory(8 * GIB, 6 * GIB)
+def test_without_control_groups_the_machines_memory_stands(tmp_path: Path) -> None:
+    assert memory_in(tmp_path, "", {}) == Memory(8 * GIB, 6 * GIB)
 
 
 def test_a_v2_group_bounds_and_its_reclaimable_cache_counts_as_free(tmp_path: Path) -> None:
@@ -61,7 +57,7 @@ def test_a_v2_group_bounds_and_its_reclaimable_cache_counts_as_free(tmp_path: Pa
         "sys/fs/cgroup/a/b/memory.current": f"{1.5 * GIB:.0f}\n",
         "sys/fs/cgroup/a/b/memory.stat": f"anon 5\ninactive_file {GIB // 2}\n",
     }
-    assert read_memory(machine(tmp_path, "0::/a/b\n", files)) == Memory(2 * GIB, GIB)
+    assert memory_in(tmp_path, "0::/a/b\n", files) == Memory(2 * GIB, GIB)
 
 
 def test_a_group_above_ours_may_be_tighter(tmp_path: Path) -> None:
@@ -71,7 +67,7 @@ def test_a_group_above_ours_may_be_tighter(tmp_path: Path) -> None:
         "sys/fs/cgroup/a/memory.current": f"{1 * GIB}\n",
         "sys/fs/cgroup/a/memory.stat": "inactive_file 0\n",
     }
-    assert read_memory(machine(tmp_path, "0::/a/b\n", files)) == Memory(4 * GIB, 3 * GIB)
+    assert memory_in(tmp_path, "0::/a/b\n", files) == Memory(4 * GIB, 3 * GIB)
 
 
 def test_a_v1_container_that_sees_the_hosts_path_reads_the_mounts_top(tmp_path: Path) -> None:
@@ -81,7 +77,7 @@ def test_a_v1_container_that_sees_the_hosts_path_reads_the_mounts_top(tmp_path: 
         "sys/fs/cgroup/memory/memory.stat": "total_inactive_file 0\n",
     }
     group = "9:cpu,cpuacct:/docker/abc\n5:memory:/docker/abc\n"
-    assert read_memory(machine(tmp_path, group, files)) == Memory(GIB, GIB * 3 // 4)
+    assert memory_in(tmp_path, group, files) == Memory(GIB, GIB * 3 // 4)
 
 
 def test_a_v1_group_without_a_limit_bounds_nothing(tmp_path: Path) -> None:
@@ -90,7 +86,7 @@ def test_a_v1_group_without_a_limit_bounds_nothing(tmp_path: Path) -> None:
         "sys/fs/cgroup/memory/memory.usage_in_bytes": "1\n",
         "sys/fs/cgroup/memory/memory.stat": "total_inactive_file 0\n",
     }
-    assert read_memory(machine(tmp_path, "5:memory:/\n", files)).total == 8 * GIB
+    assert memory_in(tmp_path, "5:memory:/\n", files).total == 8 * GIB
 
 
 async def test_this_machine_has_memory_and_the_reserve_follows_it() -> None:
@@ -100,18 +96,21 @@ async def test_this_machine_has_memory_and_the_reserve_follows_it() -> None:
     assert device.reserve >= 512 * 2**20
 
 
-async def test_a_system_without_meminfo_says_what_to_do(tmp_path: Path) -> None:
+async def test_a_system_that_does_not_report_its_memory_says_what_to_do() -> None:
+    def no_meminfo() -> Memory:
+        raise FileNotFoundError("/proc/meminfo")
+
     with pytest.raises(UnreachableError, match="Set ATOS_BUDGET"):
-        await CpuDevice(tmp_path).read(0)
+        await CpuDevice(no_meminfo).read(0)
 
 
 async def test_simulation_replaces_every_real_device(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, workspaces=tmp_path, simulate=True)
-    assert [d.kind for d in await discover(settings)] == ["simulated"]
+    assert [d.kind for d in await list_devices(settings)] == ["simulated"]
 
 
 async def test_a_machine_without_a_driver_has_its_memory_only(tmp_path: Path) -> None:
-    found = await discover(Settings(home=tmp_path, workspaces=tmp_path))
+    found = await list_devices(Settings(home=tmp_path, workspaces=tmp_path))
     assert found[-1].name == "cpu"
 
 

@@ -3,13 +3,13 @@
 import subprocess
 import sys
 
-HEAVY = {"httpx", "ollama", "pydantic", "xllamacpp", "pynvml", "numpy", "gguf"}
+HEAVY = {"httpx", "jsonschema", "ollama", "pydantic", "xllamacpp", "pynvml", "numpy", "gguf"}
 
 SCRIPT = """
 import sys
 import atos_scheduler.engines.llama_cpp, atos_scheduler.engines.ollama
 import atos_scheduler.engines.openai, atos_scheduler.engines.simulated
-import atos_scheduler.devices.discover
+import atos_scheduler.devices.selection
 print(" ".join(sys.modules))
 """
 

@@ -21,7 +21,7 @@ from atos_protocol.errors import (
     LoadFailedError,
 )
 from atos_protocol.settings import Settings
-from atos_scheduler.engines.llama_cpp import MINI_PATH, LlamaCpp, check_sha256
+from atos_scheduler.engines.llama_cpp import SHIPPED, LlamaCpp, check_sha256
 from atos_scheduler.engines.llama_cpp_model import LlamaModel
 from atos_scheduler.engines.protocol import ModelSpec, Request
 from doubles.tiny_gguf import SMALL, write_random, write_scripted
@@ -238,7 +238,7 @@ async def test_installed_leaves_out_what_can_not_be_read(files: tuple[Path, ...]
     junk = files[0].parent / "junk.gguf"
     junk.write_text("junk")
     settings = Settings(home=junk.parent, workspaces=junk.parent, gguf=(files[1], junk))
-    found = await LlamaCpp(settings, mini=Path("/nowhere/atos-mini.gguf")).installed()
+    found = await LlamaCpp(settings, shipped=Path("/nowhere")).installed()
     assert [(m.name, m.context, m.details) for m in found] == snapshot(
         [
             (
@@ -276,7 +276,7 @@ async def test_the_shipped_model_is_checked_against_its_checksum_once(
     mini = tmp_path / "atos-mini.gguf"
     mini.write_bytes(files[1].read_bytes())
     checksum = mini.with_name(f"{mini.name}.sha256")
-    engine = LlamaCpp(Settings(home=tmp_path, workspaces=tmp_path), mini=mini)
+    engine = LlamaCpp(Settings(home=tmp_path, workspaces=tmp_path), shipped=tmp_path)
     spec = ModelSpec("atos-mini", "", 512, 1)
 
     checksum.write_text("0" * 64 + "  atos-mini.gguf\n")
@@ -289,7 +289,9 @@ async def test_the_shipped_model_is_checked_against_its_checksum_once(
     await engine.close()
 
 
-@pytest.mark.skipif(not MINI_PATH.exists(), reason="the shipped weights are not in this checkout")
+@pytest.mark.skipif(
+    not list(SHIPPED.glob("*.gguf")), reason="the shipped weights are not in this checkout"
+)
 async def test_the_shipped_model_is_sound_and_answers(tmp_path: Path) -> None:
     engine = LlamaCpp(Settings(home=tmp_path, workspaces=tmp_path, cpu_threads=1))
     (mini,) = await engine.installed()
@@ -307,12 +309,11 @@ def test_a_checksum_that_is_missing_is_not_passed_over(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_never_gets_ready_is_given_up(
-    engine: LlamaCpp, files: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+    engine: LlamaCpp, files: tuple[Path, ...]
 ) -> None:
     fifo = files[0].parent / f"never-{time.monotonic_ns()}.gguf"
     os.mkfifo(fifo)
-    monkeypatch.setattr("atos_scheduler.engines.llama_cpp_model.LOAD_SECONDS", 0.5)
     before = children()
     with pytest.raises(LoadFailedError, match="not ready within"):
-        await LlamaModel.load(ModelSpec("fifo", "", 512, 1), str(fifo), 1)
+        await LlamaModel.load(ModelSpec("fifo", "", 512, 1), str(fifo), 1, seconds=0.5)
     assert children() <= before

@@ -147,12 +147,15 @@ def test_what_can_not_be_kept_is_refused_with_its_place(schema: dict[str, Any], 
     ("reply", "problem"),
     [
         ('{"tasks": []', "not JSON"),
-        ("{}", "tasks is missing"),
-        ('{"tasks": [], "extra": 1}', "extra is not allowed"),
-        ('{"tasks": [{"id": "T1", "size": "huge"}]}', r"tasks\[0\].size is none of"),
-        ('{"tasks": [{"id": "T1234567890", "size": "simple"}]}', "11 characters"),
-        ('{"tasks": [], "note": 7}', "fits none"),
-        ('{"tasks": [1, 1, 1, 1, 1]}', "5 items"),
+        ("{}", r"\$: 'tasks' is a required property"),
+        ('{"tasks": [], "extra": 1}', "'extra' was unexpected"),
+        ('{"tasks": [{"id": "T1", "size": "huge"}]}', r"tasks\[0\].size: 'huge' is not one of"),
+        (
+            '{"tasks": [{"id": "T1234567890", "size": "simple"}]}',
+            r"tasks\[0\].id: 'T1234567890' is too long",
+        ),
+        ('{"tasks": [], "note": 7}', r"\$.note: 7 is not valid under any"),
+        ('{"tasks": [1, 1, 1, 1, 1]}', r"\$.tasks: \[1, 1, 1, 1, 1\] is too long"),
     ],
 )
 def test_a_reply_that_breaks_the_schema_is_an_engine_error(reply: str, problem: str) -> None:
@@ -166,5 +169,9 @@ def test_a_reply_that_keeps_the_schema_is_returned() -> None:
 
 
 def test_true_is_no_integer_and_one_is_not_true() -> None:
-    assert breach(True, {"type": "integer"}) == "$ is no integer"
-    assert breach(1, {"enum": [True]}) == "$ is none of the allowed values"
+    assert breach(True, {"type": "integer"}) == "$: True is not of type 'integer'"
+    assert breach(1, {"enum": [True]}) == "$: 1 is not one of [True]"
+
+
+def test_a_long_reply_is_not_quoted_in_the_error() -> None:
+    assert breach("x" * 500, {"type": "string", "maxLength": 9}) == "$: breaks maxLength 9"

@@ -442,10 +442,9 @@ async def test_stopping_tells_those_who_wait_and_those_who_are_answered() -> Non
     assert engine.log[-1] == "close"
 
 
-async def test_too_many_requests_at_once_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atos_scheduler.dispatcher.MOST_REQUESTS", 1)
+async def test_too_many_requests_at_once_are_sent_away() -> None:
     engine = ScriptedEngine({"a": Script(answers=anyio.Event())})
-    async with scheduler([engine]) as running, anyio.create_task_group() as group:
+    async with scheduler([engine], most_requests=1) as running, anyio.create_task_group() as group:
         group.start_soon(running.client.chat, "a", HI)
         await engine.until("ask a")
         reply = await running.http.post("/api/chat", json=body())

@@ -222,23 +222,17 @@ async def test_a_lease_keeps_a_daemon_that_is_otherwise_idle() -> None:
         script.answers.set()
 
 
-async def test_a_daemon_that_nobody_can_reach_any_more_ends(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("atos_scheduler.daemon.REACH_SECONDS", 0.01)
-    async with scheduler([ScriptedEngine({})]) as running:
+async def test_a_daemon_that_nobody_can_reach_any_more_ends() -> None:
+    async with scheduler([ScriptedEngine({})], reach_seconds=0.01) as running:
         await running.client.status()
         running.settings.scheduler_socket.unlink()
         with anyio.fail_after(5):
             await running.daemon.ended()
 
 
-async def test_memory_that_other_programs_take_sends_an_idle_model_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("atos_scheduler.daemon.LOOK_SECONDS", 0.01)
+async def test_memory_that_other_programs_take_sends_an_idle_model_away() -> None:
     engine = ScriptedEngine(models("a"))
-    async with scheduler([engine]) as running:
+    async with scheduler([engine], check_seconds=0.01) as running:
         await running.client.load("a")
         running.device.foreign = 3 * GIB // 2
         await engine.until("unload a")
@@ -246,12 +240,9 @@ async def test_memory_that_other_programs_take_sends_an_idle_model_away(
     assert (device.foreign, device.budget) == (3 * GIB // 2, GIB // 2)
 
 
-async def test_a_model_that_vanished_is_noticed_without_anybody_asking_for_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("atos_scheduler.daemon.LOOK_SECONDS", 0.01)
+async def test_a_model_that_vanished_is_noticed_without_anybody_asking_for_it() -> None:
     engine = ScriptedEngine(models("a"))
-    async with scheduler([engine]) as running:
+    async with scheduler([engine], check_seconds=0.01) as running:
         await running.client.load("a")
         engine.crash("a")
         with anyio.fail_after(5):

@@ -14,7 +14,7 @@ from atos_orchestrator.strategies.mini import catalogue, dialect
 from atos_orchestrator.strategies.mini.scope import Scope, check
 from doubles.tiny_gguf import write_random
 
-WEIGHTS = Path(str(files("atos_scheduler.engines") / "mini" / "atos-mini.gguf"))
+WEIGHTS = Path(str(files("atos_scheduler.engines") / "weights" / "atos-mini.gguf"))
 
 
 def test_the_weights_match_their_checksum_and_are_small() -> None:

@@ -1,4 +1,4 @@
-"""What the routes work with, and what they can ask of the scheduler as a whole."""
+"""One running scheduler as the routes see it: its parts, its status, loading and unloading."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNLOAD_SECONDS = 120.0
 
 
 @dataclass(slots=True)
-class Services:
+class SchedulerState:
     """The parts of one running scheduler."""
 
     catalogue: Catalogue
@@ -31,15 +31,15 @@ class Services:
     event_log: EventLog
     plans: PlanHints
     group: TaskGroup
-    """Outlives every connection: engine calls run here."""
+    """Engine calls run here, since it outlives every connection."""
     device: scheduler_api.Device
-    """The device as last seen; what is committed on it, the dispatcher knows."""
+    """The device as last read; the dispatcher knows what is committed on it."""
     instance: str = field(default_factory=lambda: uuid4().hex)
     started: float = field(default_factory=time.monotonic)
     version: str = field(default_factory=lambda: version("atos"))
 
     def status(self) -> scheduler_api.Status:
-        """Return what is going on; asks no engine, so it costs next to nothing."""
+        """Return the present state; it asks no engine, so it is cheap."""
         return scheduler_api.Status(
             version=self.version,
             pid=os.getpid(),
@@ -54,21 +54,21 @@ class Services:
         )
 
     def _device(self) -> scheduler_api.Device:
-        memory, seen = self.dispatcher.core.memory, self.device
+        memory, read = self.dispatcher.core.memory, self.device
         return scheduler_api.Device(
-            name=seen.name,
-            kind=seen.kind,
-            total=seen.total,
+            name=read.name,
+            kind=read.kind,
+            total=read.total,
             budget=memory.budget,
             committed=memory.committed,
-            foreign=seen.foreign,
+            foreign=read.foreign,
         )
 
     def _residencies(self) -> tuple[scheduler_api.Residency, ...]:
         return tuple(
             scheduler_api.Residency(
                 model=found.model,
-                engine=self.dispatcher.loader.offer(found.model).engine.name,
+                engine=self.dispatcher.loader.deployment(found.model).engine.name,
                 device=self.device.name,
                 state=found.state,
                 bytes=found.bytes,
@@ -80,33 +80,33 @@ class Services:
         )
 
     async def load(self, model: str, demand: scheduler_api.Demand, seconds: float) -> str:
-        """Make a model, or a pool's first choice, resident; return its name.
+        """Make a model, or one of a pool's, resident; return its name.
 
         Raises:
             AtosError: it can't be loaded; the class says why.
         """
-        offers = await self.catalogue.candidates(model)
+        deployments = await self.catalogue.candidates(model)
         pool = self.catalogue.contract(model)
-        ticket = self.dispatcher.request(offers, pool.name if pool else "", demand, seconds)
+        request = self.dispatcher.request(deployments, pool.name if pool else "", demand, seconds)
         try:
-            return (await ticket.granted()).offer.name
+            return (await request.granted()).deployment.name
         finally:
-            ticket.release()
+            request.release()
 
     async def unload(self, model: str) -> str:
-        """Evict a model, or all of a pool's that are resident; return when the memory is back.
+        """Evict a model, or all resident ones of a pool; return when their memory is free.
 
         Raises:
             NoModelError: there is no such model.
             DeadlineError: its requests did not end, or the engine did not confirm.
         """
-        offers = await self.catalogue.candidates(model)
+        deployments = await self.catalogue.candidates(model)
         try:
             with anyio.fail_after(UNLOAD_SECONDS):
-                for offered in offers:
-                    await self.dispatcher.unload(offered.name)
+                for deployment in deployments:
+                    await self.dispatcher.unload(deployment.name)
         except TimeoutError:
             message = f"{model} was not out of memory after {UNLOAD_SECONDS:.0f} s"
             step = "Its requests still run, or its engine does not answer: see the status."
             raise DeadlineError(message, next_step=step) from None
-        return offers[0].name
+        return deployments[0].name
