@@ -10,21 +10,28 @@ standard input, on which they end.
 from __future__ import annotations
 
 import logging
-import signal
 import socket
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
-from atos_protocol.daemons import Singleton, announce_ready, is_up
-from atos_protocol.errors import AtosError, BadConfigError, ConflictError, UnreachableError
-from atos_protocol.settings import Settings, load_settings
+from atos_daemon.http_server import HttpServer
+from atos_daemon.idle_shutdown import IdleShutdown
+from atos_daemon.runtime import (
+    REACH_SECONDS,
+    listen_unix,
+    run_daemon,
+    until_signal,
+    until_unreachable,
+)
+from atos_protocol.daemons import announce_ready
+from atos_protocol.errors import AtosError, UnreachableError
+from atos_protocol.settings import Settings
 from atos_scheduler.catalogue.catalogue import Catalogue
 from atos_scheduler.catalogue.entries import load_entries
 from atos_scheduler.core.events import ForeignChanged
@@ -36,18 +43,13 @@ from atos_scheduler.engines.protocol import Engine
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.app import build
 from atos_scheduler.gateway.scheduler_state import SchedulerState
-from atos_scheduler.gateway.server import UnixServer, listen
 from atos_scheduler.plan_hints import PlanHints
 
 logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 10.0
 """How often resident models and the device are checked, while anything is resident."""
-REACH_SECONDS = 30.0
-"""How often the daemon looks whether its socket is still there: its home may be removed."""
 CLOSE_SECONDS = 10.0
-PREDECESSOR_SECONDS = 15.0
-"""How long a daemon that no longer answers may still hold the lock."""
 ADOPT_SECONDS = 5.0
 
 
@@ -90,7 +92,6 @@ class Daemon:
         self._most_requests = most_requests
         self._check_seconds = check_seconds
         self._reach_seconds = reach_seconds
-        self._last_need = 0.0
         self._stop = anyio.Event()
 
     def stop(self) -> None:
@@ -112,18 +113,21 @@ class Daemon:
         Raises:
             BadConfigError: the settings files can't be used.
         """
-        self._needed()
+        idle = IdleShutdown(look_seconds=self._reach_seconds)
+        path = self._settings.scheduler_socket
         try:
             async with anyio.create_task_group() as group:
                 state = await self._open(group)
-                server = UnixServer(build(state, self._needed))
+                idle.add_busy_check(state.dispatcher.is_busy)
+                server = HttpServer(build(state, idle.touch))
                 group.start_soon(state.dispatcher.run_timer)
                 group.start_soon(self._watch, state)
-                group.start_soon(self._end_when_idle, state)
+                group.start_soon(self.stop_after, idle.wait_idle, self._settings.idle_seconds)
+                group.start_soon(self.stop_after, until_unreachable, path, self._reach_seconds)
                 group.start_soon(self._end, state, server)
-                logger.info("ready on %s", self._settings.scheduler_socket)
+                logger.info("ready on %s", path)
                 announce_ready()
-                await server.serve(sockets=[listener])
+                await server.serve_on(listener)
                 group.cancel_scope.cancel()
         finally:
             await self._close()
@@ -141,9 +145,6 @@ class Daemon:
         await self._adopt(catalogue, dispatcher)
         plans = PlanHints(anyio.current_time)
         return SchedulerState(catalogue, dispatcher, event_log, plans, group, initial)
-
-    def _needed(self) -> None:
-        self._last_need = anyio.current_time()
 
     async def _adopt(self, catalogue: Catalogue, dispatcher: Dispatcher) -> None:
         """Charge what engines hold already, such as an Ollama server that ran before."""
@@ -177,22 +178,12 @@ class Daemon:
         if allowed != memory.budget:
             state.dispatcher.post(ForeignChanged(allowed))
 
-    async def _end_when_idle(self, state: SchedulerState) -> None:
-        """End when nobody has needed the daemon for long, or nobody can reach it any more."""
-        idle = self._settings.idle_seconds
-        mine = _identity(self._settings.scheduler_socket)
-        while (rest := self._last_need + idle - anyio.current_time()) > 0:
-            await anyio.sleep(min(rest, self._reach_seconds))
-            if state.dispatcher.busy:
-                self._needed()
-            if _identity(self._settings.scheduler_socket) != mine:
-                logger.warning("ending, since %s is gone", self._settings.scheduler_socket)
-                break
-        else:
-            logger.info("ending after %.0f idle seconds", idle)
+    async def stop_after(self, wait: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        """Stop when `wait(*arguments)` returns."""
+        await wait(*arguments)
         self.stop()
 
-    async def _end(self, state: SchedulerState, server: UnixServer) -> None:
+    async def _end(self, state: SchedulerState, server: HttpServer) -> None:
         """End in order: fail the requests, then stop listening."""
         await self._stop.wait()
         state.dispatcher.close()
@@ -209,29 +200,14 @@ class Daemon:
             await self._selected.device.release()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-async def _stop_on_signal(daemon: Daemon) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            logger.info("ending on %s", number.name)
-            daemon.stop()
-
-
 async def serve(settings: Settings) -> None:
     """Run a scheduler for these settings; the caller holds the role's lock."""
     daemon = Daemon(settings, make_engines(settings), await select_device(settings))
-    listener = listen(settings.scheduler_socket)
+    listener = listen_unix(settings.scheduler_socket)
     failure: AtosError | None = None
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(_stop_on_signal, daemon)
+            group.start_soon(daemon.stop_after, until_signal)
             try:
                 await daemon.run(listener)
             except AtosError as error:
@@ -244,48 +220,10 @@ async def serve(settings: Settings) -> None:
         raise failure
 
 
-def lock(settings: Settings) -> Singleton:
-    """Take the role's lifetime lock; one that is ending may take its time to close its engines.
-
-    Raises:
-        ConflictError: another scheduler serves this home.
-    """
-    give_up = time.monotonic() + PREDECESSOR_SECONDS
-    while True:
-        try:
-            return Singleton("scheduler", settings)
-        except ConflictError:
-            if is_up("scheduler", settings) or time.monotonic() > give_up:
-                raise
-        time.sleep(0.05)
-
-
-def main() -> None:
+def main() -> int:
     """Entry point of `atos-scheduler`."""
-    try:
-        settings = load_settings()
-        settings.prepare()
-        _log_to_stderr(settings.log_level)
-        held = lock(settings)
-        try:
-            anyio.run(serve, settings)
-        finally:
-            held.release()
-    except AtosError as error:
-        sys.stderr.write(f"atos-scheduler: {error.code}: {error}\n")
-        raise SystemExit(1) from None
-
-
-def _log_to_stderr(level: str) -> None:
-    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    try:
-        logging.basicConfig(level=level.upper(), format=form, stream=sys.stderr)
-    except ValueError as error:
-        message = f"ATOS_LOG_LEVEL: {error}"
-        raise BadConfigError(message, next_step="Use DEBUG, INFO, WARNING or ERROR.") from error
-    for chatty in ("httpx", "uvicorn"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    return run_daemon("scheduler", lambda settings: anyio.run(serve, settings))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

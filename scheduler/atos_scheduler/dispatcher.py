@@ -67,9 +67,8 @@ class Dispatcher:
         self._changed = anyio.Event()
         self._closing: AtosError | None = None
 
-    @property
-    def busy(self) -> bool:
-        """Whether any request waits or is being answered."""
+    async def is_busy(self) -> bool:
+        """Tell whether any request waits or is being answered."""
         return bool(self._requests)
 
     def leases(self) -> tuple[Lease, ...]:

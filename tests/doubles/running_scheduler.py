@@ -12,13 +12,13 @@ import anyio
 import httpx
 
 from atos.scheduler_client import SchedulerClient
+from atos_daemon.runtime import listen_unix
 from atos_protocol import scheduler_api
 from atos_protocol.settings import Settings
 from atos_scheduler.daemon import Daemon
 from atos_scheduler.devices.selection import SelectedDevice
 from atos_scheduler.devices.simulated import SimulatedDevice
 from atos_scheduler.engines.protocol import Engine
-from atos_scheduler.gateway.server import listen
 
 GIB = 1 << 30
 
@@ -69,7 +69,7 @@ async def scheduler(
     transport = httpx.AsyncHTTPTransport(uds=str(settings.scheduler_socket))
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(daemon.run, listen(settings.scheduler_socket))
+            group.start_soon(daemon.run, listen_unix(settings.scheduler_socket))
             http = httpx.AsyncClient(base_url="http://atos", transport=transport, timeout=10)
             async with http, SchedulerClient(settings, start=False) as client:
                 yield Running(settings, daemon, device, http, client)
