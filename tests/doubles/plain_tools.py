@@ -119,7 +119,7 @@ class PlainTools:
             "tests": cases,
             "digest": "\n".join(told) or done.stderr.decode()[-2000:],
             "reasons": [],
-            "isolation": {"rung": "seccomp", "says": "no sandbox: a test double"},
+            "isolation": {"level": "seccomp", "description": "no sandbox: a test double"},
             "interpreter": sys.executable,
             "uid": 0,
             "started_at": started,

@@ -21,11 +21,12 @@ from atos_servers.code_runner.models import (
     SyntaxReport,
     Verdict,
 )
-from atos_servers.code_runner.runner import PytestRun, Runner, Script, ScriptRun, reason_of
-from atos_servers.code_runner.sandbox.job import Rung
-from atos_servers.code_runner.sandbox_probe import SAYS, Policy
-from atos_servers.code_runner.verdict import Judgement
-from atos_servers.code_runner.workplace import sweep
+from atos_servers.code_runner.requests import Script
+from atos_servers.code_runner.run_folder import remove_stale_folders
+from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
+from atos_servers.code_runner.sandbox.job import IsolationLevel
+from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, Policy
+from atos_servers.code_runner.verdict import ENDED, Judgement
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
 
@@ -35,16 +36,16 @@ STDOUT_CHARACTERS = 16_000
 STDERR_CHARACTERS = 8_000
 MOST_FAULTS = 100
 IN_PROCESS = (
-    "Every test of the sources ran to its end and reported over an authenticated channel; canaries "
-    "came out as planted; configuration and conftest files were not read. Not proven: the code "
-    "under test shares the tests' process, so code written to cheat could forge a report."
+    "Every test of the sources ran to its end and reported over an authenticated channel; canary "
+    "tests had their known outcomes; configuration and conftest files were not read. Not proven: the "
+    "code under test shares the tests' process, so code written to cheat could forge a report."
 )
 SPLIT = (
     "The tests ran in one process and the code in another that can open no file; only JSON values "
-    "crossed, so the code can return wrong values but can't touch a verdict. Not proven: anything "
-    "the tests don't look at, and changes that a function makes to its arguments."
+    "crossed, so the code can return wrong values but can't change a verdict. Not proven: anything "
+    "the tests don't check, and changes that a function makes to its arguments."
 )
-NOTHING = "Nothing: the run did not come to a trustworthy end."
+NOTHING = "Nothing: the run did not reach a trustworthy end."
 
 Folder = Annotated[
     str, Field(description="Folder with the code, inside this connection's directories.")
@@ -52,8 +53,8 @@ Folder = Annotated[
 Seconds = Annotated[float, Field(description="Time limit of the run, at most 40.")]
 
 
-def _isolation(rung: Rung) -> Isolation:
-    return Isolation(rung=rung, says=SAYS[rung])
+def _isolation(level: IsolationLevel) -> Isolation:
+    return Isolation(level=level, description=DESCRIPTIONS[level])
 
 
 def _proven(run: PytestRun) -> str:
@@ -63,7 +64,7 @@ def _proven(run: PytestRun) -> str:
 
 
 def _cases(judged: Judgement) -> list[Case]:
-    """List what did not pass first, as far as a reply may be long."""
+    """List tests, those that did not pass first, as many as fit in a reply."""
     left, cases = CASES_CHARACTERS, list[Case]()
     for test in sorted(judged.tests, key=lambda test: test.outcome == "passed")[:MOST_TESTS]:
         left -= len(test.id) + len(test.why)
@@ -83,7 +84,7 @@ def _verdict(run: PytestRun) -> Verdict:
         tests=_cases(judged),
         digest=judged.digest,
         reasons=list(judged.reasons),
-        isolation=_isolation(run.rung),
+        isolation=_isolation(run.level),
         interpreter=sys.executable,
         uid=os.getuid(),
         started_at=run.started_at,
@@ -113,8 +114,8 @@ def _script_result(run: ScriptRun) -> ScriptResult:
         stderr=stderr[-STDERR_CHARACTERS:],
         truncated=cut or any(part.total > len(part.data) for part in kept),
         state=_script_state(run),
-        reason=reason_of(run.cause),
-        isolation=_isolation(run.rung),
+        reason=ENDED[run.cause][1] if run.cause else "",
+        isolation=_isolation(run.level),
         interpreter=sys.executable,
         uid=os.getuid(),
         started_at=started,
@@ -122,7 +123,7 @@ def _script_result(run: ScriptRun) -> ScriptResult:
     )
 
 
-def _reads(title: str) -> ToolAnnotations:
+def _read_only(title: str) -> ToolAnnotations:
     return ToolAnnotations(
         title=title,
         read_only_hint=True,
@@ -201,7 +202,7 @@ class Tools:
         return _script_result(run)
 
     async def check_syntax(self, path: Place = "", source: Source = "") -> SyntaxReport:
-        """Use before running code: compiles without running, and names each file's first fault."""
+        """Use before running code: compiles without running, and names each file's first error."""
         found = await self._runner.syntax(Path(path) if path else None, roots(), source)
         faults = [
             SyntaxFault(path=f.path, line=f.line, column=f.column, message=f.message) for f in found
@@ -210,24 +211,24 @@ class Tools:
 
     async def sandbox_status(self) -> SandboxStatus:
         """Use to see how well code is isolated on this machine and how to do better."""
-        ladder = await self._runner.ladder()
+        sandbox = await self._runner.sandbox()
         return SandboxStatus(
-            rung=ladder.rung or "none",
-            says=ladder.says,
-            raise_it=ladder.raise_it,
-            interpreter=sys.executable,
+            level=sandbox.level or "none",
+            description=sandbox.description,
+            remedies=sandbox.remedies,
+            interpreter=self._runner.python.executable,
             uid=os.getuid(),
         )
 
 
 def build(services: Services) -> FastMCP:
-    """Make the server; the sandbox ladder is probed at the first call that needs it."""
+    """Make the server; the sandbox is probed at the first call that needs it."""
     del services  # takes nothing of the host: directories come with each connection
-    sweep()
+    remove_stale_folders()
     tools = Tools(Runner())
     server: FastMCP = FastMCP("atos-code-runner")
-    server.tool(tools.run_pytest, annotations=_reads("Run tests in the sandbox"))
-    server.tool(tools.run_python, annotations=_reads("Run Python in the sandbox"))
-    server.tool(tools.check_syntax, annotations=_reads("Check Python syntax"))
-    server.tool(tools.sandbox_status, annotations=_reads("Sandbox status"))
+    server.tool(tools.run_pytest, annotations=_read_only("Run tests in the sandbox"))
+    server.tool(tools.run_python, annotations=_read_only("Run Python in the sandbox"))
+    server.tool(tools.check_syntax, annotations=_read_only("Check Python syntax"))
+    server.tool(tools.sandbox_status, annotations=_read_only("Sandbox status"))
     return server

@@ -199,11 +199,11 @@ async def test_a_cheat_does_not_pass(name: str, best_runner: Runner, workspace: 
     assert run.judgement.state in states, run.judgement.digest
 
 
-async def test_a_steering_file_is_told(best_runner: Runner, workspace: Path) -> None:
+async def test_a_steering_file_is_named(best_runner: Runner, workspace: Path) -> None:
     files = {"impl.py": GOOD, "test_impl.py": TESTS, "conftest.py": CONFTEST}
     run = await judged(best_runner, workspace, files)
     assert run.judgement.state == "passed"
-    assert run.judgement.reasons == ("not read, because it could steer the run: conftest.py",)
+    assert run.judgement.reasons == ("not read, because it could configure the run: conftest.py",)
 
 
 EQUAL = "class E:\n    def __eq__(s, o):\n        return True\n\ndef add(a, b):\n    return E()\n"

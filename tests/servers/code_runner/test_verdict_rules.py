@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos_servers.code_runner.canaries import Canaries
-from atos_servers.code_runner.stream import Stream
-from atos_servers.code_runner.verdict import DIGEST_LINES, Evidence, State, judge
+from atos_servers.code_runner.evidence import Canaries, Evidence, Stream
+from atos_servers.code_runner.verdict import DIGEST_LINES, State, judge
 
 CANARIES = Canaries("test_c.py", "", {"test_c.py::p": "passed", "test_c.py::f": "failed"})
 
@@ -98,11 +97,11 @@ def test_the_worst_report_about_a_test_stands() -> None:
     assert [test.outcome for test in verdict.tests] == ["failed"]
 
 
-def test_a_steering_file_is_told_and_does_not_change_the_state() -> None:
+def test_a_steering_file_is_named_and_does_not_change_the_state() -> None:
     verdict = judge(replace(GOOD, steering=("conftest.py",)))
     assert (verdict.state, verdict.reasons) == (
         "passed",
-        ("not read, because it could steer the run: conftest.py",),
+        ("not read, because it could configure the run: conftest.py",),
     )
 
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from atos_servers.code_runner.sandbox import confine, crossing
-from atos_servers.code_runner.sandbox.gate import NAMES
+from atos_servers.code_runner.sandbox import confine, value_codec
+from atos_servers.code_runner.sandbox.catalogue_rules import NAMES
 from atos_servers.code_runner.sandbox.job import Limits
 
 MESSAGE_CHARACTERS = 300
@@ -83,7 +83,9 @@ def _exports(module: ModuleType) -> dict[str, Any]:
         if name.startswith("__") or isinstance(value, ModuleType):
             continue
         names[name] = (
-            {"function": True} if type(value) is FunctionType else {"value": crossing.encode(value)}
+            {"function": True}
+            if type(value) is FunctionType
+            else {"value": value_codec.encode(value)}
         )
     return names
 
@@ -112,8 +114,10 @@ def _answer(request: dict[str, Any], modules: Modules) -> dict[str, Any]:
     if "function" not in request:
         return {"names": _exports(module)}
     function = getattr(module, request["function"])
-    arguments = crossing.decode(request["arguments"])
-    return {"value": crossing.encode(function(*arguments, **crossing.decode(request["named"])))}
+    arguments = value_codec.decode(request["arguments"])
+    return {
+        "value": value_codec.encode(function(*arguments, **value_codec.decode(request["named"])))
+    }
 
 
 def _line(request: bytes, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:

@@ -47,7 +47,7 @@ def first_to_go() -> None:
 
 def _drop(job: Job, supervisor: int) -> bool:
     """Change the user where we are root of the machine; return whether the code owns nothing."""
-    if os.getuid() != 0 or job.rung == "bwrap":
+    if os.getuid() != 0 or job.level == "bwrap":
         return False
     if not privileges.can_change_user():
         privileges.give_up_all()
@@ -66,30 +66,30 @@ def _give(folder: Path, user: int) -> None:
 
 
 def _surroundings(job: Job, *, own_user: bool) -> seccomp.Surroundings:
-    inside_bwrap = job.rung == "bwrap"
+    inside_bwrap = job.level == "bwrap"
     return seccomp.Surroundings(
         own_network=inside_bwrap,
         own_processes=inside_bwrap,
-        landlock=job.landlock if job.rung != "seccomp" else 0,
+        landlock=job.landlock if job.level != "seccomp" else 0,
         own_user=own_user or inside_bwrap,
     )
 
 
 def confine(job: Job, supervisor: int) -> None:
-    """Confine this process as the job's rung says.
+    """Confine this process as the job's level says.
 
     Raises:
         OSError: a door could not be closed; nothing untrusted may run then.
     """
     first_to_go()
     dropped = _drop(job, supervisor)
-    if job.rung != "bwrap":
+    if job.level != "bwrap":
         kernel.die_with(supervisor)
-    shared_user = not dropped and job.rung != "bwrap"
+    shared_user = not dropped and job.level != "bwrap"
     limit(job.limits, tasks_already=processes.tasks_of_user(os.getuid()) if shared_user else 0)
     around = _surroundings(job, own_user=dropped)
     if around.landlock:
-        own = BWRAP_OWN if job.rung == "bwrap" else ()
+        own = BWRAP_OWN if job.level == "bwrap" else ()
         writable = [*job.writable, *own[1:]]
         landlock.restrict(
             [*job.readable, job.folder, *own[:1]],
@@ -97,7 +97,7 @@ def confine(job: Job, supervisor: int) -> None:
             interface=around.landlock,
             own_network=around.own_network,
         )
-    if job.rung == "seccomp":
+    if job.level == "seccomp":
         seccomp.install_reading(around)
     else:
         seccomp.install_general(around)

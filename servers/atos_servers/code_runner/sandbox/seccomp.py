@@ -2,7 +2,7 @@
 
 Three filters: `general` refuses what no test needs and what Landlock does not cover (a deny list,
 because a test may use most of Python); `reading` on top of it refuses every change to the disk and
-every new process, for the tests of the seccomp-only rung; `pure` is an allow list for the process
+every new process, for the tests of the seccomp-only level; `pure` is an allow list for the process
 that only computes: it can't open a path at all.
 """
 
@@ -92,7 +92,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the rest of the rung does already, so that the filter refuses only what is left open."""
+    """What the rest of the level does already, so that the filter refuses only what is left open."""
 
     own_network: bool
     own_processes: bool

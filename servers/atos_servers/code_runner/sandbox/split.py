@@ -1,7 +1,7 @@
 """Split mode: the tests run here, the code under test in another process; only JSON crosses.
 
 The code can lie about values, never about verdicts: it has no way to the reporter, and an object
-whose `__eq__` always agrees does not cross. For function-level code that keeps the rules of `gate`.
+whose `__eq__` always agrees does not cross. For function-level code that keeps the rules of `catalogue_rules`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from atos_servers.code_runner.sandbox import code_process, crossing, gate, scan
+from atos_servers.code_runner.sandbox import catalogue_rules, code_process, scan, value_codec
 from atos_servers.code_runner.sandbox.job import Job
 
 REPLY_BYTES = 4 * 2**20
@@ -92,10 +92,10 @@ def refusals(job: Job) -> list[str]:
     faults = [
         fault
         for path, text in _modules(job).values()
-        for fault in gate.faults_of_code(text, path, modules)
+        for fault in catalogue_rules.code_violations(text, path, modules)
     ]
     for path, text in _asked_for(job).items():
-        faults += gate.faults_of_tests(text, path, modules)
+        faults += catalogue_rules.test_violations(text, path, modules)
     return faults[:MOST_FAULTS]
 
 
@@ -163,10 +163,10 @@ def _calling(process: CodeProcess, module: str, function: str) -> Callable[..., 
         request = {
             "module": module,
             "function": function,
-            "arguments": crossing.encode(arguments),
-            "named": crossing.encode(named),
+            "arguments": value_codec.encode(arguments),
+            "named": value_codec.encode(named),
         }
-        return crossing.decode(process.ask(request)["value"])
+        return value_codec.decode(process.ask(request)["value"])
 
     call.__name__ = call.__qualname__ = function
     return call
@@ -210,7 +210,7 @@ class RemoteModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             value = (
                 _calling(self._process, name, export)
                 if "function" in what
-                else crossing.decode(what["value"])
+                else value_codec.decode(what["value"])
             )
             setattr(module, export, value)
 

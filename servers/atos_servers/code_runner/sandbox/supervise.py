@@ -169,10 +169,10 @@ def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End
     except StopRequested:
         code, cause = -signal.SIGKILL, "cancelled"
     except BaseException:
-        processes.end_descendants(own_namespace=job.rung == "bwrap")
+        processes.end_descendants(own_namespace=job.level == "bwrap")
         raise
     _ignore_signals()
-    processes.end_descendants(own_namespace=job.rung == "bwrap")
+    processes.end_descendants(own_namespace=job.level == "bwrap")
     return End(code, cause, started, time.time(), watch.peak)
 
 

@@ -1,4 +1,4 @@
-"""The rules that catalogue code must keep to run on the weakest rung, and in split mode at all.
+"""The rules that catalogue code must keep to run on the weakest level, and in split mode at all.
 
 Plain functions and constants, no imports but of one another, nothing that reaches past its
 arguments. Not a sandbox by itself: it keeps the code to a form whose values can cross to another
@@ -130,7 +130,7 @@ def _walk(tree: ast.Module, path: str, allowed: frozenset[str]) -> list[str]:
     return faults
 
 
-def faults_of_code(text: str, path: str, modules: frozenset[str]) -> list[str]:
+def code_violations(text: str, path: str, modules: frozenset[str]) -> list[str]:
     """Return what a module under test does that catalogue code may not, each with its place."""
     tree, faults = _parsed(text, path)
     if tree is None:
@@ -189,7 +189,7 @@ def _pytest_faults(tree: ast.Module) -> Iterator[str]:
             yield f"{node.lineno}: write `import pytest`, or import from it {', '.join(sorted(PYTEST))}"
 
 
-def faults_of_tests(text: str, path: str, modules: frozenset[str]) -> list[str]:
+def test_violations(text: str, path: str, modules: frozenset[str]) -> list[str]:
     """Return what a test file does that may not be done beside the report."""
     tree, faults = _parsed(text, path)
     if tree is None:
