@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastmcp import FastMCP
-from mcp.types import ToolAnnotations
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from atos_servers.code_runner.models import (
     Case,
@@ -29,6 +28,7 @@ from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, Policy
 from atos_servers.code_runner.verdict import ENDED, Judgement
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
+from atos_servers.host.tool_definition import null_means, read_only
 
 MOST_TESTS = 300
 CASES_CHARACTERS = 16_000
@@ -123,39 +123,28 @@ def _script_result(run: ScriptRun) -> ScriptResult:
     )
 
 
-def _read_only(title: str) -> ToolAnnotations:
-    return ToolAnnotations(
-        title=title,
-        read_only_hint=True,
-        destructive_hint=False,
-        idempotent_hint=True,
-        open_world_hint=False,
-    )
-
-
-def _or(default: object) -> BeforeValidator:
-    """Take null for the default: some clients send every argument that they know of."""
-    return BeforeValidator(lambda value: default if value is None else value)
-
-
 Targets = Annotated[
-    list[str], _or(list[str]()), Field(description="Files, folders or node ids; all when empty.")
+    list[str],
+    null_means(list[str]()),
+    Field(description="Files, folders or node ids; all when empty."),
 ]
 Overlay = Annotated[
     dict[str, str],
-    _or(dict[str, str]()),
+    null_means(dict[str, str]()),
     Field(description="Relative path -> text to use instead, for instance a stub."),
 ]
 Rules = Annotated[
     Policy,
     Field(description="'catalogue': plain functions without imports, judged in split mode."),
 ]
-Code = Annotated[str, _or(""), Field(description="Text of a script; or give `file`.")]
-File = Annotated[str, _or(""), Field(description="Script in the folder; or give `code`.")]
-Arguments = Annotated[list[str], _or(list[str]()), Field(description="Arguments of the script.")]
-Stdin = Annotated[str, _or(""), Field(description="What the script reads; at most 1 MiB.")]
-Place = Annotated[str, _or(""), Field(description="File or folder; or give `source`.")]
-Source = Annotated[str, _or(""), Field(description="Text to compile; or give `path`.")]
+Code = Annotated[str, null_means(""), Field(description="Text of a script; or give `file`.")]
+File = Annotated[str, null_means(""), Field(description="Script in the folder; or give `code`.")]
+Arguments = Annotated[
+    list[str], null_means(list[str]()), Field(description="Arguments of the script.")
+]
+Stdin = Annotated[str, null_means(""), Field(description="What the script reads; at most 1 MiB.")]
+Place = Annotated[str, null_means(""), Field(description="File or folder; or give `source`.")]
+Source = Annotated[str, null_means(""), Field(description="Text to compile; or give `path`.")]
 
 
 class Tools:
@@ -175,7 +164,7 @@ class Tools:
         """Use to find out whether code passes its tests. Runs pytest on a copy, in a sandbox.
 
         The verdict is judged from an authenticated report, not from printed output: skipped,
-        deleted or never-run tests are no pass. Nothing is written to your folder. conftest.py and
+        deleted or never-run tests do not pass. Nothing is written to your folder. conftest.py and
         configuration files are not read.
         """
         run = await self._runner.tests(
@@ -194,7 +183,7 @@ class Tools:
     ) -> ScriptResult:
         """Use to see what a script prints or how it fails. Runs it on a copy, in a sandbox.
 
-        It may write in the copy, which is thrown away afterwards. There is no network and no
+        It may write in the copy, which is discarded afterwards. There is no network and no
         access to other files.
         """
         script = Script(code, file, tuple(args), stdin)
@@ -210,7 +199,7 @@ class Tools:
         return SyntaxReport(ok=not faults, errors=faults[:MOST_FAULTS])
 
     async def sandbox_status(self) -> SandboxStatus:
-        """Use to see how well code is isolated on this machine and how to do better."""
+        """Use to see how code is isolated on this machine and how to improve that."""
         sandbox = await self._runner.sandbox()
         return SandboxStatus(
             level=sandbox.level or "none",
@@ -227,8 +216,8 @@ def build(services: Services) -> FastMCP:
     remove_stale_folders()
     tools = Tools(Runner())
     server: FastMCP = FastMCP("atos-code-runner")
-    server.tool(tools.run_pytest, annotations=_read_only("Run tests in the sandbox"))
-    server.tool(tools.run_python, annotations=_read_only("Run Python in the sandbox"))
-    server.tool(tools.check_syntax, annotations=_read_only("Check Python syntax"))
-    server.tool(tools.sandbox_status, annotations=_read_only("Sandbox status"))
+    server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
+    server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))
+    server.tool(tools.check_syntax, annotations=read_only("Check Python syntax"))
+    server.tool(tools.sandbox_status, annotations=read_only("Sandbox status"))
     return server

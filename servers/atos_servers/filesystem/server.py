@@ -17,9 +17,8 @@ from mcp.types import (
     ContentBlock,
     EmbeddedResource,
     ImageContent,
-    ToolAnnotations,
 )
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from atos_protocol.settings import home_directory
 from atos_servers.filesystem.edits import Edit
@@ -27,6 +26,7 @@ from atos_servers.filesystem.operations import Files, Media, Size
 from atos_servers.filesystem.protection import read_grants
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
+from atos_servers.host.tool_definition import changing, null_means, read_only
 
 GRANTS = "grants"
 """File below the home in which the person allows protected places, one pattern a line."""
@@ -47,32 +47,17 @@ class TextEdit(BaseModel):
     newText: Annotated[str, Field(description="Text to put there instead.")]
 
 
-def _or(default: object) -> BeforeValidator:
-    """Take null for the default: some clients send every argument that they know of."""
-    return BeforeValidator(lambda value: default if value is None else value)
-
-
 Path_ = Annotated[
     str, Field(description="Absolute path inside an allowed directory, or relative to the first.")
 ]
 Excluded = Annotated[
-    list[str], _or(list[str]()), Field(description="Globs to leave out, such as node_modules.")
+    list[str],
+    null_means(list[str]()),
+    Field(description="Globs to leave out, such as node_modules."),
 ]
-Lines = Annotated[int, _or(0), Field(ge=0, description="Number of lines; 0 for the whole file.")]
-
-
-def _reads(title: str) -> ToolAnnotations:
-    return ToolAnnotations(title=title, read_only_hint=True, open_world_hint=False)
-
-
-def _changes(title: str, *, destructive: bool, idempotent: bool) -> ToolAnnotations:
-    return ToolAnnotations(
-        title=title,
-        read_only_hint=False,
-        destructive_hint=destructive,
-        idempotent_hint=idempotent,
-        open_world_hint=False,
-    )
+Lines = Annotated[
+    int, null_means(0), Field(ge=0, description="Number of lines; 0 for the whole file.")
+]
 
 
 class Tools:
@@ -184,21 +169,21 @@ def build(services: Services) -> FastMCP:
         services.settings.workspaces.mkdir(parents=True, exist_ok=True)
     tools = Tools(services.settings.home / GRANTS)
     server: FastMCP = FastMCP("atos-filesystem")
-    server.tool(tools.read_text_file, annotations=_reads("Read text file"))
-    server.tool(tools.read_media_file, annotations=_reads("Read media file"))
-    server.tool(tools.read_multiple_files, annotations=_reads("Read several files"))
-    replaces = _changes("Write file", destructive=True, idempotent=True)
+    server.tool(tools.read_text_file, annotations=read_only("Read text file"))
+    server.tool(tools.read_media_file, annotations=read_only("Read media file"))
+    server.tool(tools.read_multiple_files, annotations=read_only("Read several files"))
+    replaces = changing("Write file", destructive=True, idempotent=True)
     server.tool(tools.write_file, annotations=replaces)
-    edits = _changes("Edit file", destructive=True, idempotent=False)
+    edits = changing("Edit file", destructive=True, idempotent=False)
     server.tool(tools.edit_file, annotations=edits)
-    makes = _changes("Create directory", destructive=False, idempotent=True)
+    makes = changing("Create directory", destructive=False, idempotent=True)
     server.tool(tools.create_directory, annotations=makes)
-    server.tool(tools.list_directory, annotations=_reads("List directory"))
-    server.tool(tools.list_directory_with_sizes, annotations=_reads("List directory with sizes"))
-    server.tool(tools.directory_tree, annotations=_reads("Directory tree"))
-    moves = _changes("Move file", destructive=True, idempotent=False)
+    server.tool(tools.list_directory, annotations=read_only("List directory"))
+    server.tool(tools.list_directory_with_sizes, annotations=read_only("List directory with sizes"))
+    server.tool(tools.directory_tree, annotations=read_only("Directory tree"))
+    moves = changing("Move file", destructive=True, idempotent=False)
     server.tool(tools.move_file, annotations=moves)
-    server.tool(tools.search_files, annotations=_reads("Search files"))
-    server.tool(tools.get_file_info, annotations=_reads("Get file info"))
-    server.tool(tools.list_allowed_directories, annotations=_reads("List allowed directories"))
+    server.tool(tools.search_files, annotations=read_only("Search files"))
+    server.tool(tools.get_file_info, annotations=read_only("Get file info"))
+    server.tool(tools.list_allowed_directories, annotations=read_only("List allowed directories"))
     return server

@@ -75,9 +75,9 @@ class Routes:
             self.children += [streamable, events]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request and count it as somebody present."""
+        """Serve one request and count it as activity."""
         missing = PlainTextResponse("no such route", status_code=404)
-        with self._idle_shutdown.one():
+        with self._idle_shutdown.activity():
             await self._apps.get(scope["path"], missing)(scope, receive, send)
 
     @asynccontextmanager

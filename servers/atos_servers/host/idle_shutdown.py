@@ -1,23 +1,42 @@
-"""Who is here: what decides when the host may end for idleness."""
+"""When the host may end because nobody uses it."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import anyio
 
-from atos_servers.host.services import BusyChecks
+CHECK_SECONDS = 5.0
+"""Longest pause between two checks, so that the end of a goal is noticed soon."""
 
-LOOK_SECONDS = 5.0
-"""Longest pause between two looks, so that a goal that ends is noticed soon."""
+BusyCheck = Callable[[], Awaitable[bool]]
+"""Returns whether work is in progress for which the host must stay up."""
+
+
+class BusyChecks:
+    """What keeps the host up besides open connections, such as running goals."""
+
+    def __init__(self) -> None:
+        self._checks: list[BusyCheck] = []
+
+    def add(self, check: BusyCheck) -> None:
+        """Ask `check` before the host ends for idleness."""
+        self._checks.append(check)
+
+    async def busy(self) -> bool:
+        """Return True if any check does."""
+        for check in self._checks:
+            if await check():
+                return True
+        return False
 
 
 class IdleShutdown:
     """Counts connections and requests, and remembers when the last one ended."""
 
-    def __init__(self, keep_up: BusyChecks) -> None:
-        self._keep_up = keep_up
+    def __init__(self, busy_checks: BusyChecks) -> None:
+        self._busy_checks = busy_checks
         self._open = 0
         self._last = anyio.current_time()
 
@@ -27,8 +46,8 @@ class IdleShutdown:
         return self._open
 
     @contextmanager
-    def one(self) -> Generator[None]:
-        """Count one connection or request for as long as it is open."""
+    def activity(self) -> Generator[None]:
+        """Count one connection or request while the block runs."""
         self._open += 1
         try:
             yield
@@ -37,12 +56,12 @@ class IdleShutdown:
             self._last = anyio.current_time()
 
     async def wait_idle(self, seconds: float) -> None:
-        """Return when nobody was here and nothing was busy for `seconds` from now on."""
+        """Return when there was no activity and no busy work for `seconds`, counted from now."""
         self._last = anyio.current_time()
         while True:
-            if self._open or await self._keep_up.busy():
+            if self._open or await self._busy_checks.busy():
                 self._last = anyio.current_time()
             left = self._last + seconds - anyio.current_time()
             if left <= 0:
                 return
-            await anyio.sleep(min(left, LOOK_SECONDS))
+            await anyio.sleep(min(left, CHECK_SECONDS))

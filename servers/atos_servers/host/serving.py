@@ -1,4 +1,4 @@
-"""The running host: one task group around the Unix socket, HTTP, the worker and the idle clock."""
+"""The running host: one task group around the Unix socket, HTTP, the worker and the idle timer."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from anyio.abc import SocketListener
 from atos_protocol.daemons import announce_ready
 from atos_protocol.errors import BadConfigError
 from atos_protocol.settings import Settings
-from atos_servers.host.connections import Connections
-from atos_servers.host.control import HostControl
+from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.http_guard import read_token
 from atos_servers.host.http_server import serving_http
 from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.manifest import digest
-from atos_servers.host.services import Services
+from atos_servers.host.services import EventNotifier, Services
 from atos_servers.host.suite import build_suite, running
 from atos_servers.host.worker_supervisor import Spawn, WorkerSupervisor
 
@@ -42,8 +41,10 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
     """
     _make_workspaces(settings)
     token = read_token(settings.token_file)
-    services, worker = _wire_up(settings, spawn, first)
-    idle_shutdown = IdleShutdown(services.keep_up)
+    notifier = EventNotifier()
+    worker = WorkerSupervisor(spawn, notifier, first)
+    services = Services(settings, worker.notify, notifier)
+    idle_shutdown = IdleShutdown(services.busy_checks)
     suite = build_suite(services)
     async with anyio.create_task_group() as tasks:
         stop = tasks.cancel_scope.cancel
@@ -55,20 +56,10 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
             control = HostControl(idle_shutdown, worker, http, stop)
             listener = await SocketListener.from_socket(_bind(settings))
             connections = Connections(suite, idle_shutdown, control, digest())
-            async with listener:  # closed first of all at the end: nobody is kept waiting by us
+            async with listener:  # closed first at the end, so that no client waits for us
                 announce_ready()
                 tasks.start_soon(_until_idle, idle_shutdown, settings.idle_seconds, stop)
                 await listener.serve(connections.serve)
-
-
-def _wire_up(
-    settings: Settings, spawn: Spawn, first: GoalWorkerProcess | None
-) -> tuple[Services, WorkerSupervisor]:
-    """Make the services and the supervisor, which need each other."""
-    holder: list[WorkerSupervisor] = []
-    services = Services(settings, notify_worker=lambda message: holder[0].notify(message))
-    holder.append(WorkerSupervisor(spawn, services.notifier, first))
-    return services, holder[0]
 
 
 def _make_workspaces(settings: Settings) -> None:

@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 Call = MiddlewareContext[CallToolRequestParams]
 Read = MiddlewareContext[ReadResourceRequestParams]
 
-TOLD = ("Error calling tool", "Invalid arguments", "Error reading resource")
-"""How fastmcp's reports of failed calls begin."""
+HANDLED = ("call_tool", "read_resource")
+"""Methods of FastMCP, whose failures pass through this middleware."""
 
 
 class ToolMiddleware(Middleware):
@@ -137,9 +137,9 @@ def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
     return errors.BadRequestError(message, next_step="See the tool's input schema.")
 
 
-class AlreadyTold(logging.Filter):
-    """Keeps fastmcp from logging a traceback for what the boundary tells or logs anyway."""
+class HandledFailures(logging.Filter):
+    """Drops fastmcp's own records of failures that the middleware reports or logs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop its report of a failed call."""
-        return not str(record.msg).startswith(TOLD)
+        """Tell them by the method that logs, because a message's wording is nobody's contract."""
+        return record.funcName not in HANDLED

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastmcp import Context, FastMCP
-from mcp.types import ToolAnnotations
 from pydantic import Field, TypeAdapter
 
 from atos_protocol.errors import BadRequestError
 from atos_protocol.goals import FINAL_TASK_STATES, GoalNews, GoalView, TaskReport
 from atos_servers.host.services import Services
+from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.access import GoalsAccess
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 
@@ -49,7 +49,7 @@ class OrchestrateTools:
 
     def __init__(self, services: Services) -> None:
         self._access = GoalsAccess(services)
-        services.keep_up.add(self._access.busy)
+        services.busy_checks.add(self._access.busy)
 
     async def start_goal(self, goal: GoalText, plan: HandedPlan, into: Into = "") -> GoalView:
         """Start building something: plan it, write it, test it, commit it to a git repository.
@@ -170,29 +170,19 @@ def _place(into: str) -> Path | None:
     return Path(into) if into else None
 
 
-def _hints(title: str, *, reads: bool = False, again: bool = True) -> ToolAnnotations:
-    return ToolAnnotations(
-        title=title,
-        read_only_hint=reads,
-        destructive_hint=False,
-        idempotent_hint=again,
-        open_world_hint=False,
-    )
-
-
 def build(services: Services) -> FastMCP:
     """Build the server."""
     tools = OrchestrateTools(services)
     server = FastMCP("atos-orchestrate", instructions=INSTRUCTIONS)
-    server.tool(tools.start_goal, annotations=_hints("Start a goal", again=False))
-    server.tool(tools.wait_goal, annotations=_hints("Wait for news of a goal", reads=True))
-    server.tool(tools.get_goal, annotations=_hints("Show a goal", reads=True))
-    server.tool(tools.list_goals, annotations=_hints("List goals", reads=True))
-    server.tool(tools.cancel_goal, annotations=_hints("Cancel a goal"))
-    server.tool(tools.get_task, annotations=_hints("Show a task", reads=True))
-    server.tool(tools.plan_goal, annotations=_hints("Plan a goal", reads=True))
-    server.tool(tools.run_task, annotations=_hints("Run one task", again=False))
-    server.tool(tools.aggregate_results, annotations=_hints("Count results", reads=True))
+    server.tool(tools.start_goal, annotations=changing("Start a goal", idempotent=False))
+    server.tool(tools.wait_goal, annotations=read_only("Wait for news of a goal"))
+    server.tool(tools.get_goal, annotations=read_only("Show a goal"))
+    server.tool(tools.list_goals, annotations=read_only("List goals"))
+    server.tool(tools.cancel_goal, annotations=changing("Cancel a goal"))
+    server.tool(tools.get_task, annotations=read_only("Show a task"))
+    server.tool(tools.plan_goal, annotations=read_only("Plan a goal"))
+    server.tool(tools.run_task, annotations=changing("Run one task", idempotent=False))
+    server.tool(tools.aggregate_results, annotations=read_only("Count results"))
     server.resource("goal://{goal_id}", name="goal", mime_type="application/json")(
         tools.goal_resource
     )

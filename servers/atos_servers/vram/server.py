@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastmcp import FastMCP
-from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from atos.scheduler_client import SchedulerClient
 from atos_protocol.errors import DeadlineError
 from atos_servers.host.services import Services
+from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.vram.models import Loaded, ModelList, Unloaded, VramStatus
 from atos_servers.vram.views import model_list, status_view
 
@@ -81,22 +81,12 @@ class VramTools:
         return Unloaded(model=await self._scheduler.unload(model, seconds=UNLOAD_SECONDS))
 
 
-def _hints(title: str, *, reads: bool = False) -> ToolAnnotations:
-    return ToolAnnotations(
-        title=title,
-        read_only_hint=reads,
-        destructive_hint=False,
-        idempotent_hint=True,
-        open_world_hint=False,
-    )
-
-
 def build(services: Services) -> FastMCP:
     """Build the server."""
     tools = VramTools(services)
     server = FastMCP("atos-vram", instructions=INSTRUCTIONS, lifespan=tools.lifespan)
-    server.tool(tools.status, annotations=_hints("Memory status", reads=True))
-    server.tool(tools.list_models, annotations=_hints("List models", reads=True))
-    server.tool(tools.load, annotations=_hints("Load a model"))
-    server.tool(tools.unload, annotations=_hints("Unload a model"))
+    server.tool(tools.status, annotations=read_only("Memory status"))
+    server.tool(tools.list_models, annotations=read_only("List models"))
+    server.tool(tools.load, annotations=changing("Load a model"))
+    server.tool(tools.unload, annotations=changing("Unload a model"))
     return server

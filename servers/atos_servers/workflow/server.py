@@ -6,35 +6,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastmcp import FastMCP
-from mcp.types import ToolAnnotations
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from atos_protocol.errors import NotFoundError
 from atos_servers.host.services import Services
+from atos_servers.host.tool_definition import changing, null_means, read_only
 from atos_servers.workflow.configuration import EXAMPLE, Workflow, read
 from atos_servers.workflow.trigger import Answer, trigger
 
 Key = Annotated[
     str,
-    # Some clients send null for every argument that they leave out.
-    BeforeValidator(lambda value: "" if value is None else value),
+    null_means(""),
     Field(description="Idempotency key; the one of the first try when you retry."),
 ]
-
-LISTS = ToolAnnotations(
-    title="List workflows",
-    read_only_hint=True,
-    destructive_hint=False,
-    idempotent_hint=True,
-    open_world_hint=False,
-)
-TRIGGERS = ToolAnnotations(
-    title="Trigger a workflow",
-    read_only_hint=False,
-    destructive_hint=True,
-    idempotent_hint=False,
-    open_world_hint=True,
-)
 
 INSTRUCTIONS = """\
 Triggers workflows (n8n webhooks) that the person allowed by configuration: deploying, notifying,
@@ -133,13 +117,17 @@ def build(services: Services) -> FastMCP:
     server = FastMCP("atos-workflow", instructions=INSTRUCTIONS)
     path = services.settings.home / "workflows.yaml"
 
-    @server.tool(annotations=LISTS)
+    @server.tool(annotations=read_only("List workflows"))
     async def list_workflows() -> WorkflowList:
         """List the workflows that may be triggered. Use it before trigger_workflow."""
         found = [_info(workflow) for workflow in configured(path)]
         return WorkflowList(workflows=found, configured_in=str(path))
 
-    @server.tool(annotations=TRIGGERS)
+    @server.tool(
+        annotations=changing(
+            "Trigger a workflow", destructive=True, idempotent=False, open_world=True
+        )
+    )
     async def trigger_workflow(
         name: Annotated[str, Field(description="A name that list_workflows shows.")],
         payload: Annotated[dict[str, Any], Field(description="JSON object to send, <= 256 KiB.")],

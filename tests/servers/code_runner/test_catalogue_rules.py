@@ -61,7 +61,7 @@ def test_code_that_reaches_further_is_refused(name: str) -> None:
     assert catalogue_rules.code_violations(REFUSED[name], "impl.py", MODULES)
 
 
-def test_a_fault_names_its_place() -> None:
+def test_a_violation_names_its_line() -> None:
     text = "def f():\n    return open('x')\n"
     assert catalogue_rules.code_violations(text, "impl.py", MODULES) == [
         "impl.py:2: the name open is not allowed"

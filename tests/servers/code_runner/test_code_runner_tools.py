@@ -14,7 +14,7 @@ from inline_snapshot import snapshot
 
 from atos_protocol.settings import load_settings
 from atos_servers.code_runner.server import build
-from atos_servers.host.connection import connection_roots
+from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
 
 pytestmark = pytest.mark.timeout(60)
@@ -28,9 +28,9 @@ async def tell_nobody(message: dict[str, Any]) -> None:
 async def client(workspace: Path, atos_home: Path) -> AsyncIterator[Client[Any]]:
     del atos_home
     server: FastMCP = build(Services(load_settings(), tell_nobody))
-    with connection_roots((workspace,)):
-        async with Client(server) as connected:
-            yield connected
+    with connected(Connection(roots=(workspace,))):
+        async with Client(server) as opened:
+            yield opened
 
 
 async def called(client: Client[Any], tool: str, **arguments: Any) -> dict[str, Any]:

@@ -19,15 +19,13 @@ from atos_protocol.errors import NotFoundError
 from atos_protocol.host_protocol import MAX_LINE_BYTES
 from atos_protocol.host_protocol import SERVERS as NAMES
 from atos_servers.host.connection import client, roots
-from atos_servers.host.connections import Connections
-from atos_servers.host.control import HostControl
-from atos_servers.host.event_notifier import EventNotifier
+from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.http_server import HttpStatus
-from atos_servers.host.idle_shutdown import IdleShutdown
+from atos_servers.host.idle_shutdown import BusyChecks, IdleShutdown
 from atos_servers.host.manifest import describe
 from atos_servers.host.mcp_session import LineStream, low_level
-from atos_servers.host.services import BusyChecks
+from atos_servers.host.services import EventNotifier
 from atos_servers.host.suite import Suite, running
 from atos_servers.host.worker_supervisor import WorkerSupervisor
 

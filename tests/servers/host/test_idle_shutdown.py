@@ -2,31 +2,30 @@
 
 import anyio
 
-from atos_servers.host.idle_shutdown import IdleShutdown
-from atos_servers.host.services import BusyChecks
+from atos_servers.host.idle_shutdown import BusyChecks, IdleShutdown
 
 
 async def test_an_empty_host_ends_after_the_time() -> None:
-    presence = IdleShutdown(BusyChecks())
+    idle = IdleShutdown(BusyChecks())
     with anyio.fail_after(2):
-        await presence.wait_idle(0.05)
+        await idle.wait_idle(0.05)
 
 
 async def test_a_connection_holds_it_and_its_end_starts_the_clock_anew() -> None:
-    presence = IdleShutdown(BusyChecks())
+    idle = IdleShutdown(BusyChecks())
     ended: list[float] = []
 
     async def watch() -> None:
-        await presence.wait_idle(0.1)
+        await idle.wait_idle(0.1)
         ended.append(anyio.current_time())
 
     left = 0.0
     async with anyio.create_task_group() as tasks:
-        with presence.one():
+        with idle.activity():
             tasks.start_soon(watch)
             await anyio.sleep(0.3)
             assert ended == []
-            assert presence.connections == 1
+            assert idle.connections == 1
         left = anyio.current_time()
     assert 0.1 <= ended[0] - left < 2
 

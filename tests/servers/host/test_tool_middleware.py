@@ -138,7 +138,7 @@ async def test_a_model_gets_a_bounded_reply_and_a_program_the_whole(who: str, cu
     assert (len(result.data["text"]) < 32_000) is cut
 
 
-async def test_fastmcp_does_not_log_what_the_boundary_tells(
+async def test_fastmcp_does_not_log_what_the_middleware_reports(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     quiet_fastmcp()

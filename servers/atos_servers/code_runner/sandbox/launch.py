@@ -15,7 +15,7 @@ from types import ModuleType
 
 OURS = Path(__file__).parents[2]
 # The packages around this folder are not run (inside bubblewrap they are not even there), and the
-# folder that holds them may be site-packages, which the guest's own imports must not lose or gain.
+# folder that contains them may be site-packages, on which the guest's own imports depend.
 for name, folder in (("atos_servers", OURS), ("atos_servers.code_runner", OURS / "code_runner")):
     sys.modules[name] = package = ModuleType(name)
     package.__path__ = [str(folder)]
@@ -40,14 +40,14 @@ from atos_servers.code_runner.sandbox import (
 from atos_servers.code_runner.sandbox.job import Job, job_from_json
 
 JOB_BYTES = 1 << 20
-sys.dont_write_bytecode = True  # ours may be kept, which saves a third of a start; no guest's
+sys.dont_write_bytecode = True  # ours is cached (a third of the start time), a guest's is not
 
 
 def _receive_line(control: socket.socket) -> bytes:
     line = b""
     while not line.endswith(b"\n") and len(line) < JOB_BYTES:
         if not (part := control.recv(65536)):
-            sys.exit(0)  # the host is gone before it said what to do
+            sys.exit(0)  # the host is gone before it sent a job
         line += part
     return line
 
@@ -117,7 +117,7 @@ def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
         if refused:
             return
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    supervise.take_precedence()
+    supervise.raise_priority()
     end = supervise.supervise(job, control, lambda: _start(job, control, channel))
     _send(control, {"end": asdict(end)})
 
@@ -128,7 +128,7 @@ def main(control_descriptor: int, report_descriptor: int) -> None:
     channel = socket.socket(fileno=report_descriptor)
     for inherited in (control, channel):
         inherited.set_inheritable(False)
-    supervise.heed_signals()
+    supervise.handle_signals()
     job = job_from_json(_receive_line(control))
     with contextlib.suppress(supervise.StopRequested):
         _run(job, control, channel)  # the child leaves here by SystemExit
