@@ -264,8 +264,8 @@ async def test_a_folder_of_very_many_files_is_cut_and_says_so(
     client: Client[Any], workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("atos_servers.filesystem.root.MAX_ENTRIES", 2)
-    monkeypatch.setattr("atos_servers.filesystem.walking.MAX_TREE", 1)
-    monkeypatch.setattr("atos_servers.filesystem.walking.MAX_FOUND", 1)
+    monkeypatch.setattr("atos_servers.filesystem.tree_walk.MAX_TREE", 1)
+    monkeypatch.setattr("atos_servers.filesystem.tree_walk.MAX_FOUND", 1)
     assert "[cut after 2 entries" in await call(client, "list_directory", path=".")
     assert "[cut:" in await call(client, "directory_tree", path=".")
     assert "[cut:" in await call(client, "search_files", path=".", pattern="**")

@@ -232,7 +232,7 @@ async def test_the_worker_is_no_reason_to_stay_up() -> None:
         assert house.presence.connections == 0
 
 
-async def test_a_shim_is_told_whether_its_manifest_is_the_hosts() -> None:
+async def test_a_shim_learns_whether_its_manifest_is_the_hosts() -> None:
     house = House()
     async with house.opened(client="shim", manifest="digest") as ask:
         same = await ask(b"\n")
@@ -242,7 +242,7 @@ async def test_a_shim_is_told_whether_its_manifest_is_the_hosts() -> None:
     assert other["answers"] == await describe(house.server)
 
 
-async def test_the_host_tells_its_state_and_takes_a_shutdown() -> None:
+async def test_the_host_reports_its_state_and_accepts_a_shutdown() -> None:
     house = House()
     async with house.opened(server="host") as ask:
         status = await ask({"op": "status"})

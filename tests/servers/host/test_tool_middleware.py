@@ -94,7 +94,7 @@ async def test_a_resource_fails_in_the_same_words() -> None:
             await client.read_resource("nothing://here")
 
 
-async def test_wrong_arguments_are_told_in_one_line() -> None:
+async def test_wrong_arguments_are_reported_in_one_line() -> None:
     text = await failure("greet", times=0)
     assert text.startswith("bad_request: greet can't be called like that: ")
     assert "name: Missing required argument" in text
