@@ -8,22 +8,21 @@ from pathlib import Path
 from typing import Annotated
 
 from fastmcp import FastMCP
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from atos_servers.code_runner.models import (
-    Case,
+from atos_protocol.verdicts import (
     Isolation,
-    SandboxStatus,
+    IsolationLevel,
     ScriptResult,
     ScriptState,
     SyntaxFault,
     SyntaxReport,
+    TestCase,
     Verdict,
 )
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import remove_stale_folders
 from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
-from atos_servers.code_runner.sandbox.job import IsolationLevel
 from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, Policy
 from atos_servers.code_runner.verdict import ENDED, Judgement
 from atos_servers.host.connection import roots
@@ -53,6 +52,18 @@ Folder = Annotated[
 Seconds = Annotated[float, Field(description="Time limit of the run, at most 40.")]
 
 
+class SandboxStatus(BaseModel):
+    """How this machine isolates code."""
+
+    level: Annotated[
+        IsolationLevel, Field(description="Strongest isolation level of this machine.")
+    ]
+    description: Annotated[str, Field(description="What it protects and what it does not.")]
+    remedies: Annotated[list[str], Field(description="What would give a stronger level.")]
+    interpreter: Annotated[str, Field(description="Path of the Python that runs code.")]
+    uid: Annotated[int, Field(description="User id of this server.")]
+
+
 def _isolation(level: IsolationLevel) -> Isolation:
     return Isolation(level=level, description=DESCRIPTIONS[level])
 
@@ -63,14 +74,14 @@ def _proven(run: PytestRun) -> str:
     return SPLIT if run.split else IN_PROCESS
 
 
-def _cases(judged: Judgement) -> list[Case]:
+def _cases(judged: Judgement) -> list[TestCase]:
     """List tests, those that did not pass first, as many as fit in a reply."""
-    left, cases = CASES_CHARACTERS, list[Case]()
+    left, cases = CASES_CHARACTERS, list[TestCase]()
     for test in sorted(judged.tests, key=lambda test: test.outcome == "passed")[:MOST_TESTS]:
         left -= len(test.id) + len(test.why)
         if left < 0:
             break
-        cases.append(Case(id=test.id, outcome=test.outcome, why=test.why))
+        cases.append(TestCase(id=test.id, outcome=test.outcome, why=test.why))
     return cases
 
 
@@ -81,9 +92,9 @@ def _verdict(run: PytestRun) -> Verdict:
         state=judged.state,
         passed=judged.passed,
         failed=len(judged.tests) - judged.passed,
-        tests=_cases(judged),
+        tests=tuple(_cases(judged)),
         digest=judged.digest,
-        reasons=list(judged.reasons),
+        reasons=judged.reasons,
         isolation=_isolation(run.level),
         interpreter=sys.executable,
         uid=os.getuid(),
@@ -196,7 +207,7 @@ class Tools:
         faults = [
             SyntaxFault(path=f.path, line=f.line, column=f.column, message=f.message) for f in found
         ]
-        return SyntaxReport(ok=not faults, errors=faults[:MOST_FAULTS])
+        return SyntaxReport(ok=not faults, errors=tuple(faults[:MOST_FAULTS]))
 
     async def sandbox_status(self) -> SandboxStatus:
         """Use to see how code is isolated on this machine and how to improve that."""

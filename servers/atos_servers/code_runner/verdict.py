@@ -10,22 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from atos_protocol.verdicts import TestOutcome, VerdictState
 from atos_servers.code_runner.evidence import Evidence
-
-State = Literal[
-    "passed",
-    "failed",
-    "error",
-    "timeout",
-    "memory_limit",
-    "output_limit",
-    "tampered",
-    "incomplete",
-    "no_tests",
-]
-Outcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
 
 STEERING = frozenset(
     {
@@ -47,7 +35,7 @@ class CaseResult:
     """One test of the caller's."""
 
     id: str
-    outcome: Outcome
+    outcome: TestOutcome
     why: str
     """Place, message and marked lines; empty for a pass."""
 
@@ -56,7 +44,7 @@ class CaseResult:
 class Judgement:
     """The verdict, without where and when."""
 
-    state: State
+    state: VerdictState
     tests: tuple[CaseResult, ...]
     reasons: tuple[str, ...]
     digest: str
@@ -84,7 +72,7 @@ def _named(ids: Sequence[str]) -> str:
     return shown if len(ids) <= NAMES_SHOWN else f"{shown} and {len(ids) - NAMES_SHOWN} more"
 
 
-ENDED: dict[str, tuple[State, str]] = {
+ENDED: dict[str, tuple[VerdictState, str]] = {
     "timeout": ("timeout", "the run was still going at its time limit and was killed"),
     "memory_limit": ("memory_limit", "its processes together exceeded the memory limit"),
     "output_limit": ("output_limit", "it wrote too much output and was killed"),
@@ -130,7 +118,7 @@ def _not_collected(evidence: Evidence) -> list[tuple[str, str]]:
 
 def _decide(
     evidence: Evidence, tests: dict[str, CaseResult], real: dict[str, CaseResult]
-) -> tuple[State, list[str]]:
+) -> tuple[VerdictState, list[str]]:
     if evidence.refused:
         return "error", list(evidence.refused)
     if evidence.cause:
@@ -150,7 +138,9 @@ def _decide(
     return _outcome_of(real, evidence.expected)
 
 
-def _outcome_of(real: dict[str, CaseResult], expected: Sequence[str]) -> tuple[State, list[str]]:
+def _outcome_of(
+    real: dict[str, CaseResult], expected: Sequence[str]
+) -> tuple[VerdictState, list[str]]:
     if not real and not expected:
         return "no_tests", ["no test was found"]
     bad = [test.id for test in real.values() if test.outcome in {"failed", "error", "xpassed"}]
@@ -167,7 +157,9 @@ def _outcome_of(real: dict[str, CaseResult], expected: Sequence[str]) -> tuple[S
     return ("incomplete", reasons) if reasons else ("passed", [])
 
 
-def _digest(judged: tuple[State, list[str]], evidence: Evidence, real: list[CaseResult]) -> str:
+def _digest(
+    judged: tuple[VerdictState, list[str]], evidence: Evidence, real: list[CaseResult]
+) -> str:
     state, reasons = judged
     passed = sum(test.outcome == "passed" for test in real)
     lines = [f"{state}: {passed} of {len(real)} tests passed", *(f"- {r}" for r in reasons)]

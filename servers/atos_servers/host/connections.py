@@ -14,11 +14,11 @@ from typing import Any, cast
 import anyio
 from anyio.abc import SocketStream
 
+from atos_daemon.idle_shutdown import IdleShutdown
 from atos_protocol.errors import AtosError, BadRequestError
 from atos_protocol.host_protocol import HOST, PROTOCOL, Opening, parse_opening, refusal
 from atos_servers.host.connection import connected, connection_of
 from atos_servers.host.http_server import HttpStatus
-from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.manifest import describe
 from atos_servers.host.mcp_session import LineStream, serve_mcp
 from atos_servers.host.suite import Suite
@@ -35,10 +35,10 @@ class Connections:
     """Serves any number of connections; a failure ends only its own connection."""
 
     def __init__(
-        self, suite: Suite, idle_shutdown: IdleShutdown, control: HostControl, manifest: str
+        self, suite: Suite, idle: IdleShutdown, control: HostControl, manifest: str
     ) -> None:
         self._suite = suite
-        self._idle_shutdown = idle_shutdown
+        self._idle = idle
         self._control = control
         self._manifest = manifest
 
@@ -64,7 +64,7 @@ class Connections:
             return await self._control.serve(lines)
         # The worker's own connections don't keep the host up: running goals do.
         from_worker = opening.client == "worker"
-        counted = contextlib.nullcontext() if from_worker else self._idle_shutdown.activity()
+        counted = contextlib.nullcontext() if from_worker else self._idle.use()
         with counted, connected(connection_of(opening)):
             if opening.manifest:
                 await lines.send(await self._accept_shim(opening))
@@ -82,12 +82,12 @@ class HostControl:
 
     def __init__(
         self,
-        idle_shutdown: IdleShutdown,
+        idle: IdleShutdown,
         worker: WorkerSupervisor,
         http: HttpStatus,
         shutdown: Callable[[], None],
     ) -> None:
-        self._idle_shutdown, self._worker, self._http = idle_shutdown, worker, http
+        self._idle, self._worker, self._http = idle, worker, http
         self._shutdown = shutdown
         self._started = anyio.current_time()
 
@@ -126,5 +126,5 @@ class HostControl:
             "uptime_s": round(anyio.current_time() - self._started, 3),
             "http": asdict(self._http),
             "worker": {"pid": worker.pid, "state": worker.state, "restarts": worker.restarts},
-            "connections": self._idle_shutdown.connections,
+            "connections": self._idle.in_use,
         }

@@ -9,8 +9,8 @@ from typing import Any
 
 import anyio
 
+from atos_daemon.idle_shutdown import BusyCheck
 from atos_protocol.settings import Settings
-from atos_servers.host.idle_shutdown import BusyChecks
 
 REMEMBERED = 4096
 """Goals whose newest sequence number is kept; a forgotten one costs its waiter one query."""
@@ -65,5 +65,5 @@ class Services:
     the worker finds its work in the database when it starts."""
     notifier: EventNotifier = field(default_factory=EventNotifier)
     """Notified of every event that the worker has written."""
-    busy_checks: BusyChecks = field(default_factory=BusyChecks)
-    """Where a server registers work that must outlive its callers' connections."""
+    busy_checks: list[BusyCheck] = field(default_factory=list[BusyCheck])
+    """Where a server, while it is built, adds a check for work that must outlive its callers."""

@@ -49,7 +49,7 @@ class OrchestrateTools:
 
     def __init__(self, services: Services) -> None:
         self._lazy = LazyGoals(services)
-        services.busy_checks.add(self._lazy.busy)
+        services.busy_checks.append(self._lazy.busy)
 
     async def start_goal(self, goal: GoalText, plan: GivenPlan, into: Into = "") -> GoalView:
         """Start building something: plan it, write it, test it, commit it to a git repository.

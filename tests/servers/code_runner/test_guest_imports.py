@@ -1,5 +1,6 @@
 """What code in the sandbox can import: the workspace and third-party packages, not the installed ATOS."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ async def test_the_installed_packages_are_not_importable(
     name: str, best_runner: Runner, workspace: Path
 ) -> None:
     assert f"No module named '{name}'" in await printed(best_runner, workspace, f"import {name}")
+
+
+def test_every_package_of_the_wheel_is_hidden() -> None:
+    with (Path(__file__).parents[3] / "pyproject.toml").open("rb") as file:
+        wheel = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {Path(package).name for package in wheel["packages"]} == OURS
 
 
 async def test_the_modules_of_the_launcher_itself_are_hidden_too(

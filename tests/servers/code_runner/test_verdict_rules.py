@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from atos_protocol.verdicts import VerdictState
 from atos_servers.code_runner.evidence import Canaries, Evidence, Stream
-from atos_servers.code_runner.verdict import DIGEST_LINES, State, judge
+from atos_servers.code_runner.verdict import DIGEST_LINES, judge
 
 CANARIES = Canaries("test_c.py", "", {"test_c.py::p": "passed", "test_c.py::f": "failed"})
 
@@ -36,7 +37,7 @@ def test_a_whole_honest_run_passes() -> None:
     assert (verdict.state, verdict.passed, verdict.reasons) == ("passed", 2, ())
 
 
-JUDGED: dict[str, tuple[Evidence, State]] = {
+JUDGED: dict[str, tuple[Evidence, VerdictState]] = {
     "a failure": (evidence(case("t.py::a", "failed")), "failed"),
     "a failing set-up": (evidence(case("t.py::a", "error")), "failed"),
     "an expected failure that passed": (evidence(case("t.py::a", "xpassed")), "failed"),

@@ -15,6 +15,7 @@ from fastmcp.client.transports import FastMCPTransport
 from mcp.server.lowlevel import Server
 
 from atos.transport import SocketTransport
+from atos_daemon.idle_shutdown import IdleShutdown
 from atos_protocol.errors import NotFoundError
 from atos_protocol.host_protocol import MAX_LINE_BYTES
 from atos_protocol.host_protocol import SERVERS as NAMES
@@ -22,7 +23,6 @@ from atos_servers.host.connection import client, roots
 from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.http_server import HttpStatus
-from atos_servers.host.idle_shutdown import BusyChecks, IdleShutdown
 from atos_servers.host.manifest import describe
 from atos_servers.host.mcp_session import LineStream, low_level
 from atos_servers.host.services import EventNotifier
@@ -50,13 +50,13 @@ class House:
         self.server.tool(self.where)
         self.server.tool(self.hang)
         self.server.tool(self.flood)
-        self.presence = IdleShutdown(BusyChecks())
+        self.idle = IdleShutdown()
         worker = WorkerSupervisor(_no_worker, EventNotifier())
         control = HostControl(
-            self.presence, worker, HttpStatus(url="http://x"), lambda: self.stopped.append("now")
+            self.idle, worker, HttpStatus(url="http://x"), lambda: self.stopped.append("now")
         )
         self.suite: Suite = dict.fromkeys(NAMES, self.server)
-        self.connections = Connections(self.suite, self.presence, control, "digest")
+        self.connections = Connections(self.suite, self.idle, control, "digest")
 
     @asynccontextmanager
     async def lifespan(self, _: FastMCP[Any]) -> AsyncGenerator[None]:
@@ -219,17 +219,17 @@ async def test_the_end_of_the_client_cancels_what_runs_for_it() -> None:
     async with house.opened() as ask:
         await ask(call("hang", **MODERN), answered=False)
         await house.hanging.wait()
-        assert house.presence.connections == 1
+        assert house.idle.in_use == 1
     with anyio.fail_after(2):
         await house.cancelled.wait()
-    assert house.presence.connections == 0
+    assert house.idle.in_use == 0
 
 
 async def test_the_worker_is_no_reason_to_stay_up() -> None:
     house = House()
     async with house.opened(client="worker") as ask:
         await ask(call("where", **MODERN))
-        assert house.presence.connections == 0
+        assert house.idle.in_use == 0
 
 
 async def test_a_shim_learns_whether_its_manifest_is_the_hosts() -> None:

@@ -10,7 +10,9 @@ from types import ModuleType
 
 from atos_servers.code_runner.sandbox.job import Job
 
-OURS = frozenset({"atos", "atos_orchestrator", "atos_protocol", "atos_scheduler", "atos_servers"})
+OURS = frozenset(
+    {"atos", "atos_daemon", "atos_orchestrator", "atos_protocol", "atos_scheduler", "atos_servers"}
+)
 """Import names that ATOS installs."""
 
 
