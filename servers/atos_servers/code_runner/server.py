@@ -23,6 +23,7 @@ from atos_protocol.verdicts import (
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import remove_stale_folders
 from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
+from atos_servers.code_runner.sandbox import job
 from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, Policy
 from atos_servers.code_runner.verdict import ENDED, Judgement
 from atos_servers.host.connection import roots
@@ -64,7 +65,7 @@ class SandboxStatus(BaseModel):
     uid: Annotated[int, Field(description="User id of this server.")]
 
 
-def _isolation(level: IsolationLevel) -> Isolation:
+def _isolation(level: job.IsolationLevel) -> Isolation:
     return Isolation(level=level, description=DESCRIPTIONS[level])
 
 
