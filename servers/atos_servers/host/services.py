@@ -29,7 +29,7 @@ class EventNotifier:
         self._waiting: dict[str, anyio.Event] = {}
 
     def notify(self, goal: str, seq: int) -> None:
-        """Wake whoever waits for events of `goal` before `seq`, its newest one."""
+        """Wake those who wait for an event of `goal`; `seq` is its newest one."""
         self._newest[goal] = max(seq, self._newest.pop(goal, 0))
         while len(self._newest) > REMEMBERED:
             self._newest.popitem(last=False)
