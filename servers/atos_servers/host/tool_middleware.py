@@ -124,7 +124,9 @@ def _masked(name: str, error: Exception) -> AtosError:
     """Log an unexpected exception under an id, and return an error that names only the id."""
     mark = secrets.token_hex(4)
     logger.error("internal error %s in %s", mark, name, exc_info=error.__cause__ or error)
-    return AtosError(f"{name} failed with an internal error", next_step=f"Look for {mark} in logs/servers.log.")
+    return AtosError(
+        f"{name} failed with an internal error", next_step=f"Look for {mark} in logs/servers.log."
+    )
 
 
 def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:

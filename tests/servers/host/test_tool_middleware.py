@@ -74,7 +74,8 @@ async def test_an_unforeseen_error_is_masked_under_an_id_that_stands_in_the_log(
 ) -> None:
     text = await failure("crash")
     found = re.fullmatch(
-        r"internal: crash failed inside Next: Look for (\w{8}) in logs/servers.log\.", text
+        r"internal: crash failed with an internal error Next: Look for (\w{8}) in logs/servers.log\.",
+        text,
     )
     assert found, text
     (record,) = [r for r in caplog.records if found[1] in r.getMessage()]
@@ -87,7 +88,7 @@ async def test_a_resource_fails_in_the_same_words() -> None:
         with pytest.raises(MCPError, match=r"^conflict: goal1 changes now Next: Read it again\.$"):
             await client.read_resource("thing://goal1")
         with pytest.raises(
-            MCPError, match=r"^internal: thing://crash failed inside Next: Look for"
+            MCPError, match=r"^internal: thing://crash failed with an internal error Next: Look for"
         ):
             await client.read_resource("thing://crash")
         with pytest.raises(MCPError, match="Resource not found"):
