@@ -11,6 +11,8 @@ from typing import Any
 
 from atos_protocol.goals import TASK_TRANSITIONS
 from atos_scheduler.core import transitions
+from atos_servers.host.worker_supervisor import TRANSITIONS as WORKER_TRANSITIONS
+from atos_servers.shim.relay import TRANSITIONS as RELAY_TRANSITIONS
 
 ROOT = Path(__file__).parent.parent
 PLACE = re.compile(r"(<!-- diagram: ([a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -38,6 +40,8 @@ DIAGRAMS: dict[str, str] = {
     "demand": event_diagram(transitions.DEMAND),
     "residency": event_diagram(transitions.RESIDENCY),
     "task": state_diagram(TASK_TRANSITIONS),
+    "goal_worker": state_diagram(WORKER_TRANSITIONS),
+    "shim_relay": state_diagram(RELAY_TRANSITIONS),
 }
 
 

@@ -213,7 +213,7 @@ class WorkspaceError(AtosError):
 
 
 class SandboxUnavailableError(AtosError):
-    """No rung of the sandbox that this code needs is to be had on this machine."""
+    """The machine offers no sandbox strong enough for this code, or none in which Python works."""
 
     code = "sandbox_unavailable"
     status = 503

@@ -1,4 +1,4 @@
-"""What code_runner says of code: verdicts, script results and syntax reports.
+"""What code_runner reports about code: verdicts, script results and syntax reports.
 
 The server returns these types, the orchestrator decides by them, the command line shows them. Plain
 dataclasses, for the same reasons as in `goals`; an attribute's docstring is its schema's description.
@@ -35,10 +35,10 @@ class Isolation:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
 
-    rung: IsolationLevel
-    """Isolation that was used."""
-    says: str
-    """What it holds and what it does not, in words."""
+    level: IsolationLevel
+    """Isolation level that was used."""
+    description: str
+    """What it protects and what it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ class Verdict:
     ok: bool
     """True only when state is 'passed'."""
     state: VerdictState
-    """How the run came out."""
+    """How the run ended."""
     passed: int
     """Tests that passed."""
     failed: int
     """Tests that did not pass, skipped ones included."""
     tests: tuple[TestCase, ...]
-    """Each test, failures first, as far as a reply may be long."""
+    """Each test, failures first, as many as fit in a reply."""
     digest: str
     """At most 40 lines on what failed, for a model."""
     reasons: tuple[str, ...]
@@ -129,9 +129,9 @@ class SyntaxFault:
     path: str
     """The file, relative to the given path."""
     line: int
-    """Counts from 1; 0 when the fault has no place."""
+    """Counts from 1; 0 when the error has no location."""
     column: int
-    """Counts from 1; 0 when the fault has no place."""
+    """Counts from 1; 0 when the error has no location."""
     message: str
     """What the compiler says."""
 
@@ -143,6 +143,6 @@ class SyntaxReport:
     __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
 
     ok: bool
-    """True when nothing is wrong."""
+    """True when every file compiles."""
     errors: tuple[SyntaxFault, ...]
-    """The first fault of each file."""
+    """The first error of each file."""

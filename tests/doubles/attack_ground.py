@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from atos_servers.filesystem.names import Parts
+from atos_servers.filesystem.paths import Parts
 
 SECRET = b"SECRET"
 

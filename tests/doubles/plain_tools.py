@@ -1,6 +1,6 @@
 """The filesystem and code_runner servers' tools without servers or a sandbox: real files, really run tests.
 
-Answers have the shapes of the real tools, as far as the orchestrator reads them.
+Every reply is checked against the output schema of the real tool.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import anyio
 
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import NotFoundError, WorkspaceError
+from doubles.tool_schemas import conforming
 
 PACKAGES = sysconfig.get_path("purelib")
 
@@ -61,7 +62,7 @@ class PlainTools:
         if not any(path.is_relative_to(root) for root in roots):
             raise WorkspaceError(f"{path} is outside of {roots}")
         work = getattr(self, f"_{server}_{tool}")
-        return await work(**arguments)
+        return conforming(server, tool, await work(**arguments))
 
     async def _filesystem_create_directory(self, path: str) -> Json:
         await anyio.Path(path).mkdir(parents=True, exist_ok=True)
@@ -119,7 +120,7 @@ class PlainTools:
             "tests": cases,
             "digest": "\n".join(told) or done.stderr.decode()[-2000:],
             "reasons": [],
-            "isolation": {"rung": "seccomp", "says": "no sandbox: a test double"},
+            "isolation": {"level": "seccomp", "description": "no sandbox: a test double"},
             "interpreter": sys.executable,
             "uid": 0,
             "started_at": started,

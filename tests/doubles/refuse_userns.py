@@ -4,7 +4,7 @@
 
 `unshare` and `clone` with CLONE_NEWUSER answer EPERM, as an Ubuntu with AppArmor's restriction or a
 container does; `clone3`, whose flags a filter can't see, answers ENOSYS, so libc falls back to
-`clone`. With `--no-landlock` the landlock calls answer EPERM too, and the rung below is reached.
+`clone`. With `--no-landlock` the landlock calls answer EPERM too, and the level below is reached.
 Nothing on the machine is changed, and everything the command starts inherits it. Standard library
 only; it shares no code with the sandbox that it is there to test.
 """

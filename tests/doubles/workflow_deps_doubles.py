@@ -1,7 +1,7 @@
 """Workflow dependencies that need no model and no sandbox: plans are given, tasks write one file and take a set time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from atos_orchestrator.ports import Chat, Emit, Json, Reply, Steps, Tools
 from atos_orchestrator.strategies.mini.scope import Scope
 from atos_orchestrator.task import Task
 from atos_protocol.settings import Settings
+from atos_protocol.verdicts import Isolation, Verdict
+from doubles.tool_schemas import conforming
 
 
 @dataclass
@@ -107,10 +109,22 @@ class PassingTools:
     ) -> Json:
         self.calls.append((server, tool))
         files = modules(Path(arguments["path"]))
-        where = {"isolation": {"rung": "double", "says": "none"}, "uid": 1, "interpreter": "python"}
-        times = {"started_at": 1.0, "ended_at": 2.0}
-        counts = {"ok": True, "passed": len(files), "failed": 0, "digest": ""}
-        return counts | where | times
+        verdict = Verdict(
+            ok=True,
+            state="passed",
+            passed=len(files),
+            failed=0,
+            tests=(),
+            digest="",
+            reasons=(),
+            isolation=Isolation("none", "a test double"),
+            interpreter="python",
+            uid=1,
+            started_at=1.0,
+            ended_at=2.0,
+            proven="",
+        )
+        return conforming("code_runner", "run_pytest", asdict(verdict))
 
 
 class OneReply:

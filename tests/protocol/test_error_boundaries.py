@@ -16,7 +16,7 @@ from mcp import MCPError
 
 from atos.tools import tool_error
 from atos_protocol.errors import MCP_META_KEY, AtosError, from_wire
-from atos_servers.filesystem.faults import NotUniqueError
+from atos_servers.filesystem.errors import NotUniqueError
 from atos_servers.host.tool_middleware import ToolMiddleware
 
 MESSAGE = "a said: Next: wait, 21.4 of 16.0 GiB"

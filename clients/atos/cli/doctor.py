@@ -108,11 +108,12 @@ def daemons(settings: Settings) -> Iterator[Finding]:
 
 
 def sandbox(settings: Settings) -> Iterator[Finding]:
-    """Report the rung on which generated code runs, and how to reach a higher one."""
-    rung = HostClient(settings, "code_runner").call("sandbox_status", {})
-    detail = f"{rung['rung']}: {rung['says']} (uid {rung['uid']}, {rung['interpreter']})"
-    state = "broken" if rung["rung"] in {"", "none"} else "ok"
-    yield Finding(state, "sandbox", detail, " ".join(rung.get("raise_it", [])))
+    """Report the isolation level at which generated code runs, and what would raise it."""
+    found = HostClient(settings, "code_runner").call("sandbox_status", {})
+    where = f"(uid {found['uid']}, {found['interpreter']})"
+    state = "broken" if found["level"] in {"", "none"} else "ok"
+    detail = f"{found['level']}: {found['description']} {where}"
+    yield Finding(state, "sandbox", detail, " ".join(found.get("remedies", [])))
 
 
 def models(settings: Settings) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 /**
  * Collects goals into one result and gives it the status for the caller of a workflow: 200 all
- * succeeded, 202 some are still at work when the time is over, 502 all have ended and at least one
+ * succeeded, 202 some are still running when the time is over, 502 all have ended and at least one
  * did not succeed.
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
@@ -34,7 +34,7 @@ function withStatus(result: IDataObject): IDataObject {
 	return { ...result, status };
 }
 
-/** Goals work side by side, so waiting for one after the other ends with the slowest. */
+/** Goals run in parallel, so waiting for one after the other ends with the slowest. */
 async function waitForAll(
 	context: IExecuteFunctions,
 	ids: string[],

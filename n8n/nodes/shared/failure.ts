@@ -1,9 +1,9 @@
 /**
- * What can go wrong between n8n and ATOS, as data: a code, a message, the next step, and the HTTP
- * status with which a workflow should answer its own caller.
+ * Failures between n8n and ATOS, as data: a code, a message, the next step, and the HTTP status with
+ * which a workflow should answer its own caller.
  *
- * A caller's mistake and a broken ATOS must not look alike, so every code has its status here, and
- * an error item carries it: the respond node of a workflow only reads `$json.error.status`.
+ * A caller's mistake and a broken ATOS must be distinguishable, so every code has a status here, and
+ * an error item carries it: the respond node of a workflow reads only `$json.error.status`.
  */
 import type { IDataObject, IExecuteFunctions, INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
 import { NodeApiError, NodeOperationError } from 'n8n-workflow';
@@ -53,7 +53,7 @@ export function failureFromResult(meta: IDataObject | undefined, text: string): 
 	return new AtosFailure('tool_error', text.trim() || 'The tool failed without a reason');
 }
 
-/** Gives any thrown value the form of an `AtosFailure`; what is not one comes from the network. */
+/** Turns any thrown value into an `AtosFailure`; everything else comes from the network. */
 export function asFailure(thrown: unknown): AtosFailure {
 	if (thrown instanceof AtosFailure) return thrown;
 	const message = thrown instanceof Error ? thrown.message : String(thrown);
@@ -64,7 +64,7 @@ export function asFailure(thrown: unknown): AtosFailure {
 	);
 }
 
-/** The error that n8n shows: the caller's mistakes are the node's, the others the API's. */
+/** The error that n8n shows: a node error for the caller's mistakes, else an API error. */
 function asNodeError(
 	node: INode,
 	failure: AtosFailure,
@@ -76,7 +76,7 @@ function asNodeError(
 	return new NodeApiError(node, response, { ...shown, httpCode: String(failure.status) });
 }
 
-/** What `work` returns, or its failure where the workflow chose to go on after errors. */
+/** What `work` returns, or its failure where the workflow continues after errors. */
 export async function attempt<T>(
 	context: IExecuteFunctions,
 	itemIndex: number,
@@ -92,9 +92,9 @@ export async function attempt<T>(
 }
 
 /**
- * The item that leaves by the error output, or by output 0 when the workflow chose to go on.
+ * The item for the error output, or for output 0 when the workflow continues after errors.
  *
- * n8n takes an item for an error only if its JSON holds nothing but `error`; and if the item had an
+ * n8n treats an item as an error only if its JSON contains nothing but `error`; and if the item had an
  * `error` property beside its JSON, n8n would replace the JSON by that error's message alone.
  */
 export function errorItem(failure: AtosFailure, itemIndex: number): INodeExecutionData {

@@ -1,6 +1,6 @@
 /**
  * Goals as the orchestrate server shows them, and waiting for them without polling: `wait_goal`
- * answers as soon as something happened, or after `timeout_s`.
+ * returns as soon as something happens, or after `timeout_s`.
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { sleep } from 'n8n-workflow';
@@ -17,19 +17,20 @@ export interface Goal extends IDataObject {
 	seq?: number;
 }
 
-const ENDED = new Set(['success', 'failed', 'cancelled', 'needs_help', 'limit_reached']);
+/** As in `atos_protocol/goals.py`; `tests/n8n/test_n8n_protocol.py` compares them. */
+const FINAL_STATES = new Set(['success', 'failed', 'cancelled', 'needs_help', 'limit_reached']);
 
 /** Longest single wait in seconds; well below the time-outs of MCP clients. */
 const LONGEST_WAIT_S = 20;
 
-/** Pause after an answer without news, in ms, so that a server that never blocks is not flooded. */
+/** Pause after an answer without events, in ms, so that a server that never blocks is not flooded. */
 const PAUSE_MS = 500;
 
 export function hasEnded(goal: Goal): boolean {
-	return ENDED.has(goal.state);
+	return FINAL_STATES.has(goal.state);
 }
 
-/** The hardest of the tasks, as that decides which pool has to be free; undefined before planning. */
+/** The highest complexity of the tasks, which decides the pool; undefined before planning. */
 export function complexityOf(tasks: Goal['tasks']): Complexity | undefined {
 	const found = (tasks ?? []).map((task) => COMPLEXITIES.indexOf(task.complexity as Complexity));
 	return COMPLEXITIES[Math.max(-1, ...found)];

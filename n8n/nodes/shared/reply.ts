@@ -71,7 +71,7 @@ function refusal(status: number, message: string): AtosFailure {
 /**
  * What the tool returned.
  *
- * Throws an `AtosFailure` for a failed tool, a refused request, or a body that holds no answer.
+ * Throws an `AtosFailure` for a failed tool, a refused request, or a body without an answer.
  */
 export function toolResult(status: number, body: unknown, requestId: number): IDataObject {
 	const answer = messagesIn(body).find(

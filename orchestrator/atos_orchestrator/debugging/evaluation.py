@@ -67,7 +67,7 @@ def shorten_verdict(verdict: Mapping[str, Any]) -> Json:
         "failed": int(verdict["failed"]),
         "failing": [str(test["id"]) for test in tests if test["outcome"] != "passed"][:20],
         "digest": "\n".join([*reasons, *lines][:DIGEST_LINES]),
-        "isolation": str(isolation.get("rung", "")),
+        "isolation": str(isolation.get("level", "")),
         "uid": verdict.get("uid"),
         "interpreter": str(verdict.get("interpreter", "")),
         "started_at": float(verdict.get("started_at", 0.0)),

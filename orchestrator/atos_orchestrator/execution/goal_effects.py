@@ -120,7 +120,7 @@ class GoalEffects:
         )
         counts = {"passed": verdict["passed"], "failed": verdict["failed"]}
         ran = counts | {
-            "isolation": verdict["isolation"]["rung"],
+            "isolation": verdict["isolation"]["level"],
             "uid": verdict["uid"],
             "interpreter": verdict["interpreter"],
         }

@@ -1,4 +1,4 @@
-"""Starts one launcher, feeds and drains it, and never leaves it behind.
+"""Starts one launcher, sends it a job, reads what it reports, and never leaves it behind.
 
 The launcher is spawned from the event loop's thread and holds one end of a socket pair: when this
 process is killed, or closes its end, the supervisor inside the launcher kills the run. So clean-up
@@ -14,7 +14,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from atos_servers.code_runner.interpreter import broken_environment, sandbox_environment
 from atos_servers.code_runner.sandbox.job import Job
 
 LAUNCHER = Path(__file__).parent / "sandbox" / "launch.py"
@@ -33,15 +33,15 @@ FLOOD_FACTOR = 8
 REPORT_BYTES = 8 * 2**20
 START_SECONDS = 3.0
 GRACE_SECONDS = 3.0
-"""For the launcher's own start and end, beyond the run's wall time."""
-LAST_WORDS_SECONDS = 1.0
+"""For the launcher's own start and end, in addition to the run's wall time."""
+FINAL_READ_SECONDS = 1.0
 """For reading what is left once the launcher is gone; a survivor may hold the pipes open."""
-CLEAN_UP_SECONDS = 4.0
+CLEANUP_SECONDS = 4.0
 CHUNK = 65536
 
 
 @dataclass(slots=True)
-class Kept:
+class BoundedOutput:
     """The first bytes of a stream, and how many there were."""
 
     most: int
@@ -61,13 +61,14 @@ class Kept:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a launcher told and what its run wrote."""
+    """What a launcher reported and what its run wrote."""
 
     key: bytes
-    stdout: Kept
-    stderr: Kept
-    report: Kept
-    told: dict[str, Any]
+    stdout: BoundedOutput
+    stderr: BoundedOutput
+    report: BoundedOutput
+    status: dict[str, Any]
+    """The launcher's own messages, merged."""
     flooded: bool = False
 
     @property
@@ -75,40 +76,28 @@ class Outcome:
         """Why the run was ended from outside; empty when it ended by itself."""
         if self.flooded:
             return "output_limit"
-        if "end" not in self.told:
+        if "end" not in self.status:
             return "lost"
-        return self.told["end"]["cause"]
+        return self.status["end"]["cause"]
 
     @property
     def code(self) -> int:
         """Exit code, or minus the signal."""
-        return self.told.get("end", {}).get("code", -9)
+        return self.status.get("end", {}).get("code", -9)
+
+    @property
+    def last_line(self) -> str:
+        """The last line of stderr; empty when there is none."""
+        lines = self.stderr.text.strip().splitlines()
+        return lines[-1] if lines else ""
 
     def interval(self) -> tuple[float, float]:
         """Epoch seconds around the sandboxed work; zeros when it never began."""
-        end = self.told.get("end", {})
+        end = self.status.get("end", {})
         return end.get("started_at", 0.0), end.get("ended_at", 0.0)
 
 
-def sandbox_environment(job: Job) -> dict[str, str]:
-    """Return all the variables that the code sees; nothing of this process's own."""
-    return {
-        "PATH": f"{job.prefix}/bin:/usr/bin:/bin",
-        "HOME": job.scratch,
-        "TMPDIR": job.scratch,
-        "USER": "sandbox",
-        "LOGNAME": "sandbox",
-        "LANG": "C.UTF-8",
-        "PYTHONSAFEPATH": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONNOUSERSITE": "1",
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "OMP_NUM_THREADS": "2",  # one thread per core of a large machine breaks the limits
-        "OPENBLAS_NUM_THREADS": "2",
-    }
-
-
-async def _drain(read: Callable[[], bytes], descriptor: int, kept: Kept) -> None:
+async def _drain(read: Callable[[], bytes], descriptor: int, kept: BoundedOutput) -> None:
     while True:
         try:
             part = read()
@@ -124,7 +113,7 @@ async def _drain(read: Callable[[], bytes], descriptor: int, kept: Kept) -> None
             await anyio.lowlevel.checkpoint()  # a flood must not hold the loop
 
 
-def _spawned(
+def _spawn(
     command: list[str], job: Job, stdin: Path | None, channels: tuple[int, int]
 ) -> subprocess.Popen[bytes]:
     with contextlib.ExitStack() as opened:
@@ -151,7 +140,11 @@ def _send(end: socket.socket, message: bytes) -> None:
 
 
 class Launcher:
-    """One launcher process and the host's ends of its channels."""
+    """One launcher process and the host's ends of its channels.
+
+    Raises:
+        SandboxUnavailableError: the interpreter can't be started.
+    """
 
     def __init__(self, job: Job, stdin: Path | None) -> None:
         self.key = secrets.token_bytes(32)
@@ -159,13 +152,14 @@ class Launcher:
         self.control, theirs_control = socket.socketpair()
         self.report, theirs_report = socket.socketpair()
         channels = (theirs_control.fileno(), theirs_report.fileno())
-        command = [sys.executable, "-I", "-S", str(LAUNCHER), *map(str, channels)]
+        command = [job.executable, "-I", "-S", str(LAUNCHER), *map(str, channels)]
         try:
-            self.process = _spawned(command, job, stdin, channels)
-        except BaseException:
+            self.process = _spawn(command, job, stdin, channels)
+        except OSError as error:
             self.control.close()
             self.report.close()
-            raise
+            why = f"it can't be started: {error.strerror}"
+            raise broken_environment(job.executable, why) from error
         finally:
             theirs_control.close()
             theirs_report.close()
@@ -179,7 +173,7 @@ class Launcher:
 
     async def drain(self, outcome: Outcome, job: Job) -> None:
         """Read everything until the launcher has closed its ends, or a flood or the time ends it."""
-        told = Kept(REPORT_BYTES)
+        messages = BoundedOutput(REPORT_BYTES)
         wall = job.limits.wall + GRACE_SECONDS
         with anyio.move_on_after(wall):
             async with anyio.create_task_group() as readers:
@@ -188,13 +182,13 @@ class Launcher:
                 readers.start_soon(
                     _drain, lambda: self.report.recv(CHUNK), self.report.fileno(), outcome.report
                 )
-                await _drain(lambda: self.control.recv(CHUNK), self.control.fileno(), told)
-                readers.cancel_scope.deadline = anyio.current_time() + LAST_WORDS_SECONDS
-        for line in told.data.splitlines():
-            outcome.told |= json.loads(line)
-        self.ended = bool(outcome.told)
+                await _drain(lambda: self.control.recv(CHUNK), self.control.fileno(), messages)
+                readers.cancel_scope.deadline = anyio.current_time() + FINAL_READ_SECONDS
+        for line in messages.data.splitlines():
+            outcome.status |= json.loads(line)
+        self.ended = bool(outcome.status)
 
-    async def _drain_output(self, pipe: Any, kept: Kept, outcome: Outcome) -> None:
+    async def _drain_output(self, pipe: Any, kept: BoundedOutput, outcome: Outcome) -> None:
         descriptor = pipe.fileno()
 
         def read() -> bytes:
@@ -209,7 +203,7 @@ class Launcher:
 
     def _wait_or_kill(self) -> None:
         try:
-            self.process.wait(CLEAN_UP_SECONDS)
+            self.process.wait(CLEANUP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -228,10 +222,14 @@ class Launcher:
 
 
 async def execute(job: Job, *, stdin: Path | None = None) -> Outcome:
-    """Run a job and return what came of it; on cancellation everything it started is gone first."""
+    """Run a job to its end; on cancellation everything it started is gone before this returns.
+
+    Raises:
+        SandboxUnavailableError: the interpreter can't be started.
+    """
     launcher = Launcher(job, stdin)
-    kept = (Kept(OUTPUT_BYTES), Kept(OUTPUT_BYTES), Kept(REPORT_BYTES))
-    outcome = Outcome(launcher.key, *kept, told={})
+    sizes = (OUTPUT_BYTES, OUTPUT_BYTES, REPORT_BYTES)
+    outcome = Outcome(launcher.key, *map(BoundedOutput, sizes), status={})
     try:
         await launcher.drain(outcome, job)
     finally:

@@ -1,9 +1,9 @@
-"""The sandbox ladder: which rung this machine has, found by running each one.
+"""Which isolation level this machine offers, found by trying each one.
 
-Having the binary or the kernel's version proves nothing: user namespaces may be refused by
-AppArmor or by a container, Landlock by a boot parameter. So a rung counts when a launcher confined
-by it tried to read, write and connect outside and was refused each time. ENOSYS and EPERM alike
-mean that a rung is missing.
+Having the binary or the kernel version proves nothing: user namespaces may be refused by AppArmor
+or by a container, Landlock by a boot parameter. So a level counts when a launcher confined by it
+tried to read, write and connect outside and was denied each time. ENOSYS and EPERM both mean that a
+level is missing.
 """
 
 from __future__ import annotations
@@ -11,25 +11,31 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import anyio
 
 from atos_protocol.errors import SandboxUnavailableError
 from atos_servers.code_runner import bubblewrap
-from atos_servers.code_runner.execution import LAUNCHER, execute, sandbox_environment
-from atos_servers.code_runner.interpreter import interpreter
+from atos_servers.code_runner.evidence import read_stream
+from atos_servers.code_runner.execution import LAUNCHER, execute
+from atos_servers.code_runner.interpreter import (
+    Interpreter,
+    broken_environment,
+    repair_step,
+    sandbox_environment,
+    this_interpreter,
+)
+from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.sandbox import landlock
-from atos_servers.code_runner.sandbox.job import Job, Limits, Rung
-from atos_servers.code_runner.stream import read_stream
-from atos_servers.code_runner.workplace import Workplace, workplace
+from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
 
 Policy = Literal["general", "catalogue"]
 PROBE_SECONDS = 10.0
-ORDER: tuple[Rung, ...] = ("bwrap", "landlock", "seccomp")
+LEVELS: tuple[IsolationLevel, ...] = ("bwrap", "landlock", "seccomp")
 
-SAYS: Mapping[Rung, str] = {
+DESCRIPTIONS: Mapping[IsolationLevel, str] = {
     "bwrap": "bubblewrap (own processes, network and view of the disk) with Landlock where the "
     "kernel has it, seccomp and limits",
     "landlock": "Landlock and seccomp with limits: no bubblewrap here, so process ids are the "
@@ -38,80 +44,90 @@ SAYS: Mapping[Rung, str] = {
     "imports, checked by rules, run in a process of its own that can open no file",
 }
 
-RAISE_BWRAP = "Install bubblewrap from the distribution: apt install bubblewrap (never from PyPI)."
-RAISE_NAMESPACES = (
+INSTALL_BWRAP = (
+    "Install bubblewrap from the distribution: apt install bubblewrap (never from PyPI)."
+)
+ALLOW_NAMESPACES = (
     "bubblewrap is there but user namespaces are refused. On Ubuntu 24.04: apt install "
     "apparmor-profiles, then ln -s /usr/share/apparmor/extra-profiles/bwrap-userns-restrict "
     "/etc/apparmor.d/ and apparmor_parser -r /etc/apparmor.d/bwrap-userns-restrict. In a "
     "container: allow unshare and clone with user namespaces in its seccomp profile."
 )
-RAISE_LANDLOCK = (
+ENABLE_LANDLOCK = (
     "Landlock is missing: use Linux 5.13 or newer with landlock among the boot parameter lsm=, "
     "and a container profile that allows the landlock_* calls."
 )
-RAISE_SECCOMP = "seccomp is missing: this kernel or container refuses prctl(PR_SET_SECCOMP)."
+ENABLE_SECCOMP = "seccomp is missing: this kernel or container refuses prctl(PR_SET_SECCOMP)."
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxProbe:
-    """What was found: the best rung and why the ones above it are missing."""
+    """What a probe found: the best isolation level, and why the stronger ones are missing."""
 
-    rung: Rung | None
-    missing: Mapping[Rung, str]
+    level: IsolationLevel | None
+    missing: Mapping[IsolationLevel, str]
     landlock: int
     """Version of the kernel's Landlock interface; 0 when there is none."""
     bwrap: str
     """Path of bubblewrap; empty when there is none."""
+    python: Interpreter = field(default_factory=this_interpreter)
+    broken: str = ""
+    """Why the interpreter can't run anything at any level; empty when it can."""
 
     @property
-    def says(self) -> str:
-        """The rung in words."""
-        if self.rung is None:
-            return "no sandbox: code is not run at all"
-        return SAYS[self.rung]
+    def description(self) -> str:
+        """What the level protects, in words."""
+        if self.level is None:
+            return self.broken or "no sandbox: code is not run at all"
+        return DESCRIPTIONS[self.level]
 
     @property
-    def raise_it(self) -> list[str]:
-        """What to do to get a better rung, best first; empty on the top one."""
+    def remedies(self) -> list[str]:
+        """What to do to get a stronger level, strongest first; empty at the strongest."""
+        if self.broken:
+            return [repair_step(self.python.executable)]
         steps: list[str] = []
         if "bwrap" in self.missing:
-            steps.append(RAISE_NAMESPACES if self.bwrap else RAISE_BWRAP)
+            steps.append(ALLOW_NAMESPACES if self.bwrap else INSTALL_BWRAP)
         if "landlock" in self.missing:
-            steps.append(RAISE_LANDLOCK)
+            steps.append(ENABLE_LANDLOCK)
         if "seccomp" in self.missing:
-            steps.append(RAISE_SECCOMP)
+            steps.append(ENABLE_SECCOMP)
         return steps
 
-    def choose(self, policy: Policy) -> Rung:
-        """Return the rung to run on.
+    def choose(self, policy: Policy) -> IsolationLevel:
+        """Return the level to run at.
 
         Raises:
-            SandboxUnavailableError: what is here is too weak for such code.
+            SandboxUnavailableError: what this machine offers is too weak for such code.
         """
-        if self.rung is None or (self.rung == "seccomp" and policy != "catalogue"):
-            found = "; ".join(f"{rung}: {why}" for rung, why in self.missing.items())
+        if self.level is None or (self.level == "seccomp" and policy != "catalogue"):
+            found = "; ".join(f"{level}: {why}" for level, why in self.missing.items())
             message = f"no sandbox on this machine is strong enough for {policy} code ({found})"
-            raise SandboxUnavailableError(message, next_step=" Or: ".join(self.raise_it))
-        return self.rung
+            raise SandboxUnavailableError(
+                self.broken or message, next_step=" Or: ".join(self.remedies)
+            )
+        return self.level
 
 
-def job_in(place: Workplace, rung: Rung, ladder: SandboxProbe, **more: object) -> Job:
-    """Return a job for a rung, with the paths and the command that the rung needs."""
-    python = interpreter()
+def job_in(folder: RunFolder, level: IsolationLevel, sandbox: SandboxProbe, **more: object) -> Job:
+    """Return a job at an isolation level, with the paths and the command that the level needs."""
+    python = sandbox.python
     job = Job(
-        rung=rung,
-        folder=str(place.code),
-        scratch=str(place.scratch),
+        level=level,
+        folder=str(folder.code),
+        scratch=str(folder.scratch),
         readable=python.readable,
         site=python.site,
         prefix=python.prefix,
-        landlock=ladder.landlock,
-        run_folder=str(place.folder),
+        executable=python.executable,
+        landlock=sandbox.landlock,
+        run_folder=str(folder.path),
         **more,  # pyright: ignore[reportArgumentType] - the fields of Job
     )
-    if rung != "bwrap":
+    if level != "bwrap":
         return job
-    return _with_bwrap(job, ladder.bwrap)
+    return _with_bwrap(job, sandbox.bwrap)
 
 
 def _with_bwrap(job: Job, bwrap: str) -> Job:
@@ -122,63 +138,75 @@ def _with_bwrap(job: Job, bwrap: str) -> Job:
         start_in=job.folder,
         environment=sandbox_environment(job),
     )
-    program = (interpreter().executable, "-I", "-S", str(LAUNCHER))
+    program = (job.executable, "-I", "-S", str(LAUNCHER))
     return replace(job, bwrap=bubblewrap.command(bwrap, view, program))
 
 
-async def holds(rung: Rung, ladder: SandboxProbe) -> str:
-    """Run a rung's doors from inside; return why it does not hold, or nothing when it does."""
-    door = socket.create_server(("127.0.0.1", 0))
-    with door, workplace() as place, workplace() as elsewhere:
+async def why_not_isolated(level: IsolationLevel, sandbox: SandboxProbe) -> str:
+    """Attempt forbidden accesses from inside; return why the level fails, or nothing when it holds.
+
+    Raises:
+        SandboxUnavailableError: the interpreter itself does not work inside.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, run_folder() as inside, run_folder() as elsewhere:
         target = elsewhere.scratch / "secret"
         target.write_text("out of reach", encoding="ascii")
-        port = str(door.getsockname()[1])
+        port = str(listener.getsockname()[1])
         limits = Limits(wall=PROBE_SECONDS)
         job = job_in(
-            place, rung, ladder, kind="probe", target=str(target), arguments=(port,),
-            catalogue=rung == "seccomp", limits=limits,
+            inside, level, sandbox, kind="probe", target=str(target), arguments=(port,),
+            catalogue=level == "seccomp", limits=limits,
         )  # fmt: skip
         outcome = await execute(job)
         written = len(list(elsewhere.scratch.iterdir())) > 1
     records = read_stream(bytes(outcome.report.data), outcome.key).records
-    told = next((record for record in records if record["event"] == "probe"), None)
-    if told is None:
-        lines = outcome.stderr.text.strip().splitlines()
-        return lines[-1][:200] if lines else outcome.cause or f"ended with {outcome.code}"
-    if not told["works"]:
-        return "Python does not work inside it: its library can't be read"
-    open_doors = [name for name, shut in told["held"].items() if not shut] + ["write"] * written
-    return f"left open: {', '.join(open_doors)}" if open_doors else ""
+    result = next((record for record in records if record["event"] == "probe"), None)
+    if result is None:
+        return (outcome.last_line or outcome.cause or f"ended with {outcome.code}")[:200]
+    if result["broken"]:
+        raise broken_environment(sandbox.python.executable, result["broken"])
+    allowed = [name for name, denied in result["denied"].items() if not denied]
+    allowed += ["write"] * written
+    return f"not denied: {', '.join(allowed)}" if allowed else ""
 
 
-async def probe() -> SandboxProbe:
-    """Run the rungs from the top until one holds."""
+async def probe(python: Interpreter | None = None) -> SandboxProbe:
+    """Try the levels from the strongest until one holds."""
+    python = python or this_interpreter()
     bwrap, version = shutil.which("bwrap") or "", landlock.version()
-    missing: dict[Rung, str] = {}
-    for rung in ORDER:
-        ladder = SandboxProbe(rung, dict(missing), version, bwrap)
-        if rung == "bwrap" and not bwrap:
+    missing: dict[IsolationLevel, str] = {}
+    broken = ""
+    for level in LEVELS:
+        sandbox = SandboxProbe(level, dict(missing), version, bwrap, python)
+        if level == "bwrap" and not bwrap:
             why = "not installed"
-        elif rung == "landlock" and not version:
+        elif level == "landlock" and not version:
             why = "the kernel does not offer it"
         else:
-            why = await holds(rung, ladder)
+            try:
+                why = await why_not_isolated(level, sandbox)
+            except SandboxUnavailableError as error:
+                why = broken = error.message
         if not why:
-            return ladder
-        missing[rung] = why
-    return SandboxProbe(None, missing, version, bwrap)
+            return sandbox
+        missing[level] = why
+    return SandboxProbe(None, missing, version, bwrap, python, broken)
 
 
 class Prober:
-    """Probes once per process; whoever asks meanwhile waits for the same answer."""
+    """Probes once per process; concurrent callers wait for the same result."""
 
-    def __init__(self, known: SandboxProbe | None = None) -> None:
+    def __init__(
+        self, known: SandboxProbe | None = None, python: Interpreter | None = None
+    ) -> None:
         self._lock = anyio.Lock()
         self._found = known
+        self._python = python
 
-    async def ladder(self) -> SandboxProbe:
-        """Return what this machine has."""
+    async def sandbox(self) -> SandboxProbe:
+        """Return what this machine offers; a broken environment is probed again at each call."""
         async with self._lock:
-            if self._found is None:
-                self._found = await probe()
+            if self._found is None or self._found.broken:
+                self._found = await probe(self._python)
             return self._found

@@ -8,26 +8,27 @@ from pathlib import Path
 from typing import Annotated
 
 from fastmcp import FastMCP
-from mcp.types import ToolAnnotations
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, Field
 
-from atos_servers.code_runner.models import (
-    Case,
+from atos_protocol.verdicts import (
     Isolation,
-    SandboxStatus,
+    IsolationLevel,
     ScriptResult,
     ScriptState,
     SyntaxFault,
     SyntaxReport,
+    TestCase,
     Verdict,
 )
-from atos_servers.code_runner.runner import PytestRun, Runner, Script, ScriptRun, reason_of
-from atos_servers.code_runner.sandbox.job import Rung
-from atos_servers.code_runner.sandbox_probe import SAYS, Policy
-from atos_servers.code_runner.verdict import Judgement
-from atos_servers.code_runner.workplace import sweep
+from atos_servers.code_runner.requests import Script
+from atos_servers.code_runner.run_folder import remove_stale_folders
+from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
+from atos_servers.code_runner.sandbox import job
+from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, Policy
+from atos_servers.code_runner.verdict import ENDED, Judgement
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
+from atos_servers.host.tool_definition import null_means, read_only
 
 MOST_TESTS = 300
 CASES_CHARACTERS = 16_000
@@ -35,16 +36,16 @@ STDOUT_CHARACTERS = 16_000
 STDERR_CHARACTERS = 8_000
 MOST_FAULTS = 100
 IN_PROCESS = (
-    "Every test of the sources ran to its end and reported over an authenticated channel; canaries "
-    "came out as planted; configuration and conftest files were not read. Not proven: the code "
-    "under test shares the tests' process, so code written to cheat could forge a report."
+    "Every test of the sources ran to its end and reported over an authenticated channel; canary "
+    "tests had their known outcomes; configuration and conftest files were not read. Not proven: the "
+    "code under test shares the tests' process, so code written to cheat could forge a report."
 )
 SPLIT = (
     "The tests ran in one process and the code in another that can open no file; only JSON values "
-    "crossed, so the code can return wrong values but can't touch a verdict. Not proven: anything "
-    "the tests don't look at, and changes that a function makes to its arguments."
+    "crossed, so the code can return wrong values but can't change a verdict. Not proven: anything "
+    "the tests don't check, and changes that a function makes to its arguments."
 )
-NOTHING = "Nothing: the run did not come to a trustworthy end."
+NOTHING = "Nothing: the run did not reach a trustworthy end."
 
 Folder = Annotated[
     str, Field(description="Folder with the code, inside this connection's directories.")
@@ -52,8 +53,20 @@ Folder = Annotated[
 Seconds = Annotated[float, Field(description="Time limit of the run, at most 40.")]
 
 
-def _isolation(rung: Rung) -> Isolation:
-    return Isolation(rung=rung, says=SAYS[rung])
+class SandboxStatus(BaseModel):
+    """How this machine isolates code."""
+
+    level: Annotated[
+        IsolationLevel, Field(description="Strongest isolation level of this machine.")
+    ]
+    description: Annotated[str, Field(description="What it protects and what it does not.")]
+    remedies: Annotated[list[str], Field(description="What would give a stronger level.")]
+    interpreter: Annotated[str, Field(description="Path of the Python that runs code.")]
+    uid: Annotated[int, Field(description="User id of this server.")]
+
+
+def _isolation(level: job.IsolationLevel) -> Isolation:
+    return Isolation(level=level, description=DESCRIPTIONS[level])
 
 
 def _proven(run: PytestRun) -> str:
@@ -62,14 +75,14 @@ def _proven(run: PytestRun) -> str:
     return SPLIT if run.split else IN_PROCESS
 
 
-def _cases(judged: Judgement) -> list[Case]:
-    """List what did not pass first, as far as a reply may be long."""
-    left, cases = CASES_CHARACTERS, list[Case]()
+def _cases(judged: Judgement) -> list[TestCase]:
+    """List tests, those that did not pass first, as many as fit in a reply."""
+    left, cases = CASES_CHARACTERS, list[TestCase]()
     for test in sorted(judged.tests, key=lambda test: test.outcome == "passed")[:MOST_TESTS]:
         left -= len(test.id) + len(test.why)
         if left < 0:
             break
-        cases.append(Case(id=test.id, outcome=test.outcome, why=test.why))
+        cases.append(TestCase(id=test.id, outcome=test.outcome, why=test.why))
     return cases
 
 
@@ -80,10 +93,10 @@ def _verdict(run: PytestRun) -> Verdict:
         state=judged.state,
         passed=judged.passed,
         failed=len(judged.tests) - judged.passed,
-        tests=_cases(judged),
+        tests=tuple(_cases(judged)),
         digest=judged.digest,
-        reasons=list(judged.reasons),
-        isolation=_isolation(run.rung),
+        reasons=judged.reasons,
+        isolation=_isolation(run.level),
         interpreter=sys.executable,
         uid=os.getuid(),
         started_at=run.started_at,
@@ -113,8 +126,8 @@ def _script_result(run: ScriptRun) -> ScriptResult:
         stderr=stderr[-STDERR_CHARACTERS:],
         truncated=cut or any(part.total > len(part.data) for part in kept),
         state=_script_state(run),
-        reason=reason_of(run.cause),
-        isolation=_isolation(run.rung),
+        reason=ENDED[run.cause][1] if run.cause else "",
+        isolation=_isolation(run.level),
         interpreter=sys.executable,
         uid=os.getuid(),
         started_at=started,
@@ -122,39 +135,28 @@ def _script_result(run: ScriptRun) -> ScriptResult:
     )
 
 
-def _reads(title: str) -> ToolAnnotations:
-    return ToolAnnotations(
-        title=title,
-        read_only_hint=True,
-        destructive_hint=False,
-        idempotent_hint=True,
-        open_world_hint=False,
-    )
-
-
-def _or(default: object) -> BeforeValidator:
-    """Take null for the default: some clients send every argument that they know of."""
-    return BeforeValidator(lambda value: default if value is None else value)
-
-
 Targets = Annotated[
-    list[str], _or(list[str]()), Field(description="Files, folders or node ids; all when empty.")
+    list[str],
+    null_means(list[str]()),
+    Field(description="Files, folders or node ids; all when empty."),
 ]
 Overlay = Annotated[
     dict[str, str],
-    _or(dict[str, str]()),
+    null_means(dict[str, str]()),
     Field(description="Relative path -> text to use instead, for instance a stub."),
 ]
 Rules = Annotated[
     Policy,
     Field(description="'catalogue': plain functions without imports, judged in split mode."),
 ]
-Code = Annotated[str, _or(""), Field(description="Text of a script; or give `file`.")]
-File = Annotated[str, _or(""), Field(description="Script in the folder; or give `code`.")]
-Arguments = Annotated[list[str], _or(list[str]()), Field(description="Arguments of the script.")]
-Stdin = Annotated[str, _or(""), Field(description="What the script reads; at most 1 MiB.")]
-Place = Annotated[str, _or(""), Field(description="File or folder; or give `source`.")]
-Source = Annotated[str, _or(""), Field(description="Text to compile; or give `path`.")]
+Code = Annotated[str, null_means(""), Field(description="Text of a script; or give `file`.")]
+File = Annotated[str, null_means(""), Field(description="Script in the folder; or give `code`.")]
+Arguments = Annotated[
+    list[str], null_means(list[str]()), Field(description="Arguments of the script.")
+]
+Stdin = Annotated[str, null_means(""), Field(description="What the script reads; at most 1 MiB.")]
+Place = Annotated[str, null_means(""), Field(description="File or folder; or give `source`.")]
+Source = Annotated[str, null_means(""), Field(description="Text to compile; or give `path`.")]
 
 
 class Tools:
@@ -174,7 +176,7 @@ class Tools:
         """Use to find out whether code passes its tests. Runs pytest on a copy, in a sandbox.
 
         The verdict is judged from an authenticated report, not from printed output: skipped,
-        deleted or never-run tests are no pass. Nothing is written to your folder. conftest.py and
+        deleted or never-run tests do not pass. Nothing is written to your folder. conftest.py and
         configuration files are not read.
         """
         run = await self._runner.tests(
@@ -193,7 +195,7 @@ class Tools:
     ) -> ScriptResult:
         """Use to see what a script prints or how it fails. Runs it on a copy, in a sandbox.
 
-        It may write in the copy, which is thrown away afterwards. There is no network and no
+        It may write in the copy, which is discarded afterwards. There is no network and no
         access to other files.
         """
         script = Script(code, file, tuple(args), stdin)
@@ -201,33 +203,33 @@ class Tools:
         return _script_result(run)
 
     async def check_syntax(self, path: Place = "", source: Source = "") -> SyntaxReport:
-        """Use before running code: compiles without running, and names each file's first fault."""
+        """Use before running code: compiles without running, and names each file's first error."""
         found = await self._runner.syntax(Path(path) if path else None, roots(), source)
         faults = [
             SyntaxFault(path=f.path, line=f.line, column=f.column, message=f.message) for f in found
         ]
-        return SyntaxReport(ok=not faults, errors=faults[:MOST_FAULTS])
+        return SyntaxReport(ok=not faults, errors=tuple(faults[:MOST_FAULTS]))
 
     async def sandbox_status(self) -> SandboxStatus:
-        """Use to see how well code is isolated on this machine and how to do better."""
-        ladder = await self._runner.ladder()
+        """Use to see how code is isolated on this machine and how to improve that."""
+        sandbox = await self._runner.sandbox()
         return SandboxStatus(
-            rung=ladder.rung or "none",
-            says=ladder.says,
-            raise_it=ladder.raise_it,
-            interpreter=sys.executable,
+            level=sandbox.level or "none",
+            description=sandbox.description,
+            remedies=sandbox.remedies,
+            interpreter=self._runner.python.executable,
             uid=os.getuid(),
         )
 
 
 def build(services: Services) -> FastMCP:
-    """Make the server; the sandbox ladder is probed at the first call that needs it."""
+    """Make the server; the sandbox is probed at the first call that needs it."""
     del services  # takes nothing of the host: directories come with each connection
-    sweep()
+    remove_stale_folders()
     tools = Tools(Runner())
     server: FastMCP = FastMCP("atos-code-runner")
-    server.tool(tools.run_pytest, annotations=_reads("Run tests in the sandbox"))
-    server.tool(tools.run_python, annotations=_reads("Run Python in the sandbox"))
-    server.tool(tools.check_syntax, annotations=_reads("Check Python syntax"))
-    server.tool(tools.sandbox_status, annotations=_reads("Sandbox status"))
+    server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
+    server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))
+    server.tool(tools.check_syntax, annotations=read_only("Check Python syntax"))
+    server.tool(tools.sandbox_status, annotations=read_only("Sandbox status"))
     return server

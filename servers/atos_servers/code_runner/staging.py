@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atos_protocol.errors import WorkspaceError
-from atos_servers.code_runner.selection import relative_path
+from atos_servers.code_runner.requests import relative_path
 
 MOST_BYTES = 32 * 2**20
 MOST_FILES = 2000

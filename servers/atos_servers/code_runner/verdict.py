@@ -1,30 +1,19 @@
 """What a pytest run proves: judged from the authenticated stream, never from stdout. Pure.
 
 A pass needs all of it: every record authentic, exactly one finish record, an exit code that agrees,
-the canaries as planted, every test of the sources run, none skipped, and at least one test.
+the canary tests with their known outcomes, every test of the sources run, none skipped, and at
+least one test. Evidence is only judged if the run began (see `runner`): a machine on which it can't
+begin is an error, and says nothing about the code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from atos_servers.code_runner.canaries import Canaries
-from atos_servers.code_runner.stream import Stream
-
-State = Literal[
-    "passed",
-    "failed",
-    "error",
-    "timeout",
-    "memory_limit",
-    "output_limit",
-    "tampered",
-    "incomplete",
-    "no_tests",
-]
-Outcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+from atos_protocol.verdicts import TestOutcome, VerdictState
+from atos_servers.code_runner.evidence import Evidence
 
 STEERING = frozenset(
     {
@@ -32,7 +21,7 @@ STEERING = frozenset(
         "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg",
     }
 )  # fmt: skip
-"""Files that could steer a run. They are not read; that they are there is reported."""
+"""Files that could configure a run. They are not read; their presence is reported."""
 
 DIGEST_LINES = 40
 LINE_CHARACTERS = 200
@@ -46,35 +35,16 @@ class CaseResult:
     """One test of the caller's."""
 
     id: str
-    outcome: Outcome
+    outcome: TestOutcome
     why: str
     """Place, message and marked lines; empty for a pass."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that is known about a run that ended."""
-
-    stream: Stream
-    canaries: Canaries
-    expected: Sequence[str]
-    """Ids of the tests that stand in the sources."""
-    steering: Sequence[str]
-    """Steering files found in the folder."""
-    cause: str
-    """Why the run was ended from outside; empty when it ended by itself."""
-    code: int
-    """Exit code of pytest, or minus the signal."""
-    refused: Sequence[str] = ()
-    """Why the code may not run on this rung."""
-    stderr: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict proper, without where and when."""
+    """The verdict, without where and when."""
 
-    state: State
+    state: VerdictState
     tests: tuple[CaseResult, ...]
     reasons: tuple[str, ...]
     digest: str
@@ -102,12 +72,15 @@ def _named(ids: Sequence[str]) -> str:
     return shown if len(ids) <= NAMES_SHOWN else f"{shown} and {len(ids) - NAMES_SHOWN} more"
 
 
-ENDED: dict[str, tuple[State, str]] = {
+ENDED: dict[str, tuple[VerdictState, str]] = {
     "timeout": ("timeout", "the run was still going at its time limit and was killed"),
-    "memory_limit": ("memory_limit", "its processes together went over the memory limit"),
-    "output_limit": ("output_limit", "it wrote more output than is kept and was killed"),
+    "memory_limit": ("memory_limit", "its processes together exceeded the memory limit"),
+    "output_limit": ("output_limit", "it wrote too much output and was killed"),
     "process_limit": ("error", "it started more processes than the limit and was killed"),
-    "disk_limit": ("error", "it filled the scratch folder over the limit and was killed"),
+    "disk_limit": (
+        "error",
+        "it wrote more to the scratch folder than the limit allows and was killed",
+    ),
     "cancelled": ("error", "the run was cancelled"),
     "not_parsed": ("error", "the sources could not be read: too large or nested too deeply"),
     "lost": ("error", "the launcher ended before the run did"),
@@ -121,11 +94,11 @@ def _ran_to_the_end(evidence: Evidence, tests: dict[str, CaseResult]) -> bool:
 
 def _tampering(evidence: Evidence, tests: dict[str, CaseResult]) -> list[str]:
     if not evidence.stream.intact:
-        return ["the report stream holds a line that the reporter did not write"]
+        return ["the report stream contains a line that the reporter did not write"]
     planted = evidence.canaries.outcomes
     wrong = sum(name in tests and tests[name].outcome != planted[name] for name in planted)
     if wrong:
-        return [f"{wrong} of {len(planted)} canaries came out wrong"]
+        return [f"{wrong} of {len(planted)} canary tests have the wrong outcome"]
     if _ran_to_the_end(evidence, tests) and evidence.code != PYTEST_FAILED:
         return [f"exit code {evidence.code} does not match the report"]
     return []
@@ -145,7 +118,7 @@ def _not_collected(evidence: Evidence) -> list[tuple[str, str]]:
 
 def _decide(
     evidence: Evidence, tests: dict[str, CaseResult], real: dict[str, CaseResult]
-) -> tuple[State, list[str]]:
+) -> tuple[VerdictState, list[str]]:
     if evidence.refused:
         return "error", list(evidence.refused)
     if evidence.cause:
@@ -153,8 +126,8 @@ def _decide(
         return state, [reason]
     if (count := _finishes(evidence)) != 1:
         if not evidence.stream.intact or count > 1:
-            return "tampered", ["the report stream holds a line that the reporter did not write"]
-        return "incomplete", [f"pytest never came to its end (exit code {evidence.code})"]
+            return "tampered", ["the report stream contains a line that the reporter did not write"]
+        return "incomplete", [f"pytest did not finish (exit code {evidence.code})"]
     broken = _not_collected(evidence)
     if broken:
         return "error", [f"{_named([name for name, _ in broken])} could not be collected"]
@@ -165,7 +138,9 @@ def _decide(
     return _outcome_of(real, evidence.expected)
 
 
-def _outcome_of(real: dict[str, CaseResult], expected: Sequence[str]) -> tuple[State, list[str]]:
+def _outcome_of(
+    real: dict[str, CaseResult], expected: Sequence[str]
+) -> tuple[VerdictState, list[str]]:
     if not real and not expected:
         return "no_tests", ["no test was found"]
     bad = [test.id for test in real.values() if test.outcome in {"failed", "error", "xpassed"}]
@@ -174,7 +149,7 @@ def _outcome_of(real: dict[str, CaseResult], expected: Sequence[str]) -> tuple[S
     unproven = [test.id for test in real.values() if test.outcome in {"skipped", "xfailed"}]
     reasons: list[str] = []
     if missing:
-        reasons.append(f"in the sources but never run: {_named(missing)}")
+        reasons.append(f"in the sources but not run: {_named(missing)}")
     if unproven:
         reasons.append(f"skipped or expected to fail, which proves nothing: {_named(unproven)}")
     if bad:
@@ -182,7 +157,9 @@ def _outcome_of(real: dict[str, CaseResult], expected: Sequence[str]) -> tuple[S
     return ("incomplete", reasons) if reasons else ("passed", [])
 
 
-def _digest(judged: tuple[State, list[str]], evidence: Evidence, real: list[CaseResult]) -> str:
+def _digest(
+    judged: tuple[VerdictState, list[str]], evidence: Evidence, real: list[CaseResult]
+) -> str:
     state, reasons = judged
     passed = sum(test.outcome == "passed" for test in real)
     lines = [f"{state}: {passed} of {len(real)} tests passed", *(f"- {r}" for r in reasons)]
@@ -210,7 +187,7 @@ def judge(evidence: Evidence) -> Judgement:
     if evidence.steering:
         reasons = [
             *reasons,
-            f"not read, because it could steer the run: {_named(evidence.steering)}",
+            f"not read, because it could configure the run: {_named(evidence.steering)}",
         ]
     listed = list(real.values())
     digest = _digest((state, reasons), evidence, listed)

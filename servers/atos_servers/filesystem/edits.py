@@ -1,7 +1,7 @@
 r"""Replacing text in a file's bytes, so that line ends, encoding and byte-order mark survive. Pure.
 
-Each edit must match exactly once. Nothing is guessed: no match or several are errors that show where
-to look. An edit written with `\n` fits a file with `\r\n`, and its new text gets the file's line ends.
+Each edit must match exactly once. Nothing is guessed: no match, or several, is an error that shows
+where to look. An edit written with `\n` matches a file with `\r\n`, and its new text gets the file's line ends.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from atos_protocol.errors import BadRequestError
-from atos_servers.filesystem.faults import NoMatchError, NotTextError, NotUniqueError
+from atos_servers.filesystem.errors import NoMatchError, NotTextError, NotUniqueError
 
 NEAREST = 3
 LINES_SHOWN = 10
 LINES_COMPARED = 4_000
 LINE_LENGTH = 300
 PROBE = 8_192
-"""Bytes at the beginning in which a NUL means that a file is no text."""
+"""Bytes at the beginning in which a NUL means that a file is not text."""
 
 
 class Edit(NamedTuple):
@@ -32,10 +32,10 @@ def decode(data: bytes, path: str) -> tuple[str, str]:
     """Return a file's text and its encoding: UTF-8 where that fits, else Latin-1.
 
     Raises:
-        NotTextError: there is a NUL at its beginning.
+        NotTextError: there is a NUL at the beginning.
     """
     if b"\0" in data[:PROBE]:
-        message = f"{path} is no text file"
+        message = f"{path} is not a text file"
         raise NotTextError(message, next_step="Use read_media_file, or get_file_info.")
     try:
         return data.decode("utf-8"), "utf-8"
@@ -47,9 +47,9 @@ def apply(data: bytes, edits: Sequence[Edit], path: str) -> bytes:
     """Return the content after all edits, each applied to what the ones before it made.
 
     Raises:
-        NoMatchError: an old text is not there; the message shows the nearest lines.
-        NotUniqueError: it is there more than once; the message counts and names the lines.
-        NotTextError: the file is no text, or a new text does not fit its encoding.
+        NoMatchError: an old text does not occur; the message shows the nearest lines.
+        NotUniqueError: it occurs more than once; the message names the lines.
+        NotTextError: the file is not text, or a new text does not fit its encoding.
     """
     _text, encoding = decode(data, path)
     for number, edit in enumerate(edits, 1):
@@ -78,7 +78,7 @@ def _encode(text: str, encoding: str, what: str) -> bytes:
         return text.encode(encoding)
     except UnicodeEncodeError as error:
         message = f"{what}: {text[error.start]!r} does not fit a file in {encoding}"
-        step = "Leave that character out, or write the whole file anew in UTF-8 with write_file."
+        step = "Leave that character out, or rewrite the whole file in UTF-8 with write_file."
         raise NotTextError(message, next_step=step) from error
 
 
@@ -100,8 +100,8 @@ def _not_unique(data: bytes, needle: bytes, count: int, what: str) -> NotUniqueE
         lines.append(data.count(b"\n", 0, at) + 1)
         at = data.find(needle, at + len(needle))
     shown = ", ".join(map(str, lines)) + (", ..." if count > len(lines) else "")
-    message = f"{what}: oldText is there {count} times, at lines {shown}"
-    step = "Put more of the surrounding lines into oldText, so that it fits one place."
+    message = f"{what}: oldText occurs {count} times, at lines {shown}"
+    step = "Include more of the surrounding lines in oldText, so that it matches once."
     return NotUniqueError(message, next_step=step)
 
 
@@ -109,8 +109,8 @@ def _no_match(text: str, old: str, what: str) -> NoMatchError:
     wanted = next((line for line in old.splitlines() if line.strip()), old).strip()
     near = nearest_lines(text, wanted)
     shown = "; ".join(f"line {number}: {line!r}" for number, line in near)
-    message = f"{what}: oldText is not there. " + (
-        f"Nearest are {shown}" if near else "No line is near"
+    message = f"{what}: oldText does not occur. " + (
+        f"The nearest lines are {shown}" if near else "No line is similar"
     )
     step = "Copy oldText exactly from read_text_file, with its indentation."
     return NoMatchError(message, next_step=step)
@@ -130,7 +130,7 @@ def nearest_lines(text: str, wanted: str) -> list[tuple[int, str]]:
 
 
 def unified_diff(before: bytes, after: bytes, path: str) -> str:
-    """Return the change as `git diff` shows it, in a fence that the text can't close."""
+    """Return the change as `git diff` shows it, in a fence longer than any in the text."""
     old, encoding = decode(before, path)
     new = after.decode(encoding)
     lines = difflib.unified_diff(

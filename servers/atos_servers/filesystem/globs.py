@@ -1,15 +1,15 @@
 """Glob patterns over relative paths, matched in time proportional to pattern times path. Pure.
 
 `*` and `?` stay within a name, `**` spans folders, `[a-z]` and `[!a-z]` are sets, `{a,b}` are
-alternatives. No regular expressions: a pattern comes from a model and may be built to explode.
+alternatives. No regular expressions: a pattern comes from a model and may be built to backtrack.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
 
-from atos_servers.filesystem.faults import BadPathError
-from atos_servers.filesystem.names import Parts
+from atos_servers.filesystem.errors import BadPathError
+from atos_servers.filesystem.paths import Parts
 
 MAX_PATTERN = 500
 MAX_ALTERNATIVES = 64
@@ -32,12 +32,12 @@ class Glob:
         self._alternatives = [_parts(text) for text in _expand(pattern)]
 
     def matches(self, parts: Parts) -> bool:
-        """Tell whether a relative path fits the whole pattern."""
+        """Return whether a relative path matches the whole pattern."""
         return any(_match_path(wanted, parts) for wanted in self._alternatives)
 
     @cached_property
     def is_plain(self) -> bool:
-        """True for a name without any wildcard."""
+        """True for a pattern without wildcards."""
         return not set(self.pattern) & set("*?[{")
 
 
@@ -48,7 +48,7 @@ def _parts(text: str) -> Parts:
 
 
 def _expand(pattern: str) -> list[str]:
-    """Expand `{a,b}`, innermost last; an unclosed brace is a plain character."""
+    """Expand `{a,b}`, innermost last; an unclosed brace is a literal character."""
     done: list[str] = []
     todo = [pattern]
     while todo:
@@ -67,7 +67,7 @@ def _expand(pattern: str) -> list[str]:
 
 
 def _match_path(wanted: Parts, parts: Parts) -> bool:
-    """Walk pattern and path by names; the set holds every position that the pattern may be at."""
+    """Match name by name; the set contains every position that the pattern may be at."""
     states = _skip_spans({0}, wanted)
     for part in parts:
         moved: set[int] = set()
@@ -83,7 +83,7 @@ def _match_path(wanted: Parts, parts: Parts) -> bool:
 
 
 def _skip_spans(states: set[int], wanted: Parts) -> set[int]:
-    """Add the positions behind every `**`, because it may stand for no folder at all."""
+    """Add the positions behind every `**`, because it may match no folder at all."""
     reached = set(states)
     for at in sorted(states):
         while at < len(wanted) and wanted[at] == "**":

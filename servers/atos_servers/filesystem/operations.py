@@ -1,4 +1,4 @@
-"""What the tools do, in the reference server's words: one class, one connection's directories.
+"""The file operations behind the tools, with the reference server's replies.
 
 Everything here blocks; the server calls it in a thread.
 """
@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from atos_protocol.errors import AtosError, BadRequestError
-from atos_servers.filesystem import lines
+from atos_servers.filesystem import file_io
 from atos_servers.filesystem.edits import Edit, apply, decode, unified_diff
-from atos_servers.filesystem.faults import BadPathError, ProtectedError
+from atos_servers.filesystem.errors import BadPathError, ProtectedError
 from atos_servers.filesystem.globs import Glob
-from atos_servers.filesystem.names import Parts, Place, locate
+from atos_servers.filesystem.paths import Parts, RootedPath, locate
 from atos_servers.filesystem.protection import protected_by
 from atos_servers.filesystem.root import MAX_BYTES, ConfinedRoot, Entry, Listing, pinned
-from atos_servers.filesystem.walking import TreeWalk, search
+from atos_servers.filesystem.tree_walk import TreeWalk, search
 
 MAX_FILES = 100
-"""Most files of one call of read_multiple_files."""
+"""Most files that one call of read_multiple_files reads."""
 UNITS = ("B", "KB", "MB", "GB", "TB")
 Size = Literal["name", "size"]
 
@@ -49,13 +49,13 @@ class Files:
     def read_text(self, path: str, head: int | None = None, tail: int | None = None) -> str:
         """Return a text file, or its first or last lines."""
         if head is not None and tail is not None:
-            message = "head and tail can't be asked for at once"
+            message = "head and tail can't be given together"
             raise BadRequestError(message, next_step="Give one of them.")
         with self._at(path) as (root, place):
             if head is None and tail is None:
                 return _readable(root.read(place.parts), place)
             with root.file(place.parts) as handle:
-                take = lines.head if tail is None else lines.tail
+                take = file_io.head if tail is None else file_io.tail
                 found = take(handle, _count(head if tail is None else tail), MAX_BYTES)
             text = _readable(found.data, place)
             return text + f"\n[cut after {MAX_BYTES} bytes]" if found.cut else text
@@ -68,9 +68,9 @@ class Files:
         return Media(base64.b64encode(data).decode("ascii"), mime)
 
     def read_many(self, paths: Sequence[str]) -> str:
-        """Return several text files; one that can't be read does not keep back the others."""
+        """Return several text files; one that can't be read does not stop the others."""
         if not 0 < len(paths) <= MAX_FILES:
-            message = f"{len(paths)} paths were named; 1 to {MAX_FILES} can be read at once"
+            message = f"{len(paths)} paths were given; 1 to {MAX_FILES} can be read at once"
             raise BadRequestError(message, next_step="Name fewer files.")
         left, parts = MAX_BYTES, list[str]()
         for path in paths:
@@ -80,20 +80,20 @@ class Files:
                 parts.append(f"{path}: Error - {error.code}: {error.message}")
                 continue
             if len(text) > left:
-                parts.append(f"{path}: Error - too_big: ask for it alone")
+                parts.append(f"{path}: Error - too_big: read it alone")
                 continue
             left -= len(text)
             parts.append(f"{path}:\n{text}\n")
         return "\n---\n".join(parts)
 
     def write(self, path: str, content: str) -> str:
-        """Make or replace a file."""
+        """Create or replace a file."""
         with self._at(path) as (root, place):
             root.write(place.parts, _bytes(content))
         return f"Successfully wrote to {path}"
 
     def edit(self, path: str, edits: Sequence[Edit], *, dry_run: bool = False) -> str:
-        """Replace texts that are there exactly once; return the change as a diff."""
+        """Replace texts that occur exactly once; return the change as a diff."""
         with self._at(path) as (root, place):
             before = root.read(place.parts)
             after = apply(before, edits, path)
@@ -102,7 +102,7 @@ class Files:
         return unified_diff(before, after, path)
 
     def make_directory(self, path: str) -> str:
-        """Make a folder and those above it."""
+        """Create a folder and its parents."""
         with self._at(path) as (root, place):
             root.make_directory(place.parts)
         return f"Successfully created directory {path}"
@@ -137,16 +137,16 @@ class Files:
         return json.dumps(nodes, indent=2, ensure_ascii=False)
 
     def search(self, path: str, pattern: str, excluded: Sequence[str] = ()) -> str:
-        """Return the paths below a folder that fit a pattern."""
+        """Return the paths below a folder that match a pattern."""
         with self._at(path) as (root, place):
             found = search(root, place.parts, Glob(pattern), _globs(excluded))
-        shown = [str(root.path.joinpath(*place.parts, *here)) for here in found.places]
+        shown = [str(root.path.joinpath(*place.parts, *here)) for here in found.paths]
         if found.cut:
             shown.append("[cut: use a narrower pattern or a subfolder]")
         return "\n".join(shown) or "No matches found"
 
     def info(self, path: str) -> str:
-        """Return what the system knows of a file or folder."""
+        """Return size, times, type and permissions."""
         with self._at(path) as (root, place):
             found = root.stat(place.parts)
         facts = {
@@ -175,7 +175,7 @@ class Files:
             return root.list(place.parts)
 
     @contextmanager
-    def _at(self, path: str) -> Generator[tuple[ConfinedRoot, Place]]:
+    def _at(self, path: str) -> Generator[tuple[ConfinedRoot, RootedPath]]:
         """Open the root that a path lies in."""
         place = locate(path, self._names(), self._home)
         with ConfinedRoot(place.root, self._guard) as root:
@@ -185,7 +185,7 @@ class Files:
         """Return every name of a root -> the root: a client may know it by its real path."""
         names = {root: root for root in self._roots}
         for root in self._roots:
-            with suppress(OSError):  # not there: the error comes when it is opened
+            with suppress(OSError):  # missing: opening it raises the error
                 names.setdefault(Path(pinned(root)), root)
         return names
 
@@ -194,12 +194,14 @@ class Files:
             grants = self._grants()
             if not protected_by(parts, grants):
                 return
-            message = f"{'/'.join(parts)} is protected ({pattern}): it may run outside the sandbox"
-            step = "Ask the person to write it, or to allow it by a line in ~/.atos/grants."
+            message = (
+                f"{'/'.join(parts)} is protected ({pattern}): it may be run outside the sandbox"
+            )
+            step = "Ask the user to write it, or to allow it by a line in ~/.atos/grants."
             raise ProtectedError(message, next_step=step)
 
 
-def _readable(data: bytes, place: Place) -> str:
+def _readable(data: bytes, place: RootedPath) -> str:
     text, _encoding = decode(data, place.shown)
     return text.removeprefix("\ufeff")
 
@@ -209,13 +211,13 @@ def _bytes(content: str) -> bytes:
         return content.encode("utf-8")
     except UnicodeEncodeError as error:
         message = f"the content is not valid Unicode at character {error.start}"
-        raise BadRequestError(message, next_step="Leave broken characters out.") from error
+        raise BadRequestError(message, next_step="Leave the broken characters out.") from error
 
 
 def _count(wanted: int | None) -> int:
     if not wanted or wanted < 1:
-        message = f"{wanted} lines were asked for"
-        raise BadRequestError(message, next_step="Ask for 1 line or more.")
+        message = f"{wanted} lines were requested"
+        raise BadRequestError(message, next_step="Request at least 1 line.")
     return wanted
 
 

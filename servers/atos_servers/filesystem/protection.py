@@ -1,7 +1,7 @@
-"""Files that later run on this machine, outside any sandbox: not written without a grant. Pure.
+"""Files that later run outside any sandbox: not written without a grant. Pure.
 
-A test configuration, a git hook or a CI file that an agent has written runs with the person's rights
-the next time the person works in that folder. A grant is a line in `~/.atos/grants`, which no tool can
+A test configuration, a git hook or a CI file that an agent has written runs with the user's rights the
+next time the user works in that folder. A grant is a line in `~/.atos/grants`, which no tool can
 reach: a pattern like the ones below.
 """
 
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from atos_servers.filesystem.globs import Glob
-from atos_servers.filesystem.names import Parts
+from atos_servers.filesystem.paths import Parts
 
 PROTECTED = (
     "**/.git",

@@ -1,11 +1,11 @@
 """One directory that operations are confined to: every one of them starts at its open handle.
 
     read   O_PATH handle -> fstat: a regular file with one name -> reopen that very inode
-    write  open folder -> ask the guard about its real place -> lock it -> temporary file -> fsync ->
+    write  open folder -> ask the guard about its real path -> lock it -> temporary file -> fsync ->
            rename -> fsync folder; never in place, so a kill leaves the old content or the new one
 
-What stays open: a process of the same user outside any sandbox can move an opened folder out of the
-root, and the write goes along. `_real_parts` looks where it lies before and after, so it is not silent.
+Known limit: a process of the same user outside any sandbox can move an opened folder out of the
+root, and the write goes along. `_real_parts` checks its path before and after, so this is reported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from atos_servers.filesystem.faults import (
+from atos_servers.filesystem.confined_open import (
+    BACKENDS,
+    O_PATH,
+    Backend,
+    open_beneath,
+    open_root,
+    real_path,
+    rename_new,
+)
+from atos_servers.filesystem.errors import (
     ChangedError,
     ExistsError,
     FailedError,
@@ -27,25 +36,16 @@ from atos_servers.filesystem.faults import (
     TooBigError,
     from_os,
 )
-from atos_servers.filesystem.names import Parts, check_new
-from atos_servers.filesystem.replacement import TEMPORARY, content, locked, read_all, replace
-from atos_servers.filesystem.resolution import (
-    BACKENDS,
-    O_PATH,
-    Backend,
-    open_beneath,
-    open_root,
-    real_path,
-    rename_new,
-)
+from atos_servers.filesystem.file_io import TEMPORARY, content, locked, read_all, replace
+from atos_servers.filesystem.paths import Parts, check_new
 
 MAX_BYTES = 8 << 20
 """Most bytes that one read or write carries."""
 MAX_ENTRIES = 10_000
-"""Most entries of one folder that are looked at."""
+"""Most entries of one folder that are listed."""
 
 Guard = Callable[[Parts], None]
-"""Raises if a place below the root may not be changed."""
+"""Raises if a path below the root may not be changed."""
 
 _real_roots: dict[Path, str] = {}
 
@@ -56,20 +56,20 @@ class Entry(NamedTuple):
     name: str
     is_dir: bool
     size: int
-    """Bytes; 0 for what is no file."""
+    """Bytes; 0 for everything but files."""
 
 
 class Listing(NamedTuple):
-    """The entries of a folder, and whether there are more than were looked at."""
+    """The entries of a folder, and whether there are more than were listed."""
 
     entries: list[Entry]
     more: bool
 
 
 def pinned(root: Path) -> str:
-    """Return where a root lay when it was first used.
+    """Return the real path that a root had when it was first used.
 
-    A link that is put in its place later, from inside a root around it, must not move the boundary.
+    A link that later replaces it, from inside an enclosing root, must not move the boundary.
 
     Raises:
         OSError: it does not exist.
@@ -84,7 +84,7 @@ class ConfinedRoot:
 
     Raises:
         NotFoundError: it does not exist.
-        OutsideError: a link was put in its place.
+        OutsideError: a link has replaced it.
     """
 
     def __init__(self, path: Path, guard: Guard, backend: Backend = BACKENDS[0]) -> None:
@@ -119,7 +119,7 @@ class ConfinedRoot:
 
     @contextmanager
     def file(self, parts: Parts) -> Generator[int]:
-        """Open a regular file for reading, without waking what is no regular file."""
+        """Open a regular file for reading, without side effects on pipes and devices."""
         with self._errors(parts):
             handle = self._open_file(parts)
             try:
@@ -128,7 +128,7 @@ class ConfinedRoot:
                 os.close(handle)
 
     def stat(self, parts: Parts) -> os.stat_result:
-        """Return what the system knows of a file or folder."""
+        """Return the status of a file or folder."""
         with self._errors(parts):
             handle = open_beneath(self._handle, parts, O_PATH or os.O_RDONLY, self._backend)
             try:
@@ -153,7 +153,7 @@ class ConfinedRoot:
                 os.close(handle)
 
     def write(self, parts: Parts, data: bytes, *, expected: bytes | None = None) -> None:
-        """Make or replace a file, as a whole or not at all.
+        """Create or replace a file, completely or not at all.
 
         Args:
             parts: where.
@@ -161,15 +161,15 @@ class ConfinedRoot:
             expected: replace only if this still is the content.
 
         Raises:
-            ChangedError: the content is not `expected` any more.
-            ProtectedError: the guard forbids the place.
+            ChangedError: the content is no longer `expected`.
+            ProtectedError: the guard forbids the path.
         """
         if not parts:
             raise _is_directory(str(self.path))
         if len(data) > MAX_BYTES:
             message = f"the content has {len(data)} bytes, at most {MAX_BYTES} are allowed"
             raise TooBigError(message, next_step="Write several smaller files.")
-        self._guard(parts)  # said even where the folder is missing
+        self._guard(parts)  # even where the folder is missing
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             self._guard((*real, parts[-1]))
             with locked(folder, str(self.path)):
@@ -178,7 +178,7 @@ class ConfinedRoot:
             self._real_parts(folder, parts[:-1])
 
     def make_directory(self, parts: Parts) -> None:
-        """Make a folder and those above it; it may be there already."""
+        """Create a folder and its parents; it may exist already."""
         for depth in range(1, len(parts) + 1):
             here = parts[:depth]
             with self._errors(here), self._folder(here[:-1]) as (folder, real):
@@ -187,7 +187,7 @@ class ConfinedRoot:
                 except FileNotFoundError:
                     check_new(here[-1:])
                     self._guard((*real, here[-1]))
-                    with suppress(FileExistsError):  # somebody else was quicker
+                    with suppress(FileExistsError):  # created concurrently
                         os.mkdir(here[-1], dir_fd=folder)
                     continue
                 if stat.S_ISREG(found.st_mode):
@@ -198,8 +198,8 @@ class ConfinedRoot:
         """Rename or move within and between roots; never replaces anything.
 
         Raises:
-            ExistsError: there is something at the new place.
-            ProtectedError: the guard forbids one of the places.
+            ExistsError: the new path exists.
+            ProtectedError: the guard forbids one of the paths.
         """
         if not parts or not new:
             raise _is_directory(str(self.path))
@@ -226,7 +226,7 @@ class ConfinedRoot:
 
     def _open_file(self, parts: Parts) -> int:
         if not O_PATH:
-            return self._open_waking(parts)
+            return self._open_nonblocking(parts)
         named = open_beneath(self._handle, parts, O_PATH, self._backend)
         try:
             self._check_regular(os.fstat(named), parts)
@@ -234,12 +234,12 @@ class ConfinedRoot:
                 # the same inode, without a second look-up of the path
                 return os.open(f"/proc/self/fd/{named}", os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:  # no /proc
-                return self._open_waking(parts)
+                return self._open_nonblocking(parts)
         finally:
             os.close(named)
 
-    def _open_waking(self, parts: Parts) -> int:
-        """Open directly where there is no `O_PATH`: O_NONBLOCK keeps a pipe from blocking us."""
+    def _open_nonblocking(self, parts: Parts) -> int:
+        """Open directly where `O_PATH` is missing; O_NONBLOCK keeps a pipe from blocking."""
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
         handle = open_beneath(self._handle, parts, flags, self._backend)
         try:
@@ -256,12 +256,14 @@ class ConfinedRoot:
             message = f"{self.shown(parts)} is a pipe, socket or device"
             raise NotAFileError(message, next_step="Only regular files can be read.")
         if found.st_nlink > 1:
-            message = f"{self.shown(parts)} has {found.st_nlink} names; another may lie outside"
-            raise HardlinkError(message, next_step="Copy it to a file of its own by hand.")
+            message = (
+                f"{self.shown(parts)} has {found.st_nlink} hard links; another may lie outside"
+            )
+            raise HardlinkError(message, next_step="Copy it to a separate file outside this tool.")
 
     @contextmanager
     def _folder(self, parts: Parts) -> Generator[tuple[int, Parts]]:
-        """Open a folder to change something in it; yield it and its real place below the root."""
+        """Open a folder for a change; yield it and its real path below the root."""
         with self._errors(parts):
             handle = open_beneath(self._handle, parts, os.O_RDONLY | os.O_DIRECTORY, self._backend)
         try:
@@ -270,17 +272,17 @@ class ConfinedRoot:
             os.close(handle)
 
     def _real_parts(self, handle: int, parts: Parts) -> Parts:
-        """Return where an open folder lies, because a link inside the root may have led there."""
+        """Return the real path of an open folder: a link inside the root may have led there."""
         root, here = real_path(self._handle), real_path(handle)
         if not root or not here:
             return parts
         if here != root and not here.startswith(root.rstrip("/") + "/"):
             message = f"{self.shown(parts)} was moved out of {self.path}"
-            raise OutsideError(message, next_step="Look at the folder again.")
+            raise OutsideError(message, next_step="List the folder again.")
         return tuple(p for p in here.removeprefix(root).split("/") if p)
 
     def _replaceable(self, folder: int, parts: Parts, expected: bytes | None) -> int:
-        """Check what is at the place of a write; return the mode that the new file gets."""
+        """Check what a write would replace; return the mode of the new file."""
         name = parts[-1]
         try:
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -294,7 +296,7 @@ class ConfinedRoot:
             raise NotAFileError(message, next_step="Only regular files are replaced.")
         if not os.access(name, os.W_OK, dir_fd=folder, follow_symlinks=False):
             message = f"{self.shown(parts)} is write-protected"
-            raise FailedError(message, next_step="Ask the person to make it writable.")
+            raise FailedError(message, next_step="Ask the user to make it writable.")
         if expected is not None and content(folder, name, len(expected) + 1) != expected:
             message = f"{self.shown(parts)} was changed since it was read"
             raise ChangedError(message, next_step="Read it again and repeat the edit.")
@@ -316,6 +318,6 @@ def _entry(entry: os.DirEntry[str]) -> Entry:
     is_dir = entry.is_dir(follow_symlinks=False)
     size = 0
     if entry.is_file(follow_symlinks=False):
-        with suppress(OSError):  # gone meanwhile
+        with suppress(OSError):  # removed concurrently
             size = entry.stat(follow_symlinks=False).st_size
     return Entry(entry.name, is_dir, size)

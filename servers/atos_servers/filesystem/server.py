@@ -17,9 +17,8 @@ from mcp.types import (
     ContentBlock,
     EmbeddedResource,
     ImageContent,
-    ToolAnnotations,
 )
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from atos_protocol.settings import home_directory
 from atos_servers.filesystem.edits import Edit
@@ -27,9 +26,10 @@ from atos_servers.filesystem.operations import Files, Media, Size
 from atos_servers.filesystem.protection import read_grants
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
+from atos_servers.host.tool_definition import changing, null_means, read_only
 
 GRANTS = "grants"
-"""File below the home in which the person allows protected places, one pattern a line."""
+"""File below the home in which the user allows protected files, one pattern per line."""
 
 
 class Content(BaseModel):
@@ -43,40 +43,27 @@ class TextEdit(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    oldText: Annotated[str, Field(description="Text to replace; must be in the file exactly once.")]
-    newText: Annotated[str, Field(description="Text to put there instead.")]
-
-
-def _or(default: object) -> BeforeValidator:
-    """Take null for the default: some clients send every argument that they know of."""
-    return BeforeValidator(lambda value: default if value is None else value)
+    oldText: Annotated[
+        str, Field(description="Text to replace; must occur in the file exactly once.")
+    ]
+    newText: Annotated[str, Field(description="Its replacement.")]
 
 
 Path_ = Annotated[
     str, Field(description="Absolute path inside an allowed directory, or relative to the first.")
 ]
 Excluded = Annotated[
-    list[str], _or(list[str]()), Field(description="Globs to leave out, such as node_modules.")
+    list[str],
+    null_means(list[str]()),
+    Field(description="Globs to leave out, such as node_modules."),
 ]
-Lines = Annotated[int, _or(0), Field(ge=0, description="Number of lines; 0 for the whole file.")]
-
-
-def _reads(title: str) -> ToolAnnotations:
-    return ToolAnnotations(title=title, read_only_hint=True, open_world_hint=False)
-
-
-def _changes(title: str, *, destructive: bool, idempotent: bool) -> ToolAnnotations:
-    return ToolAnnotations(
-        title=title,
-        read_only_hint=False,
-        destructive_hint=destructive,
-        idempotent_hint=idempotent,
-        open_world_hint=False,
-    )
+Lines = Annotated[
+    int, null_means(0), Field(ge=0, description="Number of lines; 0 for the whole file.")
+]
 
 
 class Tools:
-    """The tools; each is one operation in the connection's directories, done in a thread."""
+    """The tools; each is one operation in the connection's directories, run in a thread."""
 
     def __init__(self, grants: Path) -> None:
         self._grants_file = grants
@@ -86,53 +73,53 @@ class Tools:
 
         UTF-8, or Latin-1 where that does not fit. At most 8 MiB at once.
         """
-        return await _done(self._files().read_text, path, head or None, tail or None)
+        return await _in_thread(self._files().read_text, path, head or None, tail or None)
 
     async def read_media_file(self, path: Path_) -> ToolResult:
-        """Use to read an image, a sound or any other binary file, as base64. At most 8 MiB."""
+        """Use to read an image, sound or other binary file as base64. At most 8 MiB."""
         media = await anyio.to_thread.run_sync(self._files().read_media, path)
         return ToolResult(content=[_block(media, path)])
 
     async def read_multiple_files(self, paths: list[str]) -> Content:
         """Use to read several text files at once. A file that fails does not stop the others."""
-        return await _done(self._files().read_many, paths)
+        return await _in_thread(self._files().read_many, paths)
 
     async def write_file(self, path: Path_, content: str) -> Content:
-        """Use to make a file or replace it as a whole. To change a part, use edit_file.
+        """Use to create a file or replace it completely. To change a part, use edit_file.
 
-        The file is replaced at once or not at all. Its folder must be there. Files that later run
+        The file is replaced completely or not at all. Its folder must exist. Files that later run
         outside the sandbox (git hooks, conftest.py, .env) are refused.
         """
-        return await _done(self._files().write, path, content)
+        return await _in_thread(self._files().write, path, content)
 
     async def edit_file(self, path: Path_, edits: list[TextEdit], dryRun: bool = False) -> Content:
-        """Use to change parts of a text file. Each oldText must be in it exactly once.
+        """Use to change parts of a text file. Each oldText must occur exactly once.
 
-        Line ends and encoding stay as they are. Replies with the change as a diff; dryRun only
+        Line endings and encoding are preserved. Replies with the change as a diff; dryRun only
         shows it.
         """
         wanted = [Edit(edit.oldText, edit.newText) for edit in edits]
-        return await _done(partial(self._files().edit, dry_run=dryRun), path, wanted)
+        return await _in_thread(partial(self._files().edit, dry_run=dryRun), path, wanted)
 
     async def create_directory(self, path: Path_) -> Content:
-        """Use to make a folder with those above it. It may be there already."""
-        return await _done(self._files().make_directory, path)
+        """Use to create a folder and its parents. It may exist already."""
+        return await _in_thread(self._files().make_directory, path)
 
     async def list_directory(self, path: Path_) -> Content:
-        """Use to see what is in a folder: [FILE] or [DIR] before each name."""
-        return await _done(self._files().list_directory, path)
+        """Use to list a folder: [FILE] or [DIR] before each name."""
+        return await _in_thread(self._files().list_directory, path)
 
     async def list_directory_with_sizes(self, path: Path_, sortBy: Size = "name") -> Content:
-        """Use to see what is in a folder with sizes and totals; sortBy name or size."""
-        return await _done(self._files().list_with_sizes, path, sortBy)
+        """Use to list a folder with sizes and totals; sortBy name or size."""
+        return await _in_thread(self._files().list_with_sizes, path, sortBy)
 
     async def directory_tree(self, path: Path_, excludePatterns: Excluded = []) -> Content:  # noqa: B006
-        """Use to see a folder with everything below it, as JSON with name, type, children."""
-        return await _done(self._files().tree, path, excludePatterns)
+        """Use to list a folder recursively, as JSON with name, type, children."""
+        return await _in_thread(self._files().tree, path, excludePatterns)
 
     async def move_file(self, source: Path_, destination: Path_) -> Content:
         """Use to move or rename a file or folder. Nothing is ever replaced."""
-        return await _done(self._files().move, source, destination)
+        return await _in_thread(self._files().move, source, destination)
 
     async def search_files(
         self,
@@ -141,15 +128,15 @@ class Tools:
         excludePatterns: Excluded = [],  # noqa: B006
     ) -> Content:
         """Use to find files and folders by name: `*.py` here, `**/*.py` at any depth."""
-        return await _done(self._files().search, path, pattern, excludePatterns)
+        return await _in_thread(self._files().search, path, pattern, excludePatterns)
 
     async def get_file_info(self, path: Path_) -> Content:
         """Use to see size, times, type and permissions of a file or folder."""
-        return await _done(self._files().info, path)
+        return await _in_thread(self._files().info, path)
 
     async def list_allowed_directories(self) -> Content:
-        """Use first: which directories this connection may touch."""
-        return await _done(self._files().allowed)
+        """Use first: lists the directories that this connection may access."""
+        return await _in_thread(self._files().allowed)
 
     def _files(self) -> Files:
         return Files(roots(), home_directory(), self._grants)
@@ -161,8 +148,8 @@ class Tools:
             return []
 
 
-async def _done(operation: Callable[..., str], *arguments: Any) -> Content:
-    """Run an operation in a thread; a name that is no UTF-8 is shown with replacement marks."""
+async def _in_thread(operation: Callable[..., str], *arguments: Any) -> Content:
+    """Run an operation in a thread; a name that is not UTF-8 is shown with replacement characters."""
     text = await anyio.to_thread.run_sync(partial(operation, *arguments))
     return Content(content=text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
@@ -179,26 +166,26 @@ def _block(media: Media, path: str) -> ContentBlock:
 
 
 def build(services: Services) -> FastMCP:
-    """Make the server; the default directory is made, so that a first call finds it."""
-    with suppress(OSError):  # said by the first call that needs it
+    """Build the server and create the default directory."""
+    with suppress(OSError):  # reported by the first call that needs it
         services.settings.workspaces.mkdir(parents=True, exist_ok=True)
     tools = Tools(services.settings.home / GRANTS)
     server: FastMCP = FastMCP("atos-filesystem")
-    server.tool(tools.read_text_file, annotations=_reads("Read text file"))
-    server.tool(tools.read_media_file, annotations=_reads("Read media file"))
-    server.tool(tools.read_multiple_files, annotations=_reads("Read several files"))
-    replaces = _changes("Write file", destructive=True, idempotent=True)
+    server.tool(tools.read_text_file, annotations=read_only("Read text file"))
+    server.tool(tools.read_media_file, annotations=read_only("Read media file"))
+    server.tool(tools.read_multiple_files, annotations=read_only("Read several files"))
+    replaces = changing("Write file", destructive=True, idempotent=True)
     server.tool(tools.write_file, annotations=replaces)
-    edits = _changes("Edit file", destructive=True, idempotent=False)
+    edits = changing("Edit file", destructive=True, idempotent=False)
     server.tool(tools.edit_file, annotations=edits)
-    makes = _changes("Create directory", destructive=False, idempotent=True)
+    makes = changing("Create directory", destructive=False, idempotent=True)
     server.tool(tools.create_directory, annotations=makes)
-    server.tool(tools.list_directory, annotations=_reads("List directory"))
-    server.tool(tools.list_directory_with_sizes, annotations=_reads("List directory with sizes"))
-    server.tool(tools.directory_tree, annotations=_reads("Directory tree"))
-    moves = _changes("Move file", destructive=True, idempotent=False)
+    server.tool(tools.list_directory, annotations=read_only("List directory"))
+    server.tool(tools.list_directory_with_sizes, annotations=read_only("List directory with sizes"))
+    server.tool(tools.directory_tree, annotations=read_only("Directory tree"))
+    moves = changing("Move file", destructive=True, idempotent=False)
     server.tool(tools.move_file, annotations=moves)
-    server.tool(tools.search_files, annotations=_reads("Search files"))
-    server.tool(tools.get_file_info, annotations=_reads("Get file info"))
-    server.tool(tools.list_allowed_directories, annotations=_reads("List allowed directories"))
+    server.tool(tools.search_files, annotations=read_only("Search files"))
+    server.tool(tools.get_file_info, annotations=read_only("Get file info"))
+    server.tool(tools.list_allowed_directories, annotations=read_only("List allowed directories"))
     return server

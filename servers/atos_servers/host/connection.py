@@ -1,8 +1,8 @@
-"""Whom the present request comes from, and which directories it may touch.
+"""The client of the current request, and the directories that it may access.
 
-A stdio client names its directories when it starts, as the reference filesystem server's do; the
-host puts them here before it serves the connection, and everything the connection's requests spawn
-inherits them. Over HTTP nobody names any, so the workspaces folder stands.
+A stdio client names its directories when it starts, as the reference filesystem server's clients do.
+The host sets them here before it serves the connection, and every task that a request starts inherits
+them. HTTP clients name none and get the workspaces folder.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from atos_protocol.host_protocol import Opening
 from atos_protocol.settings import load_settings
 
 Client = Literal["shim", "python", "cli", "worker", "http"]
-"""Who speaks: a model's host (`shim`, `http`) or a program that opens the socket itself."""
+"""A model's host (`shim`, `http`), or a program that opens the socket itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What is known of the peer."""
+    """What is known about the client."""
 
     client: Client = "http"
     roots: tuple[Path, ...] = ()
-    """Absolute directories that it named; empty means the workspaces folder."""
+    """Absolute directories that it may access; empty means the workspaces folder."""
 
 
 def connection_of(opening: Opening) -> Connection:
@@ -41,27 +41,20 @@ _current: ContextVar[Connection] = ContextVar("atos_connection", default=_HTTP)
 
 
 def roots() -> tuple[Path, ...]:
-    """Return the absolute directories that this connection may touch; never empty."""
+    """Return the absolute directories that this connection may access; never empty."""
     return _current.get().roots or (load_settings().workspaces,)
 
 
 def client() -> Client:
-    """Return who speaks over this connection."""
+    """Return the kind of client at the other end."""
     return _current.get().client
 
 
 @contextmanager
 def connected(connection: Connection) -> Generator[None]:
-    """Serve everything inside on behalf of this peer."""
+    """Serve this client's requests while the block runs."""
     token = _current.set(connection)
     try:
         yield
     finally:
         _current.reset(token)
-
-
-@contextmanager
-def connection_roots(directories: tuple[Path, ...]) -> Generator[None]:
-    """Serve a connection whose client named these directories."""
-    with connected(Connection(client=client(), roots=directories)):
-        yield

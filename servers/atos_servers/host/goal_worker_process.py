@@ -1,7 +1,7 @@
 """The worker's process: a child of the host that executes goals, and its control socket.
 
-Standard library only, because the host starts it before it imports anything heavy: on two cores
-both then import at the same time. See `supervisor` for how it is kept alive.
+Standard library only, because the host starts it before its own slow imports: on two cores both then
+import at the same time. `worker_supervisor` restarts it.
 """
 
 from __future__ import annotations

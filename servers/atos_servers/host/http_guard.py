@@ -65,7 +65,7 @@ class Guard:
         headers: dict[bytes, bytes] = {}
         for name, value in pairs:
             if name in headers and name in UNIQUE_HEADERS:
-                text = f"the header {name.decode('latin-1')} stands twice"
+                text = f"the header {name.decode('latin-1')} is given twice"
                 raise Refusal(400, "bad_request", text, "Send it once.")
             headers[name] = value
         if headers.get(b"host", b"").lower() not in self._hosts:
@@ -80,7 +80,7 @@ class Guard:
         scheme, _, presented = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(presented.strip(), self._token):
             text = "the bearer token is missing or wrong"
-            step = "Send `Authorization: Bearer` with what stands in the file run/token."
+            step = "Send `Authorization: Bearer` with the content of the file run/token."
             raise Refusal(401, "unauthorized", text, step)
         if _length(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
             raise _too_large()
@@ -117,7 +117,7 @@ class _Body:
 
 def _length(value: bytes) -> int:
     if not value.isdigit():
-        raise Refusal(400, "bad_request", "the Content-Length is no number", "Mend it.")
+        raise Refusal(400, "bad_request", "the Content-Length is not a number", "Send a number.")
     return int(value[:20])
 
 

@@ -2,33 +2,30 @@
 
 `/{server}/mcp` is streamable HTTP (stateless, JSON answers), `/{server}/sse` the older SSE with its
 `/{server}/messages/`, `/healthz` says `ok`. A port that is taken does not keep the host from
-starting: stdio goes on, and the status says what is the matter.
+starting: stdio works, and the status shows the error.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
-import uvicorn
 from fastmcp.server.http import StarletteWithLifespan, create_sse_app
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from atos_daemon.http_server import HttpServer
+from atos_daemon.idle_shutdown import IdleShutdown
 from atos_protocol.errors import ConflictError
 from atos_protocol.settings import Settings
 from atos_servers.host.http_guard import Guard
-from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.suite import Suite
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 128
-STOP_SECONDS = 1
-"""How long open streams may hold up the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +58,8 @@ def bind(settings: Settings) -> socket.socket:
 class Routes:
     """Pure ASGI: one path, one app; everything else is 404."""
 
-    def __init__(self, suite: Suite, idle_shutdown: IdleShutdown) -> None:
-        self._idle_shutdown = idle_shutdown
+    def __init__(self, suite: Suite, idle: IdleShutdown) -> None:
+        self._idle = idle
         self._apps: dict[str, ASGIApp] = {"/healthz": PlainTextResponse("ok")}
         self.children: list[StarletteWithLifespan] = []
         for name, server in suite.items():
@@ -75,45 +72,23 @@ class Routes:
             self.children += [streamable, events]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request and count it as somebody present."""
+        """Serve one request and count it as activity."""
         missing = PlainTextResponse("no such route", status_code=404)
-        with self._idle_shutdown.one():
+        with self._idle.use():
             await self._apps.get(scope["path"], missing)(scope, receive, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Keep the transports' lifespans entered: a mounted app's is nobody else's business."""
+        """Enter the transports' lifespans, which nothing else does for a mounted app."""
         async with AsyncExitStack() as stack:
             for child in self.children:
                 await stack.enter_async_context(child.router.lifespan_context(child))
             yield
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to the host, and ends when it is told to rather than in the middle."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-    async def serve_until_told(self, listener: socket.socket) -> None:
-        """Serve until `should_exit`; requests at work then have a second to end."""
-        with anyio.CancelScope(shield=True):
-            await self.serve([listener])
-
-
-class _CutShort(logging.Filter):
-    """Drops the reports about streams that were open when the host ended."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
-        return not cancelled and not str(record.msg).startswith("Cancel %s running task")
-
-
 @asynccontextmanager
 async def serving_http(
-    suite: Suite, token: str, settings: Settings, idle_shutdown: IdleShutdown
+    suite: Suite, token: str, settings: Settings, idle: IdleShutdown
 ) -> AsyncGenerator[HttpStatus]:
     """Serve over HTTP inside; yields the address, or what keeps it from being served."""
     try:
@@ -122,20 +97,11 @@ async def serving_http(
         yield HttpStatus(error=str(error))
         return
     port: int = listener.getsockname()[1]
-    routes = Routes(suite, idle_shutdown)
-    config = uvicorn.Config(
-        Guard(routes, token, port),
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    server = _Server(config)
-    logging.getLogger("uvicorn.error").addFilter(_CutShort())
+    routes = Routes(suite, idle)
+    server = HttpServer(Guard(routes, token, port))
     async with routes.running(), anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve_until_told, listener)
+        tasks.start_soon(server.serve_on, listener)
         try:
             yield HttpStatus(url=f"http://{LOOPBACK}:{port}")
         finally:
-            server.should_exit = True
+            server.stop()

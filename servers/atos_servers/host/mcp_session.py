@@ -3,8 +3,8 @@
     socket --lines--> [reader] --messages--> low-level server --messages--> [writer] --lines--> socket
 
 The low-level server decides by the first request which protocol era the connection speaks. A line
-that can't be read is answered with a JSON-RPC error instead of silence. When the peer ends, the
-server cancels what is still running for it.
+that can't be parsed is answered with a JSON-RPC error. When the peer closes its end, the server cancels
+what is still running for it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from atos_protocol.host_protocol import MAX_LINE_BYTES, LineSplitter
 
 CHUNK = 1 << 16
 FLUSH_SECONDS = 1.0
-"""How long a peer that stopped reading may hold up the end of its connection."""
+"""How long a peer that stopped reading may delay the end of its connection."""
 
 Incoming = SessionMessage | Exception
 
 
 class LineStream:
-    """Bounded lines over a socket, written by one task at a time."""
+    """Lines of limited length over a socket, written by one task at a time."""
 
     def __init__(self, stream: SocketStream, limit: int = MAX_LINE_BYTES) -> None:
         self._stream = stream
@@ -52,7 +52,7 @@ class LineStream:
         """Return the next line; None stands for one that was too long.
 
         Raises:
-            EndOfStream: the peer has no more to say.
+            EndOfStream: the peer has closed its end.
         """
         while not self._ready:
             try:
@@ -61,14 +61,14 @@ class LineStream:
                 raise anyio.EndOfStream from error
         return self._ready.pop(0)
 
-    async def lines(self) -> AsyncGenerator[bytes | None]:
-        """Yield lines until the peer ends."""
+    async def received(self) -> AsyncGenerator[bytes | None]:
+        """Yield lines until the peer closes its end."""
         with contextlib.suppress(anyio.EndOfStream):
             while True:
                 yield await self.receive()
 
     async def send(self, line: bytes) -> None:
-        """Write one line; a peer that is gone is no error here, because its reader ends too."""
+        """Write one line; a peer that is gone is not an error here, because reading ends too."""
         async with self._writing:
             with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await self._stream.send(line + b"\n")
@@ -80,45 +80,45 @@ def low_level(server: FastMCP) -> Server[Any]:
 
 
 def lifespan(server: FastMCP) -> AbstractAsyncContextManager[None]:
-    """Return what keeps the server's lifespan entered; private in fastmcp like the above."""
+    """Return the context of the server's lifespan; private in fastmcp like the above."""
     return server._lifespan_manager()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
-async def serve_mcp(server: FastMCP, wire: LineStream) -> None:
-    """Serve one connection until its peer ends."""
+async def serve_mcp(server: FastMCP, lines: LineStream) -> None:
+    """Serve one connection until the peer closes its end."""
     to_server, server_reads = anyio.create_memory_object_stream[Incoming](32)
     server_writes, from_server = anyio.create_memory_object_stream[SessionMessage](32)
     inner = low_level(server)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, wire, to_server)
-        tasks.start_soon(_write, wire, from_server)
+        tasks.start_soon(_read, lines, to_server)
+        tasks.start_soon(_write, lines, from_server)
         await inner.run(server_reads, server_writes, inner.create_initialization_options())
         tasks.cancel_scope.deadline = anyio.current_time() + FLUSH_SECONDS
 
 
-async def _read(wire: LineStream, to_server: MemoryObjectSendStream[Incoming]) -> None:
-    async with to_server, contextlib.aclosing(wire.lines()) as lines:
-        async for line in lines:
+async def _read(lines: LineStream, to_server: MemoryObjectSendStream[Incoming]) -> None:
+    async with to_server, contextlib.aclosing(lines.received()) as received:
+        async for line in received:
             message = _parse(line)
             if isinstance(message, bytes):
-                await wire.send(message)
+                await lines.send(message)
                 continue
             with contextlib.suppress(anyio.BrokenResourceError):
                 await to_server.send(message)
 
 
-async def _write(wire: LineStream, from_server: MemoryObjectReceiveStream[SessionMessage]) -> None:
+async def _write(lines: LineStream, from_server: MemoryObjectReceiveStream[SessionMessage]) -> None:
     async with from_server:
         async for item in from_server:
             line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
             if len(line) > MAX_LINE_BYTES and isinstance(item.message, JSONRPCResponse):
                 text = f"the answer has {len(line)} bytes, more than {MAX_LINE_BYTES}: ask for less"
                 line = _error(item.message.id, INTERNAL_ERROR, text)
-            await wire.send(line)
+            await lines.send(line)
 
 
 def _parse(line: bytes | None) -> SessionMessage | bytes:
-    """Return the message, or the error line that answers what is none."""
+    """Return the message, or the error line that answers an invalid one."""
     if line is None:
         return _error(None, INVALID_REQUEST, f"a message may have {MAX_LINE_BYTES} bytes at most")
     try:
@@ -127,8 +127,8 @@ def _parse(line: bytes | None) -> SessionMessage | bytes:
         try:
             message: Any = json.loads(line)
         except (ValueError, RecursionError):
-            return _error(None, PARSE_ERROR, "the line is no JSON")
-        return _error(_id_of(message), INVALID_REQUEST, "the line is no JSON-RPC 2.0 message")
+            return _error(None, PARSE_ERROR, "the line is not JSON")
+        return _error(_id_of(message), INVALID_REQUEST, "the line is not a JSON-RPC 2.0 message")
 
 
 def _id_of(message: Any) -> str | int | None:

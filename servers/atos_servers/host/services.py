@@ -1,33 +1,56 @@
-"""What the host hands to each of the five servers: nothing is global, nothing is imported sideways."""
+"""What the host passes to each of the five servers: nothing is global, servers don't import each other."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
+
+from atos_daemon.idle_shutdown import BusyCheck
 from atos_protocol.settings import Settings
-from atos_servers.host.event_notifier import EventNotifier
 
-BusyCheck = Callable[[], Awaitable[bool]]
-"""Tells whether work is under way that the host must stay up for."""
+REMEMBERED = 4096
+"""Goals whose newest sequence number is kept; a forgotten one costs its waiter one query."""
 
 
-class BusyChecks:
-    """What keeps the host up beside its connections, such as goals that run."""
+class EventNotifier:
+    """Wakes those who wait for a goal's next event, so that they need not poll the events table.
+
+    The worker reports every event it has written, as goal and sequence number. A notification
+    carries no data and may be lost (the worker may be on another machine), so waiters still query
+    the database now and then.
+    """
 
     def __init__(self) -> None:
-        self._checks: list[BusyCheck] = []
+        self._newest: OrderedDict[str, int] = OrderedDict()
+        self._waiting: dict[str, anyio.Event] = {}
 
-    def add(self, check: BusyCheck) -> None:
-        """Have the host ask `check` before it ends for idleness."""
-        self._checks.append(check)
+    def notify(self, goal: str, seq: int) -> None:
+        """Wake those who wait for an event of `goal`; `seq` is its newest one."""
+        self._newest[goal] = max(seq, self._newest.pop(goal, 0))
+        while len(self._newest) > REMEMBERED:
+            self._newest.popitem(last=False)
+        if event := self._waiting.pop(goal, None):
+            event.set()
 
-    async def busy(self) -> bool:
-        """Return True if any check says so."""
-        for check in self._checks:
-            if await check():
-                return True
+    async def wait(self, goal: str, after_seq: int, seconds: float) -> bool:
+        """Wait until `goal` has an event later than `after_seq`.
+
+        Args:
+            goal: the goal's id.
+            after_seq: the last sequence number that the caller has seen.
+            seconds: how long to wait; the caller queries the database afterwards.
+
+        Returns:
+            True if such an event was reported, False if the time passed first.
+        """
+        with anyio.move_on_after(seconds):
+            while self._newest.get(goal, 0) <= after_seq:
+                await self._waiting.setdefault(goal, anyio.Event()).wait()
+            return True
         return False
 
 
@@ -41,6 +64,6 @@ class Services:
     enqueued, `{"op": "cancel", "goal": ID}` to end one at once. Without a worker it does nothing:
     the worker finds its work in the database when it starts."""
     notifier: EventNotifier = field(default_factory=EventNotifier)
-    """Rings for every event that the worker has written."""
-    keep_up: BusyChecks = field(default_factory=BusyChecks)
-    """Where a server says that it has work which must outlive its callers' connections."""
+    """Notified of every event that the worker has written."""
+    busy_checks: list[BusyCheck] = field(default_factory=list[BusyCheck])
+    """Where a server, while it is built, adds a check for work that must outlive its callers."""

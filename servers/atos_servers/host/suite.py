@@ -1,4 +1,4 @@
-"""The five servers of one host, built alike and behind the same boundary."""
+"""The five servers of one host, all behind the same middleware."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from atos_protocol.errors import AtosError, BadConfigError
 from atos_protocol.host_protocol import SERVERS as NAMES
 from atos_servers.host.mcp_session import lifespan, low_level
 from atos_servers.host.services import Services
-from atos_servers.host.tool_middleware import AlreadyTold, ToolMiddleware
+from atos_servers.host.tool_middleware import HandledFailures, ToolMiddleware
 
 Suite = dict[str, FastMCP]
 """Name of a server -> the server."""
@@ -24,17 +24,17 @@ def build_suite(services: Services, names: tuple[str, ...] = NAMES) -> Suite:
     """Build the servers; one that can't be built fails the whole start.
 
     Raises:
-        BadConfigError: naming the server and the reason; no server is left out in silence.
+        BadConfigError: names the server and the reason; no server is left out silently.
     """
     quiet_fastmcp()
     return {name: _build(name, services) for name in names}
 
 
 def quiet_fastmcp() -> None:
-    """Keep fastmcp from logging what the boundary tells or logs anyway."""
+    """Keep fastmcp from logging failures that `ToolMiddleware` reports or logs anyway."""
     log = logging.getLogger("fastmcp.server.server")
-    if not any(isinstance(known, AlreadyTold) for known in log.filters):
-        log.addFilter(AlreadyTold())
+    if not any(isinstance(known, HandledFailures) for known in log.filters):
+        log.addFilter(HandledFailures())
 
 
 def _build(name: str, services: Services) -> FastMCP:
@@ -44,7 +44,7 @@ def _build(name: str, services: Services) -> FastMCP:
         raise
     except Exception as error:
         message = f"the {name} server can't be built: {type(error).__name__}: {error}"
-        step = "Install ATOS anew; if that does not help, report this line."
+        step = "Install ATOS again; if that does not help, report this line."
         raise BadConfigError(message, next_step=step) from error
     server.add_middleware(ToolMiddleware(server))
     low_level(server).version = version("atos")
@@ -53,7 +53,7 @@ def _build(name: str, services: Services) -> FastMCP:
 
 @asynccontextmanager
 async def running(suite: Suite) -> AsyncGenerator[None]:
-    """Keep every server's lifespan entered, so that it runs once and not per connection."""
+    """Enter every server's lifespan once, rather than once per connection."""
     async with AsyncExitStack() as stack:
         for server in suite.values():
             await stack.enter_async_context(lifespan(server))

@@ -2,7 +2,7 @@
 
 An error leaves as a result with `isError`: one text that says what happened and what to do next, and
 the error itself as an object in `_meta` (`atos_protocol.errors`), never as structured content, which
-TypeScript SDK 1.x holds against the tool's output schema even then. What nobody foresaw is masked,
+TypeScript SDK 1.x holds against the tool's output schema even then. Unexpected exceptions are masked,
 under an id that stands in the log; arguments that n8n adds are dropped; no call outlasts the
 shortest patience among the MCP hosts.
 """
@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 Call = MiddlewareContext[CallToolRequestParams]
 Read = MiddlewareContext[ReadResourceRequestParams]
 
-TOLD = ("Error calling tool", "Invalid arguments", "Error reading resource")
-"""How fastmcp's reports of failed calls begin."""
+HANDLED = ("call_tool", "read_resource")
+"""Methods of FastMCP, whose failures pass through this middleware."""
 
 
 class ToolMiddleware(Middleware):
@@ -121,10 +121,12 @@ def _foreseen(error: Exception) -> AtosError | None:
 
 
 def _masked(name: str, error: Exception) -> AtosError:
-    """Log what nobody foresaw under an id, and return an error that names the id and nothing else."""
+    """Log an unexpected exception under an id, and return an error that names only the id."""
     mark = secrets.token_hex(4)
     logger.error("internal error %s in %s", mark, name, exc_info=error.__cause__ or error)
-    return AtosError(f"{name} failed inside", next_step=f"Look for {mark} in logs/servers.log.")
+    return AtosError(
+        f"{name} failed with an internal error", next_step=f"Look for {mark} in logs/servers.log."
+    )
 
 
 def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
@@ -137,9 +139,9 @@ def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
     return errors.BadRequestError(message, next_step="See the tool's input schema.")
 
 
-class AlreadyTold(logging.Filter):
-    """Keeps fastmcp from logging a traceback for what the boundary tells or logs anyway."""
+class HandledFailures(logging.Filter):
+    """Drops fastmcp's own records of failures that the middleware reports or logs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop its report of a failed call."""
-        return not str(record.msg).startswith(TOLD)
+        """Recognise them by the method that logs: the wording of a message may change."""
+        return record.funcName not in HANDLED

@@ -1,11 +1,9 @@
-"""Keeps one worker alive.
+"""Keeps one worker process running, and carries messages between it and the host.
 
-    starting --ready--> up --exit--> down --delay--> starting ...      any --stop--> stopped
-
-A socketpair connects it to the host: newline-delimited JSON both ways. The worker ends when its end
-closes, so it can't outlive a host that was killed; a host that ends by itself closes the socket,
-gives the worker a second to leave its goals in order, and then kills it. Nothing is lost when it
-dies: goals are durable, and the next worker recovers what the dead one had begun.
+A socketpair connects them: newline-delimited JSON both ways. The worker ends when its end closes, so
+it can't outlive a host that was killed; a host that ends by itself closes the socket, gives the worker
+a second to stop its goals in order, and then kills it. Nothing is lost when it dies: goals are durable,
+and the next worker recovers what the dead one had begun. States: `TRANSITIONS`.
 """
 
 from __future__ import annotations
@@ -13,29 +11,43 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 import anyio
 import anyio.to_thread
 from anyio.abc import SocketStream
 
-from atos_servers.host.event_notifier import EventNotifier
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.mcp_session import LineStream
+from atos_servers.host.services import EventNotifier
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 10.0
 STEADY_SECONDS = 30.0
-"""A worker that lived this long is no crash loop: its restart is prompt again."""
+"""A worker that lived this long is not in a crash loop: its restart is prompt again."""
 
 State = Literal["starting", "up", "down", "stopped"]
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    "starting": frozenset({"up", "down", "stopped"}),
+    "up": frozenset({"down", "stopped"}),
+    "down": frozenset({"starting", "down", "stopped"}),
+    "stopped": frozenset(),
+}
+"""`down` to `down`: the machine could not start another process. `stopped`: the host is ending."""
+
 Spawn = Callable[[], GoalWorkerProcess]
 logger = logging.getLogger(__name__)
 
 
 class WorkerSupervisor:
-    """Runs workers one after another, and carries messages to and from the living one."""
+    """Runs workers one after another.
+
+    Args:
+        spawn: starts a worker; an OSError means that the machine can't start one now.
+        notifier: notified of the events that the worker reports.
+        first: the worker that was started already.
+    """
 
     def __init__(
         self, spawn: Spawn, notifier: EventNotifier, first: GoalWorkerProcess | None = None
@@ -43,7 +55,7 @@ class WorkerSupervisor:
         self._spawn = spawn
         self._notifier = notifier
         self._next = first
-        self._wire: LineStream | None = None
+        self._lines: LineStream | None = None
         self.state: State = "starting"
         self.pid: int | None = first.process.pid if first else None
         self.restarts = 0
@@ -53,29 +65,35 @@ class WorkerSupervisor:
         delay = FIRST_DELAY
         try:
             while True:
-                born = anyio.current_time()
-                await self._one()
-                if anyio.current_time() - born > STEADY_SECONDS:
+                started = anyio.current_time()
+                await self._run_one()
+                if anyio.current_time() - started > STEADY_SECONDS:
                     delay = FIRST_DELAY
                 await anyio.sleep(delay)
                 delay = min(delay * 2, LONGEST_DELAY)
                 self.restarts += 1
         finally:
-            self.state, self.pid = "stopped", None
+            self._enter("stopped")
 
     async def notify(self, message: dict[str, Any]) -> None:
         """Send a message to the worker; one that is down finds its work when it starts."""
-        if self._wire is None:
-            logger.debug("no worker to tell %s", message)
+        if self._lines is None:
+            logger.debug("no worker to send %s to", message)
             return
-        await self._wire.send(json.dumps(message).encode())
+        await self._lines.send(json.dumps(message).encode())
 
-    async def _one(self) -> None:
-        """Start a worker, or take the one that was started already, and see it through."""
+    def _enter(self, state: State, pid: int | None = None) -> None:
+        if state != self.state and state not in TRANSITIONS[self.state]:
+            message = f"a worker does not go from {self.state} to {state}"
+            raise AssertionError(message)
+        self.state, self.pid = state, pid
+
+    async def _run_one(self) -> None:
+        """Start a worker, or take the one that was started already, and wait for its end."""
         try:
             worker = self._next or self._spawn()
-        except OSError as error:  # no process or file is to be had now
-            self.state, self.pid = "down", None
+        except OSError as error:  # out of processes or files
+            self._enter("down")
             logger.error("no worker can be started: %s", error)  # noqa: TRY400
             return
         await self._attend(worker)
@@ -83,31 +101,31 @@ class WorkerSupervisor:
     async def _attend(self, worker: GoalWorkerProcess) -> None:
         """Serve one worker from its start to its exit; end it when cancelled."""
         self._next = None
-        self.state, self.pid = "starting", worker.process.pid
+        self._enter("starting", worker.process.pid)
         try:
-            # The stream owns a duplicate: `worker.control` stays ours to close in any case.
+            # The stream owns a duplicate: `worker.control` remains ours to close in any case.
             async with await SocketStream.from_socket(worker.control.dup()) as stream:
-                self._wire = LineStream(stream)
+                self._lines = LineStream(stream)
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._listen, self._wire)
+                    tasks.start_soon(self._listen, self._lines)
                     await anyio.to_thread.run_sync(worker.process.wait, abandon_on_cancel=True)
                     tasks.cancel_scope.cancel()
-            self.state, self.pid = "down", None
+            self._enter("down")
             logger.warning("the worker ended with status %s", worker.process.returncode)
         finally:
-            self._wire = None
+            self._lines = None
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(worker.end)
 
-    async def _listen(self, wire: LineStream) -> None:
-        async with contextlib.aclosing(wire.lines()) as lines:
-            async for line in lines:
+    async def _listen(self, lines: LineStream) -> None:
+        async with contextlib.aclosing(lines.received()) as received:
+            async for line in received:
                 with contextlib.suppress(ValueError, KeyError, TypeError):
-                    self._heard(json.loads(line or b""))
+                    self._handle(json.loads(line or b""))
 
-    def _heard(self, message: Any) -> None:
+    def _handle(self, message: Any) -> None:
         fields = cast("dict[str, Any]", message)
         if fields["op"] == "ready":
-            self.state = "up"
+            self._enter("up", self.pid)
         elif fields["op"] == "event":
-            self._notifier.ring(str(fields["goal"]), int(fields["seq"]))
+            self._notifier.notify(str(fields["goal"]), int(fields["seq"]))

@@ -1,4 +1,4 @@
-"""What the tools answer beyond the protocol's own types. No null and no reference in their schemas."""
+"""What the tools return besides the protocol's types. Their schemas contain neither null nor references."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from atos_protocol.goals import FINAL_GOAL_STATES, GoalView
 
 
 class PlanView(BaseModel):
-    """A plan that nobody executes yet."""
+    """A plan that is not being executed."""
 
     plan: Annotated[
         dict[str, Any], Field(description="Pass it to start_goal as `plan`, changed or not.")
     ]
     notes: Annotated[list[str], Field(description="What was repaired in it.")]
-    engine: Annotated[str, Field(description="What would execute it: llama_cpp or general.")]
+    engine: Annotated[
+        str, Field(description="The engine that would execute it: llama_cpp or general.")
+    ]
 
 
 class GoalList(BaseModel):
     """Goals, newest first."""
 
     goals: list[GoalView]
-    cursor: Annotated[str, Field(description="Pass it for the next page; empty: no more.")]
+    cursor: Annotated[str, Field(description="Pass it for the next page; empty at the last one.")]
 
 
 class Aggregate(BaseModel):
@@ -33,7 +35,7 @@ class Aggregate(BaseModel):
     ok: Annotated[bool, Field(description="True when all have ended in success.")]
     done: int
     pending: int
-    failed: Annotated[int, Field(description="Ended in any other state than success.")]
+    failed: Annotated[int, Field(description="Ended in a state other than success.")]
     passed_tests: int
     failed_tests: int
     items: list[GoalView]

@@ -1,6 +1,7 @@
-"""How the shim comes to a host: found or started, opened, and greeted. Standard library only.
+"""Connects the shim to a host: finds or starts one and exchanges the opening lines.
 
-Imported when the first request needs a host, because it costs more than the rest of the shim.
+Standard library only. Imported when the first request needs a host, because it costs more than the rest
+of the shim.
 """
 
 from __future__ import annotations
@@ -14,25 +15,24 @@ from atos_protocol.errors import UnreachableError
 from atos_protocol.host_protocol import LineSplitter, refused
 from atos_protocol.settings import Settings, load_settings
 
-GREETING_SECONDS = 10.0
-"""How long a host may take to say whether it serves this connection."""
+HANDSHAKE_SECONDS = 10.0
+"""How long a host may take to accept or refuse the connection."""
 
 ATTEMPTS = 3
 CHUNK = 1 << 16
 
 
-def link(opening: bytes) -> tuple[socket, LineSplitter, Any]:
+def open_connection(opening: bytes) -> tuple[socket, LineSplitter, Any]:
     """Return a connection that the host has accepted.
 
-    A host that ends before its greeting was on its way out and has seen no request, so another is
-    tried.
+    A host that ends before its reply was shutting down and has seen no request, so another is tried.
 
     Args:
         opening: the opening line of the connection.
 
     Returns:
-        The connection; what splits the bytes that it sends; and what the host answers to lists and
-        handshakes, if that differs from the shim's manifest.
+        The connection; the splitter of its lines; and the host's answers to lists and handshakes, if
+        they differ from the shim's manifest.
 
     Raises:
         AtosError: the host can't be started, or refuses.
@@ -40,25 +40,25 @@ def link(opening: bytes) -> tuple[socket, LineSplitter, Any]:
     settings = load_settings()
     for _ in range(ATTEMPTS):
         ensure("servers", settings)
-        connection = connect("servers", settings, seconds=GREETING_SECONDS)
+        connection = connect("servers", settings, seconds=HANDSHAKE_SECONDS)
         splitter = LineSplitter()
         try:
-            greeting = _greeting(connection, opening, splitter)
+            reply = _handshake(connection, opening, splitter)
         except OSError as error:
             connection.close()
-            raise _silent(settings, f"did not greet: {error}") from error
-        if greeting is None:
+            raise _unreachable(settings, f"did not accept the connection: {error}") from error
+        if reply is None:
             connection.close()
             continue
-        if (refusal := refused(greeting)) is not None:
+        if (refusal := refused(reply)) is not None:
             connection.close()
             raise refusal
-        return connection, splitter, greeting["answers"]
-    raise _silent(settings, f"ended {ATTEMPTS} times before it greeted")
+        return connection, splitter, reply["answers"]
+    raise _unreachable(settings, f"ended {ATTEMPTS} times before it accepted the connection")
 
 
-def _greeting(connection: socket, opening: bytes, splitter: LineSplitter) -> Any:
-    """Open the connection and return the host's first line; None if it ended instead."""
+def _handshake(connection: socket, opening: bytes, splitter: LineSplitter) -> Any:
+    """Send the opening line and return the host's reply; None if it ended instead."""
     try:
         connection.sendall(opening)
         while data := connection.recv(CHUNK):
@@ -69,6 +69,6 @@ def _greeting(connection: socket, opening: bytes, splitter: LineSplitter) -> Any
     return None
 
 
-def _silent(settings: Settings, what: str) -> UnreachableError:
+def _unreachable(settings: Settings, what: str) -> UnreachableError:
     message = f"the server host at {settings.servers_socket} {what}"
     return UnreachableError(message, next_step=f"See {settings.logs / 'servers.log'}.")

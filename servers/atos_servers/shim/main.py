@@ -1,8 +1,8 @@
 """`atos-mcp NAME [DIR...]`: one of the five servers over stdio, for an MCP host to start.
 
-It owns nothing and imports next to nothing. Lists and handshakes are answered from the manifest;
-at the first other request it finds or starts the server host and passes lines both ways. Also runs
-as `python -S -I shim.py NAME`, without site-packages and with no more environment than HOME.
+It imports next to nothing. Lists and handshakes are answered from the manifest; at the first other
+request it finds or starts the server host and passes lines both ways. Also runs as
+`python -S -I main.py NAME`, without site-packages and with HOME as its only environment variable.
 """
 
 # pathlib would cost more than all the rest:
@@ -14,13 +14,13 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MANIFEST = os.path.join(HERE, "manifest.json")
-TAKE_DIRECTORIES = ("filesystem", "code_runner")
+WITH_DIRECTORIES = ("filesystem", "code_runner")
 USAGE = """\
 usage: atos-mcp NAME [DIR...]
 
 Serves one of ATOS's MCP servers over stdio: {names}.
-{takers} may be given the directories that they may touch; without any they
-get the workspaces folder, ~/atos.
+{with_directories} accept the directories that they may access; the default is the
+workspaces folder, ~/atos.
 
 In an MCP host's configuration:
   {{"mcpServers": {{"atos-orchestrate": {{"command": "{command}", "args": ["orchestrate"]}}}}}}
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     import json
 
     from atos_protocol.host_protocol import Opening
-    from atos_servers.shim.stdio_loop import pump
+    from atos_servers.shim.stdio_loop import serve_stdio
 
     with open(MANIFEST, "rb") as file:
         manifest = json.load(file)
@@ -48,18 +48,18 @@ def main(arguments: list[str] | None = None) -> int:
         _write(2, f"atos-mcp: {error}\n")
         return 2
     opening = Opening(name, "shim", tuple(directories), manifest["digest"])
-    pump(opening, manifest["servers"][name])
+    serve_stdio(opening, manifest["servers"][name])
     return 0
 
 
 def _usage(names: list[str]) -> str:
     command = os.path.join(os.path.dirname(sys.executable), "atos-mcp")
-    takers = " and ".join(TAKE_DIRECTORIES)
-    return USAGE.format(names=", ".join(names), takers=takers, command=command)
+    with_directories = " and ".join(WITH_DIRECTORIES)
+    return USAGE.format(names=", ".join(names), with_directories=with_directories, command=command)
 
 
 def _parse(given: list[str], names: list[str]) -> tuple[str, list[str]]:
-    """Return the server and the absolute directories, or raise what is wrong with them."""
+    """Return the server and the absolute directories, or raise a ValueError that says what is wrong."""
     if not given:
         message = f"name a server: {', '.join(names)}. See atos-mcp --help."
         raise ValueError(message)
@@ -67,13 +67,13 @@ def _parse(given: list[str], names: list[str]) -> tuple[str, list[str]]:
     if name not in names:
         message = f"there is no server {name!r}. The servers are {', '.join(names)}."
         raise ValueError(message)
-    if directories and name not in TAKE_DIRECTORIES:
+    if directories and name not in WITH_DIRECTORIES:
         message = f"the {name} server takes no directories: start it with its name alone."
         raise ValueError(message)
     paths = [os.path.abspath(os.path.expanduser(path)) for path in directories]
     for path in paths:
         if not os.path.isdir(path):
-            message = f"there is no directory {path}: make it, or name another."
+            message = f"there is no directory {path}: create it, or name another."
             raise ValueError(message)
     return name, paths
 

@@ -1,14 +1,12 @@
-"""What the stdio shim says to whom: a pure state machine without a clock, socket or file.
+"""The shim's protocol logic as a pure state machine, without a clock, socket or file.
 
-    alone:  lists and handshakes are answered from the manifest; anything else asks for the host
-    linked: lists and handshakes still are; the rest goes to the host and comes back
+`standalone`: lists and handshakes are answered from the manifest; anything else asks for the host.
+`connected`: lists and handshakes still are; the rest goes to the host and its replies come back. When
+the host is gone, requests that it had not answered are answered with an error. States: `TRANSITIONS`.
 
-        alone --a request that the manifest can't answer--> (shell connects) --> linked
-        linked --the host is gone--> alone; what it had not answered is answered with an error
-
-The host's protocol era is decided by the first request it sees, so a client that began with
-`initialize` has its handshake replayed at every link, and the replayed answer is swallowed. The
-modern era has no handshake. Requests are known by their JSON-RPC id.
+The host chooses the protocol era by the first request it sees, so a client that began with `initialize`
+has its handshake replayed at every connection, and the second reply to it is dropped. The modern era
+has no handshake. Requests are identified by their JSON-RPC id.
 
 Standard library only, and little of it: this runs once per server of every MCP host.
 """
@@ -22,31 +20,37 @@ INVALID_REQUEST = -32600
 CONNECTION_CLOSED = -32000
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing `typing` for it would cost more than all of this module
-    from typing import Any, TypeGuard
+    from typing import Any, Literal, TypeGuard
 
     Json = dict[str, Any]
     Answers = dict[str, Json]
     """`handshake` and `modern` -> `versions`, and `answers` by method."""
+    State = Literal["standalone", "connected"]
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    "standalone": frozenset({"connected", "standalone"}),
+    "connected": frozenset({"standalone"}),
+}
+"""`standalone` to `standalone`: the host can't be started, or refuses."""
 
 
 class Relay:
-    """One client's conversation; the shell writes out `to_client` and `to_host` after each event."""
+    """One client's session; the stdio loop writes out `to_client` and `to_host` after each event."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self._handshake: dict[str, bytes] = {}
-        self._swallow: str | None = None
-        self.linked = False
+        self._dropped_reply: str | None = None
+        self.state: State = "standalone"
         self.unanswered: dict[str, None] = {}
-        """Ids of the requests that wait for the host, in their order."""
+        """Ids of the requests that wait for the host, in order."""
         self.to_client: list[bytes] = []
         self.to_host: list[bytes] = []
 
     def from_client(self, line: bytes | None) -> None:
-        """Take one line of the client's; None stands for one that was too long."""
+        """Handle one line from the client; None stands for one that was too long."""
         if line is None:
             return self._fail(None, INVALID_REQUEST, "the message is longer than 16 MiB")
         if not line.strip():
@@ -54,47 +58,53 @@ class Relay:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
-            return self._fail(None, PARSE_ERROR, "the line is no JSON")
+            return self._fail(None, PARSE_ERROR, "the line is not JSON")
         if not _is_object(message):
-            return self._fail(None, INVALID_REQUEST, "the line is no JSON-RPC 2.0 message")
+            return self._fail(None, INVALID_REQUEST, "the line is not a JSON-RPC 2.0 message")
         if "method" in message and "id" in message:
             return self._request(line, message)
-        return self._notice(line, message)
+        return self._notification(line, message)
 
     def from_host(self, line: bytes | None) -> None:
-        """Take one line of the host's."""
+        """Handle one line from the host."""
         if line is None:
             return
         message = json.loads(line)
         if "method" not in message and "id" in message:
             identity = _key(message["id"])
-            if self._swallow is not None and identity == self._swallow:
-                self._swallow = None
+            if self._dropped_reply is not None and identity == self._dropped_reply:
+                self._dropped_reply = None
                 return
             self.unanswered.pop(identity, None)
         self.to_client.append(line)
 
-    def link(self, answers: Answers | None) -> None:
-        """Take note that a host is there; it has other `answers` when its version is another."""
-        self.linked = True
+    def connected(self, answers: Answers | None) -> None:
+        """Handle a new connection to a host, which has `answers` if its version is another."""
+        self._enter("connected")
         if "initialize" in self._handshake:
-            self._swallow = _key(json.loads(self._handshake["initialize"])["id"])
+            self._dropped_reply = _key(json.loads(self._handshake["initialize"])["id"])
         self.to_host[:0] = self._handshake.values()
         if answers is not None and answers != self._answers:
             self._answers = answers
-            if self._handshake:  # the modern era forbids notices that nobody subscribed to
-                notice = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
-                self.to_client.append(json.dumps(notice).encode())
+            if self._handshake:  # the modern era forbids notifications without a subscription
+                notification = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+                self.to_client.append(json.dumps(notification).encode())
 
-    def unlink(self, error: dict[str, str]) -> None:
-        """Take note that the host is gone, or can't be had; tell every request that waits for it."""
-        self.linked = False
-        self._swallow = None
+    def disconnected(self, error: dict[str, str]) -> None:
+        """Fail every request that waits for a host that is gone or can't be reached."""
+        self._enter("standalone")
+        self._dropped_reply = None
         self.to_host.clear()
         text = f"{error['code']}: {error['message']} Next: {error['next']}"
         for identity in list(self.unanswered):
             self._fail(json.loads(identity), CONNECTION_CLOSED, text, error)
         self.unanswered.clear()
+
+    def _enter(self, state: State) -> None:
+        if state not in TRANSITIONS[self.state]:
+            message = f"a relay does not go from {self.state} to {state}"
+            raise AssertionError(message)
+        self.state = state
 
     def _request(self, line: bytes, message: Json) -> None:
         method = str(message["method"])
@@ -102,22 +112,22 @@ class Relay:
         if method == "initialize" and _is_object(params):
             self._handshake = {"initialize": line}
             return self._initialize(message["id"], params.get("protocolVersion"))
-        result = self._known(method, params)
+        result = self._from_manifest(method, params)
         if result is not None:
             return self._answer(message["id"], result)
         self.unanswered[_key(message["id"])] = None
         self.to_host.append(line)
         return None
 
-    def _notice(self, line: bytes, message: Json) -> None:
-        """Pass a notification, or an answer to a request of the host's, to a host that is there."""
+    def _notification(self, line: bytes, message: Json) -> None:
+        """Forward a notification, or a reply to one of the host's requests, to a connected host."""
         if message.get("method") == "notifications/initialized" and self._handshake:
             self._handshake["initialized"] = line
         if message.get("method") == "notifications/cancelled":
             params = message.get("params")
             if _is_object(params):
                 self.unanswered.pop(_key(params.get("requestId")), None)
-        if self.linked:
+        if self.state == "connected":
             self.to_host.append(line)
 
     def _initialize(self, identity: Any, wanted: Any) -> None:
@@ -125,7 +135,7 @@ class Relay:
         version = wanted if wanted in era["versions"] else era["versions"][-1]
         self._answer(identity, {**era["answers"]["initialize"], "protocolVersion": version})
 
-    def _known(self, method: str, params: Any) -> Json | None:
+    def _from_manifest(self, method: str, params: Any) -> Json | None:
         """Return the manifest's answer, if it has one for a request of this form and era."""
         if not _is_object(params) or params.keys() - {"_meta"}:
             return None

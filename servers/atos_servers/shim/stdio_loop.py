@@ -1,7 +1,7 @@
-"""The shim's shell: moves lines between stdin, stdout and the host's socket as the relay says.
+"""The shim's I/O: passes lines between stdin, stdout and the host's socket as the relay decides.
 
-Standard library only. The socket and the daemon's starter are imported when a host is needed.
-After the client's end the answers that are still due are awaited; a signal ends it at once, and
+Standard library only. The socket and the code that starts the host are imported when a host is needed.
+After the client has closed stdin, outstanding replies are awaited; a signal ends the shim at once, and
 the host then cancels what it was doing for this client.
 """
 
@@ -26,17 +26,17 @@ MOST_UNSENT = 1 << 20
 
 STDIN, STDOUT = 0, 1
 DRAIN_SECONDS = 50.0
-"""How long answers are awaited after the client's end; no call lasts longer than 45 s."""
+"""How long replies are awaited after stdin is closed; no call lasts longer than 45 s."""
 
-LOST = {
+HOST_ENDED = {
     "code": "unreachable",
-    "message": "the server host ended while it worked on this.",
-    "next": "Ask again, which starts it anew. Goals go on: look at them with get_goal.",
+    "message": "the server host ended during this call.",
+    "next": "Call again, which restarts it. Goals continue: see get_goal.",
 }
 
 
-class Pump:
-    """One shim process at work."""
+class StdioLoop:
+    """Serves one client until it has closed stdin and has its replies."""
 
     def __init__(self, opening: bytes, answers: Answers) -> None:
         self._opening = opening
@@ -47,22 +47,22 @@ class Pump:
         self._poller = select.poll()
         self._unsent = bytearray()
         self._deadline: float | None = None
-        """When to stop waiting for answers; None while the client is there."""
+        """When to stop waiting for replies; None while stdin is open."""
 
     def run(self) -> None:
-        """Pass lines until the client has ended and has its answers."""
+        """Run the loop."""
         self._poller.register(STDIN, select.POLLIN)
-        while self._deadline is None or self._due():
-            for fd, _ in self._poller.poll(self._patience()):
+        while self._deadline is None or self._replies_due():
+            for fd, _ in self._poller.poll(self._poll_timeout()):
                 if fd == STDIN:
                     self._read_client()
                 else:
                     self._read_host()
             self._flush()
-            self._watch()
+            self._register()
 
-    def _watch(self) -> None:
-        """Wait for what can go on: both ways at once, or two full pipes would wait for each other."""
+    def _register(self) -> None:
+        """Poll both ways at once, or two full pipes would wait for each other."""
         if self._deadline is None:
             full = len(self._unsent) > MOST_UNSENT
             self._poller.modify(STDIN, 0 if full else select.POLLIN)
@@ -70,13 +70,13 @@ class Pump:
             wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
             self._poller.modify(self._socket, wanted)
 
-    def _due(self) -> bool:
-        """Tell whether the client, which has ended, still has an answer to come."""
-        left = self._patience()
-        return bool(left) and self._relay.linked and bool(self._relay.unanswered)
+    def _replies_due(self) -> bool:
+        """Return whether replies to the client, which has closed stdin, are outstanding."""
+        left = self._poll_timeout()
+        return bool(left) and self._relay.state == "connected" and bool(self._relay.unanswered)
 
-    def _patience(self) -> float | None:
-        """Return the milliseconds to wait for the next event; None means for ever."""
+    def _poll_timeout(self) -> float | None:
+        """Return the milliseconds to wait for the next event; None means no limit."""
         if self._deadline is None:
             return None
         return max(0.0, self._deadline - time.monotonic()) * 1000
@@ -86,7 +86,7 @@ class Pump:
         if not data:
             self._poller.unregister(STDIN)
             self._deadline = time.monotonic() + DRAIN_SECONDS
-        for line in self._client.feed(data or b"\n"):  # a last line may lack its end
+        for line in self._client.feed(data or b"\n"):  # a last line may lack its newline
             self._relay.from_client(line)
 
     def _read_host(self) -> None:
@@ -101,20 +101,20 @@ class Pump:
         for line in self._host.feed(data):
             self._relay.from_host(line)
         if not data:
-            self._lose()
+            self._disconnect()
 
     def _flush(self) -> None:
-        """Write out what the relay wants said, linking to a host if it wants one."""
-        self._tell_client()
+        """Write what the relay wants to send, connecting to a host if it needs one."""
+        self._write_client()
         if self._relay.to_host and self._socket is None:
-            self._link()
+            self._connect()
         for line in self._relay.to_host:
             self._unsent += line + b"\n"
         self._relay.to_host.clear()
-        self._tell_host()
-        self._tell_client()
+        self._write_host()
+        self._write_client()
 
-    def _tell_host(self) -> None:
+    def _write_host(self) -> None:
         if self._socket is None or not self._unsent:
             return
         try:
@@ -122,45 +122,45 @@ class Pump:
         except BlockingIOError:
             pass
         except OSError:
-            self._lose()
+            self._disconnect()
 
-    def _tell_client(self) -> None:
+    def _write_client(self) -> None:
         data = b"".join(line + b"\n" for line in self._relay.to_client)
         self._relay.to_client.clear()
         while data:
             data = data[os.write(STDOUT, data) :]
 
-    def _link(self) -> None:
-        """Find or start a host; without one, whoever waits for it is told why."""
+    def _connect(self) -> None:
+        """Find or start a host; without one, fail the requests that wait for it."""
         from atos_protocol.errors import AtosError
-        from atos_servers.shim.host_connection import link
+        from atos_servers.shim.host_connection import open_connection
 
         try:
-            self._socket, self._host, answers = link(self._opening)
+            self._socket, self._host, answers = open_connection(self._opening)
         except AtosError as error:
-            self._relay.unlink(error.to_wire())
+            self._relay.disconnected(error.to_wire())
         else:
             self._socket.setblocking(False)
             self._poller.register(self._socket, select.POLLIN)
-            self._relay.link(answers)
+            self._relay.connected(answers)
 
-    def _lose(self) -> None:
+    def _disconnect(self) -> None:
         if self._socket is not None:
             self._poller.unregister(self._socket)
             self._socket.close()
             self._socket = None
         self._unsent.clear()
-        self._relay.unlink(LOST)
+        self._relay.disconnected(HOST_ENDED)
 
 
-def pump(opening: Opening, answers: Answers) -> None:
-    """Serve one client over stdin and stdout until it ends.
+def serve_stdio(opening: Opening, answers: Answers) -> None:
+    """Serve one client over stdin and stdout until it closes stdin.
 
     Args:
         opening: the first line to a host.
         answers: what can be answered without a host.
     """
     try:
-        Pump(opening.line(), answers).run()
+        StdioLoop(opening.line(), answers).run()
     except (BrokenPipeError, KeyboardInterrupt):
         return  # the client is gone

@@ -1,4 +1,4 @@
-"""What the vram server's tools return; sizes are bytes, durations seconds."""
+"""What the vram server's tools return; sizes are in bytes, durations in seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DeviceInfo(_Shown):
     kind: Literal["cuda", "cpu", "simulated"]
     total: int
     budget: int = Field(description="Bytes that ATOS may commit.")
-    committed: int = Field(description="Bytes of models that load, are loaded, or leave.")
+    committed: int = Field(description="Bytes of models that are loading, resident or evicting.")
     foreign: int = Field(description="Bytes that other programs use.")
 
 
@@ -37,7 +37,7 @@ class Resident(_Shown):
 
 
 class LeaseInfo(_Shown):
-    """A request that is answered, or waits."""
+    """A request that is being answered, or waits."""
 
     state: Literal["waiting", "held"]
     model: str
@@ -48,7 +48,7 @@ class LeaseInfo(_Shown):
 
 
 class PoolInfo(_Shown):
-    """A promise that requests may be addressed to, as `atos/<name>`."""
+    """A pool of models, to which requests are addressed as `atos/<name>`."""
 
     name: str
     members: list[str] = Field(description="Models that can be used now, first choice first.")
@@ -56,7 +56,7 @@ class PoolInfo(_Shown):
 
 
 class EngineInfo(_Shown):
-    """What runs models."""
+    """An engine that runs models."""
 
     name: str
     ok: bool
@@ -65,7 +65,7 @@ class EngineInfo(_Shown):
 
 
 class VramStatus(BaseModel):
-    """What occupies the budget, and who waits for it."""
+    """What occupies the budget, and what waits for it."""
 
     summary: str
     devices: list[DeviceInfo]
@@ -94,7 +94,7 @@ class ModelList(BaseModel):
 
 
 class Loaded(BaseModel):
-    """Where a load stands."""
+    """The state of a load."""
 
     model: str
     state: Literal["resident", "loading"]
@@ -102,7 +102,7 @@ class Loaded(BaseModel):
 
 
 class Unloaded(BaseModel):
-    """A model that no longer occupies memory."""
+    """A model that was unloaded."""
 
     model: str
     state: Literal["unloaded"] = "unloaded"

@@ -7,25 +7,25 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastmcp import FastMCP
-from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from atos.scheduler_client import SchedulerClient
 from atos_protocol.errors import DeadlineError
 from atos_servers.host.services import Services
+from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.vram.models import Loaded, ModelList, Unloaded, VramStatus
 from atos_servers.vram.views import model_list, status_view
 
 INSTRUCTIONS = """\
 Shows and steers which models occupy the memory budget of this machine's GPU (or of its RAM).
-Call `status` first: it tells the budget, the models that are loaded, who waits, and which pools
-can be used. Models are loaded on demand, so `load` and `unload` are for warming up or making room.
+Call `status` first: it shows the budget, the loaded models, waiting requests, and the pools that can
+be used. Models are loaded on demand, so `load` and `unload` are for warming up or making room.
 """
 LOAD_SECONDS = 40.0
-"""How long a call waits for a load or its place in the queue; tool calls end after 45 s."""
+"""How long a call waits for a load or for its turn in the queue; tool calls end after 45 s."""
 
 UNLOAD_SECONDS = 25.0
-"""How long requests that a model is answering may hold up its unloading."""
+"""How long requests in progress may delay unloading."""
 
 Model = Annotated[str, Field(min_length=1, max_length=200, description="As list_models names it.")]
 ModelOrPool = Annotated[
@@ -48,7 +48,7 @@ class VramTools:
     async def status(self) -> VramStatus:
         """Show the memory budget, loaded models, requests, pools and engines.
 
-        Use first: to see why work waits, what a model costs, or which pools can be used.
+        Use first: to see why work waits, how much memory a model takes, or which pools can be used.
         """
         return status_view(await self._scheduler.status())
 
@@ -64,39 +64,29 @@ class VramTools:
         """Load a model into memory now, so that its first request does not wait.
 
         Rarely needed: requests load what they need. Other models may be evicted for it. A load
-        that takes longer than 40 s goes on by itself: call again, or look at `status`.
+        that takes longer than 40 s continues by itself: call again, or look at `status`.
         """
         try:
             name = await self._scheduler.load(model, seconds=LOAD_SECONDS)
-        except DeadlineError:  # a load that has begun is seen through by the scheduler
-            step = "Call load again, which waits on, or see status."
+        except DeadlineError:  # the scheduler completes a load that has begun
+            step = "Call load again to keep waiting, or see status."
             return Loaded(model=model, state="loading", next=step)
         return Loaded(model=name, state="resident", next="")
 
     async def unload(self, model: Model) -> Unloaded:
-        """Take a model out of memory, after the requests that it is answering.
+        """Unload a model from memory, after the requests that it is answering.
 
         Use to make room for another program on the GPU. It is loaded again when it is needed.
         """
         return Unloaded(model=await self._scheduler.unload(model, seconds=UNLOAD_SECONDS))
 
 
-def _hints(title: str, *, reads: bool = False) -> ToolAnnotations:
-    return ToolAnnotations(
-        title=title,
-        read_only_hint=reads,
-        destructive_hint=False,
-        idempotent_hint=True,
-        open_world_hint=False,
-    )
-
-
 def build(services: Services) -> FastMCP:
     """Build the server."""
     tools = VramTools(services)
     server = FastMCP("atos-vram", instructions=INSTRUCTIONS, lifespan=tools.lifespan)
-    server.tool(tools.status, annotations=_hints("Memory status", reads=True))
-    server.tool(tools.list_models, annotations=_hints("List models", reads=True))
-    server.tool(tools.load, annotations=_hints("Load a model"))
-    server.tool(tools.unload, annotations=_hints("Unload a model"))
+    server.tool(tools.status, annotations=read_only("Memory status"))
+    server.tool(tools.list_models, annotations=read_only("List models"))
+    server.tool(tools.load, annotations=changing("Load a model"))
+    server.tool(tools.unload, annotations=changing("Unload a model"))
     return server

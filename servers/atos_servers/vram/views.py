@@ -1,4 +1,4 @@
-"""What the tools show of the scheduler's state: pure, concise, and the most telling first."""
+"""The scheduler's state as the tools show it, most important first. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _summary(status: Status, waiting: int) -> str:
         [
             *(budgets or ["no device"]),
             f"loaded: {', '.join(loaded) or 'nothing'}",
-            f"{waiting} waiting" if waiting else "nobody waits",
+            f"{waiting} waiting" if waiting else "no requests waiting",
             f"usable pools: {', '.join(usable) or 'none'}",
         ]
     )

@@ -1,7 +1,6 @@
 """Reads `workflows.yaml`: the only place that says which addresses the workflow server may call.
 
-A mistake is answered with file, line and field (fields.py). Secrets are named here and read only when they are
-sent.
+Errors name file, line and field (fields.py). Secrets are named here, and read only when they are sent.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from atos_protocol.errors import BadConfigError
 from atos_servers.workflow.fields import Fields, nodes_of
 
 FILE_LIMIT = 256 * 1024
-"""Bytes of a configuration file; beyond it is no configuration."""
+"""Largest configuration file, in bytes."""
 
 LONGEST_SECONDS = 40.0
 """No ATOS call lasts longer than 45 s, and the answer has to travel too."""
@@ -39,7 +38,7 @@ workflows:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A header whose value stands elsewhere: in a file, or in the server's environment."""
+    """A header whose value is in a file or in the server's environment."""
 
     header: str
     env: str
@@ -51,12 +50,12 @@ class Secret:
         """Read the value.
 
         Raises:
-            BadConfigError: it can't be read or can't be a header's value; it is never quoted.
+            BadConfigError: it can't be read or used as a header; the value is never quoted.
         """
         found = environ.get(self.env, "") if self.file is None else self._read()
         if found and found.isascii() and found.isprintable():
             return found
-        message = f"{self.where}: the secret is empty, unset, or no header's value"
+        message = f"{self.where}: the secret is empty, unset, or not a valid header value"
         step = "Put one line of printable ASCII into the file (better), or set the variable."
         raise BadConfigError(message, next_step=step)
 
@@ -65,9 +64,9 @@ class Secret:
         try:
             return self.file.read_text(encoding="utf-8")[:4096].strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             message = f"{self.where}: {self.file} can't be read: {reason}"
-            step = "Write the secret into that file, readable for you alone."
+            step = "Write the secret into that file, readable by you alone."
             raise BadConfigError(message, next_step=step) from error
 
 
@@ -76,7 +75,7 @@ class Workflow:
     """One webhook that may be called.
 
     Attributes:
-        name: by which tools name it.
+        name: by which tools refer to it.
         url: where it listens; never shown, as webhook paths are often the only secret they have.
         description: what it does, for the model that chooses.
         method: HTTP method.
@@ -172,7 +171,7 @@ def parse(text: str, path: Path) -> tuple[Workflow, ...]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "nested too deeply or not text"
-        message = f"{path}{line}: no YAML: {problem}"
+        message = f"{path}{line}: not valid YAML: {problem}"
         raise BadConfigError(message, next_step=f"It should look like this:\n{EXAMPLE}") from error
     if root is None:
         return ()
@@ -187,7 +186,9 @@ def parse(text: str, path: Path) -> tuple[Workflow, ...]:
     for number, node in enumerate(listed.value):
         workflow = _workflow(path, node, number)
         if workflow.name in found:
-            fields.fail(node, f"workflows[{number}].name", "is given twice", "Names are unique.")
+            fields.fail(
+                node, f"workflows[{number}].name", "is given twice", "Names must be unique."
+            )
         found[workflow.name] = workflow
     return tuple(found.values())
 
@@ -205,7 +206,7 @@ def read(path: Path) -> tuple[Workflow, ...]:
         return ()
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}"
-        raise BadConfigError(message, next_step="Mend its permissions or remove it.") from error
+        raise BadConfigError(message, next_step="Fix its permissions or remove it.") from error
     if len(raw) > FILE_LIMIT:
         message = f"{path} has more than {FILE_LIMIT} bytes"
         raise BadConfigError(message, next_step=f"It should look like this:\n{EXAMPLE}")
@@ -213,5 +214,5 @@ def read(path: Path) -> tuple[Workflow, ...]:
         return parse(raw.decode(), path)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        message = f"{path}, line {line}: no UTF-8 text"
+        message = f"{path}, line {line}: not UTF-8 text"
         raise BadConfigError(message, next_step="Save it as UTF-8.") from error

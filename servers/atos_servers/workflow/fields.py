@@ -1,6 +1,6 @@
-"""Reads a mapping of a YAML file field by field, so that a mistake is told with file, line and field.
+"""Reads a mapping of a YAML file field by field, so that errors name file, line and field.
 
-It works on YAML's nodes, which know where they stand, rather than on plain values, which don't.
+It works on YAML's nodes, which know their positions, rather than on plain values.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from atos_protocol.errors import BadConfigError
 
 
 def nodes_of(text: str) -> yaml.Node | None:
-    """Parse text to its node tree; no tag is ever built into an object.
+    """Parse text to its node tree; tags never become objects.
 
     Raises:
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: it is not YAML.
         RecursionError: it is nested too deeply.
     """
     compose = cast("Callable[..., yaml.Node | None]", yaml.compose)  # pyright: ignore[reportUnknownMemberType]
@@ -26,7 +26,7 @@ def nodes_of(text: str) -> yaml.Node | None:
 
 
 class Fields:
-    """One mapping of the file, field by field; what is left over is a mistake."""
+    """One mapping of the file; a field that nobody has taken is an error."""
 
     def __init__(self, path: Path, node: yaml.Node, title: str) -> None:
         self.path = path
@@ -56,18 +56,18 @@ class Fields:
         raise BadConfigError(message, next_step=step)
 
     def node_of(self, field: str) -> yaml.Node | None:
-        """Take a field out of the mapping, whatever it holds."""
+        """Take a field, whatever its value."""
         return self._left.pop(field, None)
 
     def text(
         self, field: str, fits: Callable[[str], bool], expects: str, default: str | None = None
     ) -> str:
-        """Take a field that holds a scalar.
+        """Take a field with a scalar value.
 
         Args:
             field: its name.
-            fits: whether a value will do.
-            expects: what will do, in words: "It must be ...".
+            fits: whether a value is allowed.
+            expects: what is allowed, in words: "It must be ...".
             default: what a missing field means; None makes it mandatory.
 
         Raises:
@@ -84,10 +84,10 @@ class Fields:
         return value
 
     def done(self, allowed: str) -> None:
-        """Refuse what nobody has taken: a misspelt field must not be ignored in silence.
+        """Refuse the fields that nobody has taken: a misspelt one must not be ignored.
 
         Raises:
             BadConfigError: a field is left over.
         """
         for field, node in self._left.items():
-            self.fail(node, field, "is no field that ATOS knows", f"Fields: {allowed}.")
+            self.fail(node, field, "is not a known field", f"Fields: {allowed}.")

@@ -1,4 +1,4 @@
-"""Calls one webhook: one request, one deadline, no redirect, and no more of the answer than is used.
+"""Calls one webhook: one request, one deadline, no redirect, and a bounded answer that is safe to show.
 
 A redirect is never followed, because it would carry the payload and the secret to a place that the
 configuration does not name. A deadline does not undo the work: the same key tells the workflow that
@@ -8,6 +8,7 @@ a second call is the same one.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,17 @@ import httpx
 
 from atos_protocol.errors import BadRequestError, DeadlineError, UnreachableError
 from atos_servers.workflow.configuration import LONGEST_SECONDS, Workflow
-from atos_servers.workflow.reply import BODY_LIMIT, clean
+
+BODY_LIMIT = 16 * 1024
+"""Bytes of an answer that are passed on: about 4,000 tokens."""
+
+HIDDEN = "[secret]"
+
+# C0 and C1 controls but tab and newline, the bidirectional overrides that make text read
+# differently than it is stored, zero-width characters, and the invisible tag characters.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
 
 PAYLOAD_LIMIT = 256 * 1024
 """Bytes of a payload as JSON."""
@@ -28,7 +39,7 @@ READ_LIMIT = 2 * BODY_LIMIT + 4096
 """Bytes of an answer that are read: what is shown, what cleaning takes out, and a secret."""
 
 KEY_LIMIT = 128
-"""Letters of an idempotency key."""
+"""Longest idempotency key, in characters."""
 
 KEY_HEADER = "Idempotency-Key"
 CORRELATION_HEADER = "X-Correlation-Id"
@@ -46,19 +57,36 @@ class Answer:
     seconds: float
 
 
+def clean(raw: bytes, secret: str = "") -> tuple[str, bool]:
+    """Return the text of an answer that is safe to show, and whether it was cut.
+
+    Invisible characters are removed, the caller's own secret is masked where the workflow echoes it, and
+    the text is cut at `BODY_LIMIT` bytes, between characters.
+    """
+    text = _UNSEEN.sub("", raw.decode("utf-8", errors="replace").replace("\r\n", "\n"))
+    if secret:
+        text = text.replace(secret, HIDDEN)
+    shown = text.encode()
+    if len(shown) <= BODY_LIMIT:
+        return text, False
+    return shown[:BODY_LIMIT].decode(errors="ignore"), True
+
+
 def _check_key(key: str) -> str:
     if not key:
         return str(uuid4())
     if len(key) <= KEY_LIMIT and key.isascii() and key.isprintable() and key == key.strip():
         return key
-    message = f"key has {len(key)} letters or some that no header may carry"
+    message = f"key has {len(key)} characters or some that a header can't contain"
     raise BadRequestError(message, next_step=f"Use at most {KEY_LIMIT} printable ASCII letters.")
 
 
 def _query(payload: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
     nested = [name for name, value in payload.items() if not isinstance(value, str | int | float)]
     if nested:
-        message = f"payload field {nested[0]!r} is no text or number, and a GET has only its URL"
+        message = (
+            f"payload field {nested[0]!r} is neither text nor a number, and a GET has only its URL"
+        )
         step = "Send text, numbers and booleans only, or set `method: POST` for the workflow."
         raise BadRequestError(message, next_step=step)
     return dict(payload)
@@ -88,7 +116,7 @@ async def _read(response: httpx.Response, secret: str) -> tuple[bytes, bool]:
     async for chunk in response.aiter_raw():
         raw += chunk
         if len(raw) > READ_LIMIT:
-            # The end may hold half of the secret, which nobody would recognise.
+            # The end may contain half of the secret, which would not be masked.
             return bytes(raw[: READ_LIMIT - len(secret)]), True
     return bytes(raw), False
 
@@ -96,7 +124,7 @@ async def _read(response: httpx.Response, secret: str) -> tuple[bytes, bool]:
 async def _exchange(
     workflow: Workflow, request: httpx.Request, secret: str
 ) -> tuple[int, str, bool]:
-    # On this machine a proxy of the environment would be asked for its own loopback.
+    # A proxy from the environment would resolve loopback as its own machine.
     async with httpx.AsyncClient(
         timeout=None, follow_redirects=False, trust_env=not workflow.is_loopback
     ) as client:
@@ -115,7 +143,7 @@ async def trigger(
     """Call the webhook and return what it answered, whatever the status.
 
     Args:
-        workflow: whom to call.
+        workflow: the webhook.
         payload: the JSON object to send.
         key: idempotency key; empty makes a new one.
         seconds: longest wait; the workflow's own limit holds too.
@@ -123,8 +151,8 @@ async def trigger(
     Raises:
         BadRequestError: key or payload can't be sent.
         BadConfigError: the secret can't be read.
-        DeadlineError: no whole answer in time; the workflow may still be at work.
-        UnreachableError: nobody answers at the address.
+        DeadlineError: no complete answer in time; the workflow may still be running.
+        UnreachableError: nothing answers at the address.
     """
     if not seconds > 0:
         message = f"timeout_s is {seconds}, but must be above 0"
@@ -141,8 +169,8 @@ async def trigger(
         with anyio.fail_after(limit):
             status, body, truncated = await _exchange(workflow, request, secret)
     except TimeoutError as error:
-        message = f"{workflow.name} did not answer within {limit:g} s; it may still be at work"
-        step = f"Trigger it again with key {key!r}: a workflow that heeds it won't start twice."
+        message = f"{workflow.name} did not answer within {limit:g} s; it may still be running"
+        step = f"Trigger it again with key {key!r}: a workflow that checks it won't start twice."
         raise DeadlineError(message, next_step=step) from error
     except httpx.HTTPError as error:
         message = f"{workflow.name} at {workflow.address} gave no answer: {type(error).__name__}"

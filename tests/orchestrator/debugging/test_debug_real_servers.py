@@ -17,7 +17,7 @@ from atos_orchestrator.task import Task
 from atos_protocol.settings import load_settings
 from atos_servers.code_runner.server import build as build_code_runner
 from atos_servers.filesystem.server import build as build_filesystem
-from atos_servers.host.connection import connection_roots
+from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
 from atos_servers.host.tool_middleware import ToolMiddleware
 from doubles.graph_ports import EventList, RecordedSteps
@@ -55,7 +55,7 @@ async def tools(tmp_path: Path, atos_home: Path) -> AsyncIterator[Tools]:
     """The port over in-memory connections, as the worker has it over a socket."""
     del atos_home
     services = Services(load_settings(), tell_nobody)
-    with connection_roots((tmp_path,)):
+    with connected(Connection(roots=(tmp_path,))):
         files = Client(bounded(build_filesystem(services)))
         runner = Client(bounded(build_code_runner(services)))
         async with files, runner:

@@ -207,7 +207,7 @@ def test_a_verdict_is_kept_short() -> None:
         "tests": [{"id": f"t{n}", "outcome": "failed"} for n in range(100)],
         "reasons": ["the report was forged"],
         "digest": "\n".join(f"line {n}" for n in range(100)),
-        "isolation": {"rung": "landlock", "says": "..."},
+        "isolation": {"level": "landlock", "description": "..."},
     }
 
     short = shorten_verdict(verdict)

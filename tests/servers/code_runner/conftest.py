@@ -1,4 +1,4 @@
-"""A workspace, and a runner on each rung that this machine has."""
+"""A workspace, and a runner on each level that this machine has."""
 
 import shutil
 import tempfile
@@ -10,7 +10,7 @@ import pytest
 
 from atos_servers.code_runner.runner import Runner
 from atos_servers.code_runner.sandbox import landlock
-from atos_servers.code_runner.sandbox_probe import SandboxProbe, holds
+from atos_servers.code_runner.sandbox_probe import SandboxProbe, why_not_isolated
 
 
 @pytest.fixture
@@ -24,24 +24,26 @@ def workspace() -> Iterator[Path]:
 _why_missing: dict[str, str] = {}
 
 
-async def ladder_of(rung: Any) -> SandboxProbe:
-    """Return a ladder that ends at this rung; skip the test when the machine lacks it."""
-    ladder = SandboxProbe(rung, {}, landlock.version(), shutil.which("bwrap") or "")
-    if rung not in _why_missing:
-        here = bool(ladder.bwrap) if rung == "bwrap" else bool(ladder.landlock)
-        _why_missing[rung] = await holds(rung, ladder) if here else "not on this machine"
-    if why := _why_missing[rung]:
-        pytest.skip(f"the {rung} rung does not hold here: {why}")
-    return ladder
+async def sandbox_at(level: Any) -> SandboxProbe:
+    """Return a sandbox that ends at this level; skip the test when the machine lacks it."""
+    sandbox = SandboxProbe(level, {}, landlock.version(), shutil.which("bwrap") or "")
+    if level not in _why_missing:
+        here = bool(sandbox.bwrap) if level == "bwrap" else bool(sandbox.landlock)
+        _why_missing[level] = (
+            await why_not_isolated(level, sandbox) if here else "not on this machine"
+        )
+    if why := _why_missing[level]:
+        pytest.skip(f"the {level} level does not hold here: {why}")
+    return sandbox
 
 
 @pytest.fixture(params=["bwrap", "landlock"])
 async def runner(request: pytest.FixtureRequest) -> Runner:
-    """A runner on each rung for any code."""
-    return Runner(await ladder_of(request.param))
+    """A runner on each level for any code."""
+    return Runner(await sandbox_at(request.param))
 
 
 @pytest.fixture
 async def best_runner() -> Runner:
-    """A runner on the best rung of this machine, found as the server finds it."""
+    """A runner on the best level of this machine, found as the server finds it."""
     return Runner()

@@ -14,10 +14,10 @@ import anyio
 import pytest
 
 from atos_protocol.errors import BusyError
-from atos_servers.code_runner import runner as runner_module
-from atos_servers.code_runner import workplace
+from atos_servers.code_runner import run_folder
 from atos_servers.code_runner.execution import GRACE_SECONDS
-from atos_servers.code_runner.runner import Runner, Script
+from atos_servers.code_runner.requests import Script
+from atos_servers.code_runner.runner import Runner
 from doubles.marked_processes import comes_true, gone, running_with
 
 pytestmark = pytest.mark.timeout(60)
@@ -69,7 +69,8 @@ HOST = """
 import anyio, sys
 from pathlib import Path
 from atos_servers.code_runner.execution import GRACE_SECONDS
-from atos_servers.code_runner.runner import Runner, Script
+from atos_servers.code_runner.requests import Script
+from atos_servers.code_runner.runner import Runner
 
 async def main():
     folder = Path(sys.argv[1])
@@ -102,25 +103,32 @@ async def test_a_killed_host_leaves_no_process_and_no_folder(
     assert await comes_true(lambda: names_in(temporary) == [])
 
 
-async def test_a_killed_supervisor_is_told_and_takes_the_code_with_it(
+CHILD = """
+import subprocess, sys
+subprocess.run([sys.executable, "-S", "-c", "import time; time.sleep(60)", "{marker}"])
+"""
+
+
+async def test_a_killed_supervisor_is_noticed_and_takes_the_code_with_it(
     best_runner: Runner, workspace: Path
 ) -> None:
     marker = f"lonely{secrets.token_hex(6)}"
-    code = f"import time\n# {marker}\ntime.sleep(60)"
+    code = CHILD.format(marker=marker)
     causes: list[str] = []
 
     async def run() -> None:
         result = await best_runner.script(workspace, [workspace], Script(code=code), seconds=30)
         causes.append(result.cause)
 
-    await best_runner.ladder()
+    await best_runner.sandbox()
     async with anyio.create_task_group() as group:
         group.start_soon(run)
-        assert await comes_true(lambda: bool(children_running("launch.py")))
+        await started(marker, 1)
         for supervisor in children_running("launch.py"):
             os.kill(supervisor, signal.SIGKILL)
     assert causes == ["lost"]
     assert children_running("launch.py") == []
+    assert await gone(marker)
 
 
 def children_running(word: str) -> list[int]:
@@ -128,18 +136,15 @@ def children_running(word: str) -> list[int]:
     return [pid for pid in running_with(word) if parent in Path(f"/proc/{pid}/status").read_text()]
 
 
-async def test_a_call_whose_turn_never_comes_is_told_so(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runner = Runner(places=1)
+async def test_a_call_whose_turn_never_comes_is_refused_in_time(workspace: Path) -> None:
+    runner = Runner(places=1, call_seconds=GRACE_SECONDS + 31.2)
     marker = f"queued{secrets.token_hex(6)}"
     async with anyio.create_task_group() as group:
         script = Script(code=SLEEPERS.format(marker=marker))
         group.start_soon(lambda: runner.script(workspace, [workspace], script, seconds=30))
         await started(marker, 2)
-        monkeypatch.setattr(runner_module, "CALL_SECONDS", GRACE_SECONDS + 1.2)
         with pytest.raises(BusyError, match="1 runs are going"):
-            await runner.script(workspace, [workspace], Script(code="1"), seconds=1)
+            await runner.script(workspace, [workspace], Script(code="1"), seconds=30)
         group.cancel_scope.cancel()
     assert await gone(marker)
 
@@ -147,12 +152,12 @@ async def test_a_call_whose_turn_never_comes_is_told_so(
 def test_old_folders_of_killed_runs_are_swept_and_young_ones_kept(
     private_temporary: Path,
 ) -> None:
-    old, young = (private_temporary / f"{workplace.PREFIX}{name}" for name in ("old", "young"))
+    old, young = (private_temporary / f"{run_folder.PREFIX}{name}" for name in ("old", "young"))
     for folder in (old, young):
         folder.mkdir()
-    past = time.time() - workplace.STALE_SECONDS - 1
+    past = time.time() - run_folder.STALE_SECONDS - 1
     os.utime(old, (past, past))
-    workplace.sweep()
+    run_folder.remove_stale_folders()
     assert names_in(private_temporary) == [young.name]
 
 
@@ -160,7 +165,7 @@ async def test_waiting_calls_are_served_in_order_and_a_cancelled_one_harms_nobod
     workspace: Path,
 ) -> None:
     runner = Runner(places=1)
-    await runner.ladder()
+    await runner.sandbox()
     began: dict[int, float] = {}
 
     async def run(number: int) -> None:

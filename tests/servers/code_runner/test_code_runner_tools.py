@@ -14,7 +14,7 @@ from inline_snapshot import snapshot
 
 from atos_protocol.settings import load_settings
 from atos_servers.code_runner.server import build
-from atos_servers.host.connection import connection_roots
+from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
 
 pytestmark = pytest.mark.timeout(60)
@@ -28,9 +28,9 @@ async def tell_nobody(message: dict[str, Any]) -> None:
 async def client(workspace: Path, atos_home: Path) -> AsyncIterator[Client[Any]]:
     del atos_home
     server: FastMCP = build(Services(load_settings(), tell_nobody))
-    with connection_roots((workspace,)):
-        async with Client(server) as connected:
-            yield connected
+    with connected(Connection(roots=(workspace,))):
+        async with Client(server) as opened:
+            yield opened
 
 
 async def called(client: Client[Any], tool: str, **arguments: Any) -> dict[str, Any]:
@@ -65,8 +65,8 @@ async def test_run_pytest_answers_a_verdict(client: Client[Any], workspace: Path
     after = time.time()
     assert before <= verdict.pop("started_at") <= verdict.pop("ended_at") <= after
     isolation = verdict.pop("isolation")
-    assert isolation["rung"] in {"bwrap", "landlock"}
-    assert isolation["says"]
+    assert isolation["level"] in {"bwrap", "landlock"}
+    assert isolation["description"]
     assert verdict.pop("interpreter") == sys.executable
     assert isinstance(verdict.pop("uid"), int)
     assert verdict == snapshot(
@@ -97,7 +97,7 @@ FAILED test_impl.py::test_wrong
   E    +  where 4 = add(2, 2)\
 """,
             "reasons": [],
-            "proven": "Every test of the sources ran to its end and reported over an authenticated channel; canaries came out as planted; configuration and conftest files were not read. Not proven: the code under test shares the tests' process, so code written to cheat could forge a report.",
+            "proven": "Every test of the sources ran to its end and reported over an authenticated channel; canary tests had their known outcomes; configuration and conftest files were not read. Not proven: the code under test shares the tests' process, so code written to cheat could forge a report.",
         }
     )
 
@@ -198,8 +198,12 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
     "too long": ("run_pytest", {"path": "{ws}", "timeout_s": 41}, "at most 40"),
     "no time": ("run_pytest", {"path": "{ws}", "timeout_s": 0}, "at most 40"),
     "not a number": ("run_pytest", {"path": "{ws}", "timeout_s": "nan"}, "timeout_s"),
-    "climbing": ("run_pytest", {"path": "{ws}", "tests": ["../x.py"]}, "no path inside"),
-    "climbing overlay": ("run_pytest", {"path": "{ws}", "overlay": {"/x": ""}}, "no path inside"),
+    "climbing": ("run_pytest", {"path": "{ws}", "tests": ["../x.py"]}, "not a path inside"),
+    "climbing overlay": (
+        "run_pytest",
+        {"path": "{ws}", "overlay": {"/x": ""}},
+        "not a path inside",
+    ),
     "nothing to run": ("run_python", {"path": "{ws}"}, "exactly one"),
     "two things to run": ("run_python", {"path": "{ws}", "code": "1", "file": "a"}, "exactly one"),
     "no such script": ("run_python", {"path": "{ws}", "file": "a.py"}, "no file"),
@@ -221,10 +225,10 @@ async def test_bad_arguments_are_refused_with_a_clear_error(
         await client.call_tool(tool, filled)
 
 
-async def test_sandbox_status_names_the_rung_and_how_to_raise_it(client: Client[Any]) -> None:
+async def test_sandbox_status_names_the_level_and_its_remedies(client: Client[Any]) -> None:
     status = await called(client, "sandbox_status")
-    assert status["rung"] in {"bwrap", "landlock", "seccomp"}
-    assert status["rung"] == "bwrap" or status["raise_it"]
+    assert status["level"] in {"bwrap", "landlock", "seccomp"}
+    assert status["level"] == "bwrap" or status["remedies"]
     assert status["interpreter"] == sys.executable
 
 

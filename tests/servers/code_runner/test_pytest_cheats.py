@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from atos_protocol.verdicts import VerdictState
 from atos_servers.code_runner.runner import PytestRun, Runner
 from atos_servers.code_runner.sandbox.job import Job
 from atos_servers.code_runner.sandbox_probe import Policy
-from atos_servers.code_runner.verdict import State
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -127,7 +127,7 @@ def add(a, b):
             thing._emit({"event": "finish", "code": 1})
             os._exit(1)
 """
-CHEATS: dict[str, tuple[dict[str, str], set[State]]] = {
+CHEATS: dict[str, tuple[dict[str, str], set[VerdictState]]] = {
     "exit at a call": ({"impl.py": "import os\ndef add(a, b):\n    os._exit(0)\n"}, {"incomplete"}),
     "exit at import": ({"impl.py": "import os\nos._exit(0)\n"}, {"incomplete"}),
     "sys.exit at import": ({"impl.py": "import sys\nsys.exit(0)\n"}, {"incomplete", "error"}),
@@ -199,11 +199,11 @@ async def test_a_cheat_does_not_pass(name: str, best_runner: Runner, workspace: 
     assert run.judgement.state in states, run.judgement.digest
 
 
-async def test_a_steering_file_is_told(best_runner: Runner, workspace: Path) -> None:
+async def test_a_steering_file_is_named(best_runner: Runner, workspace: Path) -> None:
     files = {"impl.py": GOOD, "test_impl.py": TESTS, "conftest.py": CONFTEST}
     run = await judged(best_runner, workspace, files)
     assert run.judgement.state == "passed"
-    assert run.judgement.reasons == ("not read, because it could steer the run: conftest.py",)
+    assert run.judgement.reasons == ("not read, because it could configure the run: conftest.py",)
 
 
 EQUAL = "class E:\n    def __eq__(s, o):\n        return True\n\ndef add(a, b):\n    return E()\n"
@@ -220,7 +220,7 @@ async def test_an_object_that_equals_everything_fools_shared_processes_but_not_t
     assert "impl.py:1: a class is not allowed" in split.judgement.reasons
 
 
-CATALOGUE_CHEATS: dict[str, tuple[str, State]] = {
+CATALOGUE_CHEATS: dict[str, tuple[str, VerdictState]] = {
     "wrong": (BAD, "failed"),
     "an opaque answer": ("def add(a, b):\n    return (x for x in [a])\n", "failed"),
     "endless recursion": ("def add(a, b):\n    return add(a, b)\n", "failed"),

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atos_servers.code_runner.evidence import read_stream
 from atos_servers.code_runner.sandbox.report import RECORD_BYTES, chained_writer
-from atos_servers.code_runner.stream import read_stream
 
 KEY = b"k" * 32
 records = st.lists(

@@ -1,4 +1,4 @@
-"""Hostile scripts in the sandbox, on each rung that this machine has: real attempts, real effects."""
+"""Hostile scripts in the sandbox, on each level that this machine has: real attempts, real effects."""
 
 import os
 import secrets
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from atos_servers.code_runner.runner import Runner, Script, ScriptRun
+from atos_servers.code_runner.requests import Script
+from atos_servers.code_runner.runner import Runner, ScriptRun
 from doubles.marked_processes import gone
 
 pytestmark = pytest.mark.timeout(60)

@@ -1,4 +1,4 @@
-"""Which rung is taken, on this machine and on machines that refuse more; and what each still holds."""
+"""Which level is taken, on this machine and on machines that refuse more; and what each still denies."""
 
 import json
 import os
@@ -15,14 +15,15 @@ import anyio.to_thread
 import pytest
 
 from atos_protocol.errors import SandboxUnavailableError
-from atos_servers.code_runner import workplace
 from atos_servers.code_runner.execution import execute
-from atos_servers.code_runner.runner import Runner, Script
+from atos_servers.code_runner.requests import Script
+from atos_servers.code_runner.run_folder import run_folder
+from atos_servers.code_runner.runner import Runner
 from atos_servers.code_runner.sandbox import landlock
 from atos_servers.code_runner.sandbox.job import Limits
 from atos_servers.code_runner.sandbox_probe import (
-    RAISE_BWRAP,
-    RAISE_NAMESPACES,
+    ALLOW_NAMESPACES,
+    INSTALL_BWRAP,
     SandboxProbe,
     job_in,
     probe,
@@ -39,12 +40,12 @@ from atos_servers.code_runner.runner import Runner
 
 async def main():
     runner, folder, seen = Runner(), Path(sys.argv[1]), {}
-    ladder = await runner.ladder()
-    seen |= {"rung": ladder.rung, "missing": dict(ladder.missing), "says": ladder.says}
+    sandbox = await runner.sandbox()
+    seen |= {"level": sandbox.level, "missing": dict(sandbox.missing), "description": sandbox.description}
     for policy in ("general", "catalogue"):
         try:
             run = await runner.tests(folder, [folder], policy=policy)
-            seen[policy] = [run.judgement.state, run.rung, run.split]
+            seen[policy] = [run.judgement.state, run.level, run.split]
         except AtosError as error:
             seen[policy] = [error.code, error.message, error.next_step]
     print(json.dumps(seen))
@@ -80,7 +81,7 @@ async def test_without_user_namespaces_landlock_is_taken_and_named(project: Path
     if not landlock.version():
         pytest.skip("no Landlock here")
     seen = await seen_under(project, str(DOUBLES / "refuse_userns.py"))
-    assert seen["rung"] == "landlock"
+    assert seen["level"] == "landlock"
     assert seen["missing"]["bwrap"]
     assert seen["general"] == ["passed", "landlock", False]
     assert seen["catalogue"] == ["passed", "landlock", True]
@@ -88,7 +89,7 @@ async def test_without_user_namespaces_landlock_is_taken_and_named(project: Path
 
 async def test_with_seccomp_alone_only_catalogue_code_is_run(project: Path) -> None:
     seen = await seen_under(project, str(DOUBLES / "refuse_userns.py"), "--no-landlock")
-    assert (seen["rung"], sorted(seen["missing"])) == ("seccomp", ["bwrap", "landlock"])
+    assert (seen["level"], sorted(seen["missing"])) == ("seccomp", ["bwrap", "landlock"])
     assert seen["catalogue"] == ["passed", "seccomp", True]
     code, message, step = seen["general"]
     assert code == "sandbox_unavailable"
@@ -102,7 +103,7 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become s
 @needs_root
 async def test_an_ordinary_user_has_the_same_rung(project: Path) -> None:
     seen = await seen_under(project, str(DOUBLES / "ordinary_user.py"), "1234")
-    assert seen["general"] == ["passed", seen["rung"], False]
+    assert seen["general"] == ["passed", seen["level"], False]
 
 
 DROP_ALL = """
@@ -117,7 +118,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 @needs_root
 async def test_a_containers_root_without_capabilities_has_a_rung(project: Path) -> None:
     seen = await seen_under(project, "-c", DROP_ALL)
-    assert seen["general"] == ["passed", seen["rung"], False]
+    assert seen["general"] == ["passed", seen["level"], False]
 
 
 ATTEMPTS = """
@@ -147,7 +148,8 @@ ATTACK = """
 import anyio, sys
 from pathlib import Path
 from atos_servers.code_runner.sandbox_probe import SandboxProbe
-from atos_servers.code_runner.runner import Runner, Script
+from atos_servers.code_runner.requests import Script
+from atos_servers.code_runner.runner import Runner
 import os
 
 async def main():
@@ -201,9 +203,9 @@ async def test_a_bubblewrap_that_is_refused_is_not_taken_for_one(
     fake_bwrap(tmp_path, "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     found = await probe()
-    assert found.rung != "bwrap"
+    assert found.level != "bwrap"
     assert found.missing["bwrap"] == "bwrap: setting up uid map: Permission denied"
-    assert found.raise_it[0] == RAISE_NAMESPACES
+    assert found.remedies[0] == ALLOW_NAMESPACES
 
 
 async def test_a_bubblewrap_that_isolates_nothing_is_not_taken_for_one(
@@ -212,15 +214,15 @@ async def test_a_bubblewrap_that_isolates_nothing_is_not_taken_for_one(
     fake_bwrap(tmp_path, 'while [ "$1" != "--" ]; do shift; done; shift; exec "$@"')
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     found = await probe()
-    assert found.rung != "bwrap"
-    assert "left open" in found.missing["bwrap"]
+    assert found.level != "bwrap"
+    assert "not denied" in found.missing["bwrap"]
 
 
-def test_what_is_missing_is_said_with_the_way_to_raise_it() -> None:
+def test_what_is_missing_is_said_with_the_way_to_remedies() -> None:
     missing: dict[Any, str] = {"bwrap": "not installed", "landlock": "refused", "seccomp": "no"}
     nothing = SandboxProbe(None, missing, 0, "")
-    assert nothing.raise_it[0] == RAISE_BWRAP
-    assert len(nothing.raise_it) == 3
+    assert nothing.remedies[0] == INSTALL_BWRAP
+    assert len(nothing.remedies) == 3
     for policy in ("general", "catalogue"):
         with pytest.raises(SandboxUnavailableError, match="not installed"):
             nothing.choose(policy)
@@ -258,11 +260,11 @@ print([
 
 
 async def test_the_tests_process_of_the_weakest_rung_changes_nothing_even_past_the_rules() -> None:
-    ladder = SandboxProbe("seccomp", {}, 0, "")
-    with workplace.workplace() as place:
-        (place.code / "script.py").write_text(PAST_THE_RULES)
+    sandbox = SandboxProbe("seccomp", {}, 0, "")
+    with run_folder() as folder:
+        (folder.code / "script.py").write_text(PAST_THE_RULES)
         job = job_in(
-            place, "seccomp", ladder, kind="script", script="script.py", limits=Limits(wall=10)
+            folder, "seccomp", sandbox, kind="script", script="script.py", limits=Limits(wall=10)
         )
         outcome = await execute(job)
     assert outcome.stdout.text.strip() == str(["refused"] * 9), outcome.stderr.text

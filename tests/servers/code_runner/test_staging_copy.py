@@ -8,7 +8,7 @@ import pytest
 
 from atos_protocol.errors import BadRequestError, WorkspaceError
 from atos_servers.code_runner import staging
-from atos_servers.code_runner.selection import relative_path, targets
+from atos_servers.code_runner.requests import checked_targets, relative_path
 
 
 @pytest.fixture
@@ -124,8 +124,8 @@ def test_an_overlay_stays_in_the_copy(name: str, folders: tuple[Path, Path, Path
 
 
 def test_a_target_is_a_path_and_never_an_option() -> None:
-    assert targets(["t.py::test_a[x-..-y]", "sub"]) == ("t.py::test_a[x-..-y]", "sub")
+    assert checked_targets(["t.py::test_a[x-..-y]", "sub"]) == ("t.py::test_a[x-..-y]", "sub")
     for odd in ("../t.py", "/t.py", "::test_a"):
         with pytest.raises(BadRequestError):
-            targets([odd])
+            checked_targets([odd])
     assert str(relative_path("-p")) == "-p"  # handed over behind `--`

@@ -11,12 +11,10 @@ from atos_servers.code_runner.sandbox import seccomp
 from atos_servers.code_runner.sandbox.syscalls import AUDIT_ARCH, TABLES
 
 KILL, ALLOW = "kill", "allow"
-ALONE = seccomp.Surroundings(own_network=False, own_processes=False, landlock=7, own_user=False)
-OLD_LANDLOCK = seccomp.Surroundings(
-    own_network=False, own_processes=False, landlock=2, own_user=False
-)
-DROPPED = seccomp.Surroundings(own_network=False, own_processes=False, landlock=7, own_user=True)
-BWRAP = seccomp.Surroundings(own_network=True, own_processes=True, landlock=7, own_user=True)
+ALONE = seccomp.Provided(own_network=False, own_processes=False, landlock=7, own_user=False)
+OLD_LANDLOCK = seccomp.Provided(own_network=False, own_processes=False, landlock=2, own_user=False)
+DROPPED = seccomp.Provided(own_network=False, own_processes=False, landlock=7, own_user=True)
+BWRAP = seccomp.Provided(own_network=True, own_processes=True, landlock=7, own_user=True)
 
 machines = pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 
@@ -49,16 +47,16 @@ def answer(program: bytes, number: int, arguments: tuple[int, ...], arch: int) -
                 raise AssertionError(hex(code))
 
 
-def general(machine: str, around: seccomp.Surroundings, call: str, *arguments: int) -> str | int:
-    program = seccomp.deny_list(seccomp.general(around), machine)
+def general(machine: str, provided: seccomp.Provided, call: str, *arguments: int) -> str | int:
+    program = seccomp.deny_list(seccomp.general(provided), machine)
     return answer(program, TABLES[machine][call], arguments, AUDIT_ARCH[machine])
 
 
 @machines
 @pytest.mark.parametrize("call", ["ptrace", "unshare", "bpf", "io_uring_setup", "memfd_create"])
 def test_what_no_test_needs_is_refused_everywhere(machine: str, call: str) -> None:
-    for around in (ALONE, BWRAP):
-        assert general(machine, around, call) == errno.EPERM
+    for provided in (ALONE, BWRAP):
+        assert general(machine, provided, call) == errno.EPERM
 
 
 @machines

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos_servers.code_runner.canaries import Canaries
-from atos_servers.code_runner.stream import Stream
-from atos_servers.code_runner.verdict import DIGEST_LINES, Evidence, State, judge
+from atos_protocol.verdicts import VerdictState
+from atos_servers.code_runner.evidence import Canaries, Evidence, Stream
+from atos_servers.code_runner.verdict import DIGEST_LINES, judge
 
 CANARIES = Canaries("test_c.py", "", {"test_c.py::p": "passed", "test_c.py::f": "failed"})
 
@@ -37,7 +37,7 @@ def test_a_whole_honest_run_passes() -> None:
     assert (verdict.state, verdict.passed, verdict.reasons) == ("passed", 2, ())
 
 
-JUDGED: dict[str, tuple[Evidence, State]] = {
+JUDGED: dict[str, tuple[Evidence, VerdictState]] = {
     "a failure": (evidence(case("t.py::a", "failed")), "failed"),
     "a failing set-up": (evidence(case("t.py::a", "error")), "failed"),
     "an expected failure that passed": (evidence(case("t.py::a", "xpassed")), "failed"),
@@ -98,11 +98,11 @@ def test_the_worst_report_about_a_test_stands() -> None:
     assert [test.outcome for test in verdict.tests] == ["failed"]
 
 
-def test_a_steering_file_is_told_and_does_not_change_the_state() -> None:
+def test_a_steering_file_is_named_and_does_not_change_the_state() -> None:
     verdict = judge(replace(GOOD, steering=("conftest.py",)))
     assert (verdict.state, verdict.reasons) == (
         "passed",
-        ("not read, because it could steer the run: conftest.py",),
+        ("not read, because it could configure the run: conftest.py",),
     )
 
 

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from atos_servers.filesystem.resolution import BACKENDS
+from atos_servers.filesystem.confined_open import BACKENDS
 from atos_servers.filesystem.root import ConfinedRoot
 from doubles.attack_ground import AttackGround, allow_all
 

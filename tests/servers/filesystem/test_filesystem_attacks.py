@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from atos_protocol.errors import AtosError, NotFoundError
-from atos_servers.filesystem.faults import (
+from atos_servers.filesystem.confined_open import BACKENDS
+from atos_servers.filesystem.errors import (
     ChangedError,
     ExistsError,
     FailedError,
@@ -20,8 +21,7 @@ from atos_servers.filesystem.faults import (
     OutsideError,
     TooBigError,
 )
-from atos_servers.filesystem.names import Parts
-from atos_servers.filesystem.resolution import BACKENDS
+from atos_servers.filesystem.paths import Parts
 from atos_servers.filesystem.root import MAX_BYTES, ConfinedRoot, pinned
 from doubles.attack_ground import SECRET, AttackGround, allow_all
 
@@ -84,8 +84,8 @@ def test_a_link_that_stays_inside_is_followed_by_the_kernel_and_refused_by_the_w
                     root.read(at("within-file"))
 
 
-def test_a_file_with_a_second_name_is_not_read(root: ConfinedRoot) -> None:
-    with pytest.raises(HardlinkError, match="has 2 names"):
+def test_a_file_with_a_second_hard_link_is_not_read(root: ConfinedRoot) -> None:
+    with pytest.raises(HardlinkError, match="has 2 hard links"):
         root.read(at("hardlink"))
 
 

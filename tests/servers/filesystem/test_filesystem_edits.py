@@ -7,7 +7,7 @@ from inline_snapshot import snapshot
 
 from atos_protocol.errors import BadRequestError
 from atos_servers.filesystem.edits import Edit, apply, nearest_lines, unified_diff
-from atos_servers.filesystem.faults import NoMatchError, NotTextError, NotUniqueError
+from atos_servers.filesystem.errors import NoMatchError, NotTextError, NotUniqueError
 
 CODE = b"def f():\n    return 1\n\n\ndef g():\n    return 1\n"
 
@@ -49,7 +49,7 @@ def test_a_character_that_the_files_encoding_lacks_is_refused() -> None:
 
 
 def test_several_matches_are_counted_with_their_lines() -> None:
-    with pytest.raises(NotUniqueError, match="is there 2 times, at lines 2, 6"):
+    with pytest.raises(NotUniqueError, match="occurs 2 times, at lines 2, 6"):
         apply(CODE, [Edit("    return 1\n", "")], "x.py")
 
 
@@ -57,9 +57,10 @@ def test_no_match_shows_the_nearest_lines() -> None:
     with pytest.raises(NoMatchError) as caught:
         apply(CODE, [Edit("def ff():\n    return 3", "")], "x.py")
     assert caught.value.message == snapshot(
-        "edit 1 of x.py: oldText is not there. Nearest are line 1: 'def f():'; line 5: 'def g():'"
+        "edit 1 of x.py: oldText does not occur. "
+        "The nearest lines are line 1: 'def f():'; line 5: 'def g():'"
     )
-    with pytest.raises(NoMatchError, match="No line is near"):
+    with pytest.raises(NoMatchError, match="No line is similar"):
         apply(CODE, [Edit("quite another thing", "")], "x.py")
 
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from atos_protocol.errors import AtosError
-from atos_servers.filesystem.names import locate
-from atos_servers.filesystem.resolution import BACKENDS
+from atos_servers.filesystem.confined_open import BACKENDS
+from atos_servers.filesystem.paths import locate
 from atos_servers.filesystem.root import ConfinedRoot
 from doubles.attack_ground import SECRET, AttackGround, allow_all
 

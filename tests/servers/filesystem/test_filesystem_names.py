@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos_servers.filesystem.faults import BadPathError, OutsideError
+from atos_servers.filesystem.errors import BadPathError, OutsideError
 from atos_servers.filesystem.globs import Glob
-from atos_servers.filesystem.names import MAX_NAME, check_new, locate, split
+from atos_servers.filesystem.paths import MAX_NAME, check_new, locate, split
 from atos_servers.filesystem.protection import protected_by, read_grants
 
 WS, INNER, REAL = Path("/ws"), Path("/ws/inner"), Path("/private/ws")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from atos_protocol.errors import AtosError
-from atos_servers.filesystem.faults import DiskFullError
+from atos_servers.filesystem.errors import DiskFullError
 from atos_servers.filesystem.root import ConfinedRoot
 from doubles.attack_ground import SECRET, AttackGround, allow_all
 
@@ -137,7 +137,7 @@ def test_a_full_disk_leaves_the_old_content_and_no_rest(
 
 REAL_DISK = """
 import pathlib, sys
-from atos_servers.filesystem.faults import DiskFullError
+from atos_servers.filesystem.errors import DiskFullError
 from atos_servers.filesystem.root import ConfinedRoot
 root = ConfinedRoot(pathlib.Path(sys.argv[1]), lambda parts: None)
 root.write(("file",), b"old")

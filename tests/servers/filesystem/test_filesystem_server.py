@@ -13,7 +13,7 @@ from inline_snapshot import snapshot
 
 from atos_protocol.settings import load_settings
 from atos_servers.filesystem.server import build
-from atos_servers.host.connection import connection_roots
+from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
 from atos_servers.host.tool_middleware import ToolMiddleware
 
@@ -37,9 +37,9 @@ def workspace(tmp_path: Path) -> Path:
 async def client(atos_home: Path, workspace: Path) -> AsyncIterator[Client[Any]]:
     server = build(Services(settings=load_settings(), notify_worker=_wake))
     server.add_middleware(ToolMiddleware(server))
-    with connection_roots((workspace,)):
-        async with Client(server) as connected:
-            yield connected
+    with connected(Connection(roots=(workspace,))):
+        async with Client(server) as opened:
+            yield opened
 
 
 async def call(client: Client[Any], tool: str, **arguments: Any) -> str:
@@ -264,8 +264,8 @@ async def test_a_folder_of_very_many_files_is_cut_and_says_so(
     client: Client[Any], workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("atos_servers.filesystem.root.MAX_ENTRIES", 2)
-    monkeypatch.setattr("atos_servers.filesystem.walking.MAX_TREE", 1)
-    monkeypatch.setattr("atos_servers.filesystem.walking.MAX_FOUND", 1)
+    monkeypatch.setattr("atos_servers.filesystem.tree_walk.MAX_TREE", 1)
+    monkeypatch.setattr("atos_servers.filesystem.tree_walk.MAX_FOUND", 1)
     assert "[cut after 2 entries" in await call(client, "list_directory", path=".")
     assert "[cut:" in await call(client, "directory_tree", path=".")
     assert "[cut:" in await call(client, "search_files", path=".", pattern="**")

@@ -15,19 +15,17 @@ from fastmcp.client.transports import FastMCPTransport
 from mcp.server.lowlevel import Server
 
 from atos.transport import SocketTransport
+from atos_daemon.idle_shutdown import IdleShutdown
 from atos_protocol.errors import NotFoundError
 from atos_protocol.host_protocol import MAX_LINE_BYTES
 from atos_protocol.host_protocol import SERVERS as NAMES
 from atos_servers.host.connection import client, roots
-from atos_servers.host.connections import Connections
-from atos_servers.host.control import HostControl
-from atos_servers.host.event_notifier import EventNotifier
+from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.http_server import HttpStatus
-from atos_servers.host.idle_shutdown import IdleShutdown
 from atos_servers.host.manifest import describe
 from atos_servers.host.mcp_session import LineStream, low_level
-from atos_servers.host.services import BusyChecks
+from atos_servers.host.services import EventNotifier
 from atos_servers.host.suite import Suite, running
 from atos_servers.host.worker_supervisor import WorkerSupervisor
 
@@ -52,13 +50,13 @@ class House:
         self.server.tool(self.where)
         self.server.tool(self.hang)
         self.server.tool(self.flood)
-        self.presence = IdleShutdown(BusyChecks())
+        self.idle = IdleShutdown()
         worker = WorkerSupervisor(_no_worker, EventNotifier())
         control = HostControl(
-            self.presence, worker, HttpStatus(url="http://x"), lambda: self.stopped.append("now")
+            self.idle, worker, HttpStatus(url="http://x"), lambda: self.stopped.append("now")
         )
         self.suite: Suite = dict.fromkeys(NAMES, self.server)
-        self.connections = Connections(self.suite, self.presence, control, "digest")
+        self.connections = Connections(self.suite, self.idle, control, "digest")
 
     @asynccontextmanager
     async def lifespan(self, _: FastMCP[Any]) -> AsyncGenerator[None]:
@@ -221,20 +219,20 @@ async def test_the_end_of_the_client_cancels_what_runs_for_it() -> None:
     async with house.opened() as ask:
         await ask(call("hang", **MODERN), answered=False)
         await house.hanging.wait()
-        assert house.presence.connections == 1
+        assert house.idle.in_use == 1
     with anyio.fail_after(2):
         await house.cancelled.wait()
-    assert house.presence.connections == 0
+    assert house.idle.in_use == 0
 
 
 async def test_the_worker_is_no_reason_to_stay_up() -> None:
     house = House()
     async with house.opened(client="worker") as ask:
         await ask(call("where", **MODERN))
-        assert house.presence.connections == 0
+        assert house.idle.in_use == 0
 
 
-async def test_a_shim_is_told_whether_its_manifest_is_the_hosts() -> None:
+async def test_a_shim_learns_whether_its_manifest_is_the_hosts() -> None:
     house = House()
     async with house.opened(client="shim", manifest="digest") as ask:
         same = await ask(b"\n")
@@ -244,7 +242,7 @@ async def test_a_shim_is_told_whether_its_manifest_is_the_hosts() -> None:
     assert other["answers"] == await describe(house.server)
 
 
-async def test_the_host_tells_its_state_and_takes_a_shutdown() -> None:
+async def test_the_host_reports_its_state_and_accepts_a_shutdown() -> None:
     house = House()
     async with house.opened(server="host") as ask:
         status = await ask({"op": "status"})

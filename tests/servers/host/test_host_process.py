@@ -143,7 +143,7 @@ async def test_every_route_refuses_strangers(
     assert reply.json()["error"]["next"]
 
 
-async def test_health_is_told_to_those_with_the_token(host: HostProcess) -> None:
+async def test_health_is_reported_to_those_with_the_token(host: HostProcess) -> None:
     headers = {"authorization": f"Bearer {host.token}"}
     url = host.status()["http"]["url"]
     async with httpx2.AsyncClient(headers=headers) as http:

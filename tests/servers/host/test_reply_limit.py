@@ -62,7 +62,7 @@ def test_a_structure_is_cut_to_the_limit_and_keeps_its_shape(
 
 
 @given(text=st.text(max_size=400), limit=st.integers(40, 300))
-def test_a_text_is_cut_at_a_character_and_tells_its_length(text: str, limit: int) -> None:
+def test_a_text_is_cut_at_a_character_and_states_its_length(text: str, limit: int) -> None:
     cut = cut_text(text, limit)
     assert len(cut.encode()) <= max(limit, 40)
     if len(text.encode()) <= limit:

@@ -74,7 +74,8 @@ async def test_an_unforeseen_error_is_masked_under_an_id_that_stands_in_the_log(
 ) -> None:
     text = await failure("crash")
     found = re.fullmatch(
-        r"internal: crash failed inside Next: Look for (\w{8}) in logs/servers.log\.", text
+        r"internal: crash failed with an internal error Next: Look for (\w{8}) in logs/servers.log\.",
+        text,
     )
     assert found, text
     (record,) = [r for r in caplog.records if found[1] in r.getMessage()]
@@ -87,14 +88,14 @@ async def test_a_resource_fails_in_the_same_words() -> None:
         with pytest.raises(MCPError, match=r"^conflict: goal1 changes now Next: Read it again\.$"):
             await client.read_resource("thing://goal1")
         with pytest.raises(
-            MCPError, match=r"^internal: thing://crash failed inside Next: Look for"
+            MCPError, match=r"^internal: thing://crash failed with an internal error Next: Look for"
         ):
             await client.read_resource("thing://crash")
         with pytest.raises(MCPError, match="Resource not found"):
             await client.read_resource("nothing://here")
 
 
-async def test_wrong_arguments_are_told_in_one_line() -> None:
+async def test_wrong_arguments_are_reported_in_one_line() -> None:
     text = await failure("greet", times=0)
     assert text.startswith("bad_request: greet can't be called like that: ")
     assert "name: Missing required argument" in text
@@ -138,7 +139,7 @@ async def test_a_model_gets_a_bounded_reply_and_a_program_the_whole(who: str, cu
     assert (len(result.data["text"]) < 32_000) is cut
 
 
-async def test_fastmcp_does_not_log_what_the_boundary_tells(
+async def test_fastmcp_does_not_log_what_the_middleware_reports(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     quiet_fastmcp()

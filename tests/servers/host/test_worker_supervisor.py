@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from atos_protocol.settings import load_settings
-from atos_servers.host.event_notifier import EventNotifier
 from atos_servers.host.goal_worker_process import GoalWorkerProcess, spawn_worker
+from atos_servers.host.services import EventNotifier
 from atos_servers.host.worker_supervisor import WorkerSupervisor
 from doubles.eventually import eventually
 
@@ -29,11 +29,11 @@ class Supervised:
         settings = load_settings()
         settings.prepare()
         command = (sys.executable, "-S", str(SMALL_WORKER), mode, str(self.heard))
-        self.bell = EventNotifier()
+        self.notifier = EventNotifier()
         self.refusals = 0
         self._really = partial(spawn_worker, settings, command)
         self.first = self.spawn()
-        self.supervisor = WorkerSupervisor(self.spawn, self.bell, self.first)
+        self.supervisor = WorkerSupervisor(self.spawn, self.notifier, self.first)
 
     def spawn(self) -> GoalWorkerProcess:
         """Start a worker, unless the machine is to have no process left."""
@@ -75,13 +75,13 @@ async def test_the_first_worker_is_the_one_that_was_started_already(atos_home: P
         assert await at_work.until("up") == at_work.first.process.pid
 
 
-async def test_messages_reach_it_and_its_events_ring_the_bell(atos_home: Path) -> None:
+async def test_messages_reach_it_and_its_events_are_notified(atos_home: Path) -> None:
     async with supervised(atos_home) as at_work:
         await at_work.until("up")
         await at_work.supervisor.notify({"op": "wake"})
         await at_work.supervisor.notify({"op": "cancel", "goal": "g1"})
         await at_work.until_heard("wake", "cancel")
-        assert await at_work.bell.wait("g1", 3, 5)
+        assert await at_work.notifier.wait("g1", 3, 5)
 
 
 async def test_a_worker_that_is_killed_is_replaced_and_the_new_one_hears(atos_home: Path) -> None:

@@ -172,7 +172,7 @@ async def test_waiting_returns_news_at_once_and_else_when_the_time_is_up() -> No
     assert 0.9 < took < 5
 
 
-async def test_a_cancelled_goal_is_over_for_everybody_and_the_worker_is_told() -> None:
+async def test_a_cancelled_goal_is_over_for_everybody_and_the_worker_is_notified() -> None:
     async with served() as client:
         goal = (await call(client, "start_goal", goal=ADD))["id"]
         events = events_of(goal)

@@ -66,7 +66,7 @@ class Talk:
         return self
 
     def linked(self) -> "Talk":
-        self.relay.link(None)
+        self.relay.connected(None)
         return self
 
     @property
@@ -156,16 +156,16 @@ def test_an_answer_to_a_later_request_of_the_same_id_is_not_swallowed() -> None:
 def test_numbers_and_texts_are_different_ids() -> None:
     talk = Talk().client(request("tools/call", 1), request("tools/call", "1")).linked()
     talk.host(result("x", "1"))
-    talk.relay.unlink(LOST)
+    talk.relay.disconnected(LOST)
     assert talk.to_client == [result("x", "1"), lost(1)]
 
 
 def test_a_lost_host_fails_what_it_had_not_answered_and_the_next_request_links_again() -> None:
     talk = Talk().client(HELLO, READY, CALL, request("tools/call", 8)).linked()
     talk.host(result({}, 0), result("done", 7))
-    talk.relay.unlink(LOST)
+    talk.relay.disconnected(LOST)
     assert talk.to_client[-2:] == [result("done", 7), lost(8)]
-    assert not talk.relay.linked
+    assert talk.relay.state == "standalone"
     _ = talk.to_host
     talk.client(request("tools/call", 9)).linked()
     assert [message.get("id") for message in talk.to_host] == [0, None, 9]
@@ -173,7 +173,7 @@ def test_a_lost_host_fails_what_it_had_not_answered_and_the_next_request_links_a
 
 def test_a_cancelled_request_is_not_answered_when_the_host_is_lost() -> None:
     talk = Talk().client(CALL).linked().client(notice("notifications/cancelled", requestId=7))
-    talk.relay.unlink(LOST)
+    talk.relay.disconnected(LOST)
     assert talk.to_client == []
 
 
@@ -196,7 +196,7 @@ def test_a_host_of_another_version_changes_the_lists_and_says_so() -> None:
     other = json.loads(json.dumps(ANSWERS).replace("old", "newer"))
     talk = Talk().client(HELLO, READY, CALL)
     _ = talk.to_client
-    talk.relay.link(other)
+    talk.relay.connected(other)
     assert talk.to_client == [{"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}]
     assert talk.client(request("tools/list")).to_client == [result({"tools": ["newer"]})]
 
@@ -204,7 +204,7 @@ def test_a_host_of_another_version_changes_the_lists_and_says_so() -> None:
 def test_a_modern_client_is_sent_no_notice_that_it_has_not_subscribed_to() -> None:
     other = json.loads(json.dumps(ANSWERS).replace("new", "newer"))
     talk = Talk().client(request("tools/call", _meta=META))
-    talk.relay.link(other)
+    talk.relay.connected(other)
     assert talk.to_client == []
     assert talk.client(request("tools/list", _meta=META)).to_client == [
         result({"tools": ["newer"]})
@@ -233,20 +233,20 @@ def test_every_request_is_answered_exactly_once(script: list[Any]) -> None:
     for step in script:
         match step:
             case "link":
-                if talk.relay.to_host and not talk.relay.linked:
+                if talk.relay.to_host and talk.relay.state == "standalone":
                     talk.linked()
             case "answer":
                 if waiting:
                     talk.host(result("x", waiting.pop(0)))
             case "lose":
-                talk.relay.unlink(LOST)
+                talk.relay.disconnected(LOST)
                 waiting.clear()
             case _:
                 if json.dumps(step.get("id")) in talk.relay.unanswered:
                     continue  # a client uses no id twice at a time
                 asked += "id" in step
                 talk.client(step)
-        if talk.relay.linked:
+        if talk.relay.state == "connected":
             waiting += [m["id"] for m in talk.to_host if "id" in m]
         answered += len(talk.to_client)
     assert answered == asked

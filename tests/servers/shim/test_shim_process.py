@@ -62,7 +62,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["filesystem", "/no/such/place"], "there is no directory /no/such/place"),
     ],
 )
-def test_wrong_arguments_are_told_in_one_line(arguments: list[str], complaint: str) -> None:
+def test_wrong_arguments_are_reported_in_one_line(arguments: list[str], complaint: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(f"atos-mcp: {complaint}")
@@ -163,7 +163,7 @@ def test_many_requests_at_once_are_all_answered(start: Start) -> None:
     assert all("tools" in answer["result"] for answer in answers)
 
 
-def test_a_killed_host_is_told_to_who_waits_and_replaced_for_who_asks_next(
+def test_a_killed_host_fails_waiting_calls_and_is_replaced_for_the_next(
     host: HostProcess, start: Start
 ) -> None:
     handshake, modern = start("code_runner"), start("code_runner")
@@ -184,7 +184,7 @@ def test_a_killed_host_is_told_to_who_waits_and_replaced_for_who_asks_next(
     assert host.ensure() != first
 
 
-def test_a_host_that_can_not_start_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_a_host_that_can_not_start_is_reported_with_its_reason(tmp_path: Path) -> None:
     home = tmp_path / ".atos"
     home.mkdir()
     (home / ".env").write_text("ATOS_HTTP_PORT=many\n")

@@ -61,7 +61,7 @@ async def test_its_tools_say_what_they_are_for_and_what_they_do() -> None:
         assert "anyOf" not in str(tool.input_schema)
 
 
-async def test_status_tells_budget_residents_and_pools() -> None:
+async def test_status_shows_budget_residents_and_pools() -> None:
     async with served() as (client, _, _):
         await ask(client, "load", model=SMALL)
         status = await ask(client, "status")
@@ -69,7 +69,7 @@ async def test_status_tells_budget_residents_and_pools() -> None:
         [
             "simulated:0: 1.0 of 4.0 GiB committed",
             "loaded: qwen2.5:3b",
-            "nobody waits",
+            "no requests waiting",
             "usable pools: atos/orchestrator, atos/simple, atos/medium, atos/complex",
         ]
     )

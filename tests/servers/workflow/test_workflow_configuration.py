@@ -79,15 +79,15 @@ def _entry(line: str, url: str = "http://127.0.0.1:1/x") -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("workflows: {", "line 1: no YAML: "),
+        ("workflows: {", "line 1: not valid YAML: "),
         ("[1, 2]", "line 1, file: must be a mapping"),
-        ("workflow: []", "line 1, workflow: is no field that ATOS knows"),
+        ("workflow: []", "line 1, workflow: is not a known field"),
         ("workflows: all", "line 1, workflows: must be a list"),
         ("workflows:\n  - report", "line 2, workflows[0]: must be a mapping"),
         ("workflows:\n  - url: http://a/b", "line 2, workflows[0].name: is missing"),
         ("workflows:\n  - name: a", "line 2, workflows[0].url: is missing"),
         ("workflows:\n  - name: Über uns\n", "line 2, workflows[0].name: does not fit"),
-        (_entry("urgent: yes"), "line 4, workflows[0].urgent: is no field that ATOS knows"),
+        (_entry("urgent: yes"), "line 4, workflows[0].urgent: is not a known field"),
         (_entry("name: b"), "line 4, workflows[0].name: is given twice"),
         (_entry("method: DELETE"), "line 4, workflows[0].method: does not fit"),
         (_entry("timeout: 41"), "line 4, workflows[0].timeout: does not fit"),
@@ -103,7 +103,7 @@ def _entry(line: str, url: str = "http://127.0.0.1:1/x") -> str:
         ("workflows:\n" + "  - {name: a, url: 'http://a/b'}\n" * 2, "line 3, workflows[1].name"),
     ],
 )
-def test_a_mistake_is_told_with_file_line_and_field(text: str, told: str) -> None:
+def test_a_mistake_is_reported_with_file_line_and_field(text: str, told: str) -> None:
     with pytest.raises(BadConfigError) as caught:
         parse(text, PATH)
     assert str(PATH) in caught.value.message
@@ -145,10 +145,10 @@ def _refusal(text: str) -> BadConfigError | None:
     return None
 
 
-def test_a_file_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "workflows.yaml"
     path.write_bytes(b"workflows:\n  - name: \xff\n")
-    with pytest.raises(BadConfigError, match="line 2: no UTF-8 text"):
+    with pytest.raises(BadConfigError, match="line 2: not UTF-8 text"):
         read(path)
 
 

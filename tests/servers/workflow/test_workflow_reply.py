@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos_servers.workflow.reply import BODY_LIMIT, HIDDEN, clean
+from atos_servers.workflow.trigger import BODY_LIMIT, HIDDEN, clean
 
 
 @given(st.binary(max_size=500) | st.text(max_size=500).map(str.encode))

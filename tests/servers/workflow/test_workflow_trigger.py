@@ -20,8 +20,7 @@ from atos_protocol.errors import (
     UnreachableError,
 )
 from atos_servers.workflow.configuration import Secret, Workflow
-from atos_servers.workflow.reply import BODY_LIMIT
-from atos_servers.workflow.trigger import READ_LIMIT, Answer, trigger
+from atos_servers.workflow.trigger import BODY_LIMIT, READ_LIMIT, Answer, trigger
 from doubles.webhook import Handler, Webhook, webhook_server
 
 
@@ -67,7 +66,7 @@ async def test_a_get_carries_its_payload_in_the_query_beside_the_configured_one(
 
 
 async def test_a_get_can_not_carry_a_nested_payload(webhook: Webhook) -> None:
-    with pytest.raises(BadRequestError, match="field 'b' is no text or number"):
+    with pytest.raises(BadRequestError, match="field 'b' is neither text nor a number"):
         await send(webhook, {"a": 1, "b": {}}, method="GET")
     assert webhook.received == []
 
@@ -149,7 +148,7 @@ async def test_a_slow_workflow_ends_at_the_deadline_with_its_key_for_the_retry(
     with pytest.raises(DeadlineError) as caught:
         await send(webhook, key="order-7", timeout=0.3)
     assert time.monotonic() - started < 5
-    assert "did not answer within 0.3 s; it may still be at work" in caught.value.message
+    assert "did not answer within 0.3 s; it may still be running" in caught.value.message
     assert "order-7" in caught.value.next_step
 
 
@@ -173,7 +172,7 @@ async def test_cancelling_the_call_lets_the_connection_go(webhook: Webhook) -> N
     assert scope.cancelled_caught
 
 
-async def test_nobody_there_is_told_with_the_address_but_not_the_path() -> None:
+async def test_an_unreachable_host_is_reported_with_the_address_but_not_the_path() -> None:
     with webhook_server() as gone:
         url = gone.url
     with pytest.raises(UnreachableError) as caught:

@@ -1,4 +1,4 @@
-"""The process that holds the code under test in split mode: it computes and answers, no more.
+"""The process that runs the code under test in split mode: it computes and answers, nothing else.
 
 It has the sources in memory, a table of harmless builtins, one socket, and a seccomp filter that
 allows no path to be opened and no process to be started.
@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from atos_servers.code_runner.sandbox import confine, crossing
-from atos_servers.code_runner.sandbox.gate import NAMES
+from atos_servers.code_runner.sandbox import confine, value_codec
+from atos_servers.code_runner.sandbox.catalogue_rules import NAMES
 from atos_servers.code_runner.sandbox.job import Limits
 
 MESSAGE_CHARACTERS = 300
@@ -44,7 +44,7 @@ class Modules:
         """Return a module, run at its first use.
 
         Raises:
-            ImportError: there is no such module; or whatever its text raises.
+            ImportError: there is no such module; or whatever its code raises.
         """
         if name in self._loaded:
             return self._loaded[name]
@@ -83,7 +83,9 @@ def _exports(module: ModuleType) -> dict[str, Any]:
         if name.startswith("__") or isinstance(value, ModuleType):
             continue
         names[name] = (
-            {"function": True} if type(value) is FunctionType else {"value": crossing.encode(value)}
+            {"function": True}
+            if type(value) is FunctionType
+            else {"value": value_codec.encode(value)}
         )
     return names
 
@@ -102,7 +104,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
     kinds = [kind.__name__ for kind in type(error).__mro__]
     try:
         message = str(error)[:MESSAGE_CHARACTERS]
-    except BaseException:  # noqa: BLE001 - hostile or broken code; the kind still tells
+    except BaseException:  # noqa: BLE001 - hostile or broken code; its class is known
         message = ""
     return {"raised": kinds, "message": message, "place": _place(error)}
 
@@ -112,8 +114,10 @@ def _answer(request: dict[str, Any], modules: Modules) -> dict[str, Any]:
     if "function" not in request:
         return {"names": _exports(module)}
     function = getattr(module, request["function"])
-    arguments = crossing.decode(request["arguments"])
-    return {"value": crossing.encode(function(*arguments, **crossing.decode(request["named"])))}
+    arguments = value_codec.decode(request["arguments"])
+    return {
+        "value": value_codec.encode(function(*arguments, **value_codec.decode(request["named"])))
+    }
 
 
 def _line(request: bytes, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:
@@ -123,7 +127,7 @@ def _line(request: bytes, answer: Callable[[dict[str, Any]], dict[str, Any]]) ->
         return json.dumps(_failure(error)).encode() + b"\n"
 
 
-def _only(kept: int) -> None:
+def _close_all_but(kept: int) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
@@ -131,14 +135,16 @@ def _only(kept: int) -> None:
     os.closerange(kept + 1, 65536)
 
 
-def serve(door: socket.socket, sources: Mapping[str, str], limits: Limits, parent: int) -> None:
+def serve(
+    connection: socket.socket, sources: Mapping[str, str], limits: Limits, parent: int
+) -> None:
     """Confine this process and answer until the other end closes."""
-    importlib.import_module("unicodedata")  # now, because nothing can be opened later
+    importlib.import_module("unicodedata")  # now: nothing can be opened later
     for codec in CODECS:
         codecs.lookup(codec)
-    _only(door.fileno())
+    _close_all_but(connection.fileno())
     confine.confine_pure(limits, parent)
     modules = Modules(sources)
-    with door.makefile("rb") as requests:
+    with connection.makefile("rb") as requests:
         for request in requests:
-            door.sendall(_line(request, lambda asked: _answer(asked, modules)))
+            connection.sendall(_line(request, lambda asked: _answer(asked, modules)))

@@ -1,4 +1,4 @@
-"""Closes the doors of this process for good: user, limits, Landlock, seccomp, in that order.
+"""Confines this process for good: user, limits, Landlock, seccomp, in that order.
 
 Called in the child of the launcher, after everything it needs of ATOS is imported and before
 anything that the caller wrote is read. What follows, pytest included, runs confined.
@@ -16,10 +16,10 @@ from atos_servers.code_runner.sandbox import kernel, landlock, privileges, proce
 from atos_servers.code_runner.sandbox.job import Job, Limits
 
 BWRAP_OWN = ("/proc", "/tmp", "/dev/shm")
-"""The sandbox's own, not the machine's."""
+"""Private to the sandbox, not the machine's."""
 
 
-def _set(kind: int, soft: int, hard: int | None = None) -> None:
+def _set_limit(kind: int, soft: int, hard: int | None = None) -> None:
     most = resource.getrlimit(kind)[1]
     ceiling = hard if hard is not None else soft
     if most != resource.RLIM_INFINITY:
@@ -28,88 +28,88 @@ def _set(kind: int, soft: int, hard: int | None = None) -> None:
 
 
 def limit(limits: Limits, *, tasks_already: int) -> None:
-    """Set what the kernel counts per process; the supervisor counts what it can't."""
+    """Set the limits that the kernel enforces per process; the supervisor watches the rest."""
     seconds = math.ceil(limits.wall) + 1
-    _set(resource.RLIMIT_CPU, seconds, seconds + 1)
-    _set(resource.RLIMIT_AS, limits.address_space)
-    _set(resource.RLIMIT_FSIZE, limits.file_size)
-    _set(resource.RLIMIT_NOFILE, limits.open_files)
-    _set(resource.RLIMIT_NPROC, limits.processes + tasks_already)
-    _set(resource.RLIMIT_CORE, 0)
-    _set(resource.RLIMIT_MEMLOCK, 65536)
+    _set_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    _set_limit(resource.RLIMIT_AS, limits.address_space)
+    _set_limit(resource.RLIMIT_FSIZE, limits.file_size)
+    _set_limit(resource.RLIMIT_NOFILE, limits.open_files)
+    _set_limit(resource.RLIMIT_NPROC, limits.processes + tasks_already)
+    _set_limit(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_MEMLOCK, 65536)
 
 
-def first_to_go() -> None:
+def prefer_as_oom_victim() -> None:
     """Ask the kernel to end this process before others when memory runs out."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def _drop(job: Job, supervisor: int) -> bool:
+def _drop_privileges(job: Job, supervisor: int) -> bool:
     """Change the user where we are root of the machine; return whether the code owns nothing."""
-    if os.getuid() != 0 or job.rung == "bwrap":
+    if os.getuid() != 0 or job.level == "bwrap":
         return False
     if not privileges.can_change_user():
         privileges.give_up_all()
         return False
     user = privileges.user_for(supervisor)
     for folder in job.writable:
-        _give(Path(folder), user)
+        _chown_tree(Path(folder), user)
     privileges.become(user, reads_past_modes=True)
     return True
 
 
-def _give(folder: Path, user: int) -> None:
+def _chown_tree(folder: Path, user: int) -> None:
     os.chown(folder, user, user)
     for entry in folder.rglob("*"):
         os.chown(entry, user, user, follow_symlinks=False)
 
 
-def _surroundings(job: Job, *, own_user: bool) -> seccomp.Surroundings:
-    inside_bwrap = job.rung == "bwrap"
-    return seccomp.Surroundings(
+def _provided(job: Job, *, own_user: bool) -> seccomp.Provided:
+    inside_bwrap = job.level == "bwrap"
+    return seccomp.Provided(
         own_network=inside_bwrap,
         own_processes=inside_bwrap,
-        landlock=job.landlock if job.rung != "seccomp" else 0,
+        landlock=job.landlock if job.level != "seccomp" else 0,
         own_user=own_user or inside_bwrap,
     )
 
 
 def confine(job: Job, supervisor: int) -> None:
-    """Confine this process as the job's rung says.
+    """Confine this process as the job's level says.
 
     Raises:
-        OSError: a door could not be closed; nothing untrusted may run then.
+        OSError: a restriction could not be applied; nothing untrusted may run then.
     """
-    first_to_go()
-    dropped = _drop(job, supervisor)
-    if job.rung != "bwrap":
+    prefer_as_oom_victim()
+    dropped = _drop_privileges(job, supervisor)
+    if job.level != "bwrap":
         kernel.die_with(supervisor)
-    shared_user = not dropped and job.rung != "bwrap"
+    shared_user = not dropped and job.level != "bwrap"
     limit(job.limits, tasks_already=processes.tasks_of_user(os.getuid()) if shared_user else 0)
-    around = _surroundings(job, own_user=dropped)
-    if around.landlock:
-        own = BWRAP_OWN if job.rung == "bwrap" else ()
+    provided = _provided(job, own_user=dropped)
+    if provided.landlock:
+        own = BWRAP_OWN if job.level == "bwrap" else ()
         writable = [*job.writable, *own[1:]]
         landlock.restrict(
             [*job.readable, job.folder, *own[:1]],
             writable,
-            interface=around.landlock,
-            own_network=around.own_network,
+            interface=provided.landlock,
+            own_network=provided.own_network,
         )
-    if job.rung == "seccomp":
-        seccomp.install_reading(around)
+    if job.level == "seccomp":
+        seccomp.install_reading(provided)
     else:
-        seccomp.install_general(around)
+        seccomp.install_general(provided)
 
 
 def confine_pure(limits: Limits, parent: int) -> None:
     """Confine a process that only computes and answers: it can open, start and reach nothing.
 
     Raises:
-        OSError: a door could not be closed.
+        OSError: a restriction could not be applied.
     """
-    first_to_go()
+    prefer_as_oom_victim()
     if privileges.can_change_user():
         privileges.become(privileges.user_for(parent), reads_past_modes=False)
     elif os.getuid() == 0:

@@ -1,13 +1,14 @@
-"""The job: everything the launcher is told, as one JSON object over its control socket."""
+"""The job: all that the launcher needs to know, as one JSON object over its control socket."""
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["pytest", "script", "syntax", "probe"]
-Rung = Literal["bwrap", "landlock", "seccomp"]
+IsolationLevel = Literal["bwrap", "landlock", "seccomp"]
 Cause = Literal[
     "",
     "timeout",
@@ -42,7 +43,7 @@ class Job:
     """One run. Paths are absolute and outside the sandbox's reach unless listed."""
 
     kind: Kind
-    rung: Rung
+    level: IsolationLevel
     folder: str
     """The staged copy; read-only for pytest, writable for a script."""
     scratch: str
@@ -50,6 +51,7 @@ class Job:
     site: tuple[str, ...] = ()
     """Where third-party packages are, for `sys.path`."""
     prefix: str = ""
+    executable: str = sys.executable
     limits: Limits = field(default_factory=Limits)
     landlock: int = 0
     arguments: tuple[str, ...] = ()
@@ -57,9 +59,9 @@ class Job:
     script: str = ""
     catalogue: bool = False
     canary: str = ""
-    """Name of the file with the canaries, which is no test of the caller's."""
+    """Name of the file with the canaries, which is not one of the caller's tests."""
     bwrap: tuple[str, ...] = ()
-    """The command that starts the inner launcher, for the bwrap rung."""
+    """The command that starts the inner launcher, for the bwrap level."""
     run_folder: str = ""
     """Removed by the supervisor at the end, so that a killed host leaves nothing."""
     target: str = ""

@@ -1,4 +1,4 @@
-"""The kernel's entry points that Python has no function for: `syscall` and `prctl`, with real errors."""
+"""`syscall` and `prctl`, which Python has no functions for, with the kernel's errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def syscall(number: int, *arguments: Argument) -> int:
     """Make a system call by its number.
 
     Raises:
-        OSError: with the kernel's errno; ENOSYS and EPERM both mean that the call is not to be had.
+        OSError: with the kernel's errno; ENOSYS and EPERM both mean that the call is not available.
     """
     return _checked(_libc.syscall(ctypes.c_long(number), *map(_word, arguments)), f"call {number}")
 
@@ -47,7 +47,7 @@ def prctl(option: int, *arguments: int) -> int:
         OSError: with the kernel's errno.
     """
     if not hasattr(_libc, "prctl"):
-        raise OSError(errno.ENOSYS, "prctl is not to be had on this system")
+        raise OSError(errno.ENOSYS, "prctl is not available on this system")
     padded = (*arguments, 0, 0, 0, 0)[:4]
     words = [ctypes.c_ulong(argument) for argument in padded]
     return _checked(_libc.prctl(ctypes.c_int(option), *words), f"prctl {option}")
@@ -57,7 +57,7 @@ def die_with(parent: int) -> None:
     """Get SIGKILL when the thread that made this process ends; end now if it has ended already.
 
     Changing the uid clears the setting, so this comes after it. `parent` is what `getpid` gave
-    before the fork: without the second look, a parent that died in between would leave us alive.
+    before the fork: without this check, a parent that died in between would leave us alive.
     """
     prctl(PR_SET_PDEATHSIG, 9)
     if os.getppid() != parent:

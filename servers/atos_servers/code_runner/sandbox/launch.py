@@ -2,7 +2,7 @@
 
 It reads the job from the control socket, reads the staged sources without running them, forks, and
 supervises; the child confines itself and runs pytest or a script in this same interpreter, so a
-run costs one start of Python. On the bwrap rung the child becomes bubblewrap, which starts this
+run costs one start of Python. At the bwrap level the child becomes bubblewrap, which starts this
 file once more inside (`--inner JOB REPORT`).
 """
 
@@ -15,7 +15,7 @@ from types import ModuleType
 
 OURS = Path(__file__).parents[2]
 # The packages around this folder are not run (inside bubblewrap they are not even there), and the
-# folder that holds them may be site-packages, which the guest's own imports must not lose or gain.
+# folder that contains them may be site-packages, on which the guest's own imports depend.
 for name, folder in (("atos_servers", OURS), ("atos_servers.code_runner", OURS / "code_runner")):
     sys.modules[name] = package = ModuleType(name)
     package.__path__ = [str(folder)]
@@ -29,63 +29,59 @@ from typing import Any
 
 from atos_servers.code_runner.sandbox import (
     confine,
+    guest_imports,
+    jobs,
     kernel,
-    probe_job,
-    pytest_job,
     report,
     scan,
-    script_job,
     split,
     supervise,
 )
 from atos_servers.code_runner.sandbox.job import Job, job_from_json
 
 JOB_BYTES = 1 << 20
-sys.dont_write_bytecode = True  # ours may be kept, which saves a third of a start; no guest's
+sys.dont_write_bytecode = True  # ours is cached (a third of the start time), a guest's is not
 
 
 def _receive_line(control: socket.socket) -> bytes:
     line = b""
     while not line.endswith(b"\n") and len(line) < JOB_BYTES:
         if not (part := control.recv(65536)):
-            sys.exit(0)  # the host is gone before it said what to do
+            sys.exit(0)  # the host is gone before it sent a job
         line += part
     return line
 
 
-def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):  # the host is gone; the clean-up goes on
         control.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
-    if job.kind == "script":
-        channel.close()
-        confine.confine(job, supervisor)
-        pytest_job.prepare_path(job)
-        pytest_job.hide_ourselves(job)
-        return script_job.run(job)
     remote = split.start(job, channel) if job.catalogue else None
     key = channel.recv(report.KEY_BYTES, socket.MSG_WAITALL)
     emit = report.chained_writer(os.dup(channel.fileno()), key)
     channel.close()
     confine.confine(job, supervisor)
-    pytest_job.prepare_path(job)
+    guest_imports.add_packages(job)
     if job.kind == "probe":
-        emit(probe_job.run(job, remote))
+        emit(jobs.probe(job, remote))
         return 0
     if remote is not None:
         remote.install()
-    pytest_job.hide_ourselves(job)
-    return pytest_job.run(job, emit)
+    guest_imports.hide_atos(job)
+    if job.kind == "pytest":
+        return jobs.run_pytest(job, emit)
+    emit({"event": "started"})
+    return jobs.run_script(job)
 
 
 def _become_bwrap(job: Job, channel: socket.socket) -> None:
-    told = os.memfd_create("job", 0)  # a pipe would block on a long job before anybody reads it
-    os.write(told, job.to_json().encode())
-    os.lseek(told, 0, os.SEEK_SET)
+    copy = os.memfd_create("job", 0)  # a pipe would block on a long job before anybody reads it
+    os.write(copy, job.to_json().encode())
+    os.lseek(copy, 0, os.SEEK_SET)
     channel.set_inheritable(True)
-    os.execv(job.bwrap[0], [*job.bwrap, "--inner", str(told), str(channel.fileno())])
+    os.execv(job.bwrap[0], [*job.bwrap, "--inner", str(copy), str(channel.fileno())])
 
 
 def _start(job: Job, control: socket.socket, channel: socket.socket) -> int:
@@ -96,7 +92,7 @@ def _start(job: Job, control: socket.socket, channel: socket.socket) -> int:
         return child
     supervise.default_signals()
     control.close()
-    if job.rung == "bwrap":
+    if job.level == "bwrap":
         kernel.die_with(supervisor)
         _become_bwrap(job, channel)
     sys.exit(_run_inside(job, channel, supervisor))
@@ -111,18 +107,19 @@ def _parse_only(job: Job) -> list[dict[str, Any]]:
 
 def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
     if job.kind == "syntax":
-        _tell(control, {"problems": _parse_only(job)})
+        _send(control, {"started": True})
+        _send(control, {"problems": _parse_only(job)})
         return
     if job.kind == "pytest":
         expected = scan.expected_tests(job.folder, job.arguments, job.canary)
         refused = split.refusals(job) if job.catalogue else []
-        _tell(control, {"expected": expected, "refused": refused, "split": job.catalogue})
+        _send(control, {"expected": expected, "refused": refused, "split": job.catalogue})
         if refused:
             return
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    supervise.take_precedence()
+    supervise.raise_priority()
     end = supervise.supervise(job, control, lambda: _start(job, control, channel))
-    _tell(control, {"end": asdict(end)})
+    _send(control, {"end": asdict(end)})
 
 
 def main(control_descriptor: int, report_descriptor: int) -> None:
@@ -131,7 +128,7 @@ def main(control_descriptor: int, report_descriptor: int) -> None:
     channel = socket.socket(fileno=report_descriptor)
     for inherited in (control, channel):
         inherited.set_inheritable(False)
-    supervise.heed_signals()
+    supervise.handle_signals()
     job = job_from_json(_receive_line(control))
     with contextlib.suppress(supervise.StopRequested):
         _run(job, control, channel)  # the child leaves here by SystemExit

@@ -1,8 +1,8 @@
-"""Root gives its powers away before it runs anybody's code.
+"""Drops root's privileges before anybody's code runs.
 
-As root RLIMIT_NPROC binds nobody and modes of files mean nothing, so the code gets a user id that
+RLIMIT_NPROC does not bind root and file modes don't stop it, so the code gets a user id that
 owns nothing. It keeps one capability, reading past modes, because the interpreter may live below a
-home directory that is closed to others; Landlock still says which paths are read at all. A
+home directory that is closed to others; Landlock still decides which paths can be read. A
 container may hold root with fewer capabilities: then the user changes only if the supervisor can
 still kill the code afterwards, and otherwise all capabilities are given up.
 """
@@ -17,7 +17,7 @@ from atos_servers.code_runner.sandbox import kernel
 from atos_servers.code_runner.sandbox.syscalls import TABLES, architecture
 
 FIRST_USER, USERS = 61184, 4336
-"""A range that the system gives to nobody for long (systemd's dynamic users)."""
+"""A range without permanent users (systemd's dynamic users)."""
 
 CHOWN, OVERRIDE_MODES, READ_PAST_MODES, KILL, SET_GROUP, SET_USER = 0, 1, 2, 5, 6, 7
 NEEDED_TO_CHANGE = (CHOWN, KILL, SET_GROUP, SET_USER)

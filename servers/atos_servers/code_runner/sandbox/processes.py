@@ -1,4 +1,4 @@
-"""Looking at a tree of processes through /proc, and ending it."""
+"""Measures and ends a tree of processes through /proc; psutil is not available in the sandbox."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-MOST_SEEN = 4000
+MOST_DESCENDANTS = 4000
 DISK_BLOCK = 512
-BREATH = 0.001
-"""Seconds between two looks at a tree that is being killed."""
+KILL_PAUSE = 0.001
+"""Seconds between two passes over a tree that is being killed."""
 
 
 def _read(path: str) -> str:
@@ -50,8 +50,8 @@ def _children(pid: int) -> Iterator[int]:
     return _children_listed(pid) if HAS_CHILDREN_FILES else _children_searched(pid)
 
 
-def descendants(pid: int, at_most: int = MOST_SEEN) -> list[int]:
-    """Return what is below a process, nearest first; stops looking above `at_most`."""
+def descendants(pid: int, at_most: int = MOST_DESCENDANTS) -> list[int]:
+    """Return the descendants of a process, nearest first; stops when there are more than `at_most`."""
     found: list[int] = []
     level = [pid]
     while level and len(found) <= at_most:
@@ -66,21 +66,23 @@ def resident(pid: int) -> int:
     return int(fields[1]) * PAGE if len(fields) > 1 else 0
 
 
-def _share(pid: int) -> int:
+def _proportional_size(pid: int) -> int:
     for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     return resident(pid)
 
 
-def shares(pids: list[int], seconds: float) -> int:
+def proportional_size(pids: list[int], seconds: float) -> int:
     """Return the bytes of processes, with what they share divided among the sharers.
 
-    Each costs a walk of its pages, and a wait while it forks. After so many seconds, and where the
-    kernel doesn't let us look, the resident bytes stand: a fork bomb must not win that time.
+    Each costs a walk of its pages, and a wait while it forks. After `seconds`, and where the kernel
+    denies access, the resident size is used: a fork bomb must not gain time.
     """
     deadline = time.monotonic() + seconds
-    return sum(_share(pid) if time.monotonic() < deadline else resident(pid) for pid in pids)
+    return sum(
+        _proportional_size(pid) if time.monotonic() < deadline else resident(pid) for pid in pids
+    )
 
 
 def _signal(pids: list[int], number: int) -> None:
@@ -99,8 +101,7 @@ def reap() -> None:
 def end_descendants(*, own_namespace: bool) -> None:
     """Kill everything below this process, which must be a subreaper; return when nothing is left.
 
-    Where our child keeps the rest in a process namespace, killing it has the kernel end them all
-    at once. Elsewhere all are stopped before any is killed, so that something that forks can't
+    Where our child has the rest in a process namespace, the kernel ends them all with it. Elsewhere all are stopped before any is killed, so that something that forks can't
     outrun the killer.
     """
     me = os.getpid()
@@ -110,7 +111,7 @@ def end_descendants(*, own_namespace: bool) -> None:
         _signal(left, signal.SIGSTOP)
         _signal(descendants(me), signal.SIGKILL)
         reap()
-        time.sleep(BREATH)
+        time.sleep(KILL_PAUSE)
 
 
 def disk_used(folder: str, at_most: int) -> int:

@@ -2,10 +2,10 @@
 
 Each line carries a MAC over the line and the MAC before it, so nothing can be left out, added or
 reordered by somebody without the key. The stream survives `os._exit`, a segfault and SIGKILL as
-"incomplete" instead of "passed": only the last record says that the run came to its end.
+"incomplete" instead of "passed": only the last record proves that the run finished.
 
-It lives in the process it reports on, so code that digs for the key in this process's memory could
-forge it; the verdict says so. A record that would be too long loses its long fields: a cut line
+It lives in the process it reports on, so code that searches this process's memory for the key could
+forge it; the verdict mentions that. A record that would be too long loses its long fields: a cut line
 would be no JSON.
 """
 
@@ -88,17 +88,17 @@ class ReportPlugin:
         self._emit = emit
 
     def pytest_collection_finish(self, session: Any) -> None:
-        """Say how many tests were found."""
+        """Report how many tests were found."""
         self._emit({"event": "collected", "count": len(session.items)})
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Say which file could not be collected, and which was skipped as a whole."""
+        """Report which file could not be collected, and which was skipped as a whole."""
         if report.failed:
             why = str(report.longrepr)[-WHY_CHARACTERS:]
             self._emit({"event": "not_collected", "id": report.nodeid, "why": why})
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Say how a test, its set-up or its tear-down went."""
+        """Report how a test, its set-up or its tear-down went."""
         if report.when == "call" or report.outcome != "passed":
             record = {
                 "event": "test",
@@ -111,5 +111,5 @@ class ReportPlugin:
             self._emit(record)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Say that the run came to its end."""
+        """Report that the run finished."""
         self._emit({"event": "finish", "code": int(exitstatus)})

@@ -1,4 +1,4 @@
-"""Reads the staged sources without running them: which tests there are, and what can't be parsed."""
+"""Reads the staged sources without running them: which tests they contain, and syntax errors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 
 SOURCE_BYTES = 1_000_000
 NOT_SEARCHED = (".*", "*.egg", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
-"""Folders that pytest does not look into; it is told the same list."""
+"""Folders that pytest does not look into; it gets the same list."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyntaxProblem:
-    """Why a file can't be compiled. Line and column count from 1; 0 where there is no place."""
+    """Why a file can't be compiled. Line and column count from 1; 0 where there is no location."""
 
     path: str
     line: int
@@ -98,7 +98,7 @@ def is_selected(path: str, selection: tuple[str, ...]) -> bool:
 def imported_names(text: str) -> set[str]:
     """Return the modules that a source may import: `from a import b` may mean `a` or `a.b`.
 
-    A source that can't be parsed imports nothing: whoever runs it reports it.
+    A source that can't be parsed imports nothing: running it reports the error.
     """
     try:
         tree = ast.parse(text)
@@ -114,7 +114,7 @@ def imported_names(text: str) -> set[str]:
 
 
 def expected_tests(folder: str, selection: tuple[str, ...], canary: str) -> list[str]:
-    """Return the ids of the tests that stand in the sources and were asked for.
+    """Return the ids of the requested tests that the sources contain.
 
     A file that can't be parsed is left out: pytest reports it.
     """

@@ -2,7 +2,7 @@
 
 Three filters: `general` refuses what no test needs and what Landlock does not cover (a deny list,
 because a test may use most of Python); `reading` on top of it refuses every change to the disk and
-every new process, for the tests of the seccomp-only rung; `pure` is an allow list for the process
+every new process, for the tests of the seccomp-only level; `pure` is an allow list for the process
 that only computes: it can't open a path at all.
 """
 
@@ -91,8 +91,8 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the rest of the rung does already, so that the filter refuses only what is left open."""
+class Provided:
+    """What the isolation level already provides; the filter refuses only the rest."""
 
     own_network: bool
     own_processes: bool
@@ -181,7 +181,7 @@ def _only_to_oneself(pid: int) -> list[Rule]:
     return [Rule(call, errno.EPERM, "differs", value=pid) for call in SIGNALS]
 
 
-def general(around: Surroundings) -> list[Rule]:
+def general(provided: Provided) -> list[Rule]:
     """Return what is refused to any code under test."""
     rules = _denied(FORBIDDEN)
     rules += [
@@ -189,18 +189,18 @@ def general(around: Surroundings) -> list[Rule]:
         Rule("clone", errno.EPERM, "bits", value=CLONE_NEW_ANY),
         Rule("ioctl", errno.EPERM, "equals", argument=1, value=TIOCSTI),
     ]
-    if not around.own_network:
+    if not provided.own_network:
         rules += _network_rules()
-    if not around.own_processes:
+    if not provided.own_processes:
         rules += _denied(OTHERS)
         rules.append(Rule("prlimit64", errno.EPERM, "differs", value=0))
-        if around.landlock < 6 and not around.own_user:
+        if provided.landlock < 6 and not provided.own_user:
             rules += _only_to_oneself(os.getpid())
-    if not around.own_user:
+    if not provided.own_user:
         # Landlock leaves modes, owners and times alone. Copying a file sets its mode, so that
         # must seem to work; nothing is changed.
         rules += _denied(MODES, 0) + _denied(OWNERS)
-    if around.landlock < 3:
+    if provided.landlock < 3:
         # Truncation is not covered: not by its own call, nor by opening for reading with O_TRUNC.
         both = os.O_TRUNC | os.O_ACCMODE
         how = ("equals", os.O_TRUNC, both)
@@ -213,7 +213,7 @@ def general(around: Surroundings) -> list[Rule]:
     return rules
 
 
-def reading(around: Surroundings) -> list[Rule]:
+def reading(provided: Provided) -> list[Rule]:
     """Return `general` and no change to the disk, no new process, no signal to anybody."""
     writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
     return [
@@ -222,7 +222,7 @@ def reading(around: Surroundings) -> list[Rule]:
         Rule("openat", errno.EACCES, "bits", argument=2, value=writes),
         Rule("clone", errno.EPERM, "equals", value=0, mask=CLONE_THREAD),
         *_only_to_oneself(os.getpid()),
-        *general(around),
+        *general(provided),
     ]
 
 
@@ -240,14 +240,14 @@ def install(program: bytes) -> None:
     del keep, keep_head
 
 
-def install_general(around: Surroundings) -> None:
+def install_general(provided: Provided) -> None:
     """Confine code under test."""
-    install(deny_list(general(around), architecture()))
+    install(deny_list(general(provided), architecture()))
 
 
-def install_reading(around: Surroundings) -> None:
-    """Confine tests where nothing but seccomp is to be had."""
-    install(deny_list(reading(around), architecture()))
+def install_reading(provided: Provided) -> None:
+    """Confine tests where nothing but seccomp is available."""
+    install(deny_list(reading(provided), architecture()))
 
 
 def install_pure() -> None:

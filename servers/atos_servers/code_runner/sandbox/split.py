@@ -1,7 +1,7 @@
 """Split mode: the tests run here, the code under test in another process; only JSON crosses.
 
 The code can lie about values, never about verdicts: it has no way to the reporter, and an object
-whose `__eq__` always agrees does not cross. For function-level code that keeps the rules of `gate`.
+whose `__eq__` always agrees does not cross. For function-level code that follows `catalogue_rules`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from atos_servers.code_runner.sandbox import code_process, crossing, gate, scan
+from atos_servers.code_runner.sandbox import catalogue_rules, code_process, scan, value_codec
 from atos_servers.code_runner.sandbox.job import Job
 
 REPLY_BYTES = 4 * 2**20
 REPLY_SECONDS = 10.0
-MOST_FAULTS = 8
+MOST_VIOLATIONS = 8
 
 
 def module_name(path: str) -> str:
@@ -57,8 +57,8 @@ def _asked_for(job: Job) -> dict[str, str]:
 def _reached(job: Job, modules: Mapping[str, str]) -> set[str]:
     """Return the modules that the tests import, directly or by one another.
 
-    Whatever else lies in the folder is none of this run's business: a person's own modules need not
-    keep the catalogue's rules.
+    Whatever else lies in the folder is not part of this run: a person's own modules need not follow
+    the catalogue's rules.
     """
     reached: set[str] = set()
     texts = list(_asked_for(job).values())
@@ -89,14 +89,14 @@ def sources(job: Job) -> dict[str, str]:
 def refusals(job: Job) -> list[str]:
     """Return why these tests and their modules can't be run in split mode; empty when they can."""
     modules = frozenset(sources(job))
-    faults = [
-        fault
+    violations = [
+        violation
         for path, text in _modules(job).values()
-        for fault in gate.faults_of_code(text, path, modules)
+        for violation in catalogue_rules.code_violations(text, path, modules)
     ]
     for path, text in _asked_for(job).items():
-        faults += gate.faults_of_tests(text, path, modules)
-    return faults[:MOST_FAULTS]
+        violations += catalogue_rules.test_violations(text, path, modules)
+    return violations[:MOST_VIOLATIONS]
 
 
 def exception_of(kinds: Sequence[str]) -> type[Exception]:
@@ -109,20 +109,20 @@ def exception_of(kinds: Sequence[str]) -> type[Exception]:
 
 
 class CodeProcess:
-    """This side's end of the other process."""
+    """The connection to the process that runs the code."""
 
-    def __init__(self, door: socket.socket) -> None:
-        self._door = door
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
         self._rest = b""
-        door.settimeout(REPLY_SECONDS)
+        connection.settimeout(REPLY_SECONDS)
 
     def _read_line(self) -> bytes:
         __tracebackhide__ = True
         while b"\n" not in self._rest:
             try:
-                part = self._door.recv(65536)
+                part = self._connection.recv(65536)
             except TimeoutError:
-                self._door.close()
+                self._connection.close()
                 message = f"the code gave no answer in {REPLY_SECONDS:.0f} s"
                 raise TimeoutError(message) from None
             if not part:
@@ -130,7 +130,7 @@ class CodeProcess:
                 raise RuntimeError(message)
             self._rest += part
             if len(self._rest) > REPLY_BYTES:
-                self._door.close()
+                self._connection.close()
                 message = f"the code answered with more than {REPLY_BYTES} bytes"
                 raise RuntimeError(message)
         line, _, self._rest = self._rest.partition(b"\n")
@@ -144,10 +144,10 @@ class CodeProcess:
                 `TimeoutError` when there is no answer.
         """
         __tracebackhide__ = True
-        if self._door.fileno() < 0:
-            message = "the code's process was given up"
+        if self._connection.fileno() < 0:
+            message = "the code's process was abandoned"
             raise RuntimeError(message)
-        self._door.sendall(json.dumps(request).encode() + b"\n")
+        self._connection.sendall(json.dumps(request).encode() + b"\n")
         answer: dict[str, Any] = json.loads(self._read_line())
         if "raised" in answer:
             error = exception_of(answer["raised"])(answer["message"])
@@ -163,10 +163,10 @@ def _calling(process: CodeProcess, module: str, function: str) -> Callable[..., 
         request = {
             "module": module,
             "function": function,
-            "arguments": crossing.encode(arguments),
-            "named": crossing.encode(named),
+            "arguments": value_codec.encode(arguments),
+            "named": value_codec.encode(named),
         }
-        return crossing.decode(process.ask(request)["value"])
+        return value_codec.decode(process.ask(request)["value"])
 
     call.__name__ = call.__qualname__ = function
     return call
@@ -190,7 +190,7 @@ class RemoteModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return False
 
     def install(self) -> None:
-        """Come before every other way to import."""
+        """Take precedence over every other importer."""
         sys.meta_path.insert(0, self)
 
     def find_spec(
@@ -210,7 +210,7 @@ class RemoteModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             value = (
                 _calling(self._process, name, export)
                 if "function" in what
-                else crossing.decode(what["value"])
+                else value_codec.decode(what["value"])
             )
             setattr(module, export, value)
 

@@ -1,11 +1,11 @@
 """Watches over one run from outside the sandbox, and leaves nothing of it behind.
 
-Theory of operation. The supervisor is a subreaper: whatever the run forks away falls to it. It
-waits for one of four things: its child ends; the wall time is over; a count that the kernel does
-not keep goes over its limit (memory of all processes together, their number, bytes on the disk);
-or the control socket closes, because the host cancelled or was killed. Then it stops everything
-below it, kills everything below it, removes the run's folder and ends. The host keeps no other
-handle on the tree, so a killed host needs no clean-up of its own.
+The supervisor is a subreaper: orphans of the run become its children. It waits for one of four
+things: its child ends; the wall time is over; something that the kernel does not limit exceeds its
+limit (memory of all processes together, their number, bytes on the disk); or the control socket
+closes, because the host cancelled or was killed. Then it stops and kills everything below it,
+removes the run's folder and ends. The host has no other handle on the tree, so a killed host needs
+no clean-up.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from atos_servers.code_runner.sandbox import processes
 from atos_servers.code_runner.sandbox.job import Cause, Job
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-LOOK_SECONDS = 0.05
+CHECK_SECONDS = 0.05
 BWRAP_PROCESSES = 2
 """Bubblewrap's own; they are not the code's."""
-DISK_LOOKS = 10
-"""The disk is counted at every tenth look only: it costs a walk."""
+DISK_CHECKS = 10
+"""The disk is measured at every tenth check only, because that walks a tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,15 @@ class End:
 
 
 class StopRequested(BaseException):
-    """SIGTERM came."""
+    """SIGTERM or SIGINT arrived."""
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise StopRequested
 
 
-def take_precedence() -> None:
-    """Run before the code, however many processes it makes; what we fork is ordinary again.
+def raise_priority() -> None:
+    """Get scheduled before the code, however many processes it makes; what we fork is normal again.
 
     Only root may, and only root needs to: the kernel doesn't count root's processes, so a fork
     bomb would otherwise leave the supervisor no time to notice it.
@@ -66,8 +66,8 @@ def take_precedence() -> None:
         os.sched_setscheduler(0, policy, os.sched_param(1))
 
 
-def heed_signals() -> None:
-    """Make SIGTERM and SIGINT end the run in order."""
+def handle_signals() -> None:
+    """Make SIGTERM and SIGINT end the run cleanly."""
     for number in STOPPING:
         signal.signal(number, _stop)
 
@@ -84,15 +84,15 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
-class Watch:
-    """Counts what the kernel does not."""
+class LimitWatch:
+    """Measures what the kernel does not limit."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._looks = 0
+        self._checks = 0
         self.peak = 0
 
-    def look(self) -> Cause:
+    def check(self) -> Cause:
         """Return which limit is exceeded, or nothing."""
         limits = self._job.limits
         most = limits.processes + BWRAP_PROCESSES
@@ -100,13 +100,13 @@ class Watch:
         if len(below) > most:
             return "process_limit"
         used = sum(map(processes.resident, below))
-        if used > limits.memory:  # forked processes count shared pages once each: look closer
-            used = processes.shares(below, LOOK_SECONDS)
+        if used > limits.memory:  # resident sizes count shared pages once per process
+            used = processes.proportional_size(below, CHECK_SECONDS)
         self.peak = max(self.peak, used)
-        self._looks += 1
+        self._checks += 1
         if used > limits.memory:
             return "memory_limit"
-        if self._looks % DISK_LOOKS == 0 and self._disk_used() > limits.disk:
+        if self._checks % DISK_CHECKS == 0 and self._disk_used() > limits.disk:
             return "disk_limit"
         return ""
 
@@ -133,33 +133,35 @@ def _poller(child: int, control: socket.socket) -> tuple[select.poll, int | None
     poller = select.poll()
     poller.register(control, select.POLLIN)
     descriptor: int | None = None
-    with contextlib.suppress(OSError):  # older kernels: the looks alone notice the end
+    with contextlib.suppress(OSError):  # older kernels: only the checks notice the end
         descriptor = os.pidfd_open(child)
         poller.register(descriptor, select.POLLIN)
     return poller, descriptor
 
 
-def _wait(child: int, control: socket.socket, watch: Watch, deadline: float) -> tuple[int, Cause]:
+def _wait(
+    child: int, control: socket.socket, watch: LimitWatch, deadline: float
+) -> tuple[int, Cause]:
     poller, _ = _poller(child, control)
-    next_look = time.monotonic() + LOOK_SECONDS / 2
+    next_check = time.monotonic() + CHECK_SECONDS / 2
     while True:
         now = time.monotonic()
         if (code := _ended(child)) is not None:
             return code, ""
         if now >= deadline:
             return -signal.SIGKILL, "timeout"
-        if now >= next_look:
-            if cause := watch.look():
+        if now >= next_check:
+            if cause := watch.check():
                 return -signal.SIGKILL, cause
-            next_look = now + LOOK_SECONDS
-        poller.poll(max(0.0, min(next_look, deadline) - now) * 1000 + 1)
+            next_check = now + CHECK_SECONDS
+        poller.poll(max(0.0, min(next_check, deadline) - now) * 1000 + 1)
         if _closed(control):
             return -signal.SIGKILL, "cancelled"
 
 
 def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End:
     """Start the run, wait for its end, and kill whatever is left of it."""
-    watch = Watch(job)
+    watch = LimitWatch(job)
     started = time.time()
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until the child would be cleaned up
     child = start()
@@ -169,10 +171,10 @@ def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End
     except StopRequested:
         code, cause = -signal.SIGKILL, "cancelled"
     except BaseException:
-        processes.end_descendants(own_namespace=job.rung == "bwrap")
+        processes.end_descendants(own_namespace=job.level == "bwrap")
         raise
     _ignore_signals()
-    processes.end_descendants(own_namespace=job.rung == "bwrap")
+    processes.end_descendants(own_namespace=job.level == "bwrap")
     return End(code, cause, started, time.time(), watch.peak)
 
 

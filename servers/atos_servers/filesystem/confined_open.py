@@ -15,19 +15,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
-from atos_servers.filesystem.names import Parts
+from atos_servers.filesystem.paths import Parts
 
 Backend = Literal["openat2", "walk"]
 
 O_PATH: int = getattr(os, "O_PATH", 0)
-"""Opens a name without touching what it names; 0 where the system has no such thing."""
+"""Opens a path without opening the file itself; 0 where the system lacks it."""
 SYS_OPENAT2 = 437
 """The same number on every Linux architecture."""
 SYS_RENAMEAT2 = {"x86_64": 316, "aarch64": 276}.get(os.uname().machine, 0)
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 2, 4, 8
 RENAME_NOREPLACE = 1
 ATTEMPTS = 64
-"""The kernel asks to try again when a rename crossed its way."""
+"""The kernel returns EAGAIN when a rename interferes."""
 AT_FDCWD = -100
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -112,22 +112,22 @@ def _walk(base: int, parts: Parts, flags: int) -> int:
 
 
 def is_link(handle: int) -> bool:
-    """Tell whether an `O_PATH` handle names a link."""
+    """Return whether an `O_PATH` handle is a link."""
     return (os.fstat(handle).st_mode & 0o170000) == 0o120000
 
 
 def real_path(handle: int) -> str:
-    """Return where an open directory lies now; "" where the system does not tell."""
+    """Return the present path of an open directory; "" where the system can't say."""
     with suppress(OSError):
         return os.readlink(f"/proc/self/fd/{handle}")  # noqa: PTH115  (a handle, not a path)
     return ""
 
 
 def rename_new(old_dir: int, old: str, new_dir: int, new: str) -> None:
-    """Rename without ever replacing what is at the new name.
+    """Rename without ever replacing an existing file.
 
     Raises:
-        OSError: `EEXIST` if there is something.
+        OSError: `EEXIST` if the new name exists.
     """
     if SYS_RENAMEAT2 and hasattr(os, "O_PATH"):
         names = os.fsencode(old), os.fsencode(new)
@@ -144,7 +144,7 @@ def rename_new(old_dir: int, old: str, new_dir: int, new: str) -> None:
 
 
 def _rename_if_absent(rename: Callable[[], None], folder: int, name: str) -> None:
-    """Look, then rename: a window that only systems without `renameat2` have."""
+    """Check, then rename: a race that only systems without `renameat2` have."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ PLAIN = (type(None), bool, int, float, str)
 DEEPEST = 100
 
 
-class CrossingError(ValueError):
+class ValueCodecError(ValueError):
     """The value, or the text that stands for one, can't cross."""
 
 
@@ -42,11 +42,11 @@ def encode(value: Any, depth: int = 0) -> Any:
     """Return the JSON form of a value.
 
     Raises:
-        CrossingError: it is nested too deeply, or in itself.
+        ValueCodecError: it is nested too deeply, or in itself.
     """
     if depth > DEEPEST:
         message = "nested too deeply"
-        raise CrossingError(message)
+        raise ValueCodecError(message)
     kind = cast("type[Any]", type(value))
     if kind in PLAIN:
         return value
@@ -83,7 +83,7 @@ def decode(form: Any) -> Any:
     """Return the value that a JSON form stands for; only the plain types above come out.
 
     Raises:
-        CrossingError: the form was not made by `encode`.
+        ValueCodecError: the form was not made by `encode`.
     """
     if type(form) in PLAIN:
         return form
@@ -91,8 +91,8 @@ def decode(form: Any) -> Any:
         return [decode(item) for item in cast("list[Any]", form)]
     try:
         return MAKERS[form[TAG]](form[VALUE])
-    except CrossingError:
+    except ValueCodecError:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         message = f"not a value: {error!r}"
-        raise CrossingError(message) from error
+        raise ValueCodecError(message) from error

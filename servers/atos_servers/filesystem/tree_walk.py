@@ -1,6 +1,6 @@
-"""Looking through a tree of folders: as nested entries, or for names that fit a pattern.
+"""Walks a tree of folders: as nested entries, or in search of a pattern.
 
-Links are listed and never entered. Both stop at a number of entries and say so.
+Links are listed, never followed. Both stop at a number of entries and say so.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from atos_protocol.errors import AtosError
 from atos_servers.filesystem.globs import Glob
-from atos_servers.filesystem.names import MAX_DEPTH, Parts
+from atos_servers.filesystem.paths import MAX_DEPTH, Parts
 from atos_servers.filesystem.root import ConfinedRoot
 
 MAX_TREE = 5_000
@@ -21,9 +21,9 @@ Node = dict[str, Any]
 
 
 class Found(NamedTuple):
-    """The places that a search found, relative to where it began, and whether it was cut short."""
+    """The paths that a search found, relative to its start, and whether it was cut short."""
 
-    places: list[Parts]
+    paths: list[Parts]
     cut: bool
 
 
@@ -59,13 +59,13 @@ class TreeWalk:
         if len(here) < MAX_DEPTH:
             try:
                 children = self.nodes(start, here)
-            except AtosError as error:  # unreadable or gone: the rest of the tree still counts
+            except AtosError as error:  # unreadable or removed: the rest of the tree is still shown
                 children = [{"name": f"[{error.code}]", "type": "note"}]
         return {"name": here[-1], "type": "directory", "children": children}
 
 
 def search(root: ConfinedRoot, start: Parts, pattern: Glob, excluded: Sequence[Glob]) -> Found:
-    """Return the places below a folder whose relative path fits a pattern."""
+    """Return the paths below a folder that match a pattern."""
     found: list[Parts] = []
     for looked, here in enumerate(_all_below(root, start, excluded)):
         if looked >= MAX_SEARCHED or len(found) >= MAX_FOUND:
@@ -84,7 +84,7 @@ def _all_below(root: ConfinedRoot, start: Parts, excluded: Sequence[Glob]) -> It
         except AtosError:
             if not below:
                 raise
-            continue  # unreadable or gone
+            continue  # unreadable or removed
         for entry in entries:
             here = (*below, entry.name)
             if _excluded(here, excluded):
@@ -95,9 +95,9 @@ def _all_below(root: ConfinedRoot, start: Parts, excluded: Sequence[Glob]) -> It
 
 
 def _excluded(here: Parts, patterns: Sequence[Glob]) -> bool:
-    """Tell whether a place fits a pattern; a plain name excludes it at any depth."""
+    """Return whether a path matches a pattern; a plain name excludes it at any depth."""
     return any(p.matches(here) or (p.is_plain and p.matches(here[-1:])) for p in patterns)
 
 
 def _cut_note() -> Node:
-    return {"name": "[cut: ask for a subfolder, or exclude more]", "type": "note"}
+    return {"name": "[cut: list a subfolder, or exclude more]", "type": "note"}

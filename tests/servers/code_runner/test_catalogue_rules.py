@@ -2,7 +2,7 @@
 
 import pytest
 
-from atos_servers.code_runner.sandbox import gate
+from atos_servers.code_runner.sandbox import catalogue_rules
 
 MODULES = frozenset({"impl", "words"})
 
@@ -53,17 +53,17 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", ALLOWED)
 def test_plain_code_is_allowed(name: str) -> None:
-    assert gate.faults_of_code(ALLOWED[name], "impl.py", MODULES) == []
+    assert catalogue_rules.code_violations(ALLOWED[name], "impl.py", MODULES) == []
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_code_that_reaches_further_is_refused(name: str) -> None:
-    assert gate.faults_of_code(REFUSED[name], "impl.py", MODULES)
+    assert catalogue_rules.code_violations(REFUSED[name], "impl.py", MODULES)
 
 
-def test_a_fault_names_its_place() -> None:
+def test_a_violation_names_its_line() -> None:
     text = "def f():\n    return open('x')\n"
-    assert gate.faults_of_code(text, "impl.py", MODULES) == [
+    assert catalogue_rules.code_violations(text, "impl.py", MODULES) == [
         "impl.py:2: the name open is not allowed"
     ]
 
@@ -89,9 +89,9 @@ TESTS_REFUSED = {
 
 @pytest.mark.parametrize("name", TESTS_ALLOWED)
 def test_plain_tests_are_allowed(name: str) -> None:
-    assert gate.faults_of_tests(TESTS_ALLOWED[name], "test_impl.py", MODULES) == []
+    assert catalogue_rules.test_violations(TESTS_ALLOWED[name], "test_impl.py", MODULES) == []
 
 
 @pytest.mark.parametrize("name", TESTS_REFUSED)
 def test_tests_that_could_touch_the_report_are_refused(name: str) -> None:
-    assert gate.faults_of_tests(TESTS_REFUSED[name], "test_impl.py", MODULES)
+    assert catalogue_rules.test_violations(TESTS_REFUSED[name], "test_impl.py", MODULES)

@@ -1,7 +1,7 @@
-"""The rules that catalogue code must keep to run on the weakest rung, and in split mode at all.
+"""The rules that catalogue code must keep to run on the weakest level, and in split mode at all.
 
 Plain functions and constants, no imports but of one another, nothing that reaches past its
-arguments. Not a sandbox by itself: it keeps the code to a form whose values can cross to another
+arguments. Not a sandbox by itself: it limits the code to a form whose values can cross to another
 process as JSON, and it takes away the names that the seccomp filter would have to catch. Pure.
 """
 
@@ -34,13 +34,13 @@ FROM_PYTEST = frozenset({"raises", "approx", "param"})
 MARKS = frozenset({"parametrize"})
 
 
-def _name_fault(name: str) -> str:
+def _name_violation(name: str) -> str:
     if name.startswith("__") or name in NAMES:
         return f"the name {name} is not allowed"
     return ""
 
 
-def _attribute_fault(node: ast.Attribute) -> str:
+def _attribute_violation(node: ast.Attribute) -> str:
     name = node.attr
     if name.startswith("_") or name in ATTRIBUTES or name.startswith(INTROSPECTION):
         return f"the attribute {name} is not allowed"
@@ -49,36 +49,36 @@ def _attribute_fault(node: ast.Attribute) -> str:
     return ""
 
 
-def _constant_fault(node: ast.Constant) -> str:
+def _constant_violation(node: ast.Constant) -> str:
     if isinstance(node.value, str) and "__" in node.value:
         return "a text with two underscores in a row is not allowed"
     return ""
 
 
-def _pattern_fault(node: ast.MatchClass) -> str:
+def _pattern_violation(node: ast.MatchClass) -> str:
     odd = [name for name in node.kwd_attrs if name.startswith("_")]
     return f"the attribute {odd[0]} is not allowed" if odd else ""
 
 
-def _type_fault(node: ast.Call) -> str:
+def _type_violation(node: ast.Call) -> str:
     named = isinstance(node.func, ast.Name) and node.func.id == "type"
     return "type with three arguments is not allowed" if named and len(node.args) != 1 else ""
 
 
-def _fault(node: ast.AST) -> str:
+def _violation(node: ast.AST) -> str:
     match node:
         case ast.Name(id=name) | ast.arg(arg=name):
-            return _name_fault(name)
+            return _name_violation(name)
         case ast.keyword(arg=str(name)) | ast.FunctionDef(name=name):
-            return _name_fault(name)
+            return _name_violation(name)
         case ast.Attribute():
-            return _attribute_fault(node)
+            return _attribute_violation(node)
         case ast.Constant():
-            return _constant_fault(node)
+            return _constant_violation(node)
         case ast.MatchClass():
-            return _pattern_fault(node)
+            return _pattern_violation(node)
         case ast.Call():
-            return _type_fault(node)
+            return _type_violation(node)
         case _:
             return f"{STATEMENTS[type(node)]} is not allowed" if type(node) in STATEMENTS else ""
 
@@ -99,7 +99,7 @@ def _star(node: ast.AST) -> bool:
     return isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
 
 
-def _import_faults(node: ast.AST, allowed: frozenset[str]) -> Iterator[str]:
+def _import_violations(node: ast.AST, allowed: frozenset[str]) -> Iterator[str]:
     for module in _imported(node):
         if module not in allowed:
             yield f"importing {module} is not allowed"
@@ -107,10 +107,12 @@ def _import_faults(node: ast.AST, allowed: frozenset[str]) -> Iterator[str]:
         yield "importing * is not allowed"
 
 
-def _top_level_fault(node: ast.stmt) -> str:
+def _top_level_violation(node: ast.stmt) -> str:
     plain = (ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
     text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return "" if isinstance(node, plain) or text else "only functions and constants may stand here"
+    return (
+        "" if isinstance(node, plain) or text else "only functions and constants are allowed here"
+    )
 
 
 def _parsed(text: str, path: str) -> tuple[ast.Module | None, list[str]]:
@@ -121,25 +123,25 @@ def _parsed(text: str, path: str) -> tuple[ast.Module | None, list[str]]:
 
 
 def _walk(tree: ast.Module, path: str, allowed: frozenset[str]) -> list[str]:
-    top = ((statement.lineno, _top_level_fault(statement)) for statement in tree.body)
-    faults = [f"{path}:{line}: {fault}" for line, fault in top if fault]
+    top = ((statement.lineno, _top_level_violation(statement)) for statement in tree.body)
+    violations = [f"{path}:{line}: {violation}" for line, violation in top if violation]
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 0)
-        found = [_fault(node), *_import_faults(node, allowed)]
-        faults += [f"{path}:{line}: {fault}" for fault in found if fault]
-    return faults
+        found = [_violation(node), *_import_violations(node, allowed)]
+        violations += [f"{path}:{line}: {violation}" for violation in found if violation]
+    return violations
 
 
-def faults_of_code(text: str, path: str, modules: frozenset[str]) -> list[str]:
+def code_violations(text: str, path: str, modules: frozenset[str]) -> list[str]:
     """Return what a module under test does that catalogue code may not, each with its place."""
-    tree, faults = _parsed(text, path)
+    tree, violations = _parsed(text, path)
     if tree is None:
-        return faults
-    faults = _walk(tree, path, modules)
+        return violations
+    violations = _walk(tree, path, modules)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.decorator_list:
-            faults.append(f"{path}:{node.lineno}: decorators are not allowed")
-    return faults
+            violations.append(f"{path}:{node.lineno}: decorators are not allowed")
+    return violations
 
 
 def _parametrized(node: ast.FunctionDef) -> frozenset[str]:
@@ -163,7 +165,7 @@ def _is_mark(node: ast.expr) -> bool:
             return False
 
 
-def _test_function_faults(node: ast.FunctionDef) -> Iterator[str]:
+def _test_function_violations(node: ast.FunctionDef) -> Iterator[str]:
     if not all(map(_is_mark, node.decorator_list)):
         yield "only pytest.mark.parametrize may decorate a test"
     arguments = {argument.arg for argument in node.args.args}
@@ -178,7 +180,7 @@ def _renames_pytest(node: ast.Import | ast.ImportFrom) -> bool:
     return node.module == "pytest" and (len(names) < len(node.names) or not names <= FROM_PYTEST)
 
 
-def _pytest_faults(tree: ast.Module) -> Iterator[str]:
+def _pytest_violations(tree: ast.Module) -> Iterator[str]:
     used = {
         id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in PYTEST
     }
@@ -189,14 +191,17 @@ def _pytest_faults(tree: ast.Module) -> Iterator[str]:
             yield f"{node.lineno}: write `import pytest`, or import from it {', '.join(sorted(PYTEST))}"
 
 
-def faults_of_tests(text: str, path: str, modules: frozenset[str]) -> list[str]:
+def test_violations(text: str, path: str, modules: frozenset[str]) -> list[str]:
     """Return what a test file does that may not be done beside the report."""
-    tree, faults = _parsed(text, path)
+    tree, violations = _parsed(text, path)
     if tree is None:
-        return faults
-    faults = _walk(tree, path, modules | {"pytest"})
-    faults += [f"{path}:{fault}" for fault in _pytest_faults(tree)]
+        return violations
+    violations = _walk(tree, path, modules | {"pytest"})
+    violations += [f"{path}:{violation}" for violation in _pytest_violations(tree)]
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            faults += [f"{path}:{node.lineno}: {fault}" for fault in _test_function_faults(node)]
-    return faults
+            violations += [
+                f"{path}:{node.lineno}: {violation}"
+                for violation in _test_function_violations(node)
+            ]
+    return violations

@@ -1,4 +1,4 @@
-"""What can go wrong with a path: a closed set of errors, each with its next step."""
+"""The errors of the filesystem server: a closed set, each raised with a next step."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from atos_protocol.errors import (
 
 
 class BadPathError(BadRequestError):
-    """The text can't be a path here, before any look at the disk."""
+    """The text is not a valid path; the disk was not consulted."""
 
     code = "bad_path"
 
 
 class OutsideError(WorkspaceError):
-    """The path leaves the allowed directories, or a link in the way does."""
+    """The path leaves the allowed directories, directly or through a link."""
 
     code = "outside"
 
 
 class ProtectedError(WorkspaceError):
-    """Writing there would change what later runs on this machine outside the sandbox."""
+    """Writing there would change code that later runs outside the sandbox."""
 
     code = "protected"
 
@@ -46,7 +46,7 @@ class HardlinkError(WorkspaceError):
 
 
 class NotTextError(WorkspaceError):
-    """The content is no text."""
+    """The content is not text."""
 
     code = "not_text"
 
@@ -59,7 +59,7 @@ class TooBigError(WorkspaceError):
 
 
 class DiskFullError(WorkspaceError):
-    """There is no room left; what was there before is whole."""
+    """There is no space left; the previous content is intact."""
 
     code = "disk_full"
     status = 507
@@ -72,13 +72,13 @@ class FailedError(WorkspaceError):
 
 
 class ExistsError(ConflictError):
-    """There is something already, and it is not replaced."""
+    """Something exists at this path, and it is not replaced."""
 
     code = "exists"
 
 
 class ChangedError(ConflictError):
-    """Somebody changed the file in the meantime."""
+    """The file was changed since it was read."""
 
     code = "changed"
 
@@ -96,17 +96,17 @@ class NotUniqueError(BadRequestError):
 
 
 def from_os(error: OSError, path: str) -> AtosError:
-    """Turn what the system said about a path into one of the errors above."""
+    """Return the error for an OSError that concerns `path`."""
     match error.errno:
         case errno.ENOENT:
-            step = "Look with list_directory; make a missing folder with create_directory."
+            step = "See list_directory; create a missing folder with create_directory."
             return NotFoundError(f"{path} does not exist", next_step=step)
         case errno.EXDEV | errno.ELOOP:
-            message = f"{path} leaves the allowed directories: a link is in the way"
-            return OutsideError(message, next_step="Name the real path of what you want.")
+            message = f"{path} leaves the allowed directories through a link"
+            return OutsideError(message, next_step="Use the real path of the file.")
         case errno.ENOTDIR:
-            message = f"{path} is no directory, or a part of it is a file"
-            return NotAFileError(message, next_step="Look at its folder with list_directory.")
+            message = f"{path} is not a directory, or one of its parents is a file"
+            return NotAFileError(message, next_step="See its folder with list_directory.")
         case errno.EEXIST | errno.ENOTEMPTY:
             step = "Choose another name, or edit what is there."
             return ExistsError(f"{path} exists already", next_step=step)
@@ -116,11 +116,11 @@ def from_os(error: OSError, path: str) -> AtosError:
             return BadPathError(f"{path[:80]}... is too long", next_step="Use shorter names.")
         case errno.ENOSPC | errno.EDQUOT:
             message = f"{path} can't be written: {os.strerror(error.errno or 0)}"
-            return DiskFullError(message, next_step="Free some room; nothing was changed.")
+            return DiskFullError(message, next_step="Free some space; nothing was changed.")
         case errno.EAGAIN:
             return BusyError(f"{path} keeps changing", next_step="Try again.")
         case errno.EACCES | errno.EPERM | errno.EROFS:
             message = f"{path}: {error.strerror}"
-            return FailedError(message, next_step="Ask the person for access to it.")
+            return FailedError(message, next_step="Ask the user for access to it.")
         case _:
             return FailedError(f"{path}: {error.strerror or error}")

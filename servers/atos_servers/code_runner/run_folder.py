@@ -17,44 +17,46 @@ STALE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
-    """The folders of one run."""
+class RunFolder:
+    """The folders of one run, below `path`."""
 
-    folder: Path
+    path: Path
 
     @property
     def code(self) -> Path:
         """The staged copy."""
-        return self.folder / "code"
+        return self.path / "code"
 
     @property
     def scratch(self) -> Path:
-        """The only place that tests may write to; home and temporary folder of the code."""
-        return self.folder / "scratch"
+        """The only folder that tests may write to; home and temporary folder of the code."""
+        return self.path / "scratch"
 
 
 @contextmanager
-def workplace() -> Generator[Workplace]:
-    """Make the folders of a run; they are gone afterwards, whoever is left to remove them.
+def run_folder() -> Generator[RunFolder]:
+    """Make the folders of a run, and remove them afterwards.
 
     Raises:
         WorkspaceError: the temporary folder can't be written.
     """
     try:
-        place = Workplace(Path(tempfile.mkdtemp(prefix=PREFIX)).resolve())
-        place.code.mkdir()
-        place.scratch.mkdir()
+        folder = RunFolder(Path(tempfile.mkdtemp(prefix=PREFIX)).resolve())
+        folder.code.mkdir()
+        folder.scratch.mkdir()
     except OSError as error:
-        message = f"no folder for the run can be made in {tempfile.gettempdir()}: {error.strerror}"
+        message = (
+            f"no folder for the run can be created in {tempfile.gettempdir()}: {error.strerror}"
+        )
         raise WorkspaceError(message, next_step="Free space there, or set TMPDIR.") from error
     try:
-        yield place
+        yield folder
     finally:
-        shutil.rmtree(place.folder, ignore_errors=True)
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
-def sweep() -> None:
-    """Remove what runs left that were killed together with their supervisor; they last a minute."""
+def remove_stale_folders() -> None:
+    """Remove the folders of runs that were killed together with their supervisor."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
             age = time.time() - folder.lstat().st_mtime

@@ -1,4 +1,7 @@
-"""Replacing a file in an open folder so that a kill or a full disk leaves the old content or the new."""
+"""Reads and writes of open files: whole, first or last lines, and replacement that survives a kill.
+
+A file is replaced by a rename, so a kill or a full disk leaves the old content or the new.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ import secrets
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from atos_protocol.errors import BusyError
 
 LOCK_SECONDS = 5.0
+BLOCK = 64 << 10
 TEMPORARY = re.compile(r"\.atos-[0-9a-f]{16}\.tmp")
 
-_swept: set[tuple[int, int]] = set()
-"""Folders (device, inode) whose leftovers of a killed process are gone."""
+_clean_folders: set[tuple[int, int]] = set()
+"""Folders (device, inode) from which leftovers of killed processes have been removed."""
 
 
 @contextmanager
@@ -26,7 +31,7 @@ def locked(folder: int, shown: str) -> Generator[None]:
     The kernel drops the lock of a killed process.
 
     Raises:
-        BusyError: somebody else held it all the time.
+        BusyError: another writer held it all the time.
     """
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
@@ -35,10 +40,10 @@ def locked(folder: int, shown: str) -> Generator[None]:
             break
         except BlockingIOError:
             if time.monotonic() > deadline:
-                message = f"a folder in {shown} is being written by somebody else"
+                message = f"another client is writing to a folder in {shown}"
                 raise BusyError(message, next_step="Try again.") from None
             time.sleep(0.005)
-    _sweep(folder)
+    _remove_leftovers(folder)
     yield
 
 
@@ -65,7 +70,7 @@ def replace(folder: int, name: str, data: bytes, mode: int) -> None:
 
 
 def content(folder: int, name: str, limit: int) -> bytes:
-    """Return what a file holds now, at most `limit` bytes; a link is not followed."""
+    """Return the present content of a file, at most `limit` bytes; a link is not followed."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     handle = os.open(name, flags, dir_fd=folder)
     try:
@@ -83,13 +88,46 @@ def read_all(handle: int, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _sweep(folder: int) -> None:
-    """Remove what killed writers left; the folder is locked, so nobody is using it."""
+def _remove_leftovers(folder: int) -> None:
+    """Remove the temporary files of killed writers; the folder is locked, so none is in use."""
     found = os.fstat(folder)
-    if (found.st_dev, found.st_ino) in _swept:
+    if (found.st_dev, found.st_ino) in _clean_folders:
         return
     for name in os.listdir(folder):
         if TEMPORARY.fullmatch(name):
             with suppress(OSError):
                 os.unlink(name, dir_fd=folder)
-    _swept.add((found.st_dev, found.st_ino))
+    _clean_folders.add((found.st_dev, found.st_ino))
+
+
+class Excerpt(NamedTuple):
+    """Whole lines, and whether the byte limit cut them short."""
+
+    data: bytes
+    cut: bool
+
+
+def head(handle: int, count: int, limit: int) -> Excerpt:
+    """Return the first lines of an open file, at most `limit` bytes of them."""
+    data = bytearray()
+    while data.count(b"\n") < count and len(data) < limit:
+        block = os.pread(handle, min(BLOCK, limit - len(data)), len(data))
+        if not block:
+            break
+        data += block
+    lines = bytes(data).split(b"\n")
+    return Excerpt(b"\n".join(lines[:count]), cut=len(lines) <= count and len(data) >= limit)
+
+
+def tail(handle: int, count: int, limit: int) -> Excerpt:
+    """Return the last lines of an open file, at most `limit` bytes of them."""
+    end = os.fstat(handle).st_size
+    data = b""
+    start = end
+    # one line end more than lines: the file may end with one, and the first line must be whole
+    while start > 0 and data.count(b"\n") <= count and end - start < limit:
+        size = min(BLOCK, start, limit - (end - start))
+        start -= size
+        data = os.pread(handle, size, start) + data
+    lines = data.removesuffix(b"\n").split(b"\n")
+    return Excerpt(b"\n".join(lines[-count:]), cut=len(lines) <= count and start > 0)

@@ -1,4 +1,4 @@
-"""From the text of a path to the names below a root: the gate before any look at the disk. Pure."""
+"""Validates the text of a path and finds the root that it lies in, without access to the disk. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from atos_servers.filesystem.faults import BadPathError, OutsideError
+from atos_servers.filesystem.errors import BadPathError, OutsideError
 
 Parts = tuple[str, ...]
 
@@ -15,12 +15,12 @@ MAX_PATH = 4_000
 MAX_NAME = 255
 MAX_DEPTH = 64
 UNPRINTABLE = ("Cc", "Cf", "Zl", "Zp")
-"""Categories of control, direction and separator characters: they make a name look like another."""
+"""Categories of control, direction and separator characters, which make a name look like another."""
 DEVICES = {"con", "prn", "aux", "nul", *(f"{p}{i}" for p in ("com", "lpt") for i in "123456789")}
-"""Names that are no files on Windows, where the workspace may be opened too."""
+"""Names that are devices on Windows, where the workspace may be opened too."""
 
 
-class Place(NamedTuple):
+class RootedPath(NamedTuple):
     """A path as the root that it lies in and the names below it."""
 
     root: Path
@@ -32,8 +32,8 @@ class Place(NamedTuple):
         return str(self.root.joinpath(*self.parts))
 
 
-def locate(text: str, roots: Mapping[Path, Path], home: Path) -> Place:
-    """Find the root that a client's path lies in; a relative path lies in the first one.
+def locate(text: str, roots: Mapping[Path, Path], home: Path) -> RootedPath:
+    """Find the root that a client's path lies in; a relative path is below the first root.
 
     Args:
         text: the path.
@@ -42,18 +42,18 @@ def locate(text: str, roots: Mapping[Path, Path], home: Path) -> Place:
 
     Raises:
         BadPathError: the text can't be a path.
-        OutsideError: it is absolute and lies in no root.
+        OutsideError: it is absolute and not in any root.
     """
     if text == "~" or text.startswith("~/"):
         text = f"{home}{text[1:]}"
     if not text.startswith("/"):
-        return Place(next(iter(roots.values())), split(text))
+        return RootedPath(next(iter(roots.values())), split(text))
     parts = split(text)
     # the deepest root wins, so that a root inside another one stays its own boundary
     for known in sorted(roots, key=lambda r: len(r.parts), reverse=True):
         names = known.parts[1:]
         if parts[: len(names)] == names:
-            return Place(roots[known], parts[len(names) :])
+            return RootedPath(roots[known], parts[len(names) :])
     message = f"{text[:200]} lies outside the allowed directories"
     step = f"Allowed are: {', '.join(map(str, dict.fromkeys(roots.values())))}."
     raise OutsideError(message, next_step=step)
@@ -63,14 +63,14 @@ def split(text: str) -> Parts:
     """Return the names of a path.
 
     Raises:
-        BadPathError: it holds NUL, `..`, a broken character, a name or depth beyond the limits.
+        BadPathError: it contains NUL, `..`, a broken character, a name or depth beyond the limits.
     """
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
         raise _bad(text, "it is not valid Unicode") from error
     if "\0" in text:
-        raise _bad(text, "it holds a NUL")
+        raise _bad(text, "it contains a NUL")
     if size > MAX_PATH:
         raise _bad(text, f"it has {size} bytes, at most {MAX_PATH} are allowed")
     parts = tuple(part for part in text.split("/") if part not in ("", "."))
@@ -84,16 +84,16 @@ def split(text: str) -> Parts:
 
 
 def check_new(parts: Parts) -> None:
-    """Check names that are about to be made; existing ones may be read whatever they are called.
+    """Check names that are about to be created; existing files may be read whatever their names.
 
     Raises:
         BadPathError: a name would mislead a person or break on another system.
     """
     for name in parts:
         if any(unicodedata.category(c) in UNPRINTABLE for c in name):
-            raise _bad(name, "it holds a control or direction character")
+            raise _bad(name, "it contains a control or direction character")
         if "\\" in name or ":" in name:
-            raise _bad(name, "it holds a backslash or a colon")
+            raise _bad(name, "it contains a backslash or a colon")
         if name[-1] in ". " or name[0] == " ":
             raise _bad(name, "it begins with a blank or ends with a blank or dot")
         if name.split(".")[0].lower() in DEVICES:
@@ -102,4 +102,4 @@ def check_new(parts: Parts) -> None:
 
 def _bad(text: str, why: str) -> BadPathError:
     shown = ascii(text[:120])
-    return BadPathError(f"the path {shown} can't be used: {why}", next_step="Write a plain path.")
+    return BadPathError(f"the path {shown} can't be used: {why}", next_step="Use a plain path.")

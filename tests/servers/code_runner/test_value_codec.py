@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos_servers.code_runner.sandbox.crossing import CrossingError, Opaque, decode, encode
+from atos_servers.code_runner.sandbox.value_codec import Opaque, ValueCodecError, decode, encode
 
 atoms = (
     st.none()
@@ -50,7 +50,7 @@ def test_a_plain_value_comes_back_equal_and_of_its_type(value: Any) -> None:
 def test_no_reply_can_be_more_than_a_plain_value_or_an_error(form: Any) -> None:
     try:
         value = decode(form)
-    except CrossingError:
+    except ValueCodecError:
         return
     assert type(value).__module__ in {"builtins", Opaque.__module__}
 
@@ -77,5 +77,5 @@ def test_a_subclass_of_a_plain_type_is_not_taken_for_it() -> None:
 def test_a_list_in_itself_is_an_error_and_no_endless_loop() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    with pytest.raises(CrossingError):
+    with pytest.raises(ValueCodecError):
         encode(loop)

@@ -1,6 +1,6 @@
 """Opens the goals when they are first needed.
 
-The durable runtime takes half a second to import: a thread does it while the host comes up.
+Importing the durable runtime takes half a second: a thread does it while the host starts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MODULE = "atos_orchestrator.execution.goals"
 
 
-class GoalsAccess:
-    """Hands out the one `Goals` of this process."""
+class LazyGoals:
+    """Opens the one `Goals` of this process at its first use."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -48,5 +48,5 @@ class GoalsAccess:
             return goals
 
     async def busy(self) -> bool:
-        """Tell whether any goal is unfinished."""
+        """Return whether any goal is unfinished."""
         return await (await self.get()).busy()

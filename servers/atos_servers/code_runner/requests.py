@@ -1,0 +1,77 @@
+"""What a caller may ask to be run, checked: relative paths and node ids, nothing that is an option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from atos_protocol.errors import BadRequestError
+
+MOST_TARGETS = 500
+NAME_CHARACTERS = 400
+ARGUMENT_CHARACTERS = 100_000
+LONGEST_SECONDS = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What to run: the text of a script, or a file of the staged copy.
+
+    Raises:
+        BadRequestError: the arguments are longer than a command line may be.
+    """
+
+    code: str = ""
+    file: str = ""
+    arguments: tuple[str, ...] = ()
+    stdin: str = ""
+
+    def __post_init__(self) -> None:
+        if (size := sum(map(len, self.arguments))) > ARGUMENT_CHARACTERS:
+            message = f"the arguments have {size} characters, more than {ARGUMENT_CHARACTERS}"
+            raise BadRequestError(message, next_step="Pass long input by `stdin` or in a file.")
+
+
+def relative_path(text: str) -> PurePosixPath:
+    """Return a path that stays inside its folder whatever the folder contains.
+
+    Raises:
+        BadRequestError: it is absolute, empty, or climbs.
+    """
+    path = PurePosixPath(text)
+    odd = not text or len(text) > NAME_CHARACTERS or any(ord(mark) < 32 for mark in text)
+    if odd or path.is_absolute() or ".." in path.parts or not path.parts:
+        message = f"{text[:80]!r} is not a path inside the folder"
+        raise BadRequestError(message, next_step="Give a relative path without '..'.")
+    return path
+
+
+def checked_targets(tests: Iterable[str]) -> tuple[str, ...]:
+    """Return pytest targets (`file.py`, `folder`, `file.py::test_name`).
+
+    Raises:
+        BadRequestError: there are too many, or one is not a relative path.
+    """
+    wanted = tuple(tests)
+    if len(wanted) > MOST_TARGETS:
+        message = f"{len(wanted)} targets are more than {MOST_TARGETS}"
+        raise BadRequestError(message, next_step="Name a folder instead of its tests.")
+    checked: list[str] = []
+    for target in wanted:
+        file, separator, rest = target.partition("::")
+        checked.append(f"{relative_path(file)}{separator}{rest}")
+    return tuple(checked)
+
+
+def checked_timeout(seconds: float) -> float:
+    """Return the time limit of a run.
+
+    Raises:
+        BadRequestError: it is not positive, or longer than a call may last.
+    """
+    if not 0 < seconds <= LONGEST_SECONDS:
+        message = f"timeout_s is {seconds}; it must be above 0 and at most {LONGEST_SECONDS:.0f}"
+        step = "Split longer work: run fewer tests per call by naming them in `tests`."
+        raise BadRequestError(message, next_step=step)
+    return float(seconds)
