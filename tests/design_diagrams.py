@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from atos_orchestrator.debugging.graph import TRANSITIONS as DEBUG_TRANSITIONS
+from atos_orchestrator.planning.graph import TRANSITIONS as PLANNING_TRANSITIONS
 from atos_protocol.goals import TASK_TRANSITIONS
 from atos_scheduler.core import transitions
 from atos_servers.host.worker_supervisor import TRANSITIONS as WORKER_TRANSITIONS
@@ -37,8 +39,8 @@ def event_diagram(transitions: Mapping[Any, Mapping[Any, str]]) -> str:
 
 
 DIAGRAMS: dict[str, str] = {
-    "demand": event_diagram(transitions.DEMAND),
-    "residency": event_diagram(transitions.RESIDENCY),
+    "debug_loop": state_diagram(DEBUG_TRANSITIONS),
+    "planning": state_diagram(PLANNING_TRANSITIONS),
     "task": state_diagram(TASK_TRANSITIONS),
     "goal_worker": state_diagram(WORKER_TRANSITIONS),
     "shim_relay": state_diagram(RELAY_TRANSITIONS),

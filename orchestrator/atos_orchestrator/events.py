@@ -15,7 +15,7 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     model_call       role, pool, model, engine, started_at, ended_at, prompt_tokens, tokens, round
     code_written     path, sha, round
     syntax_checked   ok, round
-    tests_run        which (gate|own|stub|verify), ok, passed, failed, isolation, uid, interpreter,
+    tests_run        which (acceptance|model|stub|verify), ok, passed, failed, isolation, uid, interpreter,
                      started_at, ended_at, round
     reflected        cause, round
     task_committed   commit
@@ -192,7 +192,7 @@ def _tested(state: _Fold, event: Event) -> _Fold:
     counts = TestCounts(_count(event.data, "passed"), _count(event.data, "failed"))
     which = event.data.get("which")
     tests = dict(state.task_tests)
-    if event.task and (which == "gate" or (which == "own" and event.data.get("counts", True))):
+    if event.task and which == "acceptance":
         tests[event.task] = counts
     if not state.verified:
         passed = sum(each.passed for each in tests.values())

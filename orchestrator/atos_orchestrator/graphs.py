@@ -1,22 +1,22 @@
-"""Compiles LangGraph graphs of the one shape that survives a crash inside a durable workflow.
+"""Builds LangGraph graphs from a transition table, in the one shape that survives a crash.
 
-Steps of a workflow are recognised by their order when it is replayed, so a graph must never run two
-nodes at a time, and nothing but the workflow may keep state or repeat work: no fan-out, no
-checkpointer, no retry policy, no interrupts. `checked_compile` refuses any other graph.
+A replayed workflow recognises its steps by their order, so a graph must never run two nodes at a time,
+and nothing but the workflow may keep state or repeat work: no fan-out, no checkpointer, no retry policy,
+no interrupts. `checked_compile` refuses any other graph.
 
-LangGraph ships no types that a strict checker accepts; this module is the only one that meets them.
+LangGraph ships no types that a strict checker accepts; this is the only module that imports it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
 
 from atos_orchestrator.ports import Json
 
-__all__ = ["END", "START", "GraphShapeError", "Run", "StateGraph", "checked_compile"]
+__all__ = ["END", "START", "GraphShapeError", "Run", "StateGraph", "build", "checked_compile"]
 
 RECURSION_LIMIT = 80
 """Most nodes that one run may visit; LangGraph's own default would let a loop run for hours."""
@@ -24,9 +24,38 @@ RECURSION_LIMIT = 80
 Run = Callable[[Json], Awaitable[Json]]
 """Runs a compiled graph: first state -> last state."""
 
+Transitions = Mapping[str, tuple[str, ...]]
+"""Node -> nodes that may follow; none: the graph ends there. The first entry is the start."""
+
 
 class GraphShapeError(TypeError):
     """A graph has a shape that a replay would mix up."""
+
+
+def build(
+    state: type[Any],
+    transitions: Transitions,
+    nodes: Sequence[Callable[[Any], Awaitable[Json]]],
+    routes: Mapping[str, Callable[[Any], str]],
+) -> Run:
+    """Return the graph that a transition table describes.
+
+    Args:
+        state: what the nodes pass on, a TypedDict.
+        transitions: the table.
+        nodes: one coroutine function for each entry of the table but the first, by name.
+        routes: for each entry with several successors, what chooses one.
+    """
+    builder: Any = StateGraph(state)
+    for node in nodes:
+        builder.add_node(node.__name__, node)
+    for name, successors in transitions.items():
+        place = START if name == next(iter(transitions)) else name
+        if len(successors) > 1:
+            builder.add_conditional_edges(place, routes[name], list(successors))
+        else:
+            builder.add_edge(place, successors[0] if successors else END)
+    return checked_compile(builder)
 
 
 def checked_compile(builder: StateGraph[Any, Any, Any, Any]) -> Run:

@@ -1,7 +1,7 @@
-"""A plan: a DAG of tasks, and the pure decisions about what may run next.
+"""A plan: a DAG of tasks, and the pure decision about what may run next.
 
 There are no waves: a task may start as soon as *its own* dependencies are done, whatever the others
-do. A task whose dependency failed is skipped, and nobody else is harmed.
+do. A task whose dependency failed is skipped; tasks that don't depend on it go on.
 """
 
 from __future__ import annotations
@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 
-from atos_orchestrator.task import KINDS, Task, owned_files, task_from_json, task_to_json
+from atos_orchestrator.task import KINDS, Task, owned_files
 from atos_protocol.goals import TaskState
 
 MAX_TASKS = 10
 MAX_FILES = 4
+MAX_EXAMPLES = 3
+"""Per task."""
+MAX_TITLE = 80
+MAX_PATH = 80
+MAX_CONTRACT = 600
+MAX_EXAMPLE = 160
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The tasks of a goal, in the order in which a person reads and git records them."""
+    """The tasks of a goal, in the order in which a person reads them."""
 
     tasks: tuple[Task, ...]
     summary: str = ""
@@ -41,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What the states of a plan's tasks call for."""
+    """What to do next, given the states of a plan's tasks."""
 
     start: tuple[str, ...]
     """Pending tasks whose dependencies are all done."""
@@ -70,14 +76,14 @@ def order(plan: Plan) -> tuple[str, ...]:
     """Return the ids with every task after its dependencies.
 
     Raises:
-        graphlib.CycleError: the plan has a cycle; `problems` says so beforehand.
+        graphlib.CycleError: the plan has a cycle; `problems` reports it.
     """
     graph = {task.id: task.depends_on for task in plan.tasks}
     return tuple(TopologicalSorter(graph).static_order())
 
 
 def files_of_dependencies(plan: Plan, task: Task) -> tuple[str, ...]:
-    """Return the files of the tasks that a task waits for itself, in the plan's order."""
+    """Return the files of a task's direct dependencies, in the plan's order."""
     near = [other for other in plan.tasks if other.id in task.depends_on]
     return tuple(dict.fromkeys(file for other in near for file in other.files))
 
@@ -121,21 +127,3 @@ def _unordered_writers(plan: Plan) -> list[str]:
             if shared and apart:
                 found.append(f"{early.id} and {late.id} both write {min(shared)} at the same time")
     return found
-
-
-def plan_to_json(plan: Plan) -> dict[str, Any]:
-    """Return the plain form of a plan."""
-    return {
-        "tasks": [task_to_json(task) for task in plan.tasks],
-        "summary": plan.summary,
-        "notes": list(plan.notes),
-    }
-
-
-def plan_from_json(data: Mapping[str, Any]) -> Plan:
-    """Rebuild a plan that `plan_to_json` wrote."""
-    return Plan(
-        tasks=tuple(task_from_json(task) for task in data["tasks"]),
-        summary=data.get("summary", ""),
-        notes=tuple(data.get("notes", ())),
-    )

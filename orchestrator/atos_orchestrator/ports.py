@@ -1,17 +1,15 @@
-"""The ports of the orchestrator: what the pure parts and the graphs need from the world.
+"""The ports of the orchestrator: what the pure parts and the graphs need from the outside.
 
-`planning`, `debugging` and `agents` depend on these only; `execution` supplies the durable ones,
-tests supply plain ones.
+`planning`, `debugging`, `strategies` and `agents` depend on these only; `execution` supplies durable
+implementations, tests supply plain ones. The port to the models is `agents.model_request.Chat`.
 
-Who does what: the graphs run each node as one step (their names: `planning.STEPS`, `debugging.STEPS`,
-with a dot and numbers behind) and emit `plan_ready`, `model_call`, `code_written`, `syntax_checked`,
-`tests_run`, `reflected` and `warning`. All other events are emitted by the workflows around them.
+The graphs run each node as one step and emit `plan_ready`, `model_call`, `code_written`,
+`syntax_checked`, `tests_run`, `reflected` and `warning`. The workflows around them emit all other events.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,54 +20,15 @@ class Steps(Protocol):
     """Runs one durable step: its result is recorded, so a replay returns it without running it."""
 
     async def __call__(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
-        """Run `work` under `name`; a step body is at-least-once, its effects carry keys."""
+        """Run `work` under `name`, at least once; the effects of `work` carry keys."""
         ...
 
 
 class Emit(Protocol):
-    """Appends one event of the goal (or task) at hand."""
+    """Appends one event of the current goal or task."""
 
     def __call__(self, kind: str, data: Mapping[str, Any], *, key: str) -> None:
-        """Append once per `key`: a repeated step does not double its event."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A model's answer."""
-
-    text: str
-    model: str
-    """The concrete model that answered."""
-    engine: str
-    pool: str
-    prompt_tokens: int
-    tokens: int
-    started_at: float
-    """Epoch seconds at which the engine began, after any wait for a lease."""
-    ended_at: float
-
-
-class Chat(Protocol):
-    """The model seam: one coroutine."""
-
-    async def __call__(
-        self,
-        role: str,
-        messages: Sequence[Json],
-        *,
-        pool: str,
-        schema: Json | None = None,
-        max_tokens: int = 1024,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> Reply:
-        """Ask the model bound to a pool.
-
-        Raises:
-            LengthError: the reply ran into `max_tokens`.
-            AtosError: whatever the scheduler answered.
-        """
+        """Append once per `key`: a repeated step does not repeat its event."""
         ...
 
 

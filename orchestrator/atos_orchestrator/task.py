@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -32,46 +31,14 @@ class Task:
     """Files of the tasks that it depends on; their signatures go into the prompts."""
     complexity: Complexity = "simple"
     """Picks the pool of the first attempt, and nothing else."""
-    wanted: dict[str, Any] | None = field(default=None, hash=False)
-    """What the catalogue of atos-mini is asked for (family and slots); None outside of it."""
-
-
-def task_to_json(task: Task) -> dict[str, Any]:
-    """Return the plain form of a task."""
-    return {
-        "id": task.id,
-        "title": task.title,
-        "kind": task.kind,
-        "files": list(task.files),
-        "depends_on": list(task.depends_on),
-        "contract": task.contract,
-        "acceptance": list(task.acceptance),
-        "reads": list(task.reads),
-        "complexity": task.complexity,
-        "wanted": task.wanted,
-    }
-
-
-def task_from_json(data: Mapping[str, Any]) -> Task:
-    """Rebuild a task that `task_to_json` wrote; missing fields take their defaults."""
-    return Task(
-        id=data["id"],
-        title=data["title"],
-        kind=data.get("kind", "code"),
-        files=tuple(data.get("files", ())),
-        depends_on=tuple(data.get("depends_on", ())),
-        contract=data.get("contract", ""),
-        acceptance=tuple(data.get("acceptance", ())),
-        reads=tuple(data.get("reads", ())),
-        complexity=data.get("complexity", "simple"),
-        wanted=data.get("wanted"),
-    )
+    scope: dict[str, Any] | None = field(default=None, hash=False)
+    """What the goal's strategy needs to know of the task besides; only the strategy reads it."""
 
 
 def test_file(task: Task) -> str:
-    """Return where the tests of a code task lie; an empty text for other kinds.
+    """Return the path of a code task's tests; an empty text for other kinds.
 
-    The whole path goes into the name, so modules of one name in two folders don't share a file.
+    The name contains the module's whole path, so that equal names in two folders don't collide.
     """
     modules = [file for file in task.files if file.endswith(".py")]
     if task.kind != "code" or not modules:
@@ -80,6 +47,6 @@ def test_file(task: Task) -> str:
 
 
 def owned_files(task: Task) -> tuple[str, ...]:
-    """Return everything that a task alone may write: its files and its tests."""
+    """Return everything that only this task may write: its files and its tests."""
     tests = test_file(task)
     return (*task.files, tests) if tests and tests not in task.files else task.files

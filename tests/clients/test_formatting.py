@@ -47,7 +47,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_events_read_as_sentences() -> None:
     call = {"role": "coder", "model": "atos-mini", "tokens": 61, "started_at": 5.0, "ended_at": 5.5}
-    tests = {"which": "gate", "ok": True, "passed": 5, "failed": 0, "isolation": "landlock"}
+    tests = {"which": "acceptance", "ok": True, "passed": 5, "failed": 0, "isolation": "landlock"}
     events: list[dict[str, Any]] = [
         {"kind": "goal_submitted", "task": None, "data": {"goal": "add"}},
         {"kind": "plan_ready", "task": None, "data": {"tasks": [{"id": "T1", "title": "add"}]}},

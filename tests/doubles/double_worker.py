@@ -1,4 +1,4 @@
-"""A real worker process whose deps are doubles: run as `python -m doubles.double_worker`.
+"""A real worker process whose dependencies are doubles: run as `python -m doubles.double_worker`.
 
 DOUBLE_SECONDS is how long each task takes; DOUBLE_CHILD=1 makes each task wait for a child process.
 """
@@ -7,19 +7,17 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 
 from atos.scheduler_client import SchedulerClient
-from atos_orchestrator.agents.roles import Profile
-from atos_orchestrator.debugging import TaskResult
+from atos_orchestrator.debugging.state import DebugContext, TaskResult
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.worker import run
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
-from atos_orchestrator.ports import Chat, Emit, Json, Steps, Tools
+from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task
 from atos_protocol.settings import Settings
 from doubles.workflow_deps_doubles import GivenPlan, OneReply, PassingTools, TimedWork
@@ -38,28 +36,19 @@ CHILD = "599"
 class WithChild(TimedWork):
     """A task that waits for a child process, as one does whose tests run in a sandbox."""
 
-    async def __call__(
-        self,
-        task: Task,
-        workspace: Path,
-        profile: Profile,
-        steps: Steps,
-        chat: Chat,
-        tools: Tools,
-        emit: Emit,
-    ) -> TaskResult:
+    async def __call__(self, context: DebugContext) -> TaskResult:
         async def code() -> Json:
             async with await anyio.open_process(["sleep", CHILD]) as child:
-                emit("warning", {"text": "child", "pid": child.pid}, key="child")
+                context.emit("warning", {"text": "child", "pid": child.pid}, key="child")
                 await child.wait()
             return {}
 
-        await steps("code", code)
+        await context.steps("code", code)
         return TaskResult("done", rounds=0)
 
 
 @asynccontextmanager
-async def hire(
+async def open_deps(
     settings: Settings, runtime: DbosRuntime, events: EventStore, scheduler: SchedulerClient
 ) -> AsyncGenerator[WorkflowDeps]:
     """Yield the doubles."""
@@ -77,4 +66,4 @@ async def hire(
 
 
 if __name__ == "__main__":
-    sys.exit(run(hire))
+    sys.exit(run(open_deps))

@@ -1,27 +1,15 @@
-"""The model seam played from a script: replies and exceptions, in order, by role."""
+"""Models played from a script: replies and exceptions, in order, by role."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from atos_orchestrator.ports import Json, Reply
+from atos_orchestrator.agents.model_request import ModelRequest, Reply
 
 
 class ScriptEndedError(AssertionError):
     """A role was asked more often than its script has replies."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One call that a scripted model got."""
-
-    role: str
-    messages: Sequence[Json]
-    pool: str
-    schema: Json | None
-    temperature: float
-    seed: int
 
 
 @dataclass(slots=True)
@@ -30,37 +18,31 @@ class ScriptedChat:
 
     replies: Mapping[str, Sequence[str | Exception]]
     model: str = "scripted"
-    asked: list[Asked] = field(default_factory=list[Asked])
+    asked: list[ModelRequest] = field(default_factory=list[ModelRequest])
 
-    async def __call__(
-        self,
-        role: str,
-        messages: Sequence[Json],
-        *,
-        pool: str,
-        schema: Json | None = None,
-        max_tokens: int = 1024,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> Reply:
+    async def __call__(self, request: ModelRequest) -> Reply:
         """Return the role's next reply.
 
         Raises:
             ScriptEndedError: there is none left.
         """
-        at = sum(call.role == role for call in self.asked)
-        queue = self.replies.get(role, ())
+        at = sum(call.role == request.role for call in self.asked)
+        queue = self.replies.get(request.role, ())
         if at >= len(queue):
-            message = f"{role} was asked {at + 1} times; its script has {len(queue)} replies"
+            message = (
+                f"{request.role} was asked {at + 1} times; its script has {len(queue)} replies"
+            )
             raise ScriptEndedError(message)
-        self.asked.append(Asked(role, messages, pool, schema, temperature, seed))
+        self.asked.append(request)
         reply = queue[at]
         if isinstance(reply, Exception):
             raise reply
         moment = float(len(self.asked))
-        size = sum(len(str(message["content"])) for message in messages) // 4
-        tokens = min(len(reply) // 4, max_tokens)
-        return Reply(reply, self.model, "scripted", pool, size, tokens, moment, moment + 0.5)
+        size = sum(len(str(message["content"])) for message in request.messages) // 4
+        tokens = min(len(reply) // 4, request.max_tokens)
+        return Reply(
+            reply, self.model, "scripted", request.pool, size, tokens, moment, moment + 0.5
+        )
 
     @property
     def unused(self) -> dict[str, int]:

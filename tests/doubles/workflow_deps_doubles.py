@@ -7,16 +7,16 @@ from typing import Any
 
 import anyio
 
-from atos_orchestrator.agents.roles import Profile
-from atos_orchestrator.debugging import TaskResult
+from atos_orchestrator.agents.model_request import ModelRequest, Reply
+from atos_orchestrator.debugging.state import DebugContext, TaskResult
+from atos_orchestrator.durable_json import encode
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
-from atos_orchestrator.plan import Plan, plan_to_json
-from atos_orchestrator.ports import Chat, Emit, Json, Reply, Steps, Tools
-from atos_orchestrator.strategies.mini.scope import Scope
-from atos_orchestrator.task import Task
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.planning.state import PlanContext
+from atos_orchestrator.ports import Json
 from atos_protocol.settings import Settings
 from atos_protocol.verdicts import Isolation, Verdict
 from doubles.tool_schemas import conforming
@@ -28,21 +28,12 @@ class GivenPlan:
 
     plan: Plan
 
-    async def __call__(
-        self,
-        goal: str,
-        scope: Scope | None,
-        steps: Steps,
-        chat: Chat,
-        emit: Emit,
-        *,
-        given: Mapping[str, Any] | None = None,
-    ) -> Plan:
+    async def __call__(self, context: PlanContext) -> Plan:
         async def ready() -> Json:
-            emit("plan_ready", plan_to_json(self.plan), key="plan")
+            context.emit("plan_ready", encode(self.plan), key="plan")
             return {}
 
-        await steps("plan", ready)
+        await context.steps("plan", ready)
         return self.plan
 
 
@@ -62,20 +53,13 @@ class TimedWork:
     def end_of(self, task_id: str) -> anyio.Event:
         return self.ended.setdefault(task_id, anyio.Event())
 
-    async def __call__(
-        self,
-        task: Task,
-        workspace: Path,
-        profile: Profile,
-        steps: Steps,
-        chat: Chat,
-        tools: Tools,
-        emit: Emit,
-    ) -> TaskResult:
+    async def __call__(self, context: DebugContext) -> TaskResult:
+        task = context.task
+
         async def code() -> Json:
             if self.asks_model:
-                reply = await chat("coder", [], pool="simple")
-                emit("model_call", {"model": reply.model}, key="code")
+                reply = await context.chat(ModelRequest("coder", [], "simple"))
+                context.emit("model_call", {"model": reply.model}, key="code")
             self.alive.add(task.id)
             try:
                 await anyio.sleep(self.seconds.get(task.id, 0.0))
@@ -83,11 +67,11 @@ class TimedWork:
                     await self.end_of(self.held_until[task.id]).wait()
             finally:
                 self.alive.discard(task.id)
-            (workspace / task.files[0]).write_text(f"{task.id} = {task.title!r}\n")
+            (context.workspace.root / task.files[0]).write_text(f"{task.id} = {task.title!r}\n")
             self.end_of(task.id).set()
             return {}
 
-        await steps("code", code)
+        await context.steps("code", code)
         if task.id in self.needs_help:
             return TaskResult("needs_help", rounds=2, digest="assert 1 == 2")
         return TaskResult("done", rounds=0, files=task.files, passed=2, model="double")
@@ -130,18 +114,8 @@ class PassingTools:
 class OneReply:
     """A model that always answers the same."""
 
-    async def __call__(
-        self,
-        role: str,
-        messages: Sequence[Json],
-        *,
-        pool: str,
-        schema: Json | None = None,
-        max_tokens: int = 1024,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> Reply:
-        return Reply("done", "double", "double", pool, 1, 1, 1.0, 2.0)
+    async def __call__(self, request: ModelRequest) -> Reply:
+        return Reply("done", "double", "double", request.pool, 1, 1, 1.0, 2.0)
 
 
 def deps_of(settings: Settings, plan: Plan, work: TimedWork) -> WorkflowDeps:

@@ -53,7 +53,7 @@ def _tests(data: Json) -> str:
     if data.get("which") == "stub":
         good = "as they must" if not data.get("ok") else "so they prove nothing and are dropped"
         return f"on a stub the model's own tests {'pass' if data.get('ok') else 'fail'}, {good}"
-    kind = {"gate": "acceptance tests", "own": "the model's own tests"}
+    kind = {"acceptance": "acceptance tests", "model": "the model's own tests"}
     name = kind.get(str(data.get("which")), "all tests")
     verdict = "passed" if data.get("ok") else "failed"
     counts = f"{data.get('passed', 0)} passed, {data.get('failed', 0)} failed"

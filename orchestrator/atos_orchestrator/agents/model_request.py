@@ -1,51 +1,99 @@
-"""Asks a model and records that it was asked."""
+"""The one request that every model call is, the reply to it, and the record that it was made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from atos_orchestrator.agents.roles import Role, stand_ins
-from atos_orchestrator.ports import Chat, Emit, Json, Reply
+from atos_orchestrator.ports import Emit, Json
 from atos_protocol.errors import LengthError, NoModelError, RefusedError
+
+Role = Literal["planner", "classifier", "coder", "tester", "writer", "reflector"]
+
+PLANNING_POOL = "orchestrator"
+CODING_POOLS = ("simple", "medium", "complex")
+"""Weakest first: a task that fails in one pool is tried in the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One prompt, ready to be sent."""
+    """One prompt, and the pool and options to send it with."""
 
     role: Role
     messages: Sequence[Json]
     pool: str
     schema: Json | None = None
+    """JSON schema that the reply must follow; None for free text."""
     max_tokens: int = 1024
     temperature: float = 0.0
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer."""
+
+    text: str
+    model: str
+    """The concrete model that answered."""
+    engine: str
+    pool: str
+    prompt_tokens: int
+    tokens: int
+    started_at: float
+    """Epoch seconds at which the engine began, after any wait for a lease."""
+    ended_at: float
+
+
+Chat = Callable[[ModelRequest], Awaitable[Reply]]
+"""Sends a request to a model of its pool.
+
+Raises `LengthError` when the reply ran into `max_tokens`, and any other `AtosError` of the scheduler.
+"""
+
+
+def fallback_pools(pool: str) -> tuple[str, ...]:
+    """Return the pools that may answer for one that has no model here, best first.
+
+    A stronger model can do a weaker one's work, and a weaker one may at least try. Only coding pools
+    have fallbacks.
+    """
+    if pool not in CODING_POOLS:
+        return ()
+    at = CODING_POOLS.index(pool)
+    return (*CODING_POOLS[at + 1 :], *reversed(CODING_POOLS[:at]))
+
+
 async def ask(
     chat: Chat,
     emit: Emit,
-    question: ModelRequest,
+    request: ModelRequest,
     *,
     key: str,
     data: Mapping[str, Any] | None = None,
 ) -> Reply:
-    """Send a question; emit `model_call` with what it took, or why its reply is of no use.
+    """Send a request and emit `model_call` with its cost; emit `warning` if the reply is too long.
+
+    Args:
+        chat: reaches the models.
+        emit: appends events.
+        request: what to send.
+        key: prefix of the events' keys; unique to this request.
+        data: more fields for `model_call`.
 
     Raises:
         LengthError: the reply is incomplete.
         AtosError: whatever the scheduler answered.
     """
     try:
-        reply = await _first_that_can(chat, emit, question, key)
+        reply = await _send_with_fallback(chat, emit, request, key)
     except LengthError as error:
-        emit("warning", {"text": f"{question.role}: {error.message}"}, key=f"{key}:length")
+        emit("warning", {"text": f"{request.role}: {error.message}"}, key=f"{key}:length")
         raise
-    took: Json = {
-        "role": question.role,
-        "pool": reply.pool or question.pool,
+    cost: Json = {
+        "role": request.role,
+        "pool": reply.pool or request.pool,
         "model": reply.model,
         "engine": reply.engine,
         "started_at": reply.started_at,
@@ -53,31 +101,16 @@ async def ask(
         "prompt_tokens": reply.prompt_tokens,
         "tokens": reply.tokens,
     }
-    emit("model_call", took | dict(data or {}), key=f"{key}:model_call")
+    emit("model_call", cost | dict(data or {}), key=f"{key}:model_call")
     return reply
 
 
-async def _first_that_can(chat: Chat, emit: Emit, question: ModelRequest, key: str) -> Reply:
-    """Ask the pool that is meant, or those that may stand in where it has no fitting model."""
-    *others, last = (question.pool, *stand_ins(question.pool))
+async def _send_with_fallback(chat: Chat, emit: Emit, request: ModelRequest, key: str) -> Reply:
+    *others, last = (request.pool, *fallback_pools(request.pool))
     for pool in others:
         try:
-            return await _send(chat, question, pool)
+            return await chat(replace(request, pool=pool))
         except (NoModelError, RefusedError) as error:
-            text = (
-                f"{question.role}: pool {pool} can't answer ({error.message}); another one is asked"
-            )
+            text = f"{request.role}: pool {pool} can't answer ({error.message}); trying another one"
             emit("warning", {"text": text}, key=f"{key}:{pool}")
-    return await _send(chat, question, last)
-
-
-async def _send(chat: Chat, question: ModelRequest, pool: str) -> Reply:
-    return await chat(
-        question.role,
-        question.messages,
-        pool=pool,
-        schema=question.schema,
-        max_tokens=question.max_tokens,
-        temperature=question.temperature,
-        seed=question.seed,
-    )
+    return await chat(replace(request, pool=last))

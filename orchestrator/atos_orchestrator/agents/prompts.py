@@ -1,8 +1,8 @@
-"""What the working roles of the general profile are told, in the chat dialect.
+"""Prompts for coder, tester, writer and reflector, in the chat dialect of general models.
 
-Prompts keep below `PROMPT_TOKENS` whatever the task: small models run with 4k tokens of context, and
-what does not fit would be lost silently at the *beginning*. Long parts are cut in the middle, where
-an ellipsis says so.
+A prompt stays below `PROMPT_TOKENS` whatever the task: small models run with 4k tokens of context, and
+an engine silently drops what does not fit from the *beginning*. Long parts are cut in the middle, and
+an ellipsis marks the cut.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from atos_orchestrator.agents.model_request import ModelRequest
-from atos_orchestrator.agents.roles import Role
+from atos_orchestrator.agents.model_request import ModelRequest, Role
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Kind, Task, test_file
 
 PROMPT_TOKENS = 2600
-"""Most tokens of a prompt, at four bytes each: what is left of 4k is the reply's."""
+"""Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
 
 CODE_TOKENS = 1400
 TEST_TOKENS = 900
@@ -53,7 +52,7 @@ complete page in one fence: ```markdown path.md"""
 
 REFLECTOR = """\
 You find out why a test fails. Name the symptom, the failing test, the suspected function, the cause \
-and the change that mends it. test_wrong is true only if the test contradicts the contract. Return JSON."""
+and the change that fixes it. test_wrong is true only if the test contradicts the contract. Return JSON."""
 
 REFLECTION_SCHEMA: Json = {
     "type": "object",
@@ -77,8 +76,8 @@ _WRITES: Mapping[Kind, tuple[Role, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How a question is put to a model."""
+class Sampling:
+    """Which pool answers, and how its model samples."""
 
     pool: str
     temperature: float = 0.0
@@ -87,7 +86,7 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a repair starts from."""
+    """A failed attempt, as a repair needs to know it."""
 
     code: Mapping[str, str]
     digest: str
@@ -95,14 +94,14 @@ class Failure:
     reflection: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-def code_question(task: Task, context: str, manner: Manner) -> ModelRequest:
+def code_request(task: Task, context: str, sampling: Sampling) -> ModelRequest:
     """Ask for the files of a task."""
     role, system = _WRITES[task.kind]
     user = _join(_assignment(task), _part("Modules that you may import", context, _CONTEXT))
-    return _question(role, system, user, CODE_TOKENS, manner)
+    return _request(role, system, user, CODE_TOKENS, sampling)
 
 
-def fix_question(task: Task, context: str, failure: Failure, manner: Manner) -> ModelRequest:
+def fix_request(task: Task, context: str, failure: Failure, sampling: Sampling) -> ModelRequest:
     """Ask for repaired files."""
     code = "\n".join(f"```python {path}\n{text}```" for path, text in failure.code.items())
     cause = "\n".join(f"{name}: {said}" for name, said in failure.reflection.items() if said)
@@ -115,11 +114,14 @@ def fix_question(task: Task, context: str, failure: Failure, manner: Manner) -> 
         _part("What is thought to be the cause", cause, 600),
         f"Return the complete file{'s' if len(task.files) > 1 else ''}.",
     )
-    return _question("coder", FIXER, user, CODE_TOKENS, manner)
+    return _request("coder", FIXER, user, CODE_TOKENS, sampling)
 
 
-def tests_question(task: Task, context: str, fault: str, manner: Manner) -> ModelRequest:
-    """Ask for the tests of a code task, before anybody has seen its code."""
+def tests_request(task: Task, context: str, fault: str, sampling: Sampling) -> ModelRequest:
+    """Ask for the tests of a code task, before any code exists.
+
+    `fault` says why earlier tests could not be used; empty the first time.
+    """
     module = task.files[0].removesuffix(".py").replace("/", ".")
     user = _join(
         _assignment(task),
@@ -127,10 +129,10 @@ def tests_question(task: Task, context: str, fault: str, manner: Manner) -> Mode
         f"Write {test_file(task)}. Import from the module `{module}`.",
         _part("Your last tests could not be used", fault, 800),
     )
-    return _question("tester", TESTER, user, TEST_TOKENS, manner)
+    return _request("tester", TESTER, user, TEST_TOKENS, sampling)
 
 
-def reflect_question(task: Task, failure: Failure, manner: Manner) -> ModelRequest:
+def reflection_request(task: Task, failure: Failure, sampling: Sampling) -> ModelRequest:
     """Ask for the cause of a failure."""
     code = "\n".join(f"# {path}\n{text}" for path, text in failure.code.items())
     user = _join(
@@ -140,7 +142,7 @@ def reflect_question(task: Task, failure: Failure, manner: Manner) -> ModelReque
         _part("What happened", failure.digest, _DIGEST),
         "Return JSON.",
     )
-    asked = _question("reflector", REFLECTOR, user, REFLECT_TOKENS, manner)
+    asked = _request("reflector", REFLECTOR, user, REFLECT_TOKENS, sampling)
     return replace(asked, schema=REFLECTION_SCHEMA)
 
 
@@ -172,7 +174,7 @@ def _join(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _question(role: Role, system: str, user: str, tokens: int, manner: Manner) -> ModelRequest:
+def _request(role: Role, system: str, user: str, tokens: int, sampling: Sampling) -> ModelRequest:
     messages: list[Json] = [
         {"role": "system", "content": system},
         {"role": "user", "content": user},
@@ -180,8 +182,8 @@ def _question(role: Role, system: str, user: str, tokens: int, manner: Manner) -
     return ModelRequest(
         role,
         messages,
-        manner.pool,
+        sampling.pool,
         max_tokens=tokens,
-        temperature=manner.temperature,
-        seed=manner.seed,
+        temperature=sampling.temperature,
+        seed=sampling.seed,
     )

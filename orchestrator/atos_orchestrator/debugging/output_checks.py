@@ -1,4 +1,4 @@
-"""What is refused before anything runs: cheap, pure checks of a model's files."""
+"""Cheap, pure checks of a model's files before anything runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PLACEHOLDER = re.compile(
 )
 SHRINKS_TO = 0.5
 LONG_ENOUGH = 10
-"""Lines below which a file may shrink as it likes."""
+"""Lines below which a file may shrink without limit."""
 
 
-def refusal(fresh: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """Return why these files can't replace those, or an empty text."""
+def code_fault(fresh: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """Return why the files `fresh` can't replace those `before`, or an empty text."""
     for path, text in fresh.items():
         if found := PLACEHOLDER.search(text):
-            return f"{path} holds a placeholder instead of code: {found[0].strip()[:80]!r}"
+            return f"{path} contains a placeholder instead of code: {found[0].strip()[:80]!r}"
         old, new = _lines(before.get(path, "")), _lines(text)
         if old >= LONG_ENOUGH and new < SHRINKS_TO * old:
             return f"{path} shrank from {old} to {new} lines: the complete file is needed"
@@ -35,9 +35,9 @@ def _lines(text: str) -> int:
 
 
 def test_fault(source: str) -> str:
-    """Return why a test file can't be a judge, or an empty text.
+    """Return why a test file can't decide about code, or an empty text.
 
-    Rules are hints only; that it fails on a stub is what decides.
+    These rules only save time: what decides is that the tests fail on a stub.
     """
     try:
         tree = ast.parse(source)

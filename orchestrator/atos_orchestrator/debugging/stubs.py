@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 
 
-class _Hollow(ast.NodeTransformer):
+class _Stub(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._emptied(node)
 
@@ -16,7 +16,7 @@ class _Hollow(ast.NodeTransformer):
         return self._emptied(node)
 
     def _emptied(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        # Decorators go, too: they might replace the function, and so its emptiness.
+        # Decorators are dropped too: they might replace the function with one that does something.
         keep = [d for d in node.decorator_list if isinstance(d, ast.Name) and d.id in _PLAIN]
         node.decorator_list = list[ast.expr](keep)
         node.body = [ast.Return(ast.Constant(None))]
@@ -32,7 +32,7 @@ def stub_source(source: str) -> str:
     Raises:
         SyntaxError: the source does not compile.
     """
-    return ast.unparse(ast.fix_missing_locations(_Hollow().visit(ast.parse(source)))) + "\n"
+    return ast.unparse(ast.fix_missing_locations(_Stub().visit(ast.parse(source)))) + "\n"
 
 
 def signatures(source: str) -> str:
@@ -65,7 +65,7 @@ def _head(node: ast.stmt) -> str:
 
 
 def imported_files(source: str) -> tuple[str, ...]:
-    """Return the files that a test module may get its subjects from, by its imports."""
+    """Return the files that a test module may test, going by its imports."""
     try:
         tree = ast.parse(source)
     except SyntaxError:

@@ -1,7 +1,7 @@
-"""A task's worktree, reached through the filesystem server only.
+"""A task's worktree, reached only through the filesystem and code_runner servers.
 
-Every version of a file that a model wrote is kept as a draft below `.atos/`, under a name that its step
-alone writes. A step that is repeated after a crash therefore reads what the first run read, whatever
+Every version of a file that a model wrote is kept as a draft below `.atos/`, under a name that only its
+step writes. A step that is repeated after a crash therefore reads what its first run read, whatever
 that run had already written over the real files.
 """
 
@@ -20,12 +20,12 @@ DRAFTS = ".atos"
 
 @dataclass(frozen=True, slots=True)
 class TaskWorkspace:
-    """Where one task is worked at."""
+    """The folder of one task."""
 
     root: Path
     tools: Tools
     folders: set[str] = field(default_factory=set[str])
-    """Folders that were made already, so that each is asked for once."""
+    """Folders that exist already, so that each is created once."""
 
     async def write(self, path: str, text: str) -> str:
         """Write a file; return its short hash."""
@@ -41,12 +41,12 @@ class TaskWorkspace:
         """Read a file.
 
         Raises:
-            NotFoundError: it is not there.
+            NotFoundError: it does not exist.
         """
         found = await self._call("filesystem", "read_text_file", {"path": str(self.root / path)})
         return str(found["content"])
 
-    async def read_if_there(self, path: str) -> str:
+    async def read_if_exists(self, path: str) -> str:
         """Read a file, or return an empty text."""
         try:
             return await self.read(path)
@@ -64,13 +64,13 @@ class TaskWorkspace:
         """Read a version back.
 
         Raises:
-            ConflictError: somebody changed it meanwhile.
+            ConflictError: it was changed meanwhile.
         """
         files = {path: await self.read(f"{DRAFTS}/{version}/{path}") for path in hashes}
         for path, text in files.items():
             if digest_of(text) != hashes[path]:
                 message = f"the draft {DRAFTS}/{version}/{path} in {self.root} was changed"
-                raise ConflictError(message, next_step="Start the task anew.")
+                raise ConflictError(message, next_step="Start the task again.")
         return files
 
     async def syntax(self, path: str) -> Json:

@@ -1,7 +1,7 @@
-"""Which cancel scopes run under which goal, so that a cancellation reaches a step at once.
+"""Cancel scopes by goal, so that a cancellation reaches a running step at once.
 
-The engine's own poll notices a cancelled run within a second; a person expects it sooner, and the
-children of a step (a model's stream, a sandbox) should end with it.
+DBOS's own poll notices a cancelled run within a second. A person expects it sooner, and what a step
+uses (a model's stream, a sandbox) should end with it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import anyio
 
 
 class RunningScopes:
-    """The cancel scopes of the steps at work in this process, by goal."""
+    """The cancel scopes of the steps that run in this process, by goal."""
 
     def __init__(self) -> None:
         self._scopes: dict[str, set[anyio.CancelScope]] = {}
@@ -41,10 +41,10 @@ class RunningScopes:
         return len(scopes)
 
     async def ended(self, goal: str) -> None:
-        """Wait until no step of a goal is at work."""
+        """Wait until no step of a goal is running."""
         if goal in self._scopes:
             await self._ended.setdefault(goal, anyio.Event()).wait()
 
     def goals(self) -> list[str]:
-        """Return the goals with a step at work."""
+        """Return the goals with a running step."""
         return list(self._scopes)

@@ -1,13 +1,13 @@
-"""The named points of goals at which the kill tests strike: any of the three daemons, not only this one.
+"""The named points of goals at which the kill tests kill any of the three daemons, not only this one.
 
-`crashpoints` lets a process kill itself, once per home. Recovery from a killed host or scheduler must be
-tried at the same points, over and over with daemons that are already up; so with ATOS_STRIKES naming
-a file, a point looks whether the file names it, and kills whom the file says:
+`atos_protocol.crash_points` lets a process kill itself, once per home. Recovery from a killed host or
+scheduler must be tried at the same points, repeatedly, with daemons that are already up. So with
+ATOS_STRIKES naming a file, a point checks whether the file names it, and kills the given daemon:
 
     <point> worker|servers|scheduler
 
-The file is renamed first, so that one line strikes once, and the name it gets tells that it did.
-Without ATOS_STRIKES, which nothing but the tests sets, a point costs two comparisons.
+The file is renamed first, so that it is used once, and its new name shows that it was. Without
+ATOS_STRIKES, which only the tests set, a point costs two comparisons.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ STEP_POINTS = [
 """Before the work of every durable step, and after it: done, but not recorded yet."""
 
 SUBMIT_POINTS = [declare("host.submit.before"), declare("host.submit.after")]
-"""In the host, around the transaction that makes a goal."""
+"""In the host, around the transaction that accepts a goal."""
 
 START_POINTS = [declare("worker.recovered"), declare("worker.ready")]
-"""In the worker, when it has taken over its predecessor's runs, and when its host knows it."""
+"""In the worker, when it has taken over its predecessor's runs, and when it has told its host that it is ready."""
 
 STRUCK = ".struck"
 
@@ -60,18 +60,18 @@ def point(name: str) -> None:
 
 def _strike(file: Path, name: str) -> None:
     try:
-        where, _, whom = file.read_text().partition(" ")
+        where, _, target = file.read_text().partition(" ")
         if where != name:
             return
         file.rename(file.with_suffix(STRUCK))
     except FileNotFoundError:
         return
-    os.kill(_pid(whom.strip()), signal.SIGKILL)
+    os.kill(_pid(target.strip()), signal.SIGKILL)
 
 
-def _pid(whom: str) -> int:
+def _pid(target: str) -> int:
     """Return the process to kill: this one, or the daemon that answers for this home."""
-    if whom != "servers" and whom != "scheduler":
+    if target != "servers" and target != "scheduler":
         return os.getpid()
-    with connect(whom, load_settings()) as connection:
+    with connect(target, load_settings()) as connection:
         return peer_pid(connection)

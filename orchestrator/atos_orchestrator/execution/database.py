@@ -1,14 +1,14 @@
 """The goals database: one SQLAlchemy engine per process, on an SQLite file or on Postgres.
 
-SQLite is the default and the only thing that needs care:
+SQLite is the default and needs care:
 
 * WAL, so that readers never wait for a writer; `synchronous=NORMAL`, because a process that is
   killed loses nothing with it, and only a power cut may lose the last commits (never consistency).
 * IMMEDIATE transactions and a busy time-out: two processes write to the file (host and worker), and
-  a deferred transaction that turns into a writer fails at once instead of waiting its turn.
+  a deferred transaction that becomes a writer fails at once instead of waiting.
 * DBOS stamps rows by `unixepoch('subsec')`, which SQLite knows since 3.42; Debian 12 ships 3.40 and
   Ubuntu 22.04 3.37. There `pysqlite3` (a newer SQLite in a wheel) is used, and where it has no wheel
-  (Linux on ARM) the connections of the standard library get that one function from us.
+  (Linux on ARM) the connections of the standard library get that one function from this module.
 """
 
 from __future__ import annotations
@@ -59,20 +59,20 @@ def _unixepoch(*args: Any) -> float | int:
 
 
 def open_database(settings: Settings, module: ModuleType | None = None) -> sa.Engine:
-    """Open the goals database of these settings; the file is made when it isn't there.
+    """Open the goals database of these settings; the file is created if missing.
 
     Args:
         settings: name the database.
         module: the DB-API module for SQLite, for tests of the fall-back.
 
     Raises:
-        BadConfigError: `database_url` is none.
+        BadConfigError: `database_url` is not a usable URL.
         UnreachableError: it can't be opened.
     """
     try:
         engine = _engine(settings, module)
     except (ArgumentError, ImportError) as error:
-        message = f"ATOS_DATABASE_URL names no database that can be used: {error}"
+        message = f"ATOS_DATABASE_URL does not name a usable database: {error}"
         step = "Write postgresql://user@host/name, or remove it to use a SQLite file."
         raise BadConfigError(message, next_step=step) from error
     try:
@@ -101,7 +101,7 @@ def _engine(settings: Settings, module: ModuleType | None) -> sa.Engine:
 def _next_step(settings: Settings) -> str:
     if settings.database_url:
         return "Start that database, or remove ATOS_DATABASE_URL to use a SQLite file."
-    return "Restore the file from a backup, or move it away to begin without the goals in it."
+    return "Restore the file from a backup, or move it away to start without its goals."
 
 
 def _tune(engine: sa.Engine, *, patch: bool) -> None:

@@ -1,22 +1,38 @@
-"""The client half of the runtime, on DBOS: submit, cancel, signal, result, list.
+"""Durable runs on DBOS, as any process may use them: submit, cancel, wait for a result, list.
 
-Any process may use it; nothing is launched, and the database is migrated by whoever comes first.
+A *run* is one durable execution of a registered body. Its *steps* are recorded: when the process
+dies, another one executes the body again, recorded steps return what they returned, and the first
+unrecorded one continues. Hence the two rules for bodies: outside of steps they are deterministic, and
+within one run steps follow one another. What runs side by side is a run of its own.
+
+`DbosClient` launches nothing, and the database is migrated by the process that comes first.
+`dbos_runtime.DbosRuntime` adds what a body and the executing process need. There is no interface above
+the two classes: they are the only implementation, nothing else imports DBOS, and
+tests/orchestrator/execution/test_dbos_contract.py states what they guarantee.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import anyio.to_thread
 import sqlalchemy as sa
 from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, WorkflowHandleAsync
 from dbos import error as dbos_error
 
-from atos_orchestrator.execution.runtime import QUEUES, Run, RunState
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, CancelledWorkError, from_wire
+
+RunState = Literal["queued", "running", "success", "error", "cancelled"]
+Body = Callable[[Json], Awaitable[Json]]
+
+GOALS = "goals"
+TASKS = "tasks"
+QUEUES = (GOALS, TASKS)
+"""Queues are named after what they hold, never after a model: only the scheduler orders model calls."""
 
 APPLICATION = "atos"
 VERSION = "atos-1"
@@ -26,10 +42,10 @@ SERIALIZER = DBOSPortableJSONSerializer()
 """JSON: DBOS's own default is pickle, which runs the code of whoever can write the database."""
 
 POLL_SECONDS = 0.03
-"""How often a queue is looked at, and a run that is waited for, while goals are at work."""
+"""How often the queues, and a run that is waited for, are polled while goals are unfinished."""
 IDLE_POLL_SECONDS = 0.25
-"""The same while there is nothing to do: a tenth of the processor time."""
-logging.getLogger("dbos").setLevel(logging.WARNING)  # it tells of every migration and every start
+"""The same while there is nothing to do, for a tenth of the processor time."""
+logging.getLogger("dbos").setLevel(logging.WARNING)  # it logs every migration and every start
 
 STATES: dict[str, RunState] = {
     "ENQUEUED": "queued",
@@ -42,8 +58,22 @@ STATES: dict[str, RunState] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A durable execution, as the runtime knows it."""
+
+    id: str
+    body: str
+    state: RunState
+
+
+def root(run: str) -> str:
+    """Return the run that a run was submitted under: `G` for `G:T1`, and for `G` itself."""
+    return run.partition(":")[0]
+
+
 def options(body: str, run: str, queue: str) -> EnqueueOptions:
-    """Return what DBOS needs to know to queue a run."""
+    """Return what DBOS needs to queue a run."""
     return {
         "workflow_name": body,
         "queue_name": queue,
@@ -54,7 +84,7 @@ def options(body: str, run: str, queue: str) -> EnqueueOptions:
 
 
 class DbosClient:
-    """Implements `RuntimeClient`."""
+    """What any process may do with runs."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._client = DBOSClient(
@@ -65,11 +95,11 @@ class DbosClient:
         )
 
     def prepare(self) -> None:
-        """Bring the database's schema up to date and make the queues known.
+        """Bring the database's schema up to date and register the queues.
 
-        The queues must stand before a worker launches: DBOS looks for new ones once a second.
+        The queues must exist before a worker launches: DBOS looks for new ones once a second.
         """
-        # The client migrates nothing by its public face, and a worker may come after the first
+        # The client's public interface has no migration, and a worker may start after the first
         # goal; tests/orchestrator/execution/test_dbos_contract.py pins this private name.
         self._client._sys_db.run_migrations()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         for queue in QUEUES:
@@ -77,40 +107,41 @@ class DbosClient:
                 queue, polling_interval_sec=POLL_SECONDS, on_conflict="never_update"
             )
 
-    def pace(self, seconds: float) -> None:
-        """Have the queues looked at every so often; a worker notices at its next look."""
+    def set_poll_interval(self, seconds: float) -> None:
+        """Have the queues polled this often; a worker notices at its next poll."""
         for queue in QUEUES:
             self._client.register_queue(queue, polling_interval_sec=seconds)
 
     def close(self) -> None:
-        """Let go of the database; the engine stays with its owner."""
+        """Disconnect from the database; the engine stays with its owner."""
         self._client.destroy()
 
     def submit_within(
         self, connection: sa.Connection, body: str, run: str, argument: Json, *, queue: str
     ) -> None:
-        """Queue a run in the caller's transaction, so that what is told about it stands or falls."""
+        """Queue a run in the caller's transaction, so that both succeed or neither."""
         self._client.enqueue_in_transaction(connection, options(body, run, queue), argument)
 
     async def submit(self, body: str, run: str, argument: Json, *, queue: str) -> None:
-        """See `RuntimeClient`."""
+        """Queue a run; a second submission under the same id changes nothing."""
         await self._client.enqueue_async(options(body, run, queue), argument)
 
     async def cancel(self, run: str) -> None:
-        """See `RuntimeClient`."""
+        """Cancel a run and everything that it submitted; a finished run stays as it is."""
         await self._client.cancel_workflow_async(run, cancel_children=True)
 
-    async def signal(self, run: str, topic: str, value: Json) -> None:
-        """See `RuntimeClient`."""
-        await self._client.send_async(run, value, topic)
-
     async def result(self, run: str) -> Json:
-        """See `RuntimeClient`."""
+        """Wait for a run and return what its body returned.
+
+        Raises:
+            CancelledWorkError: the run was cancelled.
+            AtosError: its body failed.
+        """
         handle: WorkflowHandleAsync[Json] = await self._client.retrieve_workflow_async(run)
         return await outcome(handle)
 
     async def list(self, states: Sequence[RunState] = (), *, body: str = "") -> list[Run]:
-        """See `RuntimeClient`."""
+        """Return the runs in one of these states (all when empty), newest first."""
         wanted = [theirs for theirs, ours in STATES.items() if ours in states]
 
         def query() -> list[Any]:
@@ -122,12 +153,8 @@ class DbosClient:
                 load_output=False,
             )
 
-        return [as_run(status) for status in await anyio.to_thread.run_sync(query)]
-
-
-def as_run(status: Any) -> Run:
-    """Translate DBOS's status of a workflow."""
-    return Run(id=status.workflow_id, body=status.name, state=STATES[status.status])
+        found = await anyio.to_thread.run_sync(query)
+        return [Run(each.workflow_id, each.name, STATES[each.status]) for each in found]
 
 
 async def outcome(handle: WorkflowHandleAsync[Json]) -> Json:

@@ -1,21 +1,21 @@
-"""The executing half of the runtime, on DBOS: step, wait, receive, worker.
+"""Durable runs on DBOS, inside a body and in the executing process: step, wait, worker.
 
-How the pieces of DBOS are used, and why:
+How DBOS is used, and why:
 
 * `DBOS.launch()` runs inside the process's event loop, so bodies and steps run there too; a client
   made in that loop (tools, models) works in every step.
-* Every incarnation of a worker has an executor id of its own, `<name>#<random>`. DBOS recovers
-  nothing of another id by itself, and a fixed id would make two processes steal each other's work.
-  So at start, holding the lock that proves every earlier incarnation of this name dead, the worker
-  asks for the recovery of their runs. A run goes back to its queue and is claimed anew; should the
-  dead one be a zombie after all, DBOS refuses its commits.
-* Steps are preemptible, and have a scope of their own besides (`scopes`): a cancelled run ends its
-  step at once, and nothing is recorded for it.
+* Every start of a worker has an executor id of its own, `<name>#<random>`. DBOS recovers nothing of
+  another id by itself, and a fixed id would make two processes steal each other's work. So at start,
+  holding the lock that proves every earlier process of this name dead, the worker asks for the
+  recovery of their runs. A run goes back to its queue and is claimed again; should the earlier process
+  be alive after all, DBOS refuses its commits.
+* Steps are preemptible, and have a cancel scope of their own besides (`cancellation`): a cancelled run
+  ends its step at once, and nothing is recorded for it.
 """
 
 from __future__ import annotations
 
-import asyncio  # noqa: TID251  # DBOS changes the asyncio loop itself, which only asyncio can mend
+import asyncio  # noqa: TID251  # DBOS changes the asyncio loop itself, which only asyncio can undo
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -32,11 +32,13 @@ from atos_orchestrator.execution.cancellation import RunningScopes
 from atos_orchestrator.execution.dbos_client import (
     APPLICATION,
     POLL_SECONDS,
+    QUEUES,
     SERIALIZER,
     VERSION,
+    Body,
     DbosClient,
+    root,
 )
-from atos_orchestrator.execution.runtime import QUEUES, Body, root
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, from_wire
 
@@ -44,15 +46,15 @@ log = logging.getLogger(__name__)
 
 THREADS = 32
 MOST_STARTS = 25
-"""After so many workers died with it, a run is given up."""
-SIGNAL_SECONDS = 0.25
-"""How soon a run notices a signal: people send them."""
+"""A run is abandoned after so many workers died while executing it."""
+NOTIFICATION_SECONDS = 0.25
+"""How often DBOS polls for notifications between runs; ATOS sends none."""
 LEAVE_SECONDS = 1.0
 """How long bodies may take to clean up when the worker ends."""
 
 
 class DbosRuntime(DbosClient):
-    """Implements `DurableRuntime`; one per process, because DBOS is one per process."""
+    """What the executing process can do beyond a client; one per process, as DBOS is."""
 
     def __init__(self, engine: sa.Engine, *, name: str = "worker") -> None:
         super().__init__(engine)
@@ -63,7 +65,7 @@ class DbosRuntime(DbosClient):
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def submit(self, body: str, run: str, argument: Json, *, queue: str) -> None:
-        """See `RuntimeClient`; inside a body the submission is recorded, like a step."""
+        """Queue a run; inside a body the submission is recorded, like a step."""
         if DBOS.workflow_id is None:
             await super().submit(body, run, argument, queue=queue)
             return
@@ -71,7 +73,11 @@ class DbosRuntime(DbosClient):
             await DBOS.enqueue_workflow_async(queue, self._bodies[body], argument)
 
     async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
-        """See `DurableRuntime`."""
+        """Run `work` within the current run and record its result; see `ports.Steps`.
+
+        It runs again when the process dies before the record exists. An `AtosError` is recorded like a
+        result, and raised again by every replay.
+        """
         run = DBOS.workflow_id or ""
 
         async def body() -> Json:
@@ -90,21 +96,21 @@ class DbosRuntime(DbosClient):
         return recorded["value"]
 
     async def wait(self, runs: Sequence[str]) -> str:
-        """See `DurableRuntime`."""
-        # Sorted: which handles are waited for is part of what a replay must repeat.
+        """Return the id of the first of these runs to end; recorded, like a step."""
+        # Sorted, because a replay must wait for the same handles in the same order.
         handles: list[WorkflowHandleAsync[Json]] = [
             await DBOS.retrieve_workflow_async(run, existing_workflow=False) for run in sorted(runs)
         ]
         first = await DBOS.wait_first_async(handles, polling_interval_sec=POLL_SECONDS)
         return first.workflow_id
 
-    async def receive(self, topic: str, *, timeout_s: float) -> Json | None:
-        """See `DurableRuntime`."""
-        return await DBOS.recv_async(topic, timeout_seconds=timeout_s)
-
     @asynccontextmanager
     async def worker(self, bodies: Mapping[str, Body]) -> AsyncGenerator[None]:
-        """See `DurableRuntime`; the caller holds the lock of this worker's name."""
+        """Execute queued runs of these bodies while the context lasts.
+
+        Entering it recovers what earlier workers of this name left unfinished. The caller holds the lock
+        of that name.
+        """
         await anyio.to_thread.run_sync(self.prepare)
         executor = f"{self._name}#{uuid.uuid4().hex[:8]}"
         DBOS(
@@ -117,7 +123,7 @@ class DbosRuntime(DbosClient):
                 "serializer": SERIALIZER,
                 "log_level": "WARNING",
                 "max_executor_threads": THREADS,
-                "notification_listener_polling_interval_sec": SIGNAL_SECONDS,
+                "notification_listener_polling_interval_sec": NOTIFICATION_SECONDS,
                 "run_migrations": False,
             }
         )
@@ -140,7 +146,7 @@ class DbosRuntime(DbosClient):
             loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="after-dbos"))
 
     def _tracked(self, body: Body) -> Callable[[Json], Awaitable[Json]]:
-        """Wrap a body in a function of its own, which DBOS can mark, and know its task."""
+        """Wrap a body in a function that DBOS can mark, and track its task."""
 
         async def run(argument: Json) -> Json:
             task = asyncio.current_task()
@@ -154,19 +160,19 @@ class DbosRuntime(DbosClient):
         return run
 
     async def _leave_unfinished(self) -> None:
-        """Cancel the bodies at work: nothing is recorded, so they go on in the next worker."""
+        """Cancel the bodies that are running: nothing is recorded, so the next worker continues them."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LEAVE_SECONDS)
 
     def _recover(self, executor: str) -> None:
-        """Queue what earlier incarnations of this worker's name left in the middle."""
+        """Queue again what earlier workers of this name left unfinished."""
         pending = self._client.list_workflows(status="PENDING", load_input=False, load_output=False)
         dead = {status.executor_id for status in pending if status.executor_id} - {executor}
         ours = sorted(who for who in dead if who.partition("#")[0] == self._name)
         if ours:
-            # No public face offers this; pinned by tests/orchestrator/execution/test_dbos_contract.py.
+            # Not public; pinned by tests/orchestrator/execution/test_dbos_contract.py.
             runs = DBOS._recover_pending_workflows(ours)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             log.info("recovered %d runs that %d earlier workers left", len(runs), len(ours))
 

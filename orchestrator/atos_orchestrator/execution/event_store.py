@@ -1,8 +1,8 @@
-"""The events table: append-only, in the same database as the workflows it tells about.
+"""The events table: append-only, in the same database as the workflows it describes.
 
-It is the only record of what a person sees of a goal: every view is a fold over it. An event is
-written by the step that causes it, under a key that is unique within its goal, so a step that runs
-twice (a killed worker's step does) tells its story once.
+Every view of a goal is a fold over it; there is no other record of progress. An event is written by the
+step that causes it, under a key that is unique within its goal, so a step that runs twice (a killed
+worker's step does) appends it once.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ EVENTS = sa.Table(
 )
 
 _APPEND_LOCK = 0x41544F53
-"""Postgres hands out sequence numbers before commit: appends take turns, or a reader skips one."""
+"""Postgres assigns sequence numbers before commit: appends take turns, or a reader would skip one."""
 
 
 class EventStore:
@@ -51,7 +51,7 @@ class EventStore:
         self._listeners: list[Callable[[str, int], None]] = []
 
     def create(self) -> None:
-        """Make the table where it isn't there; several processes may do so at once."""
+        """Create the table if it is missing; several processes may do so at once."""
         with self._engine.begin() as connection:
             _take_turns(connection)
             _metadata.create_all(connection, checkfirst=True)
@@ -63,7 +63,7 @@ class EventStore:
     def append(
         self, goal: str, kind: str, data: Mapping[str, Any], *, key: str, task: str | None = None
     ) -> int:
-        """Append an event once per key of its goal; return its number, 0 when it stood already."""
+        """Append an event once per key of its goal; return its number, or 0 if it exists already."""
         with self._engine.begin() as connection:
             seq = self.append_with(connection, goal, kind, data, key=key, task=task)
         if seq:
@@ -80,7 +80,7 @@ class EventStore:
         key: str,
         task: str | None = None,
     ) -> int:
-        """Append within the caller's transaction, without telling the listeners."""
+        """Append within the caller's transaction, without notifying the listeners."""
         row = {
             "goal": goal,
             "task": task,
@@ -91,16 +91,16 @@ class EventStore:
         }
         _take_turns(connection)
         values = [sa.literal(value, EVENTS.c[name].type) for name, value in row.items()]
-        stands = sa.exists().where(EVENTS.c.goal == goal, EVENTS.c.key == key)
+        exists = sa.exists().where(EVENTS.c.goal == goal, EVENTS.c.key == key)
         # INSERT .. SELECT .. WHERE NOT EXISTS is the same in both dialects; writers take turns.
-        statement = EVENTS.insert().from_select(list(row), sa.select(*values).where(~stands))
+        statement = EVENTS.insert().from_select(list(row), sa.select(*values).where(~exists))
         if not connection.execute(statement).rowcount:
             return 0
         newest = sa.select(EVENTS.c.seq).where(EVENTS.c.goal == goal, EVENTS.c.key == key)
         return int(connection.execute(newest).scalar_one())
 
     def announce(self, goal: str, seq: int) -> None:
-        """Tell the listeners of an event that was appended with `append_with`."""
+        """Notify the listeners of an event that was appended with `append_with`."""
         for listener in self._listeners:
             listener(goal, seq)
 
@@ -110,12 +110,6 @@ class EventStore:
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(EVENTS.c.seq)).all()
         return [_event(row) for row in rows]
-
-    def newest(self, goal: str) -> int:
-        """Return the number of the goal's newest event, 0 when there is no such goal."""
-        query = sa.select(sa.func.max(EVENTS.c.seq)).where(EVENTS.c.goal == goal)
-        with self._engine.connect() as connection:
-            return connection.execute(query).scalar() or 0
 
     def count(self, goal: str, kind: str) -> int:
         """Return how many events of a kind the goal has."""
@@ -143,7 +137,7 @@ class EventStore:
 
 
 def _take_turns(connection: sa.Connection) -> None:
-    """Let one transaction at a time go on; SQLite's write lock does so by itself."""
+    """Let one transaction at a time continue; SQLite's write lock does so by itself."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK)))
 

@@ -1,7 +1,6 @@
-"""The timed log of a goal: its events as a page for people.
+"""The timed log of a goal: its events as a page for people, in `logs/goals/<goal>.md`.
 
-The record that a repository keeps holds no times, so that an interrupted goal leaves the same tree. This
-page is where the times are; it lies outside of the repository, in `logs/goals/<goal>.md`.
+The execution log inside the repository has no times, so that an interrupted goal leaves the same tree.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from atos_protocol.goals import Event
 
 
 def execution_log(events: Iterable[Event]) -> str:
-    """Return the page of a goal; an empty text where nothing happened yet."""
-    told = sorted(events, key=lambda event: event.seq)
-    if not told:
+    """Return the page of a goal; an empty text before its first event."""
+    ordered = sorted(events, key=lambda event: event.seq)
+    if not ordered:
         return ""
-    view, first = fold(told), told[0].at
+    view, first = fold(ordered), ordered[0].at
     began = datetime.fromtimestamp(first, UTC).isoformat(timespec="seconds")
     head = [f"# {view.goal.splitlines()[0] if view.goal else view.id}", ""]
-    head += [f"Goal `{view.id}`, begun {began}, {view.state} after {view.seconds:.1f} s.", ""]
-    head += ["| s | task | what | details |", "|--:|---|---|---|"]
+    head += [f"Goal `{view.id}`, started {began}, {view.state} after {view.seconds:.1f} s.", ""]
+    head += ["| s | task | event | details |", "|--:|---|---|---|"]
     rows = [
         f"| {event.at - first:.2f} | {event.task or ''} | {event.kind} | {_details(event.data)} |"
-        for event in told
+        for event in ordered
     ]
     return "\n".join([*head, *rows]) + "\n"
 
@@ -36,7 +35,7 @@ def _details(data: Mapping[str, Any]) -> str:
     shown = dict(data)
     began, ended = shown.pop("started_at", None), shown.pop("ended_at", None)
     if isinstance(began, int | float) and isinstance(ended, int | float):
-        shown["took"] = f"{ended - began:.2f} s"
+        shown["duration"] = f"{ended - began:.2f} s"
     parts = (f"{name}: {_short(value)}" for name, value in shown.items() if value not in ("", None))
     return ", ".join(parts)
 

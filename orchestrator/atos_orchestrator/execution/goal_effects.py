@@ -1,8 +1,8 @@
-"""The bodies of the goal workflow's steps: everything that it does to the world.
+"""The bodies of the goal workflow's steps: everything that it does to the outside.
 
 Each may run more than once, because a process may die between the effect and its record. So each
-carries a key: events are told once per key, commits are looked up by their trailer, a repository that
-was decided on is found again.
+carries a key: events are appended once per key, commits are looked up by their trailer, and an earlier
+decision about the repository is found again.
 """
 
 from __future__ import annotations
@@ -14,24 +14,26 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from atos_orchestrator.debugging import result_from_json
+from atos_orchestrator.debugging.state import TaskResult
+from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.execution_log import write_execution_log
 from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.result_aggregator import (
     GoalOutcome,
-    Outcome,
+    TaskOutcome,
     Verification,
-    made_tests,
-    record,
+    execution_record,
+    test_files,
 )
 from atos_orchestrator.execution.steps import DurableEmit
 from atos_orchestrator.execution.task_workflow import effect_key
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Next, Plan
 from atos_orchestrator.ports import Json
+from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.workspace.commits import commit_files, integrate
 from atos_orchestrator.workspace.opening import open_repository
-from atos_orchestrator.workspace.repository import Repository, repository_to_json
+from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.scaffold import record_path
 from atos_orchestrator.workspace.worktrees import close_repository, open_result
 
@@ -44,77 +46,78 @@ class GoalEffects:
     """What the steps of one goal do."""
 
     deps: WorkflowDeps
-    order: GoalInput
+    goal_input: GoalInput
 
     def emit(self, task: str | None = None) -> DurableEmit:
-        """Return what appends events of the goal, or of one of its tasks."""
-        return DurableEmit(self.deps.events, self.order.goal, task)
+        """Return an `Emit` for the goal, or for one of its tasks."""
+        return DurableEmit(self.deps.events, self.goal_input.goal, task)
 
     async def intake(self) -> Json:
         """Open the repository."""
-        order, settings = self.order, self.deps.settings
+        goal_input, settings = self.goal_input, self.deps.settings
         repository = await open_repository(
-            Path(order.into) if order.into else None,
-            order.slug,
-            goal=order.goal,
-            text=order.text,
+            Path(goal_input.into) if goal_input.into else None,
+            goal_input.slug,
+            goal=goal_input.goal,
+            text=goal_input.text,
             home=settings.home,
             workspaces=settings.workspaces,
-            started_at=order.submitted_at,
+            started_at=goal_input.submitted_at,
         )
         emit = self.emit()
-        started = {"engine": order.engine, "models": list(order.models)}
+        started = {"engine": goal_input.engine, "models": list(goal_input.models)}
         emit("goal_started", started | {"repository": str(repository.path)}, key="start")
-        if order.announcement:
-            emit("announcement", {"text": order.announcement}, key="engine")
-        return repository_to_json(repository)
+        if goal_input.announcement:
+            emit("announcement", {"text": goal_input.announcement}, key="engine")
+        return encode(repository)
 
     async def advance(self, now: Next) -> Json:
-        """Tell which tasks are skipped and which are queued now."""
+        """Record which tasks are skipped and which are queued now."""
         for task_id in now.skip:
             self.emit(task_id)("task_done", {"state": "skipped", "rounds": 0}, key="end")
         for task_id in now.start:
             self.emit(task_id)("task_queued", {}, key="queue")
         return {}
 
-    async def integrate(self, task_id: str, told: Json, repository: Repository) -> Json:
-        """Put what a task made onto the goal's line, and tell what became of it.
+    async def integrate(self, task_id: str, returned: Json, repository: Repository) -> Json:
+        """Put a task's commit on the goal's branch, and record how the task ended.
+
+        Args:
+            task_id: the task.
+            returned: what its run returned.
+            repository: of the goal.
 
         Raises:
-            ConflictError: it contradicts what stands there.
+            ConflictError: another task changed one of the same files.
         """
         emit = self.emit(task_id)
-        if "error" in told:
-            data = {"state": "failed", "rounds": 0, "digest": told["error"]["message"]}
-            emit("task_done", data | {"error": told["error"]}, key="end")
+        if "error" in returned:
+            data = {"state": "failed", "rounds": 0, "digest": returned["error"]["message"]}
+            emit("task_done", data | {"error": returned["error"]}, key="end")
             return {}
-        result = result_from_json(told["result"])
+        result = decode(TaskResult, returned["result"])
         state = "done" if result.outcome == "done" else "failed"
         commit = ""
         if state == "done":
-            key = effect_key(self.order.goal, task_id)
+            key = effect_key(self.goal_input.goal, task_id)
             commit = await integrate(repository, task_id, key=key)
             emit("task_committed", {"commit": commit}, key="commit")
         data = {"state": state, "rounds": result.rounds, "digest": result.digest}
         emit("task_done", data, key="end")
         return {"commit": commit}
 
-    async def verify(self, repository: Repository, outcomes: Mapping[str, Outcome]) -> Json:
-        """Run all tests together: the whole repository's, or those of a catalogue goal.
-
-        The catalogue's rules hold for what atos-mini wrote; a person's own tests, in a repository
-        that was there before, need not keep them.
-        """
+    async def verify(self, repository: Repository, outcomes: Mapping[str, TaskOutcome]) -> Json:
+        """Run all tests together, as far as the strategy covers the repository."""
         folder = await open_result(repository)
-        mini = self.order.profile == "mini"
+        strategy = strategy_named(self.goal_input.strategy)
         verdict = await self.deps.tools(
             "code_runner",
             "run_pytest",
             {
                 "path": str(folder),
                 "timeout_s": VERIFY_SECONDS,
-                "tests": made_tests(outcomes) if mini else [],
-                "policy": "catalogue" if mini else "general",
+                "tests": [] if strategy.verifies_repository else test_files(outcomes),
+                "policy": strategy.sandbox_policy,
             },
             roots=[repository.trees],
         )
@@ -134,22 +137,29 @@ class GoalEffects:
     async def record(
         self,
         plan: Plan,
-        outcomes: Mapping[str, Outcome],
+        outcomes: Mapping[str, TaskOutcome],
         verified: Verification | None,
         repository: Repository,
     ) -> Json:
         """Commit the execution log."""
-        models = sorted({o.result.model for o in outcomes.values() if o.result} - {""})
-        engines = sorted({o.result.engine for o in outcomes.values() if o.result} - {""})
-        by = {"engine": ", ".join(engines) or self.order.engine, "models": ", ".join(models)}
-        text = record(self.order.text, plan, outcomes, verified, by)
+        results = [each.result for each in outcomes.values() if each.result]
+        engines = sorted({result.engine for result in results} - {""})
+        models = sorted({result.model for result in results} - {""})
+        text = execution_record(
+            self.goal_input.text,
+            plan,
+            outcomes,
+            verified,
+            engine=", ".join(engines) or self.goal_input.engine,
+            models=", ".join(models),
+        )
         files = {record_path(repository.slug): text}
-        key = f"{self.order.goal}:record"
-        return {"commit": await commit_files(repository, files, "Tell how it came about", key=key)}
+        key = f"{self.goal_input.goal}:record"
+        return {"commit": await commit_files(repository, files, "Add the execution log", key=key)}
 
-    async def aggregate(self, ending: GoalOutcome, repository: Repository | None) -> Json:
-        """Say how it ended, and clean up."""
-        data = {"state": ending.state, "summary": ending.summary, "error": ending.error}
+    async def aggregate(self, outcome: GoalOutcome, repository: Repository | None) -> Json:
+        """Record how the goal ended, and clean up."""
+        data = {"state": outcome.state, "summary": outcome.summary, "error": outcome.error}
         self.emit()("goal_finished", data, key="end")
         await anyio.to_thread.run_sync(self._write_log)
         if repository is not None:
@@ -158,7 +168,7 @@ class GoalEffects:
 
     def _write_log(self) -> None:
         """Write the timed execution log; the events are its source, so a failure loses nothing."""
-        goal = self.order.goal
+        goal = self.goal_input.goal
         try:
             write_execution_log(self.deps.settings.logs, goal, self.deps.events.read(goal))
         except OSError:

@@ -1,16 +1,17 @@
-"""The goal workflow: intake -> plan -> run the DAG -> integrate -> verify -> aggregate.
+"""The goal workflow: intake -> plan -> run the DAG -> verify -> record -> aggregate.
 
-    intake      the repository stands; `goal_started`
-    plan        the planning graph (each node one step), or a plan that the caller made
+    intake      open the repository; `goal_started`
+    plan        the planning graph (each node one step)
     run DAG     +-> advance    skip what can't start any more, queue what can
                 |   wait       for the first task to end, whichever it is: no waves
-                +-- integrate  its commit onto the goal's line, one task after the other
-    verify      the tests of the whole repository
-    aggregate   execution log, `goal_finished`, clean up
+                +-- integrate  put its commit on the goal's branch, one task after the other
+    verify      run the tests of the whole repository
+    record      commit the execution log
+    aggregate   `goal_finished`, clean up
 
-The workflow is the one owner of the DAG's state, and rebuilds it by replaying its steps: everything
-outside of steps is a pure function of their results. Effects carry keys of their own (git trailers,
-event keys), because a step that was killed after its effect runs again.
+Only the workflow holds the DAG's state, and rebuilds it by replaying its steps: everything outside of
+steps is a pure function of their results. Effects carry keys of their own (git trailers, event keys),
+because a step that was killed after its effect runs again.
 """
 
 from __future__ import annotations
@@ -18,126 +19,124 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 
-from atos_orchestrator.debugging import result_from_json
+from atos_orchestrator.debugging.state import TaskResult
+from atos_orchestrator.durable_json import decode
+from atos_orchestrator.execution.dbos_client import TASKS
 from atos_orchestrator.execution.goal_effects import GoalEffects
-from atos_orchestrator.execution.goal_input import TASK, GoalInput, goal_input_from_json
-from atos_orchestrator.execution.planning import planned
-from atos_orchestrator.execution.result_aggregator import GoalOutcome, Outcome, Verification, end_of
-from atos_orchestrator.execution.runtime import TASKS
+from atos_orchestrator.execution.goal_input import TASK, GoalInput
+from atos_orchestrator.execution.plan_workflow import plan_goal
+from atos_orchestrator.execution.result_aggregator import (
+    GoalOutcome,
+    TaskOutcome,
+    Verification,
+    goal_outcome,
+)
 from atos_orchestrator.execution.steps import DurableSteps
 from atos_orchestrator.execution.task_workflow import task_argument
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan, next_tasks
 from atos_orchestrator.ports import Json
-from atos_orchestrator.workspace.repository import (
-    Repository,
-    repository_from_json,
-)
+from atos_orchestrator.workspace.repository import Repository
 from atos_protocol.errors import AtosError, LimitReachedError
-
-VERIFY_SECONDS = 40.0
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class GoalWorkflow:
     """The body of a goal's run; its argument is a `GoalInput`, its result `{"state": ...}`."""
 
-    def __init__(self, deps: WorkflowDeps) -> None:
-        self._deps = deps
+    deps: WorkflowDeps
 
     async def __call__(self, argument: Json) -> Json:
         """Bring one goal to its end, whatever happens to it."""
-        order = goal_input_from_json(argument)
-        course = _GoalRun(self._deps, order)
+        run = _GoalRun(self.deps, decode(GoalInput, argument))
+        goal = run.goal_input.goal
         try:
-            ending = await course.run()
+            outcome = await run.until_recorded()
         except LimitReachedError as error:
-            ending = GoalOutcome("limit_reached", str(error), error.to_wire())
+            outcome = GoalOutcome("limit_reached", str(error), error.to_wire())
         except AtosError as error:
-            ending = GoalOutcome("failed", str(error), error.to_wire())
+            outcome = GoalOutcome("failed", str(error), error.to_wire())
         except Exception as error:
-            log.exception("goal %s failed", order.goal)
+            log.exception("goal %s failed", goal)
             message = f"{type(error).__name__}: {error}"
             wire = {"code": "internal", "message": message, "next": "See logs/worker.log."}
-            ending = GoalOutcome("failed", message, wire)
-        await course.end(ending)
-        log.info("goal %s ended: %s", order.goal, ending.state)
-        return {"state": ending.state}
+            outcome = GoalOutcome("failed", message, wire)
+        await run.steps("aggregate", lambda: run.effects.aggregate(outcome, run.repository))
+        log.info("goal %s ended: %s", goal, outcome.state)
+        return {"state": outcome.state}
 
 
 @dataclass(slots=True)
 class _GoalRun:
-    """One execution of a goal: what its steps have brought so far."""
+    """One execution of a goal: what its steps have returned so far."""
 
     deps: WorkflowDeps
-    order: GoalInput
+    goal_input: GoalInput
     steps: DurableSteps = field(init=False)
     effects: GoalEffects = field(init=False)
     repository: Repository | None = None
-    outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    outcomes: dict[str, TaskOutcome] = field(default_factory=dict[str, TaskOutcome])
 
     def __post_init__(self) -> None:
         self.steps = DurableSteps(self.deps.runtime, "goal")
-        self.effects = GoalEffects(self.deps, self.order)
+        self.effects = GoalEffects(self.deps, self.goal_input)
 
-    async def run(self) -> GoalOutcome:
+    async def until_recorded(self) -> GoalOutcome:
         """Do everything but the last step."""
         steps, effects = self.steps, self.effects
-        repository = repository_from_json(await steps("intake", effects.intake))
+        repository = decode(Repository, await steps("intake", effects.intake))
         self.repository = repository
-        plan = await planned(self.deps, self.order, steps, effects.emit())
+        plan = await plan_goal(self.deps, self.goal_input, steps, effects.emit())
         await self._run_tasks(plan, repository)
         verified = None
         if any(outcome.state == "done" for outcome in self.outcomes.values()):
-            told = await steps("verify", lambda: effects.verify(repository, self.outcomes))
-            verified = Verification(**told)
-        ending = end_of(plan, self.outcomes, verified, str(repository.path))
+            verdict = await steps("verify", lambda: effects.verify(repository, self.outcomes))
+            verified = decode(Verification, verdict)
+        outcome = goal_outcome(plan, self.outcomes, verified, str(repository.path))
         await steps("record", lambda: effects.record(plan, self.outcomes, verified, repository))
-        return ending
-
-    async def end(self, ending: GoalOutcome) -> None:
-        """Do the last step."""
-        await self.steps("aggregate", lambda: self.effects.aggregate(ending, self.repository))
+        return outcome
 
     async def _run_tasks(self, plan: Plan, repository: Repository) -> None:
         """Run the DAG: a task starts the moment its own dependencies are done."""
         running: dict[str, str] = {}
         while True:
             now = next_tasks(plan, {name: each.state for name, each in self.outcomes.items()})
-            fresh = replace(now, start=tuple(t for t in now.start if t not in running.values()))
-            if fresh.start or fresh.skip:
-                await self.steps("advance", lambda now=fresh: self.effects.advance(now))
-            for task_id in fresh.skip:
-                self.outcomes[task_id] = Outcome("skipped")
-            for task_id in fresh.start:
-                run = f"{self.order.goal}:{task_id}"
-                argument = task_argument(self.order, plan.task(task_id), repository)
+            now = replace(now, start=tuple(t for t in now.start if t not in running.values()))
+            if now.start or now.skip:
+                await self.steps("advance", lambda now=now: self.effects.advance(now))
+            for task_id in now.skip:
+                self.outcomes[task_id] = TaskOutcome("skipped")
+            for task_id in now.start:
+                run = f"{self.goal_input.goal}:{task_id}"
+                argument = task_argument(self.goal_input, plan.task(task_id), repository)
                 await self.deps.runtime.submit(TASK, run, argument, queue=TASKS)
                 running[run] = task_id
             if not running:
                 return
             ended = await self.deps.runtime.wait(list(running))
-            await self._settle(running.pop(ended), await self._told(ended), repository)
+            await self._settle(running.pop(ended), await self._result_of(ended), repository)
 
-    async def _told(self, run: str) -> Json:
-        """Return what a task's run came to; one that the runtime gave up is a failed task."""
+    async def _result_of(self, run: str) -> Json:
+        """Return what a task's run returned; a run that the runtime abandoned is a failed task."""
         try:
             return await self.deps.runtime.result(run)
         except AtosError as error:
             return {"error": error.to_wire()}
 
-    async def _settle(self, task_id: str, told: Json, repository: Repository) -> None:
+    async def _settle(self, task_id: str, returned: Json, repository: Repository) -> None:
         """Integrate what a task made; a conflict is a failure of that task."""
+
+        async def integrate(returned: Json) -> None:
+            work = self.effects.integrate
+            await self.steps("integrate", lambda: work(task_id, returned, repository))
+
         try:
-            await self.steps("integrate", lambda: self.effects.integrate(task_id, told, repository))
+            await integrate(returned)
         except AtosError as error:
-            wire = error.to_wire()
-            self.outcomes[task_id] = Outcome("failed", None, wire)
-            await self.steps(
-                "integrate", lambda: self.effects.integrate(task_id, {"error": wire}, repository)
-            )
-            return
-        result = result_from_json(told["result"]) if "result" in told else None
-        done = result is not None and result.outcome == "done"
-        self.outcomes[task_id] = Outcome("done" if done else "failed", result, told.get("error"))
+            returned = {"error": error.to_wire()}
+            await integrate(returned)
+        result = decode(TaskResult, returned["result"]) if "result" in returned else None
+        state = "done" if result is not None and result.outcome == "done" else "failed"
+        self.outcomes[task_id] = TaskOutcome(state, result, returned.get("error"))

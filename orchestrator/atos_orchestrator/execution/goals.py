@@ -1,19 +1,19 @@
-"""Goals as the orchestrate server offers them: accept, look, wait, cancel; nothing is executed here.
+"""Goals as the orchestrate server offers them: accept, look, wait, cancel. Nothing is executed here.
 
-    start      check -> who can do it -> one transaction: the event and the queued run -> wake the worker
+    start      check -> select models -> one transaction: the event and the queued run -> wake the worker
     get, list  a fold of events
     wait       until an event comes, the goal has ended, or the time is up
     cancel     the run and its tasks in the database -> events -> the worker's control socket
 
-Nothing but the database is needed for looking, so a host that was killed and started anew answers
-the same; nothing but the scheduler's list of pools is needed for starting.
+Looking needs only the database, so a restarted host answers the same. Starting also needs the
+scheduler's list of pools.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,41 +23,28 @@ import anyio.to_thread
 import sqlalchemy as sa
 
 from atos.scheduler_client import SchedulerClient
+from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
 from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.database import open_database
-from atos_orchestrator.execution.dbos_client import DbosClient
+from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_input import (
-    FINISHED,
-    GOAL,
-    PLAN,
-    GoalInput,
-    goal_input_to_json,
-)
-from atos_orchestrator.execution.goal_reports import (
-    Bell,
+from atos_orchestrator.execution.goal_api import (
+    EventWaiter,
     Notify,
     Progress,
     TaskPool,
-)
-from atos_orchestrator.execution.goal_requests import (
     check_plan,
     id_of,
     new_id,
     same_goal,
-    single_plan,
 )
-from atos_orchestrator.execution.model_selection import check_into, choose, one_task
-from atos_orchestrator.execution.runtime import GOALS
+from atos_orchestrator.execution.goal_input import FINISHED, GOAL, PLAN, GoalInput
 from atos_orchestrator.goal import slug, validate_goal
 from atos_orchestrator.ports import Json
-from atos_protocol.errors import (
-    AtosError,
-    DeadlineError,
-    NotFoundError,
-    from_wire,
-)
+from atos_orchestrator.strategies.registry import select_models, strategy_named
+from atos_orchestrator.workspace.opening import check_place
+from atos_protocol.errors import AtosError, DeadlineError, NotFoundError, from_wire
 from atos_protocol.goals import (
     FINAL_GOAL_STATES,
     FINAL_TASK_STATES,
@@ -69,7 +56,7 @@ from atos_protocol.goals import (
 from atos_protocol.settings import Settings
 
 LOOK_SECONDS = 0.25
-"""How long a waiter trusts the bell before it looks for itself."""
+"""How long a waiter relies on the host's notification before it reads the events itself."""
 WAIT_LIMIT = 25.0
 PLAN_SECONDS = 40.0
 
@@ -77,17 +64,22 @@ Result = TypeVar("Result")
 
 
 class Goals:
-    """Accepts goals and tells about them; one per process, made by `open_goals`."""
+    """Accepts goals and reports on them; one per process, made by `open_goals`."""
 
     def __init__(
-        self, settings: Settings, engine: sa.Engine, events: EventStore, notify: Notify, bell: Bell
+        self,
+        settings: Settings,
+        engine: sa.Engine,
+        events: EventStore,
+        notify: Notify,
+        waiter: EventWaiter,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._client = DbosClient(engine)
         self._events = events
         self._notify = notify
-        self._bell = bell
+        self._waiter = waiter
         self._plans: dict[str, str] = {}
         self._planning = anyio.Lock()
 
@@ -102,65 +94,64 @@ class Goals:
         """Accept a goal and queue it.
 
         Raises:
-            BadRequestError: the text or the plan is no goal.
+            BadRequestError: the text or the plan is not valid.
             WorkspaceError: `into` can't be used.
-            NoModelError: nothing here can do it.
+            NoModelError: no installed model can do it.
         """
         text = validate_goal(text)
         if into is not None:
-            await anyio.to_thread.run_sync(check_into, into)
+            await anyio.to_thread.run_sync(check_place, into)
         check_plan(plan)
-        order = await self._order(new_id(), text, into=into, plan=plan)
-        return await self._submit(order)
+        return await self._submit(await self._input(new_id(), text, into=into, plan=plan))
 
     async def run_task(self, text: str, *, pool: TaskPool = "auto", key: str = "") -> GoalView:
         """Accept a goal of one task; the same key gives the same goal, however often it is sent.
 
         Raises:
-            BadRequestError: the text is no goal, or a goal of several tasks.
+            BadRequestError: the text is not valid, or a goal of several tasks.
             ConflictError: the key belongs to another task.
-            NoModelError: nothing here can do it.
+            NoModelError: no installed model can do it.
         """
         text = validate_goal(text)
         goal = id_of(key) if key else new_id()
         if key and (known := await self._read(goal)):
             return same_goal(known, text, key)
-        needs = () if pool == "auto" else (pool,)
-        order = await self._order(goal, text, needs=needs, single=True, pool=pool)
-        return await self._submit(order)
+        return await self._submit(await self._input(goal, text, single_in=pool))
 
     async def plan(self, text: str) -> Json:
-        """Make a plan and nothing else; asked again while it is being made, wait for that one.
+        """Make a plan and nothing else; a second call for the same text waits for the first plan.
 
         Raises:
             DeadlineError: it is not ready yet; ask again.
-            NoModelError: nothing here can do it.
+            NoModelError: no installed model can do it.
         """
         text = validate_goal(text)
         async with self._planning:
             run = self._plans.get(text) or await self._submit_plan(text)
             self._plans[text] = run
-        told: Json = {}
+        result: Json = {}
         with anyio.move_on_after(PLAN_SECONDS):
-            told = await self._ended(run)
-        if not told:
+            result = await self._result(run)
+        if not result:
             message = f"the plan is not ready after {PLAN_SECONDS:.0f} s"
-            raise DeadlineError(message, next_step="Ask again with the same goal: it goes on.")
+            raise DeadlineError(
+                message, next_step="Ask again with the same goal: planning continues."
+            )
         self._plans.pop(text, None)
-        if "error" in told:
-            raise from_wire(told["error"])
-        return told
+        if "error" in result:
+            raise from_wire(result["error"])
+        return result
 
     async def _submit_plan(self, text: str) -> str:
         """Queue the making of a plan; return its run."""
         run = f"plan-{secrets.token_hex(6)}"
-        order = await self._order(run, text)
-        await self._client.submit(PLAN, run, goal_input_to_json(order), queue=GOALS)
+        goal_input = await self._input(run, text)
+        await self._client.submit(PLAN, run, encode(goal_input), queue=GOALS)
         await self._notify({"op": "wake"})
         return run
 
-    async def _ended(self, run: str) -> Json:
-        """Return the result of a run; its failure as `{"error": wire}`."""
+    async def _result(self, run: str) -> Json:
+        """Return the result of a run, or its failure as `{"error": wire}`."""
         try:
             return await self._client.result(run)
         except AtosError as error:
@@ -170,7 +161,7 @@ class Goals:
         """Return a goal.
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: there is no such goal.
         """
         return fold(await self._known(goal))
 
@@ -192,10 +183,10 @@ class Goals:
                 return GoalNews(fresh, view.seq, view)
             if progress is not None:
                 await progress(view)
-            await self._bell.wait(goal, after, min(left, LOOK_SECONDS))
+            await self._waiter.wait(goal, after, min(left, LOOK_SECONDS))
 
     async def list(self, limit: int = 20, before: int = 0) -> tuple[list[GoalView], int]:
-        """Return goals, newest first, and where the next page begins (0: there is none)."""
+        """Return goals, newest first, and where the next page begins (0: no more)."""
         rows = await _thread(self._events.goals, limit + 1, before)
         views = [fold(await self._read(goal)) for _seq, goal in rows[:limit]]
         return views, rows[limit - 1][0] if len(rows) > limit else 0
@@ -210,7 +201,7 @@ class Goals:
         if view.state in FINAL_GOAL_STATES:
             return view
         await self._client.cancel(goal)
-        await _thread(self._tell_cancelled, view)
+        await _thread(self._append_cancelled, view)
         await self._notify({"op": "cancel", "goal": goal})
         return await self.get(goal)
 
@@ -241,65 +232,65 @@ class Goals:
         )
 
     async def busy(self) -> bool:
-        """Tell whether any goal is unfinished."""
+        """Return whether any goal is unfinished."""
         return bool(await _thread(self._events.unfinished))
 
-    async def _order(
+    async def _input(
         self,
         goal: str,
         text: str,
         *,
         into: Path | None = None,
         plan: Mapping[str, Any] | None = None,
-        needs: Sequence[str] = (),
-        single: bool = False,
-        pool: TaskPool = "auto",
+        single_in: TaskPool | None = None,
     ) -> GoalInput:
-        """Decide who can do a goal, and write the order for it.
+        """Decide who works on a goal; `single_in` is the pool of a goal that must be one task.
 
         Raises:
-            NoModelError: nobody can.
+            NoModelError: no installed model can do it.
         """
+        needs = (single_in,) if single_in and single_in != "auto" else ()
         async with SchedulerClient(self._settings) as scheduler:
-            choice = choose(text, await scheduler.pools(), needs)
-        if single:
-            one_task(text, choice)
-            if choice.profile == "general":
-                plan = single_plan(text, pool)
+            choice = select_models(text, await scheduler.pools(), needs)
+        if single_in:
+            strategy = strategy_named(choice.strategy)
+            plan = strategy.single_task_plan(text, single_in, choice.scope)
         return GoalInput(
             goal=goal,
             text=text,
             slug=slug(text),
-            profile=choice.profile,
+            strategy=choice.strategy,
             submitted_at=time.time(),
             into=str(into) if into else None,
             engine=choice.engine,
             models=choice.models,
             announcement=choice.announcement,
+            scope=choice.scope,
             plan=plan,
         )
 
-    async def _submit(self, order: GoalInput) -> GoalView:
+    async def _submit(self, goal_input: GoalInput) -> GoalView:
         point("host.submit.before")
-        await _thread(self._accept, order)
+        await _thread(self._accept, goal_input)
         point("host.submit.after")
         await self._notify({"op": "wake"})
-        return await self.get(order.goal)
+        return await self.get(goal_input.goal)
 
-    def _accept(self, order: GoalInput) -> None:
+    def _accept(self, goal_input: GoalInput) -> None:
         """Write the goal's first event and queue its run: both or neither."""
-        data = {"goal": order.text, "into": order.into, "profile": order.profile}
+        goal = goal_input.goal
+        data = {"goal": goal_input.text, "into": goal_input.into, "strategy": goal_input.strategy}
         with self._engine.begin() as connection:
             seq = self._events.append_with(
-                connection, order.goal, "goal_submitted", data, key="submitted"
+                connection, goal, "goal_submitted", data, key="submitted"
             )
             if seq:
-                argument = goal_input_to_json(order)
-                self._client.submit_within(connection, GOAL, order.goal, argument, queue=GOALS)
+                argument = encode(goal_input)
+                self._client.submit_within(connection, GOAL, goal, argument, queue=GOALS)
         if seq:
-            self._events.announce(order.goal, seq)
+            self._events.announce(goal, seq)
 
-    def _tell_cancelled(self, view: GoalView) -> None:
+    def _append_cancelled(self, view: GoalView) -> None:
         for task in view.tasks:
             if task.state not in FINAL_TASK_STATES:
                 data = {"state": "cancelled", "rounds": task.rounds}
@@ -315,11 +306,11 @@ class Goals:
         events = await self._read(goal)
         if not events:
             message = f"there is no goal {goal[:80]!r}"
-            raise NotFoundError(message, next_step="list_goals shows those that there are.")
+            raise NotFoundError(message, next_step="list_goals shows the goals that exist.")
         return events
 
 
-async def open_goals(settings: Settings, notify: Notify, bell: Bell) -> Goals:
+async def open_goals(settings: Settings, notify: Notify, waiter: EventWaiter) -> Goals:
     """Open the goals of a home, making its database where there is none.
 
     Raises:
@@ -328,7 +319,7 @@ async def open_goals(settings: Settings, notify: Notify, bell: Bell) -> Goals:
 
     def opened() -> Goals:
         engine = open_database(settings)
-        goals = Goals(settings, engine, EventStore(engine), notify, bell)
+        goals = Goals(settings, engine, EventStore(engine), notify, waiter)
         goals.prepare()
         return goals
 
@@ -336,5 +327,5 @@ async def open_goals(settings: Settings, notify: Notify, bell: Bell) -> Goals:
 
 
 async def _thread(call: Callable[..., Result], *arguments: Any) -> Result:
-    """Run a database call where it doesn't hold up the event loop."""
+    """Run a database call without blocking the event loop."""
     return await anyio.to_thread.run_sync(partial(call, *arguments))

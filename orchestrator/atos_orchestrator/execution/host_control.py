@@ -1,10 +1,10 @@
-"""The worker's end of the control socket to its host: newline-delimited JSON both ways.
+"""The worker's end of the control socket to its host: newline-delimited JSON in both directions.
 
-    host -> worker   {"op": "wake"}  {"op": "cancel", "goal": ID}      the end of the stream: end
+    host -> worker   {"op": "wake"}  {"op": "cancel", "goal": ID}
     worker -> host   {"op": "ready"}  {"op": "event", "goal": ID, "seq": N}
 
-Everything that comes this way is a hint that saves waiting: goals, cancellations and events are in
-the database.
+Every message is only a hint that saves waiting: goals, cancellations and events are in the
+database. When the host closes the socket, the worker ends.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ WAITING_LINES = 1000
 
 log = logging.getLogger(__name__)
 
-Hear = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Control:
-    """Sends and receives the lines; `tell` never waits."""
+    """Sends and receives the messages; `send` never waits."""
 
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
@@ -37,18 +37,18 @@ class Control:
             WAITING_LINES
         )
 
-    def tell(self, message: dict[str, Any]) -> None:
-        """Queue a message; when the host reads nothing for long, messages are dropped."""
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message; it is dropped when the host has not read for long."""
         with contextlib.suppress(anyio.WouldBlock, anyio.BrokenResourceError):
             self._lines.send_nowait(message)
 
-    async def serve(self, hear: Hear) -> None:
-        """Carry messages both ways; return when the host has closed its end."""
+    async def serve(self, receive: Receive) -> None:
+        """Send and receive until the host closes its end."""
         self._socket.setblocking(False)
         stream = await SocketStream.from_socket(self._socket)
         async with stream, anyio.create_task_group() as tasks:
             tasks.start_soon(self._send, stream)
-            await self._receive(stream, hear)
+            await self._receive(stream, receive)
             tasks.cancel_scope.cancel()
 
     async def _send(self, stream: SocketStream) -> None:
@@ -56,7 +56,7 @@ class Control:
             async for message in self._waiting:
                 await stream.send(json.dumps(message).encode() + b"\n")
 
-    async def _receive(self, stream: SocketStream, hear: Hear) -> None:
+    async def _receive(self, stream: SocketStream, receive: Receive) -> None:
         lines = BufferedByteReceiveStream(stream)
         with contextlib.suppress(
             anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, OSError
@@ -64,6 +64,6 @@ class Control:
             while True:
                 line = await lines.receive_until(b"\n", MAX_LINE_BYTES)
                 try:
-                    await hear(json.loads(line))
+                    await receive(json.loads(line))
                 except (ValueError, KeyError, TypeError):
-                    log.warning("the host sent a line that is not understood: %r", line[:200])
+                    log.warning("the host sent an invalid message: %r", line[:200])

@@ -1,7 +1,8 @@
-"""Tells the scheduler what goals are about to need: plan hints, a fold of their events.
+"""Plan hints: what goals are about to need, published to the scheduler as a fold of their events.
 
-Hints are published, not pushed once: whenever a goal changes, and every 10 s, because the scheduler
-forgets them. Nothing depends on them, so a failure is logged and the next turn tries again.
+Hints are published whenever a goal changes, and every 10 s, because the scheduler forgets them. Nothing
+depends on them: a failure is logged and the next turn tries again. The scheduler stores them and does
+not use them yet; its issue on anticipation is the first reader, which is why this module stays.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import anyio
 import anyio.to_thread
 
 from atos.scheduler_client import SchedulerClient
-from atos_orchestrator.agents.roles import MINI_POOL
+from atos_orchestrator.durable_json import decode
 from atos_orchestrator.events import fold
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.plan import Plan, plan_from_json
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.strategies.registry import STRATEGIES
 from atos_protocol.errors import AtosError
 from atos_protocol.goals import FINAL_TASK_STATES, Event
 from atos_protocol.scheduler_api import PlanHint, PlannedTask
@@ -24,7 +26,7 @@ from atos_protocol.scheduler_api import PlanHint, PlannedTask
 EVERY_SECONDS = 10.0
 TTL_SECONDS = 25.0
 QUIET_SECONDS = 0.25
-"""Changes within this time are told together."""
+"""Changes within this time are published together."""
 
 CALLS = 3
 TOKENS = 2000
@@ -41,13 +43,13 @@ def hint_of(events: Sequence[Event]) -> PlanHint | None:
         return None
     view = fold(events)
     states = {task.id: task.state for task in view.tasks}
-    mini = any(event.data.get("pool") == MINI_POOL for event in events)
+    strategy = STRATEGIES.get(str(events[0].data.get("strategy")))
     tasks = tuple(
         PlannedTask(
             id=task.id,
             depends_on=task.depends_on,
             state=states.get(task.id, "pending"),
-            pool=MINI_POOL if mini else task.complexity,
+            pool=strategy.attempts(task.complexity)[0].pool if strategy else task.complexity,
             calls=0 if states.get(task.id) in FINAL_TASK_STATES else CALLS,
             tokens=0 if states.get(task.id) in FINAL_TASK_STATES else TOKENS,
             off_gpu=0.0 if states.get(task.id) in FINAL_TASK_STATES else OFF_GPU_SECONDS,
@@ -61,8 +63,8 @@ def _plan(events: Sequence[Event]) -> Plan | None:
     for event in reversed(events):
         if event.kind == "plan_ready":
             try:
-                return plan_from_json(event.data)
-            except (KeyError, TypeError, ValueError):
+                return decode(Plan, event.data)
+            except ValueError:
                 return None
     return None
 
@@ -76,8 +78,8 @@ class HintPublisher:
         self._changed = anyio.Event()
         self._known: set[str] = set()
 
-    def change(self) -> None:
-        """Say that some goal has changed."""
+    def note_change(self) -> None:
+        """Publish soon, because some goal has changed."""
         self._changed.set()
 
     async def run(self) -> None:

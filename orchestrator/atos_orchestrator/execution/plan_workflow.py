@@ -1,35 +1,57 @@
-"""The plan workflow: what `plan_goal` runs. It makes a plan and nothing else: no goal, no repository."""
+"""Planning within a run, and the plan workflow: a plan and nothing else, no goal, no repository."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from atos_orchestrator.execution.goal_input import goal_input_from_json
-from atos_orchestrator.execution.planning import planned
+from atos_orchestrator.durable_json import decode, encode
+from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.steps import DurableSteps
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
-from atos_orchestrator.plan import plan_to_json
-from atos_orchestrator.ports import Json
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.planning.state import PlanContext
+from atos_orchestrator.ports import Emit, Json, Steps
+from atos_orchestrator.strategies.registry import strategy_named
 from atos_protocol.errors import AtosError
 
 
-class PlanWorkflow:
-    """The body of a plan's run. Its result is `{"plan", "engine"}` or `{"error": wire}`."""
+async def plan_goal(deps: WorkflowDeps, goal_input: GoalInput, steps: Steps, emit: Emit) -> Plan:
+    """Return the repaired plan of a goal.
 
-    def __init__(self, deps: WorkflowDeps) -> None:
-        self._deps = deps
+    Raises:
+        AtosError: there is no usable plan.
+    """
+    return await deps.plan(
+        PlanContext(
+            goal=goal_input.text,
+            strategy=strategy_named(goal_input.strategy),
+            scope=goal_input.scope,
+            steps=steps,
+            chat=deps.limited_chat(goal_input),
+            emit=emit,
+            given=goal_input.plan,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWorkflow:
+    """What `plan_goal` of the orchestrate server runs: `{"plan", "engine"}` or `{"error": wire}`."""
+
+    deps: WorkflowDeps
 
     async def __call__(self, argument: Json) -> Json:
-        """Plan what a `GoalInput` says."""
-        order = goal_input_from_json(argument)
-        steps = DurableSteps(self._deps.runtime, "plan")
+        """Plan what a `GoalInput` asks for."""
+        goal_input = decode(GoalInput, argument)
+        steps = DurableSteps(self.deps.runtime, "plan")
         try:
-            plan = await planned(self._deps, order, steps, _tell_nobody)
+            plan = await plan_goal(self.deps, goal_input, steps, _emit_nothing)
         except AtosError as error:
             return {"error": error.to_wire()}
-        return {"plan": plan_to_json(plan), "engine": order.engine or order.profile}
+        return {"plan": encode(plan), "engine": goal_input.engine or goal_input.strategy}
 
 
-def _tell_nobody(kind: str, data: Mapping[str, Any], *, key: str) -> None:
-    """Emit nothing: there is no goal whose events these could be."""
+def _emit_nothing(kind: str, data: Mapping[str, Any], *, key: str) -> None:
+    """Drop events: there is no goal that they could belong to."""

@@ -1,53 +1,47 @@
-"""Lets the worker rest while there is nothing to do, and wakes it when there is."""
+"""How often the worker polls its queues: often while goals are unfinished, seldom otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import anyio
 import anyio.to_thread
 
 from atos_orchestrator.execution.dbos_client import IDLE_POLL_SECONDS, POLL_SECONDS
 
-REST_AFTER_SECONDS = 10.0
-
-
-class Paced(Protocol):
-    """What has queues that are looked at."""
-
-    def pace(self, seconds: float) -> None:
-        """Look at them every so often from now on."""
-        ...
+IDLE_AFTER_SECONDS = 10.0
 
 
 class PollInterval:
-    """Sets how often the queues are looked at: often while goals are unfinished, seldom else."""
+    """Sets the poll interval; both callables are run in a thread."""
 
-    def __init__(self, runtime: Paced, unfinished: Callable[[], list[str]]) -> None:
-        self._runtime = runtime
+    def __init__(
+        self,
+        set_seconds: Callable[[float], None],
+        unfinished: Callable[[], list[str]],
+        *,
+        idle_after: float = IDLE_AFTER_SECONDS,
+    ) -> None:
+        self._set_seconds = set_seconds
         self._unfinished = unfinished
-        self._stir = anyio.Event()
+        self._idle_after = idle_after
+        self._activity = anyio.Event()
 
-    def stir(self) -> None:
-        """Say that there may be work."""
-        self._stir.set()
+    def note_activity(self) -> None:
+        """Poll often, because there may be work."""
+        self._activity.set()
 
     async def run(self) -> None:
-        """Keep the pace until cancelled."""
+        """Adapt the interval until cancelled."""
         while True:
-            await self._set(POLL_SECONDS)
-            await self._until_quiet()
-            await self._set(IDLE_POLL_SECONDS)
-            await self._stir.wait()
+            await anyio.to_thread.run_sync(self._set_seconds, POLL_SECONDS)
+            await self._until_idle()
+            await anyio.to_thread.run_sync(self._set_seconds, IDLE_POLL_SECONDS)
+            await self._activity.wait()
 
-    async def _until_quiet(self) -> None:
-        """Return when there has been nothing to do for a while."""
+    async def _until_idle(self) -> None:
         busy = True
         while busy:
-            self._stir = anyio.Event()
-            await anyio.sleep(REST_AFTER_SECONDS)
-            busy = self._stir.is_set() or bool(await anyio.to_thread.run_sync(self._unfinished))
-
-    async def _set(self, seconds: float) -> None:
-        await anyio.to_thread.run_sync(self._runtime.pace, seconds)
+            self._activity = anyio.Event()
+            await anyio.sleep(self._idle_after)
+            busy = self._activity.is_set() or bool(await anyio.to_thread.run_sync(self._unfinished))

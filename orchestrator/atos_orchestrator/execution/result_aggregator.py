@@ -1,4 +1,4 @@
-"""How a goal ends: the pure decision over what became of its tasks and of the final verification."""
+"""How a goal ends: pure decisions over how its tasks and the final verification ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from atos_orchestrator.debugging import TaskResult
+from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.plan import Plan
 from atos_protocol.goals import GoalState, TaskState
 
@@ -14,8 +14,8 @@ Wire = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one task."""
+class TaskOutcome:
+    """How one task ended."""
 
     state: TaskState
     result: TaskResult | None = None
@@ -39,14 +39,14 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class GoalOutcome:
-    """The goal's last word."""
+    """How a goal ended."""
 
     state: GoalState
     summary: str
     error: dict[str, str] | None = field(default=None, hash=False)
 
 
-def made_tests(outcomes: Mapping[str, Outcome]) -> list[str]:
+def test_files(outcomes: Mapping[str, TaskOutcome]) -> list[str]:
     """Return the test files that the tasks made, relative to the repository."""
     return [
         file
@@ -57,14 +57,14 @@ def made_tests(outcomes: Mapping[str, Outcome]) -> list[str]:
     ]
 
 
-def end_of(
-    plan: Plan, outcomes: Mapping[str, Outcome], verified: Verification | None, place: str
+def goal_outcome(
+    plan: Plan, outcomes: Mapping[str, TaskOutcome], verified: Verification | None, place: str
 ) -> GoalOutcome:
     """Decide how a goal ends whose tasks have all settled.
 
     Args:
         plan: its tasks.
-        outcomes: what became of each, by id.
+        outcomes: how each ended, by id.
         verified: the verdict on everything together; None when no task was done.
         place: the repository, for the summary.
     """
@@ -83,14 +83,14 @@ def end_of(
     return _unfinished(f"{summary}.", wrong)
 
 
-def _unfinished(summary: str, wrong: Sequence[tuple[str, Outcome]]) -> GoalOutcome:
+def _unfinished(summary: str, wrong: Sequence[tuple[str, TaskOutcome]]) -> GoalOutcome:
     limited = [each for each in wrong if (each[1].error or {}).get("code") == "limit_reached"]
-    helpless = [each for each in wrong if each[1].result is not None]
+    failed = [each for each in wrong if each[1].result is not None]
     broken = [each for each in wrong if each[1].error is not None]
     if limited:
         return GoalOutcome("limit_reached", summary, dict(limited[0][1].error or {}))
-    if helpless and not broken:
-        task_id, outcome = helpless[0]
+    if failed and not broken:
+        task_id, outcome = failed[0]
         digest = outcome.result.digest if outcome.result else ""
         message = f"task {task_id} did not pass its tests in {outcome.rounds + 1} attempts"
         step = f"Look at it: atos-client debug {task_id}"
@@ -115,16 +115,22 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def record(
-    goal: str, plan: Plan, outcomes: Mapping[str, Outcome], verified: Verification | None, by: Wire
+def execution_record(
+    goal: str,
+    plan: Plan,
+    outcomes: Mapping[str, TaskOutcome],
+    verified: Verification | None,
+    *,
+    engine: str,
+    models: str,
 ) -> str:
-    """Write the execution log that the repository keeps: the same text for the same course of events.
+    """Return the execution log that the repository keeps.
 
-    It holds no times and no ids, so that a goal that was interrupted and one that was not leave the
-    same tree; the events have the times.
+    It contains no times and no ids, so an interrupted goal leaves the same tree as one that was not; the
+    events have the times.
     """
-    lines = ["# How this came about", "", "Goal:", "", *(f"> {line}" for line in goal.splitlines())]
-    lines += ["", f"Engine: {by['engine']}. Models: {by['models']}.", ""]
+    lines = ["# Execution log", "", "Goal:", "", *(f"> {line}" for line in goal.splitlines())]
+    lines += ["", f"Engine: {engine}. Models: {models}.", ""]
     lines += ["| task | what | files | complexity | result | rounds | tests |", "|" + "---|" * 7]
     lines += [_row(plan, task_id, outcomes) for task_id in (task.id for task in plan.tasks)]
     if plan.notes:
@@ -134,7 +140,7 @@ def record(
     return "\n".join(lines) + "\n"
 
 
-def _row(plan: Plan, task_id: str, outcomes: Mapping[str, Outcome]) -> str:
+def _row(plan: Plan, task_id: str, outcomes: Mapping[str, TaskOutcome]) -> str:
     task, outcome = plan.task(task_id), outcomes[task_id]
     tests = f"{outcome.result.passed} passed" if outcome.result else ""
     cells: list[Any] = [task_id, task.title.replace("|", "\\|"), ", ".join(task.files)]

@@ -1,7 +1,7 @@
-"""The durable steps and events of one goal or task: the `Steps` and `Emit` ports over the runtime.
+"""The durable steps and events of one goal or task: `Steps` and `Emit` over the runtime.
 
-Around the work of every step stand two crash points (`points`), before it and after it. The second lies after the
-effect and before the record: killed there, the step runs again, which is what its keys are for.
+Around the work of every step are two crash points, before it and after it. The second one is after the
+effect and before the record: a step that is killed there runs again, which is what its keys are for.
 """
 
 from __future__ import annotations
@@ -12,62 +12,75 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_chain, wait_fixed
 
 from atos_orchestrator.execution.crash_points import point
+from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.runtime import DurableRuntime
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Pauses before the next try of a step that failed for a reason which passes by itself, such as a
-daemon that was killed and is being started again."""
+"""Pauses before the next try of a step that failed for a temporary reason, such as a daemon that was
+killed and is being started again."""
 
 
 @dataclass(frozen=True, slots=True)
 class DurableSteps:
-    """Implements `ports.Steps` within the present run."""
+    """Implements `ports.Steps` within the current run."""
 
-    runtime: DurableRuntime
+    runtime: DbosRuntime
     kind: str
     """`goal`, `task` or `plan`: the first part of the names of the crash points."""
 
     async def __call__(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
-        """See `ports.Steps`; a failure that may pass is tried again for a while."""
-        where = f"{self.kind}.{stage(name)}"
+        """Run one step; a temporary failure is retried for about 16 s."""
+        where = f"{self.kind}.{name.partition('.')[0]}"
 
         async def body() -> Json:
             point(f"{where}.before")
-            result = await _persistent(name, work)
+            result = await _with_retries(name, work)
             point(f"{where}.after")
             return result
 
         return await self.runtime.step(name, body)
 
 
-def stage(name: str) -> str:
-    """Return what kind of step a name stands for: `code` for `code.2`."""
-    return name.partition(".")[0]
+async def _with_retries(name: str, work: Callable[[], Awaitable[Json]]) -> Json:
+    """Do the work; every failure is raised as an `AtosError`, after retries where they may help."""
 
+    async def attempt() -> (
+        Json
+    ):  # tenacity awaits coroutine functions only, and `work` may be a lambda
+        return await work()
 
-async def _persistent(name: str, work: Callable[[], Awaitable[Json]]) -> Json:
-    """Do the work, again where that may help; every failure leaves as an `AtosError`."""
-    for pause in (*RETRY_SECONDS, None):
-        try:
-            return await work()
-        except AtosError as error:
-            if not error.retry or pause is None:
-                raise
-            log.info("step %s failed (%s), again in %.1f s", name, error, pause)
-            await anyio.sleep(pause)
-        except Exception as error:
-            # A defect: recorded as data like any other failure, so that a replay meets it too.
-            log.exception("step %s failed", name)
-            message = f"{type(error).__name__} in step {name}: {error}"
-            raise AtosError(message, next_step="See logs/worker.log.") from error
-    raise AssertionError  # the loop returns or raises
+    def is_temporary(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        return isinstance(error, AtosError) and error.retry
+
+    def log_retry(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.info("step %s failed (%s), again in %.1f s", name, error, state.upcoming_sleep)
+
+    retrying = AsyncRetrying(
+        sleep=anyio.sleep,
+        wait=wait_chain(*map(wait_fixed, RETRY_SECONDS)),
+        stop=stop_after_attempt(len(RETRY_SECONDS) + 1),
+        retry=is_temporary,
+        before_sleep=log_retry,
+        reraise=True,
+    )
+    try:
+        return await retrying(attempt)
+    except AtosError:
+        raise
+    except Exception as error:
+        # A defect: recorded as data like any other failure, so that a replay meets it too.
+        log.exception("step %s failed", name)
+        message = f"{type(error).__name__} in step {name}: {error}"
+        raise AtosError(message, next_step="See logs/worker.log.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,6 @@ class DurableEmit:
     task: str | None = None
 
     def __call__(self, kind: str, data: Mapping[str, Any], *, key: str) -> None:
-        """See `ports.Emit`."""
+        """Append an event once per key of the goal or task."""
         whole = f"{self.task or 'goal'}:{kind}:{key}"
         self.events.append(self.goal, kind, data, key=whole, task=self.task)

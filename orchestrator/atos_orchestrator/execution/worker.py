@@ -37,7 +37,7 @@ from atos_orchestrator.execution.plan_hints import HintPublisher
 from atos_orchestrator.execution.plan_workflow import PlanWorkflow
 from atos_orchestrator.execution.poll_interval import PollInterval
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
-from atos_orchestrator.execution.workflow_deps import WorkflowDeps
+from atos_orchestrator.execution.workflow_deps import WorkflowDeps, open_workflow_deps
 from atos_orchestrator.workspace.worktrees import sweep
 from atos_protocol.daemons import Singleton
 from atos_protocol.errors import AtosError, ConflictError
@@ -50,25 +50,22 @@ DRAIN_SECONDS = 1.5
 """How long the end may take: the cleaning up of steps, and of DBOS."""
 CLEAN_UP_SECONDS = 5.0
 """How long a cancelled step may take before others are listened to again."""
-GIVEN_UP = "It was given up: its worker died too often while working on it. See logs/worker.log."
+ABANDONED = "Abandoned: its worker died too often while executing it. See logs/worker.log."
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 log = logging.getLogger(__name__)
 
-Hire = Callable[
+OpenDeps = Callable[
     [Settings, DbosRuntime, EventStore, SchedulerClient], AbstractAsyncContextManager[WorkflowDeps]
 ]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker until its host is gone or it is told to end; return the exit status."""
-    # Imported here, because a worker whose deps is others (in tests) needs none of it.
-    from atos_orchestrator.execution.worker_deps import hire
-
-    return run(hire, arguments)
+    return run(open_workflow_deps, arguments)
 
 
-def run(hire: Hire, arguments: list[str] | None = None) -> int:
+def run(open_deps: OpenDeps, arguments: list[str] | None = None) -> int:
     """Run a worker with dependencies of the caller's choice."""
     parser = argparse.ArgumentParser(prog="atos-worker", description="Execute goals.")
     parser.add_argument(
@@ -80,14 +77,14 @@ def run(hire: Hire, arguments: list[str] | None = None) -> int:
         settings.prepare()
         _log_to_stderr(settings.log_level)
         control = Control(chosen.control_fd) if chosen.control_fd is not None else None
-        anyio.run(serve, settings, control, hire)
+        anyio.run(serve, settings, control, open_deps)
     except AtosError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-async def serve(settings: Settings, control: Control | None, hire: Hire) -> None:
+async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps) -> None:
     """Work until the control socket or a signal says to end.
 
     Raises:
@@ -95,12 +92,12 @@ async def serve(settings: Settings, control: Control | None, hire: Hire) -> None
     """
     lock = await _take_lock(settings)
     try:
-        async with _working(settings, hire) as worker:
+        async with _working(settings, open_deps) as worker:
             point("worker.recovered")
             if control is not None:
-                tell = control.tell
-                worker.events.listen(lambda g, s: tell({"op": "event", "goal": g, "seq": s}))
-                tell({"op": "ready"})
+                send = control.send
+                worker.events.listen(lambda g, s: send({"op": "event", "goal": g, "seq": s}))
+                send({"op": "ready"})
             point("worker.ready")
             log.info("ready, version %s", version("atos"))
             await _until_end(worker, control)
@@ -111,7 +108,7 @@ async def serve(settings: Settings, control: Control | None, hire: Hire) -> None
 
 
 class Worker:
-    """What the control socket steers."""
+    """What the control socket controls."""
 
     def __init__(
         self, settings: Settings, runtime: DbosRuntime, events: EventStore, hints: HintPublisher
@@ -120,19 +117,19 @@ class Worker:
         self._runtime = runtime
         self.events = events
         self.hints = hints
-        self.pace = PollInterval(runtime, events.unfinished)
+        self.poll_interval = PollInterval(runtime.set_poll_interval, events.unfinished)
 
-    async def hear(self, message: dict[str, Any]) -> None:
-        """Act on a message of the host."""
+    async def receive(self, message: dict[str, Any]) -> None:
+        """Act on a message from the host."""
         if message["op"] == "cancel":
             await self.cancel(str(message["goal"]))
         else:
-            self.stir()
+            self.note_activity()
 
-    def stir(self) -> None:
-        """Note that something has happened to some goal."""
-        self.pace.stir()
-        self.hints.change()
+    def note_activity(self) -> None:
+        """Poll and publish soon, because something has happened to some goal."""
+        self.poll_interval.note_activity()
+        self.hints.note_change()
 
     async def cancel(self, goal: str) -> None:
         """End a goal's steps at once, and remove what they had begun."""
@@ -146,14 +143,16 @@ class Worker:
         await self.sweep()
 
     async def reconcile(self) -> None:
-        """End the goals whose runs the runtime gave up, such as one that kills its worker each time."""
+        """End the goals whose runs the runtime abandoned, such as one that kills its worker each time."""
         left = await anyio.to_thread.run_sync(self.events.unfinished)
         lost = await self._runtime.list(["error", "cancelled"], body=GOAL) if left else []
         for run in lost:
             if run.id in left:
                 state = "cancelled" if run.state == "cancelled" else "failed"
-                data = {"state": state, "summary": GIVEN_UP, "error": None}
-                log.warning("goal %s: its run ended as %s without a last word", run.id, run.state)
+                data = {"state": state, "summary": ABANDONED, "error": None}
+                log.warning(
+                    "goal %s: its run ended as %s without a goal_finished event", run.id, run.state
+                )
                 self.events.append(run.id, "goal_finished", data, key=FINISHED)
 
     async def sweep(self) -> None:
@@ -163,7 +162,7 @@ class Worker:
 
 
 @asynccontextmanager
-async def _working(settings: Settings, hire: Hire) -> AsyncGenerator[Worker]:
+async def _working(settings: Settings, open_deps: OpenDeps) -> AsyncGenerator[Worker]:
     """Open everything a worker needs, recover what is unfinished, and execute."""
     engine = await anyio.to_thread.run_sync(open_database, settings)
     events = EventStore(engine)
@@ -172,11 +171,11 @@ async def _working(settings: Settings, hire: Hire) -> AsyncGenerator[Worker]:
     async with (
         SchedulerClient(settings) as scheduler,
         SchedulerClient(settings, start=False) as observer,
-        hire(settings, runtime, events, scheduler) as deps,
+        open_deps(settings, runtime, events, scheduler) as deps,
     ):
         hints = HintPublisher(events, observer)
         worker = Worker(settings, runtime, events, hints)
-        events.listen(lambda _goal, _seq: worker.stir())
+        events.listen(lambda _goal, _seq: worker.note_activity())
         await anyio.to_thread.run_sync(runtime.prepare)
         await worker.reconcile()
         await worker.sweep()
@@ -189,12 +188,12 @@ async def _until_end(worker: Worker, control: Control | None) -> None:
     """Publish hints and listen, until the host has gone or a signal came."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(worker.hints.run)
-        tasks.start_soon(worker.pace.run)
+        tasks.start_soon(worker.poll_interval.run)
         tasks.start_soon(_until_signal, tasks.cancel_scope.cancel)
         if control is None:
             await anyio.sleep_forever()
         else:
-            await control.serve(worker.hear)
+            await control.serve(worker.receive)
         tasks.cancel_scope.cancel()
 
 

@@ -1,68 +1,65 @@
-"""Everything that the workflows need of the world, in one place; the worker builds it once."""
+"""Everything that the workflows need from outside, in one place; the worker opens it once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
-from atos_orchestrator.agents.roles import Profile
-from atos_orchestrator.debugging import TaskResult
+from atos.scheduler_client import SchedulerClient
+from atos_orchestrator.agents.model_client import ModelClient
+from atos_orchestrator.agents.model_request import Chat
+from atos_orchestrator.debugging.state import DebugContext, TaskResult
+from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.runtime import DurableRuntime
+from atos_orchestrator.execution.goal_input import GoalInput
+from atos_orchestrator.execution.limits import LimitedChat
 from atos_orchestrator.plan import Plan
-from atos_orchestrator.ports import Chat, Emit, Steps, Tools
-from atos_orchestrator.strategies.mini.scope import Scope
-from atos_orchestrator.task import Task
+from atos_orchestrator.planning.state import PlanContext
+from atos_orchestrator.ports import Tools
 from atos_protocol.settings import Settings
-
-ChatFor = Callable[[str, str], Chat]
-"""Makes the model seam of a goal and a task (empty: the goal itself)."""
-
-
-class Planner(Protocol):
-    """Turns a goal into a repaired plan; see `planning.plan`."""
-
-    async def __call__(
-        self,
-        goal: str,
-        scope: Scope | None,
-        steps: Steps,
-        chat: Chat,
-        emit: Emit,
-        *,
-        given: Mapping[str, Any] | None = None,
-    ) -> Plan:
-        """Return the plan, having emitted `plan_ready`."""
-        ...
-
-
-class Debugger(Protocol):
-    """Works on a task until its tests pass; see `debugging.debug_task`."""
-
-    async def __call__(
-        self,
-        task: Task,
-        workspace: Path,
-        profile: Profile,
-        steps: Steps,
-        chat: Chat,
-        tools: Tools,
-        emit: Emit,
-    ) -> TaskResult:
-        """Return what became of it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowDeps:
-    """Who does the work of the workflows."""
+    """What does the work of the workflows."""
 
     settings: Settings
-    runtime: DurableRuntime
+    runtime: DbosRuntime
     events: EventStore
-    chat: ChatFor
+    chat: Callable[[str, str], Chat]
+    """Reaches the models on behalf of a goal and a task (empty: the goal itself)."""
     tools: Tools
-    plan: Planner
-    debug: Debugger
+    plan: Callable[[PlanContext], Awaitable[Plan]]
+    debug: Callable[[DebugContext], Awaitable[TaskResult]]
+
+    def limited_chat(self, goal_input: GoalInput, task: str = "") -> Chat:
+        """Return access to the models for a goal, or one of its tasks, within the goal's limits."""
+        return LimitedChat(
+            self.chat(goal_input.goal, task),
+            goal_input.limits,
+            goal_input.submitted_at,
+            lambda: self.events.count(goal_input.goal, "model_call"),
+        )
+
+
+@asynccontextmanager
+async def open_workflow_deps(
+    settings: Settings, runtime: DbosRuntime, events: EventStore, scheduler: SchedulerClient
+) -> AsyncGenerator[WorkflowDeps]:
+    """Yield the real dependencies; tools and models are connected when they are first used."""
+    # Imported here, because they take a second that a worker with other dependencies need not spend.
+    from atos.tools import ToolClient
+    from atos_orchestrator.debugging.graph import debug_task
+    from atos_orchestrator.planning.graph import make_plan
+
+    async with ToolClient(settings, client="worker") as tools:
+        yield WorkflowDeps(
+            settings=settings,
+            runtime=runtime,
+            events=events,
+            chat=lambda goal, task: ModelClient(scheduler, goal, task),
+            tools=tools.call,
+            plan=make_plan,
+            debug=debug_task,
+        )

@@ -1,16 +1,16 @@
-"""Repairs what a model (or a host) calls a plan: a pure function, for any JSON whatever.
+"""Repairs what a model (or a host) calls a plan: a pure function of any JSON.
 
-    gather       what is no task at all goes; so do kinds that ATOS sees to itself, and second tasks
-                 of one title, whose dependants are sent to the first
-    clamp        count and lengths
-    number       T1, T2, ...; dependencies follow, unknown, own and double ones go
-    files        unsafe and test paths go, a task without a file gets one
-    cut          cycles: the edge that points most forward goes
-    serialise    two writers of one file: the one that comes later waits for the other
+    collect      drop entries that are not tasks, kinds of work that ATOS does itself, and second tasks
+                 of one title, whose dependants then depend on the first
+    clamp        the number of tasks, and lengths
+    number       T1, T2, ...; dependencies follow; unknown, own and repeated ones go
+    files        drop unsafe paths and tests; give a file to a task without one
+    cut cycles   remove the edge that points furthest forward
+    serialise    of two tasks that write one file, the later one waits for the earlier one
 
-The order of the last two matters: `serialise` adds edges along an order that `cut` made possible, so it
-can't make a cycle, while cutting afterwards might let two writers loose again. Every change is a
-note. A model never repeats a plan that was repaired.
+The order of the last two matters: `serialise` adds edges along an order that exists once cycles are cut,
+so it can't make a cycle, while cutting afterwards might separate two writers again. Every change is a
+note. A model never sees the repaired plan again.
 """
 
 from __future__ import annotations
@@ -23,8 +23,17 @@ from itertools import pairwise
 from typing import Any, cast
 
 from atos_orchestrator.goal import slug
-from atos_orchestrator.plan import MAX_FILES, MAX_TASKS, Plan, order
-from atos_orchestrator.planning.schema import ACCEPTANCE, CONTRACT, MAX_ACCEPTANCE, PATH, TITLE
+from atos_orchestrator.plan import (
+    MAX_CONTRACT,
+    MAX_EXAMPLE,
+    MAX_EXAMPLES,
+    MAX_FILES,
+    MAX_PATH,
+    MAX_TASKS,
+    MAX_TITLE,
+    Plan,
+    order,
+)
 from atos_orchestrator.task import KINDS, Kind, Task, owned_files
 from atos_protocol.goals import COMPLEXITIES
 
@@ -41,51 +50,46 @@ _DIGITS = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """A plan that has no `problems`, and what had to be done for it."""
+    """A plan without `problems`."""
 
     plan: Plan
     rejected: tuple[str, ...] = ()
-    """Why a model should be asked again all the same; empty where the plan is good."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether work could start from it, much changed as it may be."""
-        return any(task.kind == "code" for task in self.plan.tasks)
+    """Why another plan would be better; empty where this one is good."""
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A task on its way, and what the plan called it."""
+    """A task before it has its id."""
 
     raw: Mapping[str, Any]
     title: str
     kind: Kind
     names: list[str]
-    """What other tasks may call it."""
+    """Ids by which other tasks may refer to it."""
     deps: list[str] = field(default_factory=list[str])
     files: list[str] = field(default_factory=list[str])
 
 
 class _Notes:
-    """What was changed; `moved` counts the tasks whose place in the plan changed."""
+    """The changes; `moved` has the tasks whose place in the plan changed."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.moved: set[str] = set()
 
-    def say(self, line: str, moved: str = "") -> None:
+    def add(self, line: str, moved: str = "") -> None:
         self.lines.append(line)
         if moved:
             self.moved.add(moved)
 
 
 def repair(raw: object) -> Repaired:
-    """Return a valid plan made from any JSON; its `rejected` says what is beyond repair."""
+    """Return a valid plan made from any JSON; `rejected` says why another one would be better."""
     notes = _Notes()
     entries = _entries(raw)
-    drafts = _gather(entries, notes)
+    drafts = _collect(entries, notes)
     if len(drafts) > MAX_TASKS:
-        notes.say(f"only the first {MAX_TASKS} of {len(drafts)} tasks are kept", "count")
+        notes.add(f"only the first {MAX_TASKS} of {len(drafts)} tasks are kept", "count")
         del drafts[MAX_TASKS:]
     ids = {name: f"T{at}" for at, d in reversed(list(enumerate(drafts, 1))) for name in d.names}
     for at, draft in enumerate(drafts, 1):
@@ -119,24 +123,24 @@ def _strings(value: object) -> list[str]:
     return [str(item) for item in listed if isinstance(item, str | int) and str(item).strip()]
 
 
-def _gather(entries: list[object], notes: _Notes) -> list[_Draft]:
+def _collect(entries: list[object], notes: _Notes) -> list[_Draft]:
     by_title: dict[str, _Draft] = {}
     for entry in entries:
         if not isinstance(entry, Mapping):
-            notes.say("an entry that is no task was left out", "entry")
+            notes.add("an entry that is not a task was dropped", "entry")
             continue
         raw = cast("Mapping[str, Any]", entry)
         names = list(_names(raw.get("id")))
-        title = _text(raw.get("title"), TITLE) or f"Task {len(by_title) + 1}"
+        title = _text(raw.get("title"), MAX_TITLE) or f"Task {len(by_title) + 1}"
         kind = _text(raw.get("kind"), 20).lower()
         if kind in OWN_WORK:
-            notes.say(f"{title!r} was left out: {kind} is done by ATOS itself", title)
+            notes.add(f"{title!r} was dropped: ATOS itself does {kind}", title)
             continue
         if kind and kind not in KINDS:
-            notes.say(f"{title!r} is taken for a code task")
+            notes.add(f"{title!r} is treated as a code task")
         key = re.sub(r"\W+", " ", title.lower()).strip()
         if key in by_title:
-            notes.say(f"{title!r} stands there twice; the second was left out", title)
+            notes.add(f"{title!r} appears twice; the second was dropped", title)
             by_title[key].names += names
             continue
         chosen: Kind = kind if kind in KINDS else "code"
@@ -145,7 +149,7 @@ def _gather(entries: list[object], notes: _Notes) -> list[_Draft]:
 
 
 def _names(value: object) -> Iterator[str]:
-    """Yield the ways in which others may refer to an id: `1`, `T1`, `t1` are the same."""
+    """Yield the ways to refer to an id: `1`, `T1` and `t1` are the same."""
     text = str(value).strip() if isinstance(value, str | int) else ""
     if text:
         yield text
@@ -159,9 +163,9 @@ def _dependencies(draft: _Draft, own: str, ids: Mapping[str, str], notes: _Notes
     for name in _strings(draft.raw.get("depends_on") or []):
         known = next((ids[each] for each in _names(name) if each in ids), None)
         if known is None:
-            notes.say(f"{own} does not wait for {name[:20]!r}, which is unknown", own)
+            notes.add(f"{own} depended on {name[:20]!r}, which is unknown", own)
         elif known == own:
-            notes.say(f"{own} does not wait for itself", own)
+            notes.add(f"{own} depended on itself", own)
         elif known not in found:
             found.append(known)
     return found
@@ -171,19 +175,19 @@ def _files(draft: _Draft, own: str, notes: _Notes) -> list[str]:
     found: list[str] = []
     for path in _strings(draft.raw.get("files") or []):
         clean = path.strip().removeprefix("./")
-        if len(clean) > PATH or not _SAFE.fullmatch(clean):
-            notes.say(f"{own} may not write {path[:40]!r}")
+        if len(clean) > MAX_PATH or not _SAFE.fullmatch(clean):
+            notes.add(f"{own} may not write {path[:40]!r}")
         elif draft.kind == "code" and _TEST.search(clean):
-            notes.say(f"{own} does not write {clean}: another role writes the tests")
+            notes.add(f"{own} does not write {clean}: another role writes the tests")
         elif draft.kind == "test" and not _TEST.search(clean):
-            notes.say(f"{own} writes tests only, not {clean}")
+            notes.add(f"{own} may write only tests, not {clean}")
         elif clean not in found:
             found.append(clean)
     if not found:
         found = [_default_file(draft)]
-        notes.say(f"{own} named no file that it may write, so it writes {found[0]}")
+        notes.add(f"{own} had no file that it may write; it now writes {found[0]}")
     if len(found) > MAX_FILES:
-        notes.say(f"{own} writes only the first {MAX_FILES} of {len(found)} files")
+        notes.add(f"{own} keeps only the first {MAX_FILES} of {len(found)} files")
     return found[:MAX_FILES]
 
 
@@ -197,7 +201,7 @@ def _default_file(draft: _Draft) -> str:
 
 def _task(draft: _Draft, task_id: str) -> Task:
     raw = draft.raw
-    acceptance = [_text(line, ACCEPTANCE) for line in _strings(raw.get("acceptance") or [])]
+    acceptance = [_text(line, MAX_EXAMPLE) for line in _strings(raw.get("acceptance") or [])]
     level = _text(raw.get("complexity"), 20)
     return Task(
         id=task_id,
@@ -205,8 +209,8 @@ def _task(draft: _Draft, task_id: str) -> Task:
         kind=draft.kind,
         files=tuple(draft.files),
         depends_on=tuple(draft.deps),
-        contract=_text(raw.get("contract"), CONTRACT),
-        acceptance=tuple(line for line in acceptance if line)[:MAX_ACCEPTANCE],
+        contract=_text(raw.get("contract"), MAX_CONTRACT),
+        acceptance=tuple(line for line in acceptance if line)[:MAX_EXAMPLES],
         complexity=level if level in COMPLEXITIES else "simple",
     )
 
@@ -223,7 +227,7 @@ def _serialise(tasks: list[Task], notes: _Notes) -> list[Task]:
             if writer and writer not in earlier:
                 earlier |= before[writer] | {writer}
                 task = replace(task, depends_on=(*task.depends_on, writer))
-                notes.say(f"{task_id} waits for {writer}, because both write {file}")
+                notes.add(f"{task_id} now depends on {writer}, because both write {file}")
             last_writer[file] = task_id
         before[task_id], known[task_id] = earlier, task
     return list(known.values())
@@ -241,7 +245,7 @@ def _cut_cycles(tasks: list[Task], notes: _Notes) -> list[Task]:
             edges = list(pairwise(cycle))
             dependency, task_id = max(edges, key=lambda edge: place[edge[0]] - place[edge[1]])
             deps[task_id].remove(dependency)
-            notes.say(f"{task_id} does not wait for {dependency}: that was a cycle", task_id)
+            notes.add(f"{task_id} no longer depends on {dependency}: that was a cycle", task_id)
         else:
             return [replace(task, depends_on=tuple(deps[task.id])) for task in tasks]
 

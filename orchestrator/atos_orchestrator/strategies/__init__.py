@@ -1,1 +1,1 @@
-"""How a kind of model is worked with: general models, and the demonstration model atos-mini."""
+"""What depends on the kind of model: one interface, its implementations, and their registry."""

@@ -3,16 +3,12 @@
     open_repository -> { open_worktree -> commit_task -> integrate } per task
                     -> open_result -> commit_files -> close_repository
 
-All of it may be repeated at any point: what was done already is found and not done again.
+Every call may be repeated at any point: what was done already is found and not done again.
 """
 
 from atos_orchestrator.workspace.commits import commit_files, commit_task, integrate
 from atos_orchestrator.workspace.opening import open_repository
-from atos_orchestrator.workspace.repository import (
-    Repository,
-    repository_from_json,
-    repository_to_json,
-)
+from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.worktrees import (
     close_repository,
     open_result,
@@ -29,7 +25,5 @@ __all__ = [
     "open_repository",
     "open_result",
     "open_worktree",
-    "repository_from_json",
-    "repository_to_json",
     "sweep",
 ]

@@ -1,13 +1,13 @@
-"""Commits, made from git's objects and without anybody's working tree.
+"""Commits, made from git objects without a working tree.
 
-A commit is: read a tree into a throw-away index, change entries, write the tree, write the commit, move
-the branch *if it still stands where it stood*. Only the last step is visible and it is atomic, so
-a kill at any moment leaves at worst unreferenced objects. Each commit carries a trailer
-`Atos-Effect: <key>`; the key is looked up first, so doing it again does nothing.
+A commit is: read a tree into a temporary index, change entries, write the tree, write the commit, move
+the branch *if it has not moved meanwhile*. Only the last step is visible, and it is atomic, so a kill at
+any moment leaves at worst unreferenced objects. Each commit carries a trailer `Atos-Effect: <key>`; the
+key is looked up first, so committing again does nothing.
 
-A task's commit is integrated path by path: where the goal's line still has what the task started
-from, it gets what the task made; where it has something else, that is a conflict. Plan repair sees to
-it that two tasks at work at the same time never write one file.
+A task's commit is integrated path by path: where the goal's branch still has what the task started from,
+it gets what the task made; where it has something else, that is a conflict. Plan repair ensures that two
+tasks that run at the same time never write one file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from atos_protocol.errors import ConflictError, WorkspaceError
 
 TRAILER = "Atos-Effect"
 RACES = 5
-"""How often a branch that moved meanwhile is tried again."""
+"""How often to try again when the branch moved meanwhile."""
 
 
 def task_branch(task_id: str) -> str:
@@ -48,7 +48,7 @@ def _literal(key: str) -> str:
 async def commit_task(
     repository: Repository, task_id: str, *, files: Sequence[str], message: str, key: str
 ) -> str:
-    """Commit a task's files, as they stand in its worktree, onto its branch, once per `key`.
+    """Commit a task's files from its worktree to its branch, once per `key`.
 
     Raises:
         WorkspaceError: a file is missing, or lies outside of the worktree.
@@ -73,7 +73,7 @@ async def commit_task(
 
 
 async def integrate(repository: Repository, task_id: str, *, key: str) -> str:
-    """Put a task's commit onto the goal's line, once, and publish it; return its commit there.
+    """Put a task's commit on the goal's branch, once, and publish it; return its commit there.
 
     Raises:
         ConflictError: another task changed one of the same files.
@@ -105,7 +105,7 @@ async def integrate(repository: Repository, task_id: str, *, key: str) -> str:
 async def commit_files(
     repository: Repository, files: Mapping[str, str], message: str, *, key: str
 ) -> str:
-    """Commit whole texts onto the goal's line, once per `key`, and publish them."""
+    """Commit whole texts to the goal's branch, once per `key`, and publish them."""
     git = repository.git
     head = await git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH)
     done = await find_effect(repository, GOAL_BRANCH, key) if head else ""
@@ -156,12 +156,12 @@ def _inside(worktree: Path, file: str) -> None:
     whole = worktree.joinpath(*parts)
     wild = file.startswith("/") or ".." in parts or ".git" in {part.lower() for part in parts}
     if wild or not os.path.lexists(whole) or worktree.resolve() not in whole.resolve().parents:
-        message = f"{file} is no file of the worktree {worktree}"
+        message = f"{file} is not a file in the worktree {worktree}"
         raise WorkspaceError(message)
 
 
 @contextmanager
 def _index(repository: Repository) -> Generator[Path]:
-    """A throw-away index file."""
+    """A temporary index file."""
     with tempfile.TemporaryDirectory(prefix="index-", dir=repository.trees) as folder:
         yield Path(folder) / "index"

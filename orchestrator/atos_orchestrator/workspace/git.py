@@ -1,9 +1,9 @@
-"""The git program, told to trust nothing.
+"""Runs the git program so that it trusts nothing.
 
 Every command runs with an environment built from scratch: no system or global configuration, no
 hooks, no fsmonitor, no signing, no network protocol, no prompt; the identity and both dates come from
-ATOS. Commands that write run against ATOS's *own* git directory, so the configuration of a person's
-repository (its filters, merge drivers, aliases) is never even read by them.
+ATOS. Commands that write use ATOS's *own* git directory, so they never even read the configuration of a
+person's repository (its filters, merge drivers, aliases).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ DEADLINE = 60.0
 """Seconds that one git command may take."""
 
 STALE = 5.0
-"""Seconds after which a lock on one of the goal's own branches, or on the HEAD that names it, was left
-behind: moving a branch takes milliseconds, and nobody else moves these."""
+"""Age in seconds at which a lock on one of the goal's own branches, or on the HEAD that names it, is stale:
+moving a branch takes milliseconds, and nobody else moves these."""
 
 _LOCKED = re.compile(
     r"Unable to create '(.+/(?:HEAD|refs/heads/(?:goal|task/|main|atos/).*)\.lock)': File exists"
@@ -90,7 +90,7 @@ class Git:
     async def ask(self, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
         """Run a command; return exit code, standard output and standard error.
 
-        A branch that is locked is waited for, and its lock removed where a killed git left it.
+        Waits while a branch is locked, and removes a lock that a killed git left behind.
 
         Raises:
             WorkspaceError: git is not installed, or the folder is gone.
@@ -129,7 +129,7 @@ class Git:
         """Run a command that must succeed; return its output without the final newline.
 
         Raises:
-            WorkspaceError: git refused; the message holds its words.
+            WorkspaceError: git failed; the message quotes it.
         """
         code, out, err = await self.ask(*arguments, stdin=stdin)
         if code != 0:
@@ -145,7 +145,7 @@ class Git:
 
 
 async def _lifted(lock: anyio.Path) -> bool:
-    """Tell whether to try again: a fresh lock is waited for, one that is too old is removed."""
+    """Return whether to try again: wait for a fresh lock, remove a stale one."""
     try:
         if time.time() - (await lock.stat()).st_mtime < STALE:
             await anyio.sleep(0.1)

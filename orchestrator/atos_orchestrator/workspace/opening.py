@@ -1,6 +1,6 @@
 """Opens a goal's repository: checks the place, decides, writes the decision down, then makes it.
 
-Every step may be repeated after a crash. Nothing is made before the place was found fit.
+Every step may be repeated after a crash. Nothing is created before the place has been checked.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from pathlib import Path
 
 import anyio
 
+from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.workspace.commits import commit_files
 from atos_orchestrator.workspace.git import Git
 from atos_orchestrator.workspace.publish import publish
 from atos_orchestrator.workspace.repository import (
     GOAL_BRANCH,
     Repository,
-    repository_from_json,
-    repository_to_json,
     scaffold_key,
 )
 from atos_orchestrator.workspace.scaffold import import_aid, scaffold
@@ -78,7 +77,7 @@ async def open_repository(
 def _recall(trees: Path) -> Repository | None:
     """Return what was decided, unless another goal took the place before it was claimed."""
     try:
-        known = repository_from_json(json.loads((trees / DECISION).read_text()))
+        known = decode(Repository, json.loads((trees / DECISION).read_text()))
     except FileNotFoundError:
         return None
     owner = known.path / ".git" / OWNER
@@ -90,7 +89,7 @@ def _decide(repository: Repository) -> Repository:
     """Write the decision down, atomically."""
     repository.trees.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = repository.trees / f"{DECISION}.new"
-    fresh.write_text(json.dumps(repository_to_json(repository)))
+    fresh.write_text(json.dumps(encode(repository)))
     fresh.replace(repository.trees / DECISION)
     return repository
 
@@ -104,6 +103,9 @@ def check_place(place: Path) -> bool:
     Raises:
         WorkspaceError: it can't be written, or is a non-empty folder that is no git repository.
     """
+    if not place.is_absolute():
+        message = f"{place} is not an absolute path"
+        raise WorkspaceError(message, next_step="Name the folder from the root.")
     standing = place
     while not os.path.lexists(standing):
         standing = standing.parent
@@ -118,7 +120,7 @@ def check_place(place: Path) -> bool:
 
 def _is_repository(place: Path) -> bool:
     if not os.path.lexists(place / ".git"):
-        message = f"{place} is not empty and no git repository"
+        message = f"{place} is not empty and not a git repository"
         step = "Name a new or empty folder, or run `git init` there and commit what it holds."
         raise WorkspaceError(message, next_step=step)
     return True
@@ -149,8 +151,8 @@ def _decide_folder(draft: Repository, fixed: Collection[Path]) -> Repository:
 async def _decide_branch(draft: Repository) -> Repository:
     """Choose a free branch in a person's repository."""
     git = Git(draft.path)
-    told = await git.run("rev-parse", "--show-toplevel", "--git-path", "objects")
-    top, objects = told.splitlines()
+    output = await git.run("rev-parse", "--show-toplevel", "--git-path", "objects")
+    top, objects = output.splitlines()
     if not _same(top, draft.path):
         message = f"{draft.path} lies inside the repository {top}"
         raise WorkspaceError(message, next_step=f"Name {top} itself, or a folder outside of it.")
@@ -179,7 +181,7 @@ async def _make(repository: Repository, text: str) -> Repository:
         files = await _first_files(repository, text)
         if files:
             key = scaffold_key(repository)
-            await commit_files(repository, files, "Lay out the repository", key=key)
+            await commit_files(repository, files, "Set up the repository", key=key)
     await publish(repository)
     return repository
 

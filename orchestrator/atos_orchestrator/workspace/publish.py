@@ -1,9 +1,8 @@
-"""Shows the goal's line of commits in the person's repository.
+"""Publishes the goal's commits in the person's repository.
 
-Everywhere: the goal's branch there moves forward, never back, and only if it stands on our line. In
-an own repository the checked-out files follow. That last part writes files one by one, so a marker says
-that it is under way: found at the start of the next call, it means that a kill fell into it, and the
-tracked files are written anew.
+The goal's branch there moves forward, never back, and only if its commits are the goal's. In a repository
+that ATOS created the checked-out files follow. Those are written one by one, so a marker exists while it
+happens: if the next call finds it, a kill interrupted the last one, and all tracked files are rewritten.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from atos_protocol.errors import ConflictError
 
 
 async def publish(repository: Repository) -> None:
-    """Bring the person's branch, and an own repository's files, up to the goal's line.
+    """Bring the person's branch, and a created repository's files, up to the goal's branch.
 
     Raises:
         ConflictError: somebody else moved the branch, or changed a file that the goal changes too.
@@ -27,10 +26,8 @@ async def publish(repository: Repository) -> None:
     if now and now != head:
         code, _, _ = await git.ask("merge-base", "--is-ancestor", now, head)
         if code != 0:
-            message = (
-                f"branch {repository.branch} of {repository.path} has commits of somebody else"
-            )
-            step = "Rename that branch, and start the goal anew."
+            message = f"branch {repository.branch} of {repository.path} has commits that ATOS did not make"
+            step = "Rename that branch, and start the goal again."
             raise ConflictError(message, next_step=step)
     if repository.own:
         await _check_out(repository, now, head)
@@ -45,10 +42,10 @@ async def _check_out(repository: Repository, now: str, head: str) -> None:
         return
     index = repository.path / ".git" / "index"
     if broken:
-        # A git that was killed leaves its lock; the repository is ours alone.
+        # A killed git leaves its lock; nobody else writes to this repository.
         index.with_name("index.lock").unlink(missing_ok=True)
     marker.touch()
-    # With our own git directory, so that no filter of that repository is in force here either.
+    # With ATOS's own git directory, so that no filter of that repository applies here either.
     here = replace(repository.git, where=repository.path)
     files = here.having(GIT_WORK_TREE=repository.path, GIT_INDEX_FILE=index)
     anew = broken or not now

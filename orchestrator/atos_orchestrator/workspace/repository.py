@@ -1,4 +1,4 @@
-"""One git repository per goal: where it lies, and how it is opened, closed and swept up.
+"""One git repository per goal: where it is and what belongs to it.
 
 Two kinds of place:
 
@@ -9,17 +9,15 @@ Two kinds of place:
 
 In both cases ATOS works in a git directory of its own, `<home>/worktrees/<goal>/git`, which shares the
 repository's *objects* and nothing else: no configuration, hook, filter or attribute file of the
-workspace is in force there. The goal's line of commits is its branch `goal`; each task has a branch
-`task/<id>` and a worktree beside it. What was decided is written down *before* it is done
+workspace applies there. The goal's commits are on its branch `goal`; each task has a branch
+`task/<id>` and a worktree beside it. A decision is written down *before* it is carried out
 (`repository.json`), so opening again after a crash finds the same place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from atos_orchestrator.workspace.git import Git
 
@@ -61,26 +59,5 @@ class Repository:
 
 
 def scaffold_key(repository: Repository) -> str:
-    """Return the key of the commit that a goal's line begins with."""
+    """Return the key of the goal's first commit."""
     return f"{repository.goal}:scaffold"
-
-
-def repository_to_json(repository: Repository) -> dict[str, Any]:
-    """Return the plain form of a repository."""
-    return {
-        "goal": repository.goal,
-        "path": str(repository.path),
-        "branch": repository.branch,
-        "own": repository.own,
-        "trees": str(repository.trees),
-        "objects": str(repository.objects),
-        "base": repository.base,
-        "started_at": repository.started_at,
-        "slug": repository.slug,
-    }
-
-
-def repository_from_json(data: Mapping[str, Any]) -> Repository:
-    """Rebuild a repository that `repository_to_json` wrote."""
-    paths: dict[str, Any] = {name: Path(data[name]) for name in ("path", "trees", "objects")}
-    return Repository(**(dict(data) | paths))

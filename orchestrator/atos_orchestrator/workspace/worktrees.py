@@ -1,8 +1,8 @@
 """Worktrees: one per task, one of the integrated result, and their removal.
 
-They are plain checkouts with an index of their own, and git is not told of them: `git worktree add` reads
-what others have half written, so two tasks could not open theirs at the same time. Nor is there a
-`.git` in them that anybody could bend.
+They are plain checkouts with an index of their own, not `git worktree`s: `git worktree add` reads what
+others have half written, so two tasks could not open theirs at the same time. Nor do they contain a
+`.git` that generated code could change.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ RESULT = "result"
 
 
 async def open_worktree(repository: Repository, task_id: str) -> Path:
-    """Return a task's worktree; make it from the goal's present line where it is not there yet.
+    """Return a task's worktree; create it from the goal's branch if it does not exist.
 
-    A worktree whose making was interrupted is made anew; a finished one is kept with all it holds.
+    A worktree whose creation was interrupted is created again; a complete one is kept as it is.
     """
     folder = repository.trees / task_id
     marker = repository.trees / f"{task_id}.ready"
@@ -59,7 +59,7 @@ async def _check_out(repository: Repository, folder: Path, commit: str) -> None:
 async def close_repository(repository: Repository) -> None:
     """Remove ATOS's private folder of a goal that has ended; the repository itself stays.
 
-    A goal that came to nothing takes its branch in a person's repository with it.
+    If a goal produced nothing, its branch in a person's repository is removed as well.
     """
     if await anyio.Path(repository.trees / "git").exists():
         await _drop_empty_branch(repository)
@@ -67,9 +67,9 @@ async def close_repository(repository: Repository) -> None:
 
 
 async def _drop_empty_branch(repository: Repository) -> None:
-    """Remove the goal's branch where it holds nothing but what it was opened with.
+    """Remove the goal's branch if it contains only the goal's first commit.
 
-    Failures are let pass: the private folder may be half removed already, by a process that was killed.
+    Failures are ignored: a killed process may have removed half of the private folder already.
     """
     head = await repository.git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH)
     if repository.own or not repository.base or not head:
@@ -83,7 +83,7 @@ async def _drop_empty_branch(repository: Repository) -> None:
 
 
 async def sweep(home: Path, live: Collection[str]) -> list[str]:
-    """Remove the private folders of all goals but those named; return whose they were."""
+    """Remove the private folders of all goals but those named; return the removed ones."""
     root = home / "worktrees"
     if not root.is_dir():
         return []

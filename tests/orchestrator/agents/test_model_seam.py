@@ -1,4 +1,4 @@
-"""The model seam's backends: scripted, record and replay, live."""
+"""How models are reached: scripted, recorded and replayed, and over the scheduler."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ import pytest
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.agents.model_client import ModelClient
 from atos_orchestrator.agents.model_request import ModelRequest, ask
-from atos_orchestrator.ports import Json
 from atos_protocol.errors import LengthError, NoModelError
 from atos_protocol.scheduler_api import Answer, Demand
 from doubles.graph_ports import EventList
@@ -18,18 +17,18 @@ from doubles.recorded_model import Cassette, CassetteMissError
 from doubles.scripted_model import ScriptedChat, ScriptEndedError
 
 
-def said(text: str) -> list[Json]:
-    return [{"role": "user", "content": text}]
+def request(text: str, pool: str = "simple", **options: Any) -> ModelRequest:
+    return ModelRequest("coder", [{"role": "user", "content": text}], pool, **options)
 
 
 async def test_a_script_answers_each_role_in_turn_and_then_fails() -> None:
     chat = ScriptedChat({"coder": ["one", LengthError("too long")], "tester": ["t"]})
 
-    first = await chat("coder", said("x"), pool="simple")
+    first = await chat(request("x", "simple"))
     with pytest.raises(LengthError):
-        await chat("coder", said("x"), pool="simple")
+        await chat(request("x", "simple"))
     with pytest.raises(ScriptEndedError, match="coder was asked 3 times; its script has 2"):
-        await chat("coder", said("x"), pool="simple")
+        await chat(request("x", "simple"))
 
     assert (first.text, first.pool) == ("one", "simple")
     assert chat.unused == {"tester": 1}
@@ -40,14 +39,14 @@ async def test_what_was_recorded_is_replayed_though_paths_and_times_differ(tmp_p
     live = ScriptedChat({"coder": ["one", "two", "three"]})
     record = Cassette(tape).recording(live)
     for number in range(2):
-        await record("coder", said(f"fix /tmp/a{number}/m.py after {number}.25s"), pool="simple")
-    await record("coder", said("something else"), pool="simple", seed=3)
+        await record(request(f"fix /tmp/a{number}/m.py after {number}.25s", "simple"))
+    await record(request("something else", "simple", seed=3))
 
     cassette = Cassette(tape)
     replay = cassette.replaying()
-    later = await replay("coder", said("something else"), pool="simple", seed=3)
-    first = await replay("coder", said("fix /tmp/zz/m.py after 9.5s"), pool="simple", seed=0)
-    second = await replay("coder", said("fix /tmp/yy/m.py after 8.5s"), pool="simple")
+    later = await replay(request("something else", "simple", seed=3))
+    first = await replay(request("fix /tmp/zz/m.py after 9.5s", "simple", seed=0))
+    second = await replay(request("fix /tmp/yy/m.py after 8.5s", "simple"))
 
     assert [first.text, second.text, later.text] == ["one", "two", "three"]
     assert cassette.unused == []
@@ -55,35 +54,35 @@ async def test_what_was_recorded_is_replayed_though_paths_and_times_differ(tmp_p
 
 async def test_an_edited_prompt_is_a_miss_that_names_what_is_there(tmp_path: Path) -> None:
     tape = tmp_path / "tape.json"
-    await Cassette(tape).recording(ScriptedChat({"coder": ["one"]}))("coder", said("a"), pool="p")
+    await Cassette(tape).recording(ScriptedChat({"coder": ["one"]}))(request("a", "p"))
     cassette = Cassette(tape)
 
     with pytest.raises(CassetteMissError, match=r"of coder there are \['coder:"):
-        await cassette.replaying()("coder", said("b"), pool="p")
+        await cassette.replaying()(request("b", "p"))
 
     assert len(cassette.unused) == 1
 
 
 async def test_other_options_or_another_schema_are_another_call(tmp_path: Path) -> None:
     tape = tmp_path / "tape.json"
-    await Cassette(tape).recording(ScriptedChat({"coder": ["one"]}))("coder", said("a"), pool="p")
+    await Cassette(tape).recording(ScriptedChat({"coder": ["one"]}))(request("a", "p"))
     replay = Cassette(tape).replaying()
 
     with pytest.raises(CassetteMissError):
-        await replay("coder", said("a"), pool="p", temperature=0.7)
+        await replay(request("a", "p", temperature=0.7))
     with pytest.raises(CassetteMissError):
-        await replay("coder", said("a"), pool="p", schema={"type": "object"})
+        await replay(request("a", "p", schema={"type": "object"}))
 
 
-def hard_question() -> ModelRequest:
-    return ModelRequest("coder", said("x"), "complex")
+def hard_request() -> ModelRequest:
+    return request("x", "complex")
 
 
-async def test_where_a_pool_has_no_model_the_nearest_other_answers_and_that_is_told() -> None:
+async def test_where_a_pool_has_no_model_the_nearest_other_answers_with_a_warning() -> None:
     chat = ScriptedChat({"coder": [NoModelError("complex is empty"), "from medium"]})
     emit = EventList()
 
-    reply = await ask(chat, emit, hard_question(), key="k")
+    reply = await ask(chat, emit, hard_request(), key="k")
 
     assert (reply.text, [call.pool for call in chat.asked]) == (
         "from medium",
@@ -99,21 +98,21 @@ async def test_where_no_pool_has_a_model_the_error_stands() -> None:
     )
 
     with pytest.raises(NoModelError, match="last"):
-        await ask(chat, EventList(), hard_question(), key="k")
+        await ask(chat, EventList(), hard_request(), key="k")
 
 
-async def test_nobody_stands_in_for_atos_mini() -> None:
+async def test_a_pool_outside_the_coding_pools_has_no_fallback() -> None:
     chat = ScriptedChat({"coder": [NoModelError("no weights")]})
 
     with pytest.raises(NoModelError, match="no weights"):
-        await ask(chat, EventList(), ModelRequest("coder", said("x"), "mini"), key="k")
+        await ask(chat, EventList(), request("x", "mini"), key="k")
 
 
-async def test_a_reply_that_is_too_long_is_told_and_raised() -> None:
+async def test_a_reply_that_is_too_long_is_a_warning_and_an_error() -> None:
     emit = EventList()
 
     with pytest.raises(LengthError):
-        await ask(ScriptedChat({"coder": [LengthError("long")]}), emit, hard_question(), key="k")
+        await ask(ScriptedChat({"coder": [LengthError("long")]}), emit, hard_request(), key="k")
 
     assert emit.of("warning") == [{"text": "coder: long"}]
     assert emit.of("model_call") == []
@@ -145,11 +144,11 @@ class FakeScheduler:
         )
 
 
-async def test_the_live_seam_asks_a_pool_on_behalf_of_its_task() -> None:
+async def test_the_client_asks_a_pool_on_behalf_of_its_task() -> None:
     fake = FakeScheduler("stop")
     chat = ModelClient(cast("SchedulerClient", fake), goal="g1", task="T2")
 
-    reply = await chat("coder", said("x"), pool="simple", max_tokens=99, seed=5)
+    reply = await chat(request("x", "simple", max_tokens=99, seed=5))
 
     assert (reply.text, reply.model, reply.engine, reply.started_at) == (
         "hi",
@@ -171,4 +170,4 @@ async def test_a_reply_that_ran_into_its_limit_is_an_error() -> None:
     chat = ModelClient(cast("SchedulerClient", FakeScheduler("length")), goal="g1")
 
     with pytest.raises(LengthError, match="gemma2:2b ran into its limit of 99 tokens"):
-        await chat("coder", said("x"), pool="simple", max_tokens=99)
+        await chat(request("x", "simple", max_tokens=99))

@@ -1,26 +1,32 @@
-"""Prompts as they are sent, and their budgets: what is too long would be lost without a word."""
+"""Prompts as they are sent, and their budgets: an engine would silently drop what is too long."""
 
 from inline_snapshot import snapshot
 
-from atos_orchestrator.agents import catalogue
 from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.prompts import (
     CODE_TOKENS,
     PROMPT_TOKENS,
     REFLECTION_SCHEMA,
     Failure,
-    Manner,
-    code_question,
-    fix_question,
-    reflect_question,
+    Sampling,
+    code_request,
+    fix_request,
+    reflection_request,
     shorten,
 )
 from atos_orchestrator.agents.prompts import (
-    tests_question as suite_question,
+    tests_request as suite_request,
 )
-from atos_orchestrator.planning.prompts import PLAN_TOKENS, classify_question, plan_question
-from atos_orchestrator.planning.schema import PLAN_SCHEMA
+from atos_orchestrator.durable_json import encode
+from atos_orchestrator.strategies.general.planning import (
+    PLAN_SCHEMA,
+    PLAN_TOKENS,
+    complexity_request,
+    plan_request,
+)
 from atos_orchestrator.strategies.mini import dialect, scope
+from atos_orchestrator.strategies.mini.strategy import MiniStrategy
+from atos_orchestrator.strategies.strategy import Attempt
 from atos_orchestrator.task import Task
 
 CONTEXT = 4096
@@ -40,22 +46,22 @@ LONG = Task(
     contract="c" * 600,
     acceptance=("a" * 160,) * 3,
 )
-MANNER = Manner("simple")
+SAMPLING = Sampling("simple")
 
 
-def tokens(question: ModelRequest) -> int:
+def tokens(request: ModelRequest) -> int:
     """UTF-8 bytes / 4, as everywhere in ATOS."""
-    return sum(len(str(m["content"]).encode()) for m in question.messages) // 4
+    return sum(len(str(m["content"]).encode()) for m in request.messages) // 4
 
 
-def user(question: ModelRequest) -> str:
-    return str(question.messages[-1]["content"])
+def user(request: ModelRequest) -> str:
+    return str(request.messages[-1]["content"])
 
 
 def test_the_coder_gets_task_contract_examples_and_what_it_may_import() -> None:
-    question = code_question(TASK, "# words.py\ndef words(line: str) -> list[str]", MANNER)
+    request = code_request(TASK, "# words.py\ndef words(line: str) -> list[str]", SAMPLING)
 
-    assert user(question) == snapshot("""\
+    assert user(request) == snapshot("""\
 Task: Count the words of a file
 Files: report.py
 Contract: def count(path: str) -> int
@@ -65,11 +71,11 @@ Modules that you may import:
 # words.py
 def words(line: str) -> list[str]\
 """)
-    assert (question.role, question.pool, question.schema) == ("coder", "simple", None)
+    assert (request.role, request.pool, request.schema) == ("coder", "simple", None)
 
 
 def test_the_tester_sees_the_contract_and_no_code() -> None:
-    assert user(suite_question(TASK, "", "", MANNER)) == snapshot("""\
+    assert user(suite_request(TASK, "", "", SAMPLING)) == snapshot("""\
 Task: Count the words of a file
 Files: report.py
 Contract: def count(path: str) -> int
@@ -87,7 +93,7 @@ def test_a_repair_shows_code_tests_digest_and_the_last_reflection_only() -> None
         {"cause": "it always returns 1", "change": "count", "failing_test": "test_empty"},
     )
 
-    assert user(fix_question(TASK, "", failure, MANNER)) == snapshot("""\
+    assert user(fix_request(TASK, "", failure, SAMPLING)) == snapshot("""\
 Task: Count the words of a file
 Files: report.py
 Contract: def count(path: str) -> int
@@ -111,16 +117,16 @@ Return the complete file.\
 
 
 def test_a_reflection_is_asked_for_as_json_that_thinks_before_it_judges() -> None:
-    question = reflect_question(TASK, Failure({"a.py": "x"}, "boom"), MANNER)
+    request = reflection_request(TASK, Failure({"a.py": "x"}, "boom"), SAMPLING)
 
-    assert question.schema == REFLECTION_SCHEMA
+    assert request.schema == REFLECTION_SCHEMA
     assert list(REFLECTION_SCHEMA["properties"])[-1] == "test_wrong"
 
 
 def test_the_planner_is_told_the_goal_and_every_fault_of_its_last_plan() -> None:
-    question = plan_question("Count words", ["the plan has no task", "T2 waits for itself"])
+    request = plan_request("Count words", ["the plan has no task", "T2 waits for itself"])
 
-    assert user(question) == snapshot("""\
+    assert user(request) == snapshot("""\
 Goal: Count words
 Your last plan was rejected:
 - the plan has no task
@@ -131,7 +137,7 @@ Return a better plan as JSON.\
 
 
 def test_a_classifier_gets_the_levels_in_another_order_each_time() -> None:
-    asked = [classify_question(TASK, ("simple", "medium"), vote) for vote in range(2)]
+    asked = [complexity_request(TASK, ("simple", "medium"), vote) for vote in range(2)]
 
     assert [user(q).splitlines()[-2] for q in asked] == snapshot(
         ["Levels: simple, medium", "Levels: medium, simple"]
@@ -141,10 +147,11 @@ def test_a_classifier_gets_the_levels_in_another_order_each_time() -> None:
 def test_atos_mini_hears_its_own_sentences_only() -> None:
     found = scope.check("please sum two numbers")
     assert isinstance(found, scope.Scope)
-    wanted = catalogue.wanted_to_json(found.wanted[0])
+    task = Task("T1", "sum", files=("add.py",), scope=encode(found.wanted[0]))
+    mini = MiniStrategy()
 
-    plan = catalogue.plan_question(found, temperature=0.0, seed=0)
-    code = catalogue.code_question(catalogue.wanted_from_json(wanted), temperature=0.7, seed=2)
+    plan = mini.plan_request("please sum two numbers", encode(found), [], 0)
+    code = mini.code_request(task, Attempt("fresh", "mini", 0.7, 2), "", None)
 
     assert (plan.pool, user(plan)) == ("mini", dialect.plan_prompt(found))
     assert (code.pool, user(code)) == ("mini", dialect.code_prompt(found.wanted[0]))
@@ -154,18 +161,18 @@ def test_atos_mini_hears_its_own_sentences_only() -> None:
 def test_no_prompt_outgrows_the_smallest_context_whatever_the_task() -> None:
     huge = "ü" * 100_000
     failure = Failure(dict.fromkeys(LONG.files, huge), huge, huge, {"cause": huge})
-    questions = [
-        code_question(LONG, huge, MANNER),
-        suite_question(LONG, huge, huge, MANNER),
-        fix_question(LONG, huge, failure, MANNER),
-        reflect_question(LONG, failure, MANNER),
-        classify_question(LONG, ("simple", "medium"), 0),
+    requests = [
+        code_request(LONG, huge, SAMPLING),
+        suite_request(LONG, huge, huge, SAMPLING),
+        fix_request(LONG, huge, failure, SAMPLING),
+        reflection_request(LONG, failure, SAMPLING),
+        complexity_request(LONG, ("simple", "medium"), 0),
     ]
 
-    assert max(tokens(question) for question in questions) <= PROMPT_TOKENS
-    assert all(tokens(q) + q.max_tokens <= CONTEXT for q in questions)
+    assert max(tokens(request) for request in requests) <= PROMPT_TOKENS
+    assert all(tokens(q) + q.max_tokens <= CONTEXT for q in requests)
     assert PROMPT_TOKENS + CODE_TOKENS <= CONTEXT
-    assert tokens(plan_question("g" * 2000, [])) + PLAN_TOKENS <= CONTEXT
+    assert tokens(plan_request("g" * 2000, [])) + PLAN_TOKENS <= CONTEXT
 
 
 def test_what_is_cut_is_cut_in_the_middle_and_says_so() -> None:

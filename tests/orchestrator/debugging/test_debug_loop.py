@@ -1,4 +1,4 @@
-"""The debug loop: scripted models, real files, really run tests, real stubs and gates."""
+"""The debug loop: scripted models, real files, tests that really run, real stubs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from atos_orchestrator.agents.catalogue import wanted_to_json
-from atos_orchestrator.agents.roles import Profile
-from atos_orchestrator.debugging import TaskResult, debug_task
+from atos_orchestrator.debugging.graph import debug_task
+from atos_orchestrator.debugging.state import DebugContext, TaskResult
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
+from atos_orchestrator.durable_json import encode
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.mini.catalogue import function
+from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.task import Task
 from atos_protocol.errors import LengthError
 from doubles.graph_ports import EventList, Killed, RecordedSteps
@@ -61,9 +63,12 @@ class Loop:
         self.emit = EventList(task="T1")
         self.tools = PlainTools()
 
-    async def run(self, task: Task = ADD, profile: Profile = "general") -> TaskResult:
+    async def run(self, task: Task = ADD, strategy: str = "general") -> TaskResult:
+        workspace = TaskWorkspace(self.root, self.tools)
         return await debug_task(
-            task, self.root, profile, self.steps, self.chat, self.tools, self.emit
+            DebugContext(
+                task, workspace, strategy_named(strategy), self.steps, self.chat, self.emit
+            )
         )
 
 
@@ -91,10 +96,10 @@ async def test_tests_on_code_and_on_its_stub_run_side_by_side(tmp_path: Path) ->
     await loop.run()
 
     runs = {data["which"]: data for data in loop.emit.of("tests_run")}
-    assert runs["own"]["ok"]
+    assert runs["acceptance"]["ok"]
     assert not runs["stub"]["ok"]
-    assert runs["own"]["started_at"] < runs["stub"]["ended_at"]
-    assert runs["stub"]["started_at"] < runs["own"]["ended_at"]
+    assert runs["acceptance"]["started_at"] < runs["stub"]["ended_at"]
+    assert runs["stub"]["started_at"] < runs["acceptance"]["ended_at"]
     assert loop.tools.most_at_work == 2
 
 
@@ -132,7 +137,7 @@ async def test_code_that_does_not_compile_never_reaches_the_sandbox(tmp_path: Pa
     assert sum(tool == "run_pytest" for _, tool, _ in loop.tools.calls) == 2
 
 
-async def test_tests_that_pass_on_a_stub_are_written_again_and_then_judge(tmp_path: Path) -> None:
+async def test_tests_that_pass_on_a_stub_are_written_again_and_then_decide(tmp_path: Path) -> None:
     loop = Loop(tmp_path, {"tester": [suite(IDLE_TESTS), suite()], "coder": [code(RIGHT)]})
 
     result = await loop.run()
@@ -291,7 +296,7 @@ def mini_task(goal: str = "Write a Python function to add two numbers") -> Task:
     found = scope.check(goal)
     assert isinstance(found, scope.Scope)
     wanted = found.wanted[0]
-    return Task(id="T1", title=wanted.wording, files=("add.py",), wanted=wanted_to_json(wanted))
+    return Task(id="T1", title=wanted.wording, files=("add.py",), scope=encode(wanted))
 
 
 def mini_reply(own_tests: str | None = None) -> str:
@@ -303,13 +308,15 @@ def mini_reply(own_tests: str | None = None) -> str:
     return reply.rpartition("```python\n")[0] + f"```python\n{own_tests}```"
 
 
-async def test_the_gate_of_the_catalogue_accepts_and_good_own_tests_stay(tmp_path: Path) -> None:
+async def test_the_acceptance_test_of_the_catalogue_accepts_and_good_model_tests_stay(
+    tmp_path: Path,
+) -> None:
     loop = Loop(tmp_path, {"coder": [mini_reply()]})
 
     result = await loop.run(mini_task(), "mini")
 
-    assert result.files == ("add.py", "tests/test_add.py", "tests/test_add_own.py")
-    assert {data["which"] for data in loop.emit.of("tests_run")} == {"gate", "own", "stub"}
+    assert result.files == ("add.py", "tests/test_add.py", "tests/test_add_by_model.py")
+    assert {data["which"] for data in loop.emit.of("tests_run")} == {"acceptance", "model", "stub"}
     assert loop.steps.names == ["code.0", "syntax.0", "test.0.0", "finish.0"]
     policies = {a["policy"] for _, tool, a in loop.tools.calls if tool == "run_pytest"}
     assert policies == {"catalogue"}
@@ -322,7 +329,7 @@ async def test_the_gate_of_the_catalogue_accepts_and_good_own_tests_stay(tmp_pat
         "from add import add\n\n\ndef test_add():\n    add(2, 3)\n",
     ],
 )
-async def test_own_tests_that_are_wrong_or_prove_nothing_are_left_out(
+async def test_model_tests_that_are_wrong_or_prove_nothing_are_dropped(
     tmp_path: Path, own: str
 ) -> None:
     loop = Loop(tmp_path, {"coder": [mini_reply(own)]})
@@ -330,10 +337,10 @@ async def test_own_tests_that_are_wrong_or_prove_nothing_are_left_out(
     result = await loop.run(mini_task(), "mini")
 
     assert (result.outcome, result.files) == ("done", ("add.py", "tests/test_add.py"))
-    assert "left out" in loop.emit.of("warning")[0]["text"]
+    assert "was dropped" in loop.emit.of("warning")[0]["text"]
 
 
-async def test_own_tests_can_not_accept_what_the_gate_refuses(tmp_path: Path) -> None:
+async def test_model_tests_can_not_accept_what_the_acceptance_test_rejects(tmp_path: Path) -> None:
     lie = "```python\ndef add(a, b):\n    return a - b\n```\n\n```python\nfrom add import add\n\n\ndef test_add():\n    assert add(2, 3) == -1\n```"
     loop = Loop(tmp_path, {"coder": [lie] * 4})
 

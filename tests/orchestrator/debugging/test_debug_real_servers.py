@@ -8,11 +8,14 @@ import pytest
 from fastmcp import Client, FastMCP
 
 from atos.tools import tool_error
-from atos_orchestrator.agents.catalogue import wanted_to_json
-from atos_orchestrator.debugging import debug_task
+from atos_orchestrator.debugging.graph import debug_task
+from atos_orchestrator.debugging.state import DebugContext
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
+from atos_orchestrator.durable_json import encode
 from atos_orchestrator.ports import Json, Tools
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.mini.catalogue import function
+from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.task import Task
 from atos_protocol.settings import load_settings
 from atos_servers.code_runner.server import build as build_code_runner
@@ -85,34 +88,41 @@ async def test_general_code_is_repaired_until_its_tests_pass(tmp_path: Path, too
         }
     )
     emit = EventList(task="T1")
+    workspace, strategy = TaskWorkspace(tmp_path, tools), strategy_named("general")
+    context = DebugContext(ADD, workspace, strategy, RecordedSteps(), chat, emit)
 
-    result = await debug_task(ADD, tmp_path, "general", RecordedSteps(), chat, tools, emit)
+    result = await debug_task(context)
 
     assert (result.outcome, result.rounds, result.passed) == ("done", 1, 2)
     assert result.files == ("pkg/add.py", "tests/test_pkg_add.py")
     assert result.isolation in {"bwrap", "landlock"}
     assert "assert" in chat.asked[-1].messages[-1]["content"]
-    assert [(run["which"], run["state"]) for run in emit.of("tests_run")][-1] == ("own", "passed")
+    assert [(run["which"], run["state"]) for run in emit.of("tests_run")][-1] == (
+        "acceptance",
+        "passed",
+    )
 
 
-async def test_the_catalogues_gate_judges_atos_mini_in_split_mode(
+async def test_the_catalogues_acceptance_test_decides_about_atos_mini_in_split_mode(
     tmp_path: Path, tools: Tools
 ) -> None:
     found = scope.check("Write a Python function to add two numbers")
     assert isinstance(found, scope.Scope)
     wanted = found.wanted[0]
-    task = Task("T1", wanted.wording, files=("add.py",), wanted=wanted_to_json(wanted))
+    task = Task("T1", wanted.wording, files=("add.py",), scope=encode(wanted))
     chat = ScriptedChat({"coder": [dialect.code_reply(function(wanted))]})
     emit = EventList(task="T1")
+    workspace, strategy = TaskWorkspace(tmp_path, tools), strategy_named("mini")
+    context = DebugContext(task, workspace, strategy, RecordedSteps(), chat, emit)
 
-    result = await debug_task(task, tmp_path, "mini", RecordedSteps(), chat, tools, emit)
+    result = await debug_task(context)
 
-    assert result.files == ("add.py", "tests/test_add.py", "tests/test_add_own.py")
+    assert result.files == ("add.py", "tests/test_add.py", "tests/test_add_by_model.py")
     runs = {run["which"]: run for run in emit.of("tests_run")}
-    assert [runs[which]["state"] for which in ("gate", "own", "stub")] == [
+    assert [runs[which]["state"] for which in ("acceptance", "model", "stub")] == [
         "passed",
         "passed",
         "failed",
     ]
-    assert runs["gate"]["started_at"] < runs["own"]["ended_at"]
-    assert runs["own"]["started_at"] < runs["gate"]["ended_at"]
+    assert runs["acceptance"]["started_at"] < runs["model"]["ended_at"]
+    assert runs["model"]["started_at"] < runs["acceptance"]["ended_at"]

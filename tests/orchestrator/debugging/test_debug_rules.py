@@ -1,4 +1,4 @@
-"""The pure rules of debugging, and the desk with its drafts."""
+"""The pure rules of debugging, and the task's workspace with its drafts."""
 
 import ast
 from pathlib import Path
@@ -8,18 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos_orchestrator.debugging import output_checks as gates
-from atos_orchestrator.debugging.attempts import (
-    Attempt,
-    code_signature,
-    failure_signature,
-    ladder,
-    next_attempt,
-)
+from atos_orchestrator.debugging import output_checks
+from atos_orchestrator.debugging.attempts import code_signature, failure_signature, next_attempt
 from atos_orchestrator.debugging.evaluation import shorten_verdict
-from atos_orchestrator.debugging.result import TaskResult, result_from_json, result_to_json
+from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.debugging.stubs import imported_files, signatures, stub_source
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
+from atos_orchestrator.durable_json import decode, encode
+from atos_orchestrator.strategies.general.strategy import GeneralStrategy
+from atos_orchestrator.strategies.mini.strategy import MiniStrategy
+from atos_orchestrator.strategies.strategy import Attempt
 from atos_protocol.errors import ConflictError
 from doubles.plain_tools import PlainTools
 
@@ -43,11 +41,11 @@ def _private(): pass
 '''
 
 
-# SandboxProbe ------------------------------------------------------------------------------------
+# Attempts ------------------------------------------------------------------------------------
 
 
 def test_a_task_starts_in_its_own_pool_and_goes_up_one() -> None:
-    assert [(a.mode, a.pool) for a in ladder("general", "medium")] == [
+    assert [(a.mode, a.pool) for a in GeneralStrategy().attempts("medium")] == [
         ("fresh", "medium"),
         ("fix", "medium"),
         ("fix", "medium"),
@@ -57,11 +55,11 @@ def test_a_task_starts_in_its_own_pool_and_goes_up_one() -> None:
         ("fix", "complex"),
         ("fresh", "complex"),
     ]
-    assert {a.pool for a in ladder("general", "complex")} == {"complex"}
+    assert {a.pool for a in GeneralStrategy().attempts("complex")} == {"complex"}
 
 
 def test_atos_mini_only_draws_other_samples() -> None:
-    attempts = ladder("mini", "complex")
+    attempts = MiniStrategy().attempts("complex")
 
     assert {(a.mode, a.pool) for a in attempts} == {("fresh", "mini")}
     assert len({(a.temperature, a.seed) for a in attempts}) == len(attempts)
@@ -91,7 +89,7 @@ def test_a_failure_is_the_same_whatever_its_numbers_paths_and_addresses() -> Non
     assert code_signature({"a": "1", "b": "2"}) == code_signature({"b": "2", "a": "1"})
 
 
-# Gates -------------------------------------------------------------------------------------
+# Output checks -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -105,26 +103,26 @@ def test_a_failure_is_the_same_whatever_its_numbers_paths_and_addresses() -> Non
     ],
 )
 def test_placeholders_are_refused(line: str) -> None:
-    assert "placeholder" in gates.refusal({"a.py": f"x = 1\n{line}\n"}, {})
+    assert "placeholder" in output_checks.code_fault({"a.py": f"x = 1\n{line}\n"}, {})
 
 
 @pytest.mark.parametrize(
     "line", ["# the rest of the list is sorted", "# existing users keep theirs", "x = 'your code'"]
 )
 def test_ordinary_comments_are_not(line: str) -> None:
-    assert gates.refusal({"a.py": f"{line}\n"}, {}) == ""
+    assert output_checks.code_fault({"a.py": f"{line}\n"}, {}) == ""
 
 
 def test_a_file_that_lost_more_than_half_is_refused_but_a_short_one_may_shrink() -> None:
     before = {"a.py": "x = 1\n" * 12}
 
-    assert "from 12 to 5 lines" in gates.refusal({"a.py": "x = 2\n" * 5}, before)
-    assert gates.refusal({"a.py": "x = 2\n" * 6}, before) == ""
-    assert gates.refusal({"a.py": "x = 2\n"}, {"a.py": "x = 1\n" * 4}) == ""
+    assert "from 12 to 5 lines" in output_checks.code_fault({"a.py": "x = 2\n" * 5}, before)
+    assert output_checks.code_fault({"a.py": "x = 2\n" * 6}, before) == ""
+    assert output_checks.code_fault({"a.py": "x = 2\n"}, {"a.py": "x = 1\n" * 4}) == ""
 
 
 def test_a_repair_that_changes_nothing_is_refused() -> None:
-    assert "changed nothing" in gates.refusal({"a.py": "x\n"}, {"a.py": "x\n"})
+    assert "changed nothing" in output_checks.code_fault({"a.py": "x\n"}, {"a.py": "x\n"})
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,7 @@ def test_a_repair_that_changes_nothing_is_refused() -> None:
     ],
 )
 def test_tests_that_can_not_fail_are_known_by_their_look(source: str, says: str) -> None:
-    found = gates.test_fault(source)
+    found = output_checks.test_fault(source)
 
     assert says in found
     assert bool(found) == bool(says)
@@ -195,7 +193,7 @@ def test_a_stub_compiles_and_a_stub_of_a_stub_is_itself(source: str) -> None:
 def test_a_result_survives_json() -> None:
     result = TaskResult("needs_help", 3, ("a.py",), 1, 2, "simple", "m", "e", "bwrap", 0, "py", "d")
 
-    assert result_from_json(result_to_json(result)) == result
+    assert decode(TaskResult, encode(result)) == result
 
 
 def test_a_verdict_is_kept_short() -> None:
@@ -222,21 +220,21 @@ def test_a_verdict_is_kept_short() -> None:
 
 
 async def test_a_draft_is_what_its_step_wrote_whatever_happens_to_the_file(tmp_path: Path) -> None:
-    desk = TaskWorkspace(tmp_path, PlainTools())
-    hashes = await desk.draft("attempt-0", {"pkg/a.py": "x = 1\n"})
-    await desk.write("pkg/a.py", "x = 2\n")
+    workspace = TaskWorkspace(tmp_path, PlainTools())
+    hashes = await workspace.draft("attempt-0", {"pkg/a.py": "x = 1\n"})
+    await workspace.write("pkg/a.py", "x = 2\n")
 
-    assert await desk.recall("attempt-0", hashes) == {"pkg/a.py": "x = 1\n"}
+    assert await workspace.recall("attempt-0", hashes) == {"pkg/a.py": "x = 1\n"}
 
 
 async def test_a_draft_that_somebody_changed_is_not_used(tmp_path: Path) -> None:
-    desk = TaskWorkspace(tmp_path, PlainTools())
-    hashes = await desk.draft("tests-1", {"tests/test_a.py": "assert True\n"})
-    await desk.write(".atos/tests-1/tests/test_a.py", "pass\n")
+    workspace = TaskWorkspace(tmp_path, PlainTools())
+    hashes = await workspace.draft("tests-1", {"tests/test_a.py": "assert True\n"})
+    await workspace.write(".atos/tests-1/tests/test_a.py", "pass\n")
 
     with pytest.raises(ConflictError, match="was changed"):
-        await desk.recall("tests-1", hashes)
+        await workspace.recall("tests-1", hashes)
 
 
 async def test_a_file_that_is_not_there_reads_as_nothing(tmp_path: Path) -> None:
-    assert await TaskWorkspace(tmp_path, PlainTools()).read_if_there("none.py") == ""
+    assert await TaskWorkspace(tmp_path, PlainTools()).read_if_exists("none.py") == ""

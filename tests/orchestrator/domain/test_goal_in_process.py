@@ -6,12 +6,17 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atos_orchestrator.debugging import TaskResult, debug_task
+from atos_orchestrator.debugging.graph import debug_task
+from atos_orchestrator.debugging.state import DebugContext, TaskResult
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
+from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
 from atos_orchestrator.plan import next_tasks
-from atos_orchestrator.planning import plan
+from atos_orchestrator.planning.graph import make_plan
+from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.mini.catalogue import function
+from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.task import Task
 from atos_orchestrator.workspace import (
     close_repository,
@@ -44,16 +49,19 @@ async def test_a_toolkit_goal_becomes_a_repository_whose_tests_pass(tmp_path: Pa
         started_at=1_700_000_000.0,
     )
     planner = ScriptedChat({"planner": [dialect.plan_reply(found.wanted)]})
-    made = await plan(GOAL, found, RecordedSteps(), planner, emit)
-    told: dict[str, EventList] = {}
+    mini = strategy_named("mini")
+    made = await make_plan(PlanContext(GOAL, mini, encode(found), RecordedSteps(), planner, emit))
+    emitted: dict[str, EventList] = {}
     results: dict[str, TaskResult] = {}
 
     async def work(task: Task) -> None:
         tree = await open_worktree(repository, task.id)
         wanted = next(each for each in found.wanted if each.wording == task.title)
         chat = ScriptedChat({"coder": [dialect.code_reply(function(wanted))]})
-        own = told[task.id] = EventList(task=task.id)
-        result = await debug_task(task, tree, "mini", RecordedSteps(), chat, tools, own)
+        own = emitted[task.id] = EventList(task=task.id)
+        workspace = TaskWorkspace(tree, tools)
+        context = DebugContext(task, workspace, mini, RecordedSteps(), chat, own)
+        result = await debug_task(context)
         await commit_task(
             repository, task.id, files=result.files, message=task.title, key=f"g:{task.id}"
         )
@@ -68,7 +76,7 @@ async def test_a_toolkit_goal_becomes_a_repository_whose_tests_pass(tmp_path: Pa
         await integrate(repository, task.id, key=f"g:{task.id}")
         emit.events += [
             Event(len(emit.events) + at, "g", task.id, event.kind, event.at, event.data)
-            for at, event in enumerate(told[task.id].events, start=1)
+            for at, event in enumerate(emitted[task.id].events, start=1)
         ]
     await close_repository(repository)
 

@@ -1,5 +1,6 @@
-"""The promises of the DurableRuntime port, held by DBOS: also what we use of it beyond its public face."""
+"""What the durable runtime guarantees, including what is used of DBOS beyond its public interface."""
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ import anyio
 import pytest
 
 from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.dbos_client import GOALS, TASKS, Run
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
-from atos_orchestrator.execution.runtime import GOALS, TASKS, Run
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, BadRequestError, CancelledWorkError
 from atos_protocol.settings import load_settings
@@ -81,7 +82,7 @@ async def test_a_goal_may_be_submitted_before_any_worker_ever_ran(runtime: DbosR
     assert await runtime.list(["success"]) == [Run("r1", "body", "success")]
 
 
-async def test_what_a_dead_incarnation_left_is_recovered_without_repeating_recorded_steps(
+async def test_what_a_dead_worker_left_is_recovered_without_repeating_recorded_steps(
     runtime: DbosRuntime,
 ) -> None:
     log: list[str] = []
@@ -241,14 +242,12 @@ async def test_a_cancelled_run_ends_its_own_and_its_childrens_steps_at_once(
     assert took < 1.0
 
 
-async def test_a_signal_waits_for_the_run_that_receives_it(runtime: DbosRuntime) -> None:
-    async def body(argument: Json) -> Json:
-        got = await runtime.receive("approve", timeout_s=10)
-        none = await runtime.receive("never", timeout_s=0.1)
-        return {"got": got, "none": none}
+def test_only_two_modules_know_dbos() -> None:
+    packages = Path(__file__).parents[3] / "orchestrator"
+    users = {
+        path.stem
+        for path in packages.rglob("*.py")
+        if re.search(r"^\s*(from|import) dbos\b", path.read_text(), re.MULTILINE)
+    }
 
-    await anyio.to_thread.run_sync(runtime.prepare)
-    await runtime.submit("body", "r1", {}, queue=GOALS)
-    await runtime.signal("r1", "approve", {"yes": True})
-    async with runtime.worker({"body": body}):
-        assert await runtime.result("r1") == {"got": {"yes": True}, "none": None}
+    assert users == {"dbos_client", "dbos_runtime"}

@@ -7,7 +7,7 @@ from inline_snapshot import snapshot
 from atos_orchestrator.execution.execution_log import execution_log, write_execution_log
 from atos_protocol.goals import Event
 
-TOLD = [
+EVENTS = [
     Event(1, "g1", "", "goal_submitted", 1_700_000_000.0, {"goal": "Add two numbers\nplease"}),
     Event(
         3,
@@ -21,27 +21,27 @@ TOLD = [
 ]
 
 
-def test_a_goal_is_told_line_by_line_with_its_times() -> None:
-    page = execution_log(TOLD).replace("x" * 154, "xx")
+def test_every_event_of_a_goal_is_a_line_with_its_time() -> None:
+    page = execution_log(EVENTS).replace("x" * 154, "xx")
 
     assert page == snapshot("""\
 # Add two numbers
 
-Goal `g1`, begun 2023-11-14T22:13:20+00:00, queued after 1.5 s.
+Goal `g1`, started 2023-11-14T22:13:20+00:00, queued after 1.5 s.
 
-| s | task | what | details |
+| s | task | event | details |
 |--:|---|---|---|
 | 0.00 |  | goal_submitted | goal: Add two numbers please |
 | 1.00 | T1 | reflected | cause: a \\| b xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… |
-| 1.50 | T1 | model_call | model: atos-mini, took: 0.25 s |
+| 1.50 | T1 | model_call | model: atos-mini, duration: 0.25 s |
 """)
     assert execution_log([]) == ""
 
 
 def test_the_page_lies_below_the_logs(tmp_path: Path) -> None:
-    page = write_execution_log(tmp_path, "g1", TOLD)
-    write_execution_log(tmp_path, "g1", TOLD)
+    page = write_execution_log(tmp_path, "g1", EVENTS)
+    write_execution_log(tmp_path, "g1", EVENTS)
 
     assert page == tmp_path / "goals" / "g1.md"
-    assert page.read_text() == execution_log(TOLD)
+    assert page.read_text() == execution_log(EVENTS)
     assert [each.name for each in page.parent.iterdir()] == ["g1.md"]

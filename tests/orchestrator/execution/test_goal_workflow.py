@@ -1,4 +1,4 @@
-"""Goals from order to ending, on the real runtime, database and git; models and sandbox are doubles."""
+"""Goals from input to outcome, on the real runtime, database and git; models and sandbox are doubles."""
 
 import subprocess
 import time
@@ -10,11 +10,12 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
+from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
-from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput, goal_input_to_json
+from atos_orchestrator.execution.dbos_client import GOALS
+from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.limits import Limits
-from atos_orchestrator.execution.runtime import GOALS
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
@@ -38,15 +39,15 @@ async def working(deps: WorkflowDeps) -> AsyncGenerator[None]:
 
 async def submit(deps: WorkflowDeps, goal: str = "g1", limits: Limits | None = None) -> None:
     deps.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
-    order = GoalInput(
+    goal_input = GoalInput(
         goal=goal,
         text="Do it",
         slug="do-it",
-        profile="general",
+        strategy="general",
         submitted_at=time.time(),
         limits=limits or Limits(),
     )
-    await deps.runtime.submit(GOAL, goal, goal_input_to_json(order), queue=GOALS)
+    await deps.runtime.submit(GOAL, goal, encode(goal_input), queue=GOALS)
 
 
 async def view_of(deps: WorkflowDeps, goal: str = "g1") -> GoalView:
@@ -81,11 +82,11 @@ async def test_a_goal_becomes_a_repository_with_one_commit_per_task(atos_home: P
         {"done"},
     )
     assert sorted(log_of(view.repository)) == snapshot(
-        ["Lay out the repository", "Part 1", "Part 2", "Part 3", "Tell how it came about"]
+        ["Add the execution log", "Part 1", "Part 2", "Part 3", "Set up the repository"]
     )
     assert (place / "part3.py").read_text() == "T3 = 'Part 3'\n"
     assert (place / "docs" / "execution" / "do-it.md").read_text() == snapshot("""\
-# How this came about
+# Execution log
 
 Goal:
 
@@ -156,7 +157,7 @@ async def test_a_goal_stops_at_its_limit_of_model_calls(atos_home: Path) -> None
     assert {t.id: t.state for t in view.tasks} == {"T1": "done", "T2": "failed"}
 
 
-async def test_the_events_of_a_goal_tell_its_whole_story(atos_home: Path) -> None:
+async def test_the_events_of_a_goal_record_its_whole_course(atos_home: Path) -> None:
     deps = deps_of(load_settings(), Plan((task(1),)), TimedWork())
     async with working(deps):
         await submit(deps)

@@ -5,10 +5,11 @@ from pathlib import Path
 import anyio
 
 from atos.scheduler_client import SchedulerClient
+from atos_orchestrator.durable_json import encode
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.plan_hints import CALLS, HintPublisher, hint_of
-from atos_orchestrator.plan import Plan, plan_to_json
+from atos_orchestrator.plan import Plan
 from atos_orchestrator.task import Task
 from atos_protocol.daemons import is_up
 from atos_protocol.goals import Event
@@ -18,9 +19,12 @@ from doubles.running_scheduler import scheduler
 PLAN = Plan((Task("T1", "One"), Task("T2", "Two", depends_on=("T1",), complexity="complex")))
 
 
-def events(*later: tuple[str, str, dict[str, object]]) -> list[Event]:
-    told = [Event(1, "g", "", "plan_ready", 1.0, plan_to_json(PLAN))]
-    return told + [Event(2 + n, "g", t, k, 2.0 + n, d) for n, (t, k, d) in enumerate(later)]
+def events(*later: tuple[str, str, dict[str, object]], strategy: str = "general") -> list[Event]:
+    first = [
+        Event(1, "g", "", "goal_submitted", 1.0, {"strategy": strategy}),
+        Event(2, "g", "", "plan_ready", 1.0, encode(PLAN)),
+    ]
+    return first + [Event(3 + n, "g", t, k, 2.0 + n, d) for n, (t, k, d) in enumerate(later)]
 
 
 def test_without_a_plan_there_is_nothing_to_hint_at() -> None:
@@ -32,7 +36,7 @@ def test_a_hint_tells_what_each_task_still_needs_and_of_which_pool() -> None:
     hint = hint_of(events(("T1", "task_started", {}), ("T1", "task_done", done)))
 
     assert hint is not None
-    assert hint.revision == 3
+    assert hint.revision == 4
     assert [(t.id, t.depends_on, t.state, t.pool, t.calls) for t in hint.tasks] == [
         ("T1", (), "done", "simple", 0),
         ("T2", ("T1",), "pending", "complex", CALLS),
@@ -40,7 +44,7 @@ def test_a_hint_tells_what_each_task_still_needs_and_of_which_pool() -> None:
 
 
 def test_the_demonstration_models_tasks_are_of_its_own_pool() -> None:
-    hint = hint_of(events(("T1", "model_call", {"pool": "mini"})))
+    hint = hint_of(events(strategy="mini"))
 
     assert hint is not None
     assert {task.pool for task in hint.tasks} == {"mini"}
@@ -57,7 +61,7 @@ async def test_an_unfinished_goals_hint_reaches_the_scheduler_and_is_withdrawn_a
         store.create()
         publisher = HintPublisher(store, running.client)
         store.append("g", "goal_submitted", {}, key="submitted")
-        store.append("g", "plan_ready", plan_to_json(PLAN), key="plan")
+        store.append("g", "plan_ready", encode(PLAN), key="plan")
         await publisher.publish()
         published = (await running.client.status()).plans
         store.append("g", "goal_finished", {"state": "success"}, key="end")
@@ -74,7 +78,7 @@ async def test_a_scheduler_that_is_down_is_neither_waited_for_nor_started(atos_h
     store = EventStore(engine)
     store.create()
     store.append("g", "goal_submitted", {}, key="submitted")
-    store.append("g", "plan_ready", plan_to_json(PLAN), key="plan")
+    store.append("g", "plan_ready", encode(PLAN), key="plan")
 
     async with SchedulerClient(settings, start=False) as observer:
         with anyio.fail_after(5):

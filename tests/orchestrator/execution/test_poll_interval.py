@@ -1,44 +1,49 @@
-"""When the worker rests, and when it looks often."""
+"""When the worker polls its queues often, and when seldom."""
 
-from dataclasses import dataclass, field
+import threading
 
 import anyio
-import pytest
 
-from atos_orchestrator.execution import poll_interval as module
 from atos_orchestrator.execution.dbos_client import IDLE_POLL_SECONDS, POLL_SECONDS
 from atos_orchestrator.execution.poll_interval import PollInterval
 
 
-@dataclass
-class Paced:
-    """Notes the paces that were set."""
+class Interval:
+    """Notes the intervals that were set, in another thread, and lets a test wait for the next one."""
 
-    paces: list[float] = field(default_factory=list[float])
+    def __init__(self) -> None:
+        self.set: list[float] = []
+        self._changed = threading.Semaphore(0)
 
-    def pace(self, seconds: float) -> None:
-        self.paces.append(seconds)
+    def __call__(self, seconds: float) -> None:
+        self.set.append(seconds)
+        self._changed.release()
+
+    async def next(self) -> None:
+        with anyio.fail_after(5):
+            await anyio.to_thread.run_sync(self._changed.acquire)
 
 
-async def test_the_worker_rests_when_nothing_is_unfinished_and_wakes_when_stirred(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "REST_AFTER_SECONDS", 0.05)
-    runtime, goals = Paced(), ["g1"]
-    pace = PollInterval(runtime, lambda: list(goals))
-    busy, resting, woken = list[float](), list[float](), list[float]()
+async def test_the_worker_polls_seldom_when_nothing_is_unfinished_until_there_is_activity() -> None:
+    interval, goals, looks = Interval(), ["g1"], list[int]()
+    idle: list[float] = []
+
+    def unfinished() -> list[str]:
+        looks.append(len(goals))
+        if len(looks) == 3:
+            goals.clear()
+        return ["g1"] if looks[-1] else []
+
+    poll_interval = PollInterval(interval, unfinished, idle_after=0.01)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(pace.run)
-        await anyio.sleep(0.3)
-        busy = list(runtime.paces)
-        goals.clear()
-        await anyio.sleep(0.3)
-        resting = list(runtime.paces)
-        pace.stir()
-        await anyio.sleep(0.02)
-        woken = list(runtime.paces)
+        tasks.start_soon(poll_interval.run)
+        await interval.next()
+        await interval.next()
+        idle = list(interval.set)
+        poll_interval.note_activity()
+        await interval.next()
         tasks.cancel_scope.cancel()
 
-    assert busy == [POLL_SECONDS]
-    assert resting == [POLL_SECONDS, IDLE_POLL_SECONDS]
-    assert woken == [POLL_SECONDS, IDLE_POLL_SECONDS, POLL_SECONDS]
+    assert looks == [1, 1, 1, 0]
+    assert idle == [POLL_SECONDS, IDLE_POLL_SECONDS]
+    assert interval.set == [POLL_SECONDS, IDLE_POLL_SECONDS, POLL_SECONDS]

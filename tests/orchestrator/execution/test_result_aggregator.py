@@ -1,14 +1,14 @@
-"""How goals end: pure decisions over what became of their tasks."""
+"""How goals end: pure decisions over how their tasks ended."""
 
 from inline_snapshot import snapshot
 
-from atos_orchestrator.debugging import TaskResult
+from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.execution.result_aggregator import (
     GoalOutcome,
-    Outcome,
+    TaskOutcome,
     Verification,
-    end_of,
-    record,
+    execution_record,
+    goal_outcome,
 )
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.task import Task
@@ -17,16 +17,16 @@ PLAN = Plan(
     (Task("T1", "Add", files=("add.py",)), Task("T2", "Use | it", depends_on=("T1",))),
     notes=("T2 was made to depend on T1.",),
 )
-DONE = Outcome("done", TaskResult("done", rounds=0, passed=3, model="m", engine="e"))
-HELP = Outcome("failed", TaskResult("needs_help", rounds=2, digest="assert 1 == 2"))
-BROKEN = Outcome("failed", None, {"code": "engine", "message": "it crashed", "next": "Look."})
-LIMIT = Outcome("failed", None, {"code": "limit_reached", "message": "too long", "next": ""})
-SKIPPED = Outcome("skipped")
+DONE = TaskOutcome("done", TaskResult("done", rounds=0, passed=3, model="m", engine="e"))
+HELP = TaskOutcome("failed", TaskResult("needs_help", rounds=2, digest="assert 1 == 2"))
+BROKEN = TaskOutcome("failed", None, {"code": "engine", "message": "it crashed", "next": "Look."})
+LIMIT = TaskOutcome("failed", None, {"code": "limit_reached", "message": "too long", "next": ""})
+SKIPPED = TaskOutcome("skipped")
 GOOD = Verification(ok=True, passed=6, failed=0)
 
 
-def end(one: Outcome, two: Outcome, verified: Verification | None = GOOD) -> GoalOutcome:
-    return end_of(PLAN, {"T1": one, "T2": two}, verified, "/repo")
+def end(one: TaskOutcome, two: TaskOutcome, verified: Verification | None = GOOD) -> GoalOutcome:
+    return goal_outcome(PLAN, {"T1": one, "T2": two}, verified, "/repo")
 
 
 def test_all_tasks_done_and_all_tests_passing_is_success() -> None:
@@ -38,16 +38,16 @@ def test_all_tasks_done_and_all_tests_passing_is_success() -> None:
 
 
 def test_tasks_that_fail_together_are_a_failure_though_each_was_done() -> None:
-    ending = end(DONE, DONE, Verification(ok=False, passed=5, failed=1, digest="E assert"))
+    outcome = end(DONE, DONE, Verification(ok=False, passed=5, failed=1, digest="E assert"))
 
-    assert (ending.state, (ending.error or {})["next"]) == ("failed", "E assert")
+    assert (outcome.state, (outcome.error or {})["next"]) == ("failed", "E assert")
 
 
 def test_a_task_that_did_not_pass_its_tests_needs_help() -> None:
-    ending = end(HELP, SKIPPED, None)
+    outcome = end(HELP, SKIPPED, None)
 
-    assert ending.state == "needs_help"
-    assert ending.error == snapshot(
+    assert outcome.state == "needs_help"
+    assert outcome.error == snapshot(
         {
             "code": "needs_help",
             "message": "task T1 did not pass its tests in 3 attempts: assert 1 == 2",
@@ -57,9 +57,9 @@ def test_a_task_that_did_not_pass_its_tests_needs_help() -> None:
 
 
 def test_a_broken_task_is_a_failure_that_names_it_even_beside_one_that_needs_help() -> None:
-    ending = end(HELP, BROKEN)
+    outcome = end(HELP, BROKEN)
 
-    assert (ending.state, (ending.error or {})["message"]) == ("failed", "task T2: it crashed")
+    assert (outcome.state, (outcome.error or {})["message"]) == ("failed", "task T2: it crashed")
 
 
 def test_a_limit_outweighs_everything_else() -> None:
@@ -70,12 +70,12 @@ def test_a_task_that_was_skipped_is_never_success() -> None:
     assert end(DONE, SKIPPED).state == "failed"
 
 
-def test_the_record_tells_the_course_without_times() -> None:
-    by = {"engine": "e", "models": "m"}
-    text = record("Add\nand use", PLAN, {"T1": DONE, "T2": HELP}, GOOD, by)
+def test_the_record_describes_the_course_without_times() -> None:
+    outcomes = {"T1": DONE, "T2": HELP}
+    text = execution_record("Add\nand use", PLAN, outcomes, GOOD, engine="e", models="m")
 
     assert text == snapshot("""\
-# How this came about
+# Execution log
 
 Goal:
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
 from atos_orchestrator.execution.database import open_database
-from atos_orchestrator.execution.dbos_client import DbosClient
+from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_input import GOAL, GoalInput, goal_input_to_json
-from atos_orchestrator.execution.runtime import GOALS
+from atos_orchestrator.execution.goal_input import GOAL, GoalInput
+from atos_orchestrator.execution.limits import Limits
 from atos_protocol.goals import GoalView
 from atos_protocol.settings import load_settings
 from doubles.worker_harness import HostedWorker
@@ -39,9 +40,9 @@ class House:
 
     async def submit(self, goal: str = "g1") -> None:
         self.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
-        order = GoalInput(goal, "Do it", "do-it", "general", submitted_at=MOMENT)
-        order = goal_input_to_json(order) | {"limits": {"seconds": 1e12, "model_calls": 10}}
-        await self.client.submit(GOAL, goal, order, queue=GOALS)
+        limits = Limits(seconds=1e12, model_calls=10)
+        goal_input = GoalInput(goal, "Do it", "do-it", "general", MOMENT, limits=limits)
+        await self.client.submit(GOAL, goal, encode(goal_input), queue=GOALS)
 
     def view(self, goal: str = "g1") -> GoalView:
         return fold(self.events.read(goal))
@@ -149,7 +150,7 @@ async def test_a_worker_ends_with_its_host_or_on_a_signal_and_leaves_no_child(
     assert house.view().state == "running"
 
 
-async def test_a_goal_whose_run_was_given_up_is_told_as_ended(house: House) -> None:
+async def test_a_goal_whose_run_was_abandoned_is_recorded_as_ended(house: House) -> None:
     await house.submit()
     await house.client.cancel("g1")
     with HostedWorker(house.log) as worker:
@@ -157,7 +158,7 @@ async def test_a_goal_whose_run_was_given_up_is_told_as_ended(house: House) -> N
 
     assert ready == {"op": "ready"}
     assert house.view().state == "cancelled"
-    assert "without a last word" in house.log.read_text()
+    assert "without a goal_finished event" in house.log.read_text()
 
 
 async def test_the_host_hears_when_the_worker_is_ready_and_of_every_event(house: House) -> None:

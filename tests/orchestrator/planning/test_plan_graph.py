@@ -1,13 +1,18 @@
 """The plan graph, with a scripted model and the real repair, classification and catalogue."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
 
-from atos_orchestrator.plan import plan_to_json, problems
-from atos_orchestrator.planning import plan
+from atos_orchestrator.durable_json import encode
+from atos_orchestrator.plan import Plan, problems
+from atos_orchestrator.planning.graph import make_plan
+from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.strategies.mini import dialect, scope
+from atos_orchestrator.strategies.registry import strategy_named
 from atos_protocol.errors import BadRequestError, LengthError, PlanRejectedError
 from doubles.graph_ports import EventList, Killed, RecordedSteps
 from doubles.scripted_model import ScriptedChat
@@ -35,6 +40,20 @@ TWO_TASKS = {
         },
     ],
 }
+
+
+async def plan(
+    goal: str,
+    mini: scope.Scope | None,
+    steps: RecordedSteps,
+    chat: ScriptedChat,
+    emit: EventList,
+    *,
+    given: Mapping[str, Any] | None = None,
+) -> Plan:
+    strategy = strategy_named("mini" if mini else "general")
+    found = encode(mini) if mini else None
+    return await make_plan(PlanContext(goal, strategy, found, steps, chat, emit, given))
 
 
 def mini_scope(goal: str) -> scope.Scope:
@@ -128,7 +147,7 @@ async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
     made = await plan("An app", None, RecordedSteps(), ScriptedChat({}), EventList(), given=given)
 
     assert problems(made) == []
-    assert plan_to_json(made) == snapshot(
+    assert encode(made) == snapshot(
         {
             "tasks": [
                 {
@@ -141,7 +160,7 @@ async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
                     "acceptance": [],
                     "reads": ["app.py"],
                     "complexity": "simple",
-                    "wanted": None,
+                    "scope": None,
                 },
                 {
                     "id": "T2",
@@ -153,7 +172,7 @@ async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
                     "acceptance": [],
                     "reads": [],
                     "complexity": "complex",
-                    "wanted": None,
+                    "scope": None,
                 },
             ],
             "summary": "",
@@ -180,7 +199,7 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
 
     made = await plan("…", wanted, RecordedSteps(), chat, EventList())
 
-    assert plan_to_json(made) == snapshot(
+    assert encode(made) == snapshot(
         {
             "tasks": [
                 {
@@ -193,9 +212,9 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "acceptance": [],
                     "reads": [],
                     "complexity": "simple",
-                    "wanted": {
+                    "scope": {
                         "family": "count_words",
-                        "slots": {},
+                        "slots": [],
                         "wording": "count the words in a string",
                     },
                 },
@@ -209,9 +228,9 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "acceptance": [],
                     "reads": [],
                     "complexity": "simple",
-                    "wanted": {
+                    "scope": {
                         "family": "reverse_string",
-                        "slots": {},
+                        "slots": [],
                         "wording": "reverse a string",
                     },
                 },
@@ -225,9 +244,9 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "acceptance": [],
                     "reads": [],
                     "complexity": "simple",
-                    "wanted": {
+                    "scope": {
                         "family": "is_palindrome",
-                        "slots": {},
+                        "slots": [],
                         "wording": "check if a string is a palindrome",
                     },
                 },

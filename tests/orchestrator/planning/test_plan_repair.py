@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atos_orchestrator.plan import MAX_TASKS, plan_from_json, plan_to_json, problems
+from atos_orchestrator.durable_json import decode, encode
+from atos_orchestrator.plan import MAX_TASKS, Plan, problems
 from atos_orchestrator.planning.repair import repair
+from atos_orchestrator.strategies.general.strategy import GeneralStrategy
 
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
@@ -53,7 +55,7 @@ def test_whatever_a_model_says_a_plan_without_problems_comes_out(raw: Any) -> No
     made = repair(raw).plan
 
     assert not made.tasks or problems(made) == []
-    assert plan_from_json(json.loads(json.dumps(plan_to_json(made)))) == made
+    assert decode(Plan, json.loads(json.dumps(encode(made)))) == made
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,7 +63,7 @@ def test_whatever_a_model_says_a_plan_without_problems_comes_out(raw: Any) -> No
 def test_a_repaired_plan_is_left_alone(tasks: list[Any]) -> None:
     once = repair({"tasks": tasks}).plan
 
-    twice = repair(plan_to_json(once)).plan
+    twice = repair(encode(once)).plan
 
     assert twice.tasks == once.tasks
     assert twice.notes == ()
@@ -123,7 +125,7 @@ def test_a_cycle_loses_the_edge_that_points_forward() -> None:
     made = repair([task(1, depends_on=[3]), task(2, depends_on=[1]), task(3, depends_on=[2])]).plan
 
     assert [t.depends_on for t in made.tasks] == [(), ("T1",), ("T2",)]
-    assert made.notes == ("T1 does not wait for T3: that was a cycle",)
+    assert made.notes == ("T1 no longer depends on T3: that was a cycle",)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,10 @@ def test_what_is_beyond_repair_is_said_all_at_once() -> None:
     too_much = repair(tangled)
     nothing = repair({"tasks": []})
 
-    assert too_much.usable
+    general = GeneralStrategy()
+    plan, faults = too_much.plan, too_much.rejected
+    assert general.review_plan(plan, faults, None, last=True) == (plan, [])
+    assert general.review_plan(plan, faults, None, last=False) == (plan, list(faults))
     assert too_much.rejected[0] == "3 of 4 tasks were wrong:"
     assert len(too_much.rejected) > 3
     assert nothing.rejected == ("the plan has no task",)

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.workspace import (
     Repository,
     close_repository,
@@ -17,8 +18,6 @@ from atos_orchestrator.workspace import (
     open_repository,
     open_result,
     open_worktree,
-    repository_from_json,
-    repository_to_json,
     sweep,
 )
 from atos_orchestrator.workspace.opening import DECISION
@@ -71,7 +70,7 @@ async def integrated(repository: Repository, task: str) -> str:
 def test_a_repository_survives_the_trip_through_json(tmp_path: Path) -> None:
     one = Repository("g", tmp_path, "main", True, tmp_path, tmp_path, "", AT, "s")
 
-    assert repository_from_json(repository_to_json(one)) == one
+    assert decode(Repository, encode(one)) == one
 
 
 async def test_a_goal_becomes_one_line_of_commits_with_its_files_checked_out(
@@ -88,7 +87,7 @@ async def test_a_goal_becomes_one_line_of_commits_with_its_files_checked_out(
 
     assert repository.path == tmp_path / "w" / "add-two"
     assert git(repository.path, "log", "--format=%s", "--reverse").splitlines() == [
-        "Lay out the repository",
+        "Set up the repository",
         "Do T1",
         "Do T2",
         "Tell how",
@@ -181,7 +180,7 @@ async def test_only_files_of_the_worktree_are_committed(tmp_path: Path, file: st
     (tree.parent / "out.py").write_text("secret\n")
     (tree / "link.py").symlink_to("/etc/hostname")
 
-    with pytest.raises(WorkspaceError, match="is no file of the worktree"):
+    with pytest.raises(WorkspaceError, match="is not a file in the worktree"):
         await commit_task(repository, "T1", files=[file], message="m", key="k")
 
 
@@ -324,7 +323,7 @@ async def test_work_in_a_persons_repository_touches_one_new_branch_and_runs_noth
         (theirs / name).write_bytes(config.partition(b"[core]\n    fsmonitor")[0])
     assert git(theirs, "log", "--format=%s", "dev..atos/add-two").splitlines() == [
         "Do T1",
-        "Lay out the repository",
+        "Set up the repository",
     ]
     assert git(theirs, "for-each-ref", "--format=%(refname)").splitlines() == [
         "refs/heads/atos/add-two",
@@ -377,7 +376,7 @@ async def test_a_branch_that_somebody_else_moved_is_left_alone(
     )
     await work(repository, "T1", {"one.py": "x = 1\n"})
 
-    with pytest.raises(ConflictError, match="commits of somebody else"):
+    with pytest.raises(ConflictError, match="commits that ATOS did not make"):
         await integrated(repository, "T1")
 
 

@@ -78,7 +78,7 @@ def test_a_repository_comes_out_the_same_however_often_it_was_killed(
     git = ["git", "-c", "safe.directory=*", "-C", str(home)]
     log = subprocess.check_output([*git, "log", "--format=%s", "--reverse", "main"], text=True)
     assert log.splitlines() == [
-        "Lay out the repository",
+        "Set up the repository",
         *(f"Do T{number}" for number in range(1, 5)),
         "Tell",
     ]

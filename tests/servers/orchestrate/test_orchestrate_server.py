@@ -52,7 +52,7 @@ async def call(client: Client[Any], tool: str, **arguments: Any) -> dict[str, An
 
 def events_of(goal: str) -> EventStore:
     store = EventStore(open_database(load_settings()))
-    assert store.newest(goal)
+    assert store.read(goal)
     return store
 
 
@@ -125,7 +125,7 @@ async def test_a_place_that_can_not_be_used_is_refused(tmp_path: Path) -> None:
         file = await refused(client, "start_goal", goal=ADD, into=str(tmp_path / "file" / "x"))
         near = await refused(client, "start_goal", goal=ADD, into="relative")
 
-    assert "is not empty and no git repository" in full
+    assert "is not empty and not a git repository" in full
     assert "is not a folder" in file
     assert "is not an absolute path" in near
 

@@ -1,1 +1,1 @@
-"""atos-mini: the demonstration model's catalogue, scope check, dialect, corpus and trainer."""
+"""atos-mini, the demonstration model: its catalogue, scope check, dialect and strategy."""

@@ -1,6 +1,6 @@
-"""What atos-mini can do: signatures, references, and the acceptance tests that decide about answers.
+"""What atos-mini can do: signatures, references, and the acceptance tests that decide about its code.
 
-The gate of a function is rendered from its reference: every expected value is computed by running
+A function's acceptance test is rendered from its reference: every expected value is computed by running
 the reference, never by a model, so a wrong answer can't bring its own proof.
 """
 
@@ -45,11 +45,11 @@ def signature(wanted: Wanted) -> str:
 
 
 def stub_source(wanted: Wanted) -> str:
-    """Give a module that has the right signature and does nothing; every gate must fail on it."""
+    """Give a module that has the right signature and does nothing; every acceptance test must fail on it."""
     return f"def {signature(wanted)}:\n    return None\n"
 
 
-def gate_source(wanted: Wanted) -> str:
+def acceptance_test(wanted: Wanted) -> str:
     """Render the acceptance test: a pytest file with one assert per case of the reference."""
     found = function(wanted)
     tests = "\n\n".join(

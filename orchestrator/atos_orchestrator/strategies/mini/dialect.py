@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from atos_orchestrator.agents.replies import ReplyError
 from atos_orchestrator.strategies.mini.catalogue import call_text, expected, module_name
 from atos_orchestrator.strategies.mini.family import Function, Wanted
 from atos_orchestrator.strategies.mini.scope import MAX_TOOLS, Scope
@@ -60,10 +61,6 @@ PLAN_SCHEMA: Final[dict[str, Any]] = {
 _FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
-class ReplyError(ValueError):
-    """The model's reply doesn't have the shape of the dialect; the text says what is missing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A code reply: the module's source, and the tests that the model wrote itself, if any."""
@@ -96,11 +93,6 @@ def plan_messages(scope: Scope) -> list[dict[str, str]]:
 def code_messages(wanted: Wanted) -> list[dict[str, str]]:
     """Give the chat messages that ask for one module."""
     return chat(code_prompt(wanted))
-
-
-def fix_messages(wanted: Wanted) -> list[dict[str, str]]:
-    """Ask again after a failed round. The model reads no error texts: another sample is its only fix."""
-    return code_messages(wanted)
 
 
 def plan_reply(wanted: tuple[Wanted, ...]) -> str:

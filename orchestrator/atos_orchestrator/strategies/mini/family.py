@@ -24,7 +24,7 @@ class Family:
         name: The function's and the module's name; ``{k}`` stands for the number in the goal.
         params: Parameters as written in the signature.
         body: Reference body, lines separated by newlines, not indented.
-        says: The canonical wording: an order that completes "Write a Python function to ...".
+        says: The canonical wording: an imperative that completes "Write a Python function to ...".
         wordings: Other ways to say it, with alternatives (see the module).
         cases: Argument tuples for the acceptance test; the first ones are edge-free.
         ordered: Whether the order of the words carries meaning ("celsius to fahrenheit").

@@ -1,4 +1,4 @@
-"""How people wrap an order: politeness and "write a Python function that", before and after it."""
+"""How people wrap a request: politeness and "write a Python function that", before and after it."""
 
 import re
 

@@ -98,7 +98,7 @@ def _clear_without_list(shape: re.Match[str]) -> bool:
 
 
 def _agrees(shape: re.Match[str], chosen: _Filter) -> bool:
-    """Hold singular and plural against the order.
+    """Check singular and plural against the reduction.
 
     "The largest of the even numbers" but "the largest even number"; "square each number" but "sum
     the squares".

@@ -1,6 +1,6 @@
 """Composed list functions: a reduction of a mapping of a filter, "sum the squares of the even numbers".
 
-Every combination that makes sense is a family of its own, so it is named, gated and trained like
+Every combination that makes sense is a family of its own, so it is named, tested and trained like
 the written ones. A few combinations are held out of training, to measure whether the model composes.
 """
 

@@ -16,6 +16,7 @@ from atos_orchestrator.strategies.mini.families import FAMILIES
 from atos_orchestrator.strategies.mini.family import ALTERNATIVES, Family, Wanted, at, expand
 from atos_orchestrator.strategies.mini.pipeline_words import parse_pipeline
 from atos_orchestrator.strategies.mini.words import meaning, read
+from atos_orchestrator.strategies.strategy import INSTALL
 
 MAX_GOAL_CHARACTERS = 2000
 MAX_TOOLS = 6
@@ -59,12 +60,9 @@ class Refusal:
 
     @property
     def next_step(self) -> str:
-        """What to do so that the goal can be done, or what to ask for instead."""
+        """How to get the goal done all the same, and what to ask for instead."""
         near = "; ".join(self.nearest)
-        return (
-            "install Ollama (https://ollama.com) and pull a model, or name a GGUF file or the URL of an "
-            f"OpenAI-compatible server; atos-mini itself can, for example: {near}"
-        )
+        return f"{INSTALL} atos-mini itself can, for example: {near}."
 
 
 def check(goal: str) -> Scope | Refusal:

@@ -7,11 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader
 
 from atos_mini_training.engine import open_model
 from atos_mini_training.evaluate import outcome
 from atos_orchestrator.strategies.mini import catalogue, dialect
 from atos_orchestrator.strategies.mini.scope import Scope, check
+from atos_orchestrator.strategies.mini.strategy import PARAMETERS
 from doubles.tiny_gguf import write_random
 
 WEIGHTS = Path(str(files("atos_scheduler.engines") / "weights" / "atos-mini.gguf"))
@@ -23,6 +25,12 @@ def test_the_weights_match_their_checksum_and_are_small() -> None:
     assert name == WEIGHTS.name
     assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() == digest
     assert WEIGHTS.stat().st_size <= 8_000_000
+
+
+def test_the_number_of_parameters_is_the_one_that_is_announced() -> None:
+    parameters = sum(int(tensor.n_elements) for tensor in GGUFReader(WEIGHTS).tensors)
+
+    assert f"{parameters / 1e6:.1f} million" == PARAMETERS
 
 
 @pytest.mark.timeout(60)
@@ -51,7 +59,7 @@ def test_pytest_accepts_a_module_that_the_model_wrote(tmp_path: Path) -> None:
     with open_model(WEIGHTS) as ask:
         answer = dialect.parse_code(ask(dialect.code_prompt(one)))
     (tmp_path / "add.py").write_text(answer.code)
-    (tmp_path / "test_gate.py").write_text(catalogue.gate_source(one))
+    (tmp_path / "test_acceptance.py").write_text(catalogue.acceptance_test(one))
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, timeout=30, check=False)
 

@@ -1,21 +1,30 @@
-"""What callers of the goals facade send, and the pure checks of it: ids, keys and plans."""
+"""What callers of `goals.Goals` send and get, and the pure checks of ids, keys and plans."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, cast
 
 from atos_orchestrator.events import fold
-from atos_orchestrator.execution.goal_reports import TaskPool
-from atos_orchestrator.goal import slug
-from atos_orchestrator.ports import Json
 from atos_protocol.errors import BadRequestError, ConflictError
 from atos_protocol.goals import Event, GoalView
 
+TaskPool = Literal["auto", "simple", "medium", "complex"]
+Notify = Callable[[dict[str, Any]], Awaitable[None]]
+Progress = Callable[[GoalView], Awaitable[None]]
+
 MAX_KEY = 200
 MAX_PLAN_TASKS = 50
+
+
+class EventWaiter(Protocol):
+    """Wakes whoever waits for a goal's next event."""
+
+    async def wait(self, goal: str, after_seq: int, seconds: float) -> bool:
+        """Return True when an event came, False when the time passed first."""
+        ...
 
 
 def new_id() -> str:
@@ -24,7 +33,7 @@ def new_id() -> str:
 
 
 def id_of(key: str) -> str:
-    """Return the id of the goal that belongs to a caller's key.
+    """Return the id of the goal that a caller's key stands for.
 
     Raises:
         BadRequestError: the key is too long.
@@ -36,10 +45,10 @@ def id_of(key: str) -> str:
 
 
 def same_goal(events: Sequence[Event], text: str, key: str) -> GoalView:
-    """Return the goal that a key stands for already.
+    """Return the existing goal of a key, given its events.
 
     Raises:
-        ConflictError: it is another one.
+        ConflictError: the key belongs to another text.
     """
     view = fold(events)
     if view.goal != text:
@@ -48,26 +57,15 @@ def same_goal(events: Sequence[Event], text: str, key: str) -> GoalView:
     return view
 
 
-def single_plan(text: str, pool: TaskPool) -> Json:
-    """Return the plan of a goal that is one task."""
-    title = text.splitlines()[0][:80]
-    task: Json = {"id": "T1", "title": title, "contract": text}
-    name = slug(text).replace("-", "_")
-    task["files"] = [f"{name}.py"]
-    if pool != "auto":
-        task["complexity"] = pool
-    return {"tasks": [task]}
-
-
 def check_plan(plan: Mapping[str, Any] | None) -> None:
     """Check the outline of a plan that a caller made; its details are repaired later.
 
     Raises:
-        BadRequestError: it is no list of tasks.
+        BadRequestError: it is not a list of tasks.
     """
     if plan is None:
         return
     tasks = plan.get("tasks")
-    if not isinstance(tasks, list) or not 0 < len(tasks) <= MAX_PLAN_TASKS:  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(tasks, list) or not 0 < len(cast("list[Any]", tasks)) <= MAX_PLAN_TASKS:
         message = f"a plan has between 1 and {MAX_PLAN_TASKS} tasks under `tasks`"
         raise BadRequestError(message, next_step="See plan_goal's result for the shape.")

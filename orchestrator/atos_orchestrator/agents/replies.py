@@ -1,21 +1,24 @@
-"""Reads whole files out of a reply: one fence per file. Code never travels inside JSON.
+"""Reads whole files from a model's reply: one fence per file. Code never travels inside JSON.
 
-A fence belongs to the path that its info string, the line before it or its first comment names; the
-first fence of a path wins. One wanted file and fences without a name: the first fence is it.
+A fence belongs to the path named by its info string, the line before it, or its first comment; the
+first fence for a path wins. If one file is wanted and no fence is named, the first fence is taken.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _OPEN = re.compile(r"^\s{0,3}(?P<ticks>`{3,})\s*(?P<info>[^`]*)$")
+_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
+_FENCED_JSON = re.compile(r"^```(?:json)?\s*\n(.*)\n```$", re.DOTALL)
 _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:py|md|txt|toml|json|html|css|cfg|ini|yaml|yml|csv)\b")
 
 
-class FenceError(ValueError):
-    """The reply doesn't hold the files that were asked for; the text says which one is missing."""
+class ReplyError(ValueError):
+    """The reply lacks something that was asked for; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,26 @@ class Fence:
     body: str
 
 
+def read_json(text: str) -> object:
+    """Read a JSON reply; some models write their reasoning first, or put a fence around the JSON.
+
+    Raises:
+        ReplyError: it is not JSON.
+    """
+    bare = _THOUGHT.sub("", text).strip()
+    fenced = _FENCED_JSON.match(bare)
+    try:
+        return json.loads(fenced[1] if fenced else bare)
+    except ValueError as error:
+        message = f"the reply is not JSON: {error}"
+        raise ReplyError(message) from error
+
+
 def read_files(text: str, wanted: Sequence[str]) -> dict[str, str]:
     """Return path -> text of every wanted file.
 
     Raises:
-        FenceError: a file is missing, or the reply ends inside a fence.
+        ReplyError: a file is missing, or the reply ends inside a fence.
     """
     if len(wanted) == 1 and wanted[0].endswith(".md"):
         return {wanted[0]: _outermost(text)}
@@ -44,7 +62,7 @@ def read_files(text: str, wanted: Sequence[str]) -> dict[str, str]:
             match = next((f for f in fences if not f.named), None)
         if match is None or not match.body.strip():
             message = f"the reply has no closed fence with the whole file {path}"
-            raise FenceError(message)
+            raise ReplyError(message)
         found[path] = match.body
     return found
 
@@ -62,8 +80,8 @@ def _fences(text: str) -> Iterator[Fence]:
         while end < len(lines) and not _closes(lines[end], opening["ticks"]):
             end += 1
         if end == len(lines):
-            message = "the reply ends inside a fence, so the file is not whole"
-            raise FenceError(message)
+            message = "the reply ends inside a fence, so the file is incomplete"
+            raise ReplyError(message)
         body = "".join(lines[at + 1 : end])
         yield Fence(_name(opening["info"], before, body), body)
         at, before = end + 1, ""
@@ -84,10 +102,10 @@ def _name(info: str, before: str, body: str) -> str:
 
 
 def _outermost(text: str) -> str:
-    """Return what lies between the first and the last fence: a page may hold fences itself."""
+    """Return what is between the first and the last fence: a page may contain fences itself."""
     lines = text.splitlines(keepends=True)
     marks = [at for at, line in enumerate(lines) if line.lstrip().startswith("```")]
     if len(marks) < 2 or not (body := "".join(lines[marks[0] + 1 : marks[-1]])).strip():
         message = "the reply has no closed fence with the whole page"
-        raise FenceError(message)
+        raise ReplyError(message)
     return body

@@ -1,7 +1,7 @@
-"""Tells which pool a task starts in: rules first, a model only where the rules can't tell.
+"""Grades a task, which picks the pool that it starts in: rules first, a model only in doubt.
 
-The answer only picks the *starting* pool; tests decide whether it was right, and a task that fails
-there moves on to the next. So it is cheap to be wrong, and a model is asked in two narrow bands only.
+Tests decide whether the grade was right, and a task that fails in one pool moves to the next. A wrong
+grade is cheap, so a model votes in two narrow bands only.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ VOTES = 3
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What the rules say."""
+    """What the rules find."""
 
     level: Complexity
     score: int
     doubtful: bool
-    """Whether the score stands at the edge of the next level."""
+    """Whether the score is just below the next level."""
 
     @property
     def choices(self) -> tuple[Complexity, ...]:
@@ -66,6 +66,6 @@ def _score(task: Task, plan: Plan) -> int:
 
 
 def majority(votes: Iterable[str], choices: tuple[Complexity, ...]) -> Complexity:
-    """Return what most valid votes say; a tie, or no valid vote, takes the harder level."""
+    """Return the level with most valid votes; a tie, or no valid vote, gives the harder level."""
     count = Counter(vote for vote in votes if vote in choices)
     return max(choices, key=lambda level: (count[level], choices.index(level)))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos_orchestrator.agents.fences import FenceError, read_files
+from atos_orchestrator.agents.replies import ReplyError, read_files
 
 CODE = "def f():\n    return 1\n"
 
@@ -47,12 +47,12 @@ def test_a_path_in_the_first_comment_labels_the_fence_and_stays_in_the_file() ->
     ],
 )
 def test_a_file_that_is_not_whole_is_an_error_that_says_so(reply: str, says: str) -> None:
-    with pytest.raises(FenceError, match=says):
+    with pytest.raises(ReplyError, match=says):
         read_files(reply, ["a.py"])
 
 
 def test_unlabelled_fences_can_not_be_told_apart_for_two_files() -> None:
-    with pytest.raises(FenceError, match=r"b\.py|a\.py"):
+    with pytest.raises(ReplyError, match=r"b\.py|a\.py"):
         read_files(f"```\n{CODE}```\n```\n{CODE}```", ["a.py", "b.py"])
 
 
@@ -79,6 +79,6 @@ def test_what_is_fenced_is_what_is_read(body: str) -> None:
 def test_any_reply_gives_all_files_or_a_fence_error(reply: str, wanted: list[str]) -> None:
     try:
         found = read_files(reply, wanted)
-    except FenceError:
+    except ReplyError:
         return
     assert list(found) == wanted

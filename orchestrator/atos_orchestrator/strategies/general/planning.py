@@ -1,13 +1,16 @@
-"""What the planning roles of the general profile are told."""
+"""Prompts and reply schemas for the roles planner and classifier.
+
+The order of a schema's fields is the order in which they are written, so reasoning (`summary`, `reason`)
+comes first. No `pattern`, `$ref` or `anyOf`: engines reject them or loop on them.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-from atos_orchestrator.agents.model_request import ModelRequest
-from atos_orchestrator.agents.roles import PLANNING_POOL
-from atos_orchestrator.planning.schema import COMPLEXITY_SCHEMA, PLAN_SCHEMA
+from atos_orchestrator.agents.model_request import PLANNING_POOL, ModelRequest
+from atos_orchestrator.plan import MAX_EXAMPLE, MAX_EXAMPLES, MAX_PATH, MAX_TASKS, MAX_TITLE
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task
 from atos_protocol.goals import Complexity
@@ -15,7 +18,42 @@ from atos_protocol.goals import Complexity
 PLAN_TOKENS = 1500
 CLASSIFY_TOKENS = 120
 
-# One correct example, of another domain: whatever is wrong in an example gets copied.
+
+def _text(most: int) -> Json:
+    return {"type": "string", "maxLength": most}
+
+
+def _list(items: Json, most: int, least: int = 0) -> Json:
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
+
+
+_TASK: Json = {
+    "type": "object",
+    "required": ["id", "title", "kind", "files", "depends_on", "contract", "acceptance"],
+    "properties": {
+        "id": {"type": "integer"},
+        "title": _text(MAX_TITLE),
+        "kind": {"enum": ["code", "docs"]},
+        "files": _list(_text(MAX_PATH), 2, 1),
+        "depends_on": _list({"type": "integer"}, 4),
+        "contract": _text(300),
+        "acceptance": _list(_text(MAX_EXAMPLE), MAX_EXAMPLES, 1),
+    },
+}
+
+PLAN_SCHEMA: Json = {
+    "type": "object",
+    "required": ["summary", "tasks"],
+    "properties": {"summary": _text(400), "tasks": _list(_TASK, MAX_TASKS, 1)},
+}
+
+COMPLEXITY_SCHEMA: Json = {
+    "type": "object",
+    "required": ["reason", "level"],
+    "properties": {"reason": _text(120), "level": {"enum": ["simple", "medium", "complex"]}},
+}
+
+# A correct example from another domain: models copy whatever is wrong in an example.
 _EXAMPLE = {
     "summary": "A command that converts Markdown notes to HTML: parsing apart from writing files.",
     "tasks": [
@@ -59,8 +97,8 @@ You judge how hard a programming task is for a small model: simple (one plain fu
 a whole module). Give a reason, then the level."""
 
 
-def plan_question(goal: str, faults: Sequence[str]) -> ModelRequest:
-    """Ask for a plan; with `faults`, after a plan that was rejected for them."""
+def plan_request(goal: str, faults: Sequence[str]) -> ModelRequest:
+    """Ask for a plan; `faults` say why the last one was rejected."""
     words = f"Goal: {goal}\nReturn JSON."
     if faults:
         listed = "\n".join(f"- {fault}" for fault in list(faults)[:20])
@@ -77,8 +115,8 @@ def plan_question(goal: str, faults: Sequence[str]) -> ModelRequest:
     )
 
 
-def classify_question(task: Task, choices: Sequence[Complexity], vote: int) -> ModelRequest:
-    """Ask how hard a task is; the order of the levels turns with each vote, so it decides nothing."""
+def complexity_request(task: Task, choices: Sequence[Complexity], vote: int) -> ModelRequest:
+    """Ask how hard a task is; each vote sees the levels in another order, so order decides nothing."""
     turned = [*choices[vote % len(choices) :], *choices[: vote % len(choices)]]
     schema: Json = COMPLEXITY_SCHEMA | {
         "properties": COMPLEXITY_SCHEMA["properties"] | {"level": {"enum": turned}}

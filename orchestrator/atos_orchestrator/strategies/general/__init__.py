@@ -1,0 +1,1 @@
+"""Instruction-tuned models behind the four pools."""

@@ -1,0 +1,154 @@
+"""A strategy: everything about a goal that depends on the kind of model that works on it.
+
+Planning, debugging and the workflows are the same for every strategy. They call this interface where
+kinds of models differ: whether they can take a goal, how they are asked, how their replies are read, and
+which tests decide about their code. `registry` lists the strategies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from atos_orchestrator.agents.model_request import ModelRequest, Reply
+from atos_orchestrator.agents.prompts import Failure
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.ports import Json
+from atos_orchestrator.task import Task
+from atos_protocol.goals import Complexity
+from atos_protocol.scheduler_api import Pool
+
+INSTALL = (
+    "Install Ollama (https://ollama.com) and run `ollama pull qwen2.5:3b`, or set ATOS_GGUF to a GGUF"
+    " file, or ATOS_OPENAI_URL to an OpenAI-compatible server; then ask again."
+)
+"""Next step of every error that says there is no model."""
+
+Ask = Callable[[ModelRequest, str], Awaitable[Reply]]
+"""Sends a request; the text makes its events unique within the goal."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Who works on a goal: decided once, when it is accepted."""
+
+    strategy: str
+    """Name of the strategy."""
+    engine: str
+    """Empty where it depends on the model that the scheduler binds."""
+    models: tuple[str, ...]
+    announcement: str = ""
+    """What a person must know about this choice; empty where there is nothing to say."""
+    scope: Json | None = None
+    """What the strategy found out about the goal; only the strategy reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a task."""
+
+    mode: Literal["fresh", "fix"]
+    """`fresh` writes the files anew, `fix` repairs the best earlier attempt."""
+    pool: str
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCode:
+    """What a model's reply to a code request contains, as path -> text."""
+
+    files: Mapping[str, str]
+    tests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Tests that the model wrote along with its code; they never decide about it."""
+
+
+class Strategy(Protocol):
+    """One way to work on goals."""
+
+    @property
+    def name(self) -> str:
+        """What the goal's input stores."""
+        ...
+
+    @property
+    def sandbox_policy(self) -> Literal["general", "catalogue"]:
+        """Policy of code_runner under which this strategy's code runs."""
+        ...
+
+    @property
+    def verifies_repository(self) -> bool:
+        """Whether the final verification runs all tests of the repository, or the goal's own only."""
+        ...
+
+    def select(
+        self, goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()
+    ) -> ModelChoice | None:
+        """Decide whether the installed models can take a goal; None where they are not installed.
+
+        Args:
+            goal: its text.
+            pools: what the scheduler has.
+            needs: pools that must have a model, beside those that every goal needs.
+
+        Raises:
+            NoModelError: a needed pool has no model.
+            OutOfScopeError: these models can't do this goal.
+        """
+        ...
+
+    def single_task_plan(self, goal: str, pool: str, scope: Json | None) -> Json | None:
+        """Return the plan of a goal that must be one task; None where planning makes it.
+
+        `pool` is a complexity, or `auto`.
+
+        Raises:
+            BadRequestError: the goal is more than one task.
+        """
+        ...
+
+    def plan_request(
+        self, goal: str, scope: Json | None, faults: Sequence[str], asked: int
+    ) -> ModelRequest:
+        """Ask for a plan; `faults` say why the last one was rejected, after `asked` requests."""
+        ...
+
+    def review_plan(
+        self, plan: Plan, faults: Sequence[str], scope: Json | None, *, last: bool
+    ) -> tuple[Plan, list[str]]:
+        """Return the plan to use and the faults that make it unusable.
+
+        Args:
+            plan: the repaired plan.
+            faults: why the repair would rather have another plan.
+            scope: what `select` found out about the goal.
+            last: whether no other plan can be had.
+        """
+        ...
+
+    async def complexity(self, task: Task, plan: Plan, ask: Ask) -> Complexity:
+        """Grade a task that the host did not grade."""
+        ...
+
+    def attempts(self, complexity: Complexity) -> tuple[Attempt, ...]:
+        """Return the attempts that a task gets, in order."""
+        ...
+
+    def acceptance_tests(self, task: Task) -> dict[str, str] | None:
+        """Return the tests that decide about a task's code; None where a model has to write them."""
+        ...
+
+    def code_request(
+        self, task: Task, attempt: Attempt, context: str, failure: Failure | None
+    ) -> ModelRequest:
+        """Ask for a task's files; `failure` is what a `fix` starts from, `context` what it may import."""
+        ...
+
+    def read_code(self, task: Task, text: str) -> WrittenCode:
+        """Read the reply to a code request.
+
+        Raises:
+            ReplyError: it lacks a file.
+        """
+        ...
