@@ -6,13 +6,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from atos_orchestrator.execution.limits import Limits
+from atos_protocol.errors import LimitReachedError
 
 GOAL, TASK, PLAN = "goal", "task", "plan"
 """Names of the workflows in the durable runtime; here, because whoever submits one needs no more."""
 
 FINISHED = "goal:goal_finished:end"
 """Key of a goal's last event: the first process to record an end decides it."""
+
+
+MAX_SECONDS = 7200.0
+MAX_MODEL_CALLS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one goal may use."""
+
+    seconds: float = MAX_SECONDS
+    """From its submission to the start of its last step."""
+    model_calls: int = MAX_MODEL_CALLS
+
+    def check(self, *, seconds: float, model_calls: int) -> None:
+        """Refuse one more model call when the goal has used this much.
+
+        Raises:
+            LimitReachedError: a limit is reached.
+        """
+        if seconds > self.seconds:
+            used = f"run for {seconds:.0f} s; its limit is {self.seconds:.0f} s"
+        elif model_calls >= self.model_calls:
+            used = f"made {model_calls} model calls; its limit is {self.model_calls}"
+        else:
+            return
+        message = f"the goal has {used}"
+        raise LimitReachedError(message, next_step="Start a smaller goal, or a goal per part.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.agents.model_client import ModelClient
-from atos_orchestrator.agents.model_request import Chat
+from atos_orchestrator.agents.model_request import Chat, ModelRequest, Reply
 from atos_orchestrator.debugging.state import DebugContext, TaskResult
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_input import GoalInput
-from atos_orchestrator.execution.limits import LimitedChat
+from atos_orchestrator.execution.goal_input import GoalInput, Limits
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.ports import Tools
 from atos_protocol.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedChat:
+    """Implements `Chat` until the goal's limits are reached.
+
+    They are checked inside a durable step, so that a replay repeats the verdict instead of reading the
+    clock again.
+    """
+
+    chat: Chat
+    limits: Limits
+    submitted_at: float
+    used: Callable[[], int]
+    """How many calls the goal has made, over all its processes."""
+
+    async def __call__(self, request: ModelRequest) -> Reply:
+        """Pass a request on.
+
+        Raises:
+            LimitReachedError: no more calls for this goal.
+        """
+        self.limits.check(seconds=time.time() - self.submitted_at, model_calls=self.used())
+        return await self.chat(request)
 
 
 @dataclass(frozen=True, slots=True)

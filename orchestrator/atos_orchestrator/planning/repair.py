@@ -50,7 +50,7 @@ _DIGITS = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """A plan without `problems`."""
+    """A valid plan: ids from T1 on, known dependencies, no cycle, no two writers of one file at a time."""
 
     plan: Plan
     rejected: tuple[str, ...] = ()

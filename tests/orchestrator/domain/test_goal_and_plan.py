@@ -12,11 +12,11 @@ from atos_orchestrator.plan import (
     files_of_dependencies,
     next_tasks,
     order,
-    problems,
 )
 from atos_orchestrator.task import Task, owned_files
 from atos_protocol.errors import BadRequestError
 from atos_protocol.goals import FINAL_TASK_STATES, TASK_TRANSITIONS, may_follow
+from doubles.plan_problems import problems
 
 
 def diamond() -> Plan:

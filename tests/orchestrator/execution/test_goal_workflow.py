@@ -13,9 +13,8 @@ from inline_snapshot import snapshot
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
 from atos_orchestrator.execution.dbos_client import GOALS
-from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput
+from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput, Limits
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
-from atos_orchestrator.execution.limits import Limits
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan

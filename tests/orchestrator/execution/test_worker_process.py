@@ -13,8 +13,7 @@ from atos_orchestrator.events import fold
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_input import GOAL, GoalInput
-from atos_orchestrator.execution.limits import Limits
+from atos_orchestrator.execution.goal_input import GOAL, GoalInput, Limits
 from atos_protocol.goals import GoalView
 from atos_protocol.settings import load_settings
 from doubles.worker_harness import HostedWorker

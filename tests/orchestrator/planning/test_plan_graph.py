@@ -8,13 +8,14 @@ import pytest
 from inline_snapshot import snapshot
 
 from atos_orchestrator.durable_json import encode
-from atos_orchestrator.plan import Plan, problems
+from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.graph import make_plan
 from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.registry import strategy_named
 from atos_protocol.errors import BadRequestError, LengthError, PlanRejectedError
 from doubles.graph_ports import EventList, Killed, RecordedSteps
+from doubles.plan_problems import problems
 from doubles.scripted_model import ScriptedChat
 
 TWO_TASKS = {

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atos_orchestrator.durable_json import decode, encode
-from atos_orchestrator.plan import MAX_TASKS, Plan, problems
+from atos_orchestrator.plan import MAX_TASKS, Plan
 from atos_orchestrator.planning.repair import repair
 from atos_orchestrator.strategies.general.strategy import GeneralStrategy
+from doubles.plan_problems import problems
 
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),

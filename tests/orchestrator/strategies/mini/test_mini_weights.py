@@ -14,6 +14,7 @@ from atos_mini_training.evaluate import outcome
 from atos_orchestrator.strategies.mini import catalogue, dialect
 from atos_orchestrator.strategies.mini.scope import Scope, check
 from atos_orchestrator.strategies.mini.strategy import PARAMETERS
+from doubles.mini_plan import parse_plan
 from doubles.tiny_gguf import write_random
 
 WEIGHTS = Path(str(files("atos_scheduler.engines") / "weights" / "atos-mini.gguf"))
@@ -44,8 +45,8 @@ def test_the_model_plans_and_writes_the_first_goals() -> None:
         for goal in goals:
             scope = check(goal)
             assert isinstance(scope, Scope)
-            plan = dialect.parse_plan(ask(dialect.plan_prompt(scope)))
-            assert plan == dialect.parse_plan(dialect.plan_reply(scope.wanted))
+            plan = parse_plan(ask(dialect.plan_prompt(scope)))
+            assert plan == parse_plan(dialect.plan_reply(scope.wanted))
             for one in scope.wanted:
                 assert outcome(ask(dialect.code_prompt(one)), one) == "right"
 
@@ -77,4 +78,4 @@ def test_random_weights_in_its_place_are_wrong_about_everything(tmp_path: Path) 
 
     assert verdicts == {"wrong"}
     with pytest.raises(dialect.ReplyError):
-        dialect.parse_plan(plan)
+        parse_plan(plan)
