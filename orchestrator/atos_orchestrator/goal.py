@@ -32,7 +32,9 @@ def validate_goal(text: str) -> str:
     try:
         size = len(clean.encode())
     except UnicodeEncodeError as error:
-        message = f"The goal holds a character that is no text, at position {error.start}."
+        message = (
+            f"The goal contains a character that is not valid text, at position {error.start}."
+        )
         raise BadRequestError(message, next_step="Send it as valid Unicode.") from error
     if size > MAX_GOAL_BYTES:
         message = f"The goal has {size} bytes; at most {MAX_GOAL_BYTES} fit."
@@ -40,7 +42,9 @@ def validate_goal(text: str) -> str:
         raise BadRequestError(message, next_step=step)
     for position, character in enumerate(clean):
         if unicodedata.category(character) == "Cc" and character not in "\n\t\r":
-            message = f"The goal holds a control character ({character!r}) at position {position}."
+            message = (
+                f"The goal contains a control character ({character!r}) at position {position}."
+            )
             raise BadRequestError(message, next_step="Remove it.")
     return clean
 

@@ -1,1 +1,1 @@
-"""Roles, prompts and the model seam."""
+"""The model request, prompts, and how replies are read."""

@@ -2,10 +2,10 @@
 
     lock (waits for a dying predecessor) -> database -> recover -> ready -> work -> drain -> end
 
-A child of the server host, which it hears over a control socket (`--control-fd N`), or started by
-hand. It ends when the host closes the socket or on SIGTERM: steps at work get their cancellation,
-so models and sandboxes let go, and whatever was not recorded is done again by the next worker.
-Being killed at any moment is the same, only less polite.
+A child of the server host, connected to it by a control socket (`--control-fd N`), or started by
+hand. It ends when the host closes the socket or on SIGTERM: running steps are cancelled, so models and
+sandboxes are released, and the next worker repeats whatever was not recorded. Being killed at any
+moment has the same effect.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Attempt:
     """One try at a task."""
 
     mode: Literal["fresh", "fix"]
-    """`fresh` writes the files anew, `fix` repairs the best earlier attempt."""
+    """`fresh` writes the files from scratch, `fix` repairs the best earlier attempt."""
     pool: str
     temperature: float = 0.0
     seed: int = 0

@@ -51,7 +51,7 @@ async def commit_task(
     """Commit a task's files from its worktree to its branch, once per `key`.
 
     Raises:
-        WorkspaceError: a file is missing, or lies outside of the worktree.
+        WorkspaceError: a file is missing, or is outside the worktree.
     """
     branch, worktree = task_branch(task_id), repository.trees / task_id
     if done := await find_effect(repository, branch, key):

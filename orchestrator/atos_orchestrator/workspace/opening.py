@@ -59,7 +59,7 @@ async def open_repository(
         started_at: epoch seconds that every commit of the goal carries.
 
     Raises:
-        WorkspaceError: the place can't be written, or is a non-empty folder that is no repository.
+        WorkspaceError: the place can't be written, or is a non-empty folder without a repository.
     """
     trees = trees_of(home, goal)
     repository = _recall(trees)
@@ -101,7 +101,8 @@ def check_place(place: Path) -> bool:
         Whether a git repository is there already.
 
     Raises:
-        WorkspaceError: it can't be written, or is a non-empty folder that is no git repository.
+        WorkspaceError: it can't be written, or is a non-empty folder without a git
+            repository.
     """
     if not place.is_absolute():
         message = f"{place} is not an absolute path"
@@ -154,7 +155,7 @@ async def _decide_branch(draft: Repository) -> Repository:
     output = await git.run("rev-parse", "--show-toplevel", "--git-path", "objects")
     top, objects = output.splitlines()
     if not _same(top, draft.path):
-        message = f"{draft.path} lies inside the repository {top}"
+        message = f"{draft.path} is inside the repository {top}"
         raise WorkspaceError(message, next_step=f"Name {top} itself, or a folder outside of it.")
     base = await git.value("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     for name in _names(f"atos/{draft.slug}"):

@@ -48,8 +48,8 @@ async def _check_out(repository: Repository, now: str, head: str) -> None:
     # With ATOS's own git directory, so that no filter of that repository applies here either.
     here = replace(repository.git, where=repository.path)
     files = here.having(GIT_WORK_TREE=repository.path, GIT_INDEX_FILE=index)
-    anew = broken or not now
-    how = ["--reset", "-u", head] if anew else ["-m", "-u", now, head]
+    rewrite = broken or not now
+    how = ["--reset", "-u", head] if rewrite else ["-m", "-u", now, head]
     code, _, said = await files.ask("read-tree", *how)
     marker.unlink()
     if code != 0:

@@ -40,7 +40,7 @@ def diamond() -> Plan:
         ("ü" * MAX_GOAL_BYTES, f"{2 * MAX_GOAL_BYTES} bytes"),
         ("add\x00two", r"control character \('\\x00'\) at position 3"),
         ("add\x1b[31mtwo", "control character"),
-        ("half a pair: \ud800", "no text, at position 13"),
+        ("half a pair: \ud800", "not valid text, at position 13"),
     ],
 )
 def test_a_goal_that_can_not_be_meant_is_refused_with_the_numbers(text: str, says: str) -> None:
