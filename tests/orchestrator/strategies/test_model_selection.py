@@ -1,6 +1,8 @@
 """Who may work on a goal: pure decisions over the pools that the scheduler has."""
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
@@ -99,3 +101,14 @@ def test_every_strategy_is_found_by_the_name_that_a_goals_input_stores() -> None
     assert {name: strategy_named(name).name for name in STRATEGIES} == snapshot(
         {"general": "general", "mini": "mini"}
     )
+
+
+def test_only_the_registry_knows_the_strategy_of_atos_mini() -> None:
+    package = Path(__file__).parents[3] / "orchestrator" / "atos_orchestrator"
+    outside = [p for p in package.rglob("*.py") if "strategies/mini" not in p.as_posix()]
+    texts = {str(path.relative_to(package)): path.read_text() for path in outside}
+
+    assert [name for name, text in texts.items() if re.search("[\"']mini[\"']", text)] == []
+    assert [name for name, text in texts.items() if "strategies.mini" in text] == [
+        "strategies/registry.py"
+    ]
