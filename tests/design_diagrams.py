@@ -39,8 +39,10 @@ def event_diagram(transitions: Mapping[Any, Mapping[Any, str]]) -> str:
 
 
 DIAGRAMS: dict[str, str] = {
+    "demand": event_diagram(transitions.DEMAND),
     "debug_loop": state_diagram(DEBUG_TRANSITIONS),
     "planning": state_diagram(PLANNING_TRANSITIONS),
+    "residency": event_diagram(transitions.RESIDENCY),
     "task": state_diagram(TASK_TRANSITIONS),
     "goal_worker": state_diagram(WORKER_TRANSITIONS),
     "shim_relay": state_diagram(RELAY_TRANSITIONS),

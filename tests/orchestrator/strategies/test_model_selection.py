@@ -10,8 +10,8 @@ from inline_snapshot import snapshot
 from atos_orchestrator.strategies.registry import STRATEGIES, select_models, strategy_named
 from atos_orchestrator.strategies.strategy import ModelChoice
 from atos_protocol.errors import BadRequestError, NoModelError, OutOfScopeError
-from atos_protocol.scheduler_api import GENERAL_POOLS, MINI_POOL, Pool
-from doubles.pool_scheduler import GENERAL, MINI, NOTHING
+from atos_protocol.scheduler_api import Pool
+from doubles.pool_scheduler import GENERAL, MINI, MINI_POOL, NOTHING, POOLS
 
 ADD = "add two numbers"
 
@@ -19,7 +19,7 @@ ADD = "add two numbers"
 def pools(members: Mapping[str, Sequence[str]]) -> list[Pool]:
     return [
         Pool(name, 4096, 512, True, True, "chat", tuple(members.get(name, ())), ("qwen2.5:7b",))
-        for name in (*GENERAL_POOLS, MINI_POOL)
+        for name in POOLS
     ]
 
 

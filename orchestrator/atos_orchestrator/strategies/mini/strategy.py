@@ -24,9 +24,11 @@ from atos_orchestrator.strategies.strategy import Ask, Attempt, ModelChoice, Wri
 from atos_orchestrator.task import Task, test_file
 from atos_protocol.errors import BadRequestError, OutOfScopeError
 from atos_protocol.goals import Complexity
-from atos_protocol.scheduler_api import MINI_POOL, Pool
+from atos_protocol.scheduler_api import Pool
 
 MODEL = "atos-mini"
+POOL = "mini"
+"""The model has a pool of its own, so that no other request reaches it."""
 ENGINE = "llama_cpp"
 PARAMETERS = "1.5 million"
 """Rounded from the shape of the network, which a test counts."""
@@ -52,7 +54,7 @@ class MiniStrategy:
         self, goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()
     ) -> ModelChoice | None:
         """Take a goal that is in the catalogue."""
-        if not any(pool.name == MINI_POOL and pool.members for pool in pools):
+        if not any(pool.name == POOL and pool.members for pool in pools):
             return None
         found = check(goal)
         if isinstance(found, Refusal):
@@ -75,7 +77,7 @@ class MiniStrategy:
         return ModelRequest(
             "planner",
             dialect.plan_messages(_scope(scope)),
-            MINI_POOL,
+            POOL,
             schema=dialect.PLAN_SCHEMA,
             max_tokens=dialect.PLAN_TOKENS,
             temperature=PLAN_RETRY_TEMPERATURE * asked,
@@ -110,8 +112,8 @@ class MiniStrategy:
     def attempts(self, complexity: Complexity) -> tuple[Attempt, ...]:
         """Draw samples: the model can't read errors, so it can't repair."""
         return (
-            Attempt("fresh", MINI_POOL),
-            *(Attempt("fresh", MINI_POOL, SAMPLE_TEMPERATURE, n) for n in range(1, SAMPLES)),
+            Attempt("fresh", POOL),
+            *(Attempt("fresh", POOL, SAMPLE_TEMPERATURE, n) for n in range(1, SAMPLES)),
         )
 
     def acceptance_tests(self, task: Task) -> dict[str, str] | None:
@@ -125,7 +127,7 @@ class MiniStrategy:
         return ModelRequest(
             "coder",
             dialect.code_messages(_wanted(task)),
-            MINI_POOL,
+            POOL,
             max_tokens=dialect.CODE_TOKENS,
             temperature=attempt.temperature,
             seed=attempt.seed,
