@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import anyio
 
@@ -14,6 +14,7 @@ from atos_orchestrator.debugging.state import DebugContext, DebugState, TaskResu
 from atos_orchestrator.debugging.stubs import imported_files, stub_source
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.ports import Json
+from atos_protocol.verdicts import Verdict
 
 DIGEST_LINES = 40
 NOT_RUN: Json = {"ok": False, "state": "error", "passed": -1, "failed": 0, "failing": []}
@@ -47,9 +48,7 @@ class Evaluation:
             for path in state["draft"]:
                 if path.endswith(".py"):
                     report = await context.workspace.syntax(path)
-                    faults += [
-                        f"{path}, line {e['line']}: {e['message']}" for e in report["errors"]
-                    ]
+                    faults += [f"{path}, line {e.line}: {e.message}" for e in report.errors]
             data = {"ok": not faults, "round": state["rounds"]}
             context.emit("syntax_checked", data, key=f"{context.task.id}:syntax:{at}")
             return {"fault": "\n".join(faults[:DIGEST_LINES])}
@@ -172,22 +171,19 @@ class Evaluation:
         )
 
 
-def shorten_verdict(verdict: Mapping[str, Any]) -> Json:
+def shorten_verdict(verdict: Verdict) -> Json:
     """Return what the loop and people need of a verdict; a step's record keeps it for ever."""
-    lines = str(verdict.get("digest", "")).splitlines()[:DIGEST_LINES]
-    reasons: list[str] = list(verdict.get("reasons") or [])
-    isolation: Mapping[str, Any] = verdict.get("isolation") or {}
-    tests: list[Mapping[str, Any]] = list(verdict.get("tests") or [])
+    lines = [*verdict.reasons, *verdict.digest.splitlines()[:DIGEST_LINES]]
     return {
-        "ok": bool(verdict["ok"]),
-        "state": str(verdict["state"]),
-        "passed": int(verdict["passed"]),
-        "failed": int(verdict["failed"]),
-        "failing": [str(test["id"]) for test in tests if test["outcome"] != "passed"][:20],
-        "digest": "\n".join([*reasons, *lines][:DIGEST_LINES]),
-        "isolation": str(isolation.get("level", "")),
-        "uid": verdict.get("uid"),
-        "interpreter": str(verdict.get("interpreter", "")),
-        "started_at": float(verdict.get("started_at", 0.0)),
-        "ended_at": float(verdict.get("ended_at", 0.0)),
+        "ok": verdict.ok,
+        "state": verdict.state,
+        "passed": verdict.passed,
+        "failed": verdict.failed,
+        "failing": [test.id for test in verdict.tests if test.outcome != "passed"][:20],
+        "digest": "\n".join(lines[:DIGEST_LINES]),
+        "isolation": verdict.isolation.level,
+        "uid": verdict.uid,
+        "interpreter": verdict.interpreter,
+        "started_at": verdict.started_at,
+        "ended_at": verdict.ended_at,
     }

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from atos_orchestrator.debugging.attempts import digest_of
+from atos_orchestrator.durable_json import decode
 from atos_orchestrator.ports import Json, Tools
 from atos_protocol.errors import ConflictError, NotFoundError
+from atos_protocol.verdicts import SyntaxReport, Verdict
 
 DRAFTS = ".atos"
 
@@ -73,11 +75,14 @@ class TaskWorkspace:
                 raise ConflictError(message, next_step="Start the task again.")
         return files
 
-    async def syntax(self, path: str) -> Json:
+    async def syntax(self, path: str) -> SyntaxReport:
         """Compile a file without running it."""
-        return await self._call("code_runner", "check_syntax", {"path": str(self.root / path)})
+        arguments = {"path": str(self.root / path)}
+        return decode(SyntaxReport, await self._call("code_runner", "check_syntax", arguments))
 
-    async def pytest(self, tests: Sequence[str], overlay: Mapping[str, str], policy: str) -> Json:
+    async def pytest(
+        self, tests: Sequence[str], overlay: Mapping[str, str], policy: str
+    ) -> Verdict:
         """Run tests in the sandbox, with some files replaced."""
         arguments = {
             "path": str(self.root),
@@ -85,7 +90,7 @@ class TaskWorkspace:
             "overlay": dict(overlay),
             "policy": policy,
         }
-        return await self._call("code_runner", "run_pytest", arguments)
+        return decode(Verdict, await self._call("code_runner", "run_pytest", arguments))
 
     async def _call(self, server: str, tool: str, arguments: Json) -> Json:
         return await self.tools(server, tool, arguments, roots=[self.root])

@@ -36,6 +36,7 @@ from atos_orchestrator.workspace.opening import open_repository
 from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.scaffold import record_path
 from atos_orchestrator.workspace.worktrees import close_repository, open_result
+from atos_protocol.verdicts import Verdict
 
 VERIFY_SECONDS = 40.0
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class GoalEffects:
         """Run all tests together, as far as the strategy covers the repository."""
         folder = await open_result(repository)
         strategy = strategy_named(self.goal_input.strategy)
-        verdict = await self.deps.tools(
+        found = await self.deps.tools(
             "code_runner",
             "run_pytest",
             {
@@ -121,18 +122,19 @@ class GoalEffects:
             },
             roots=[repository.trees],
         )
-        counts = {"passed": verdict["passed"], "failed": verdict["failed"]}
+        verdict = decode(Verdict, found)
+        counts = {"passed": verdict.passed, "failed": verdict.failed}
         ran = counts | {
-            "isolation": verdict["isolation"]["level"],
-            "uid": verdict["uid"],
-            "interpreter": verdict["interpreter"],
+            "isolation": verdict.isolation.level,
+            "uid": verdict.uid,
+            "interpreter": verdict.interpreter,
         }
         emit = self.emit()
-        times = {"started_at": verdict["started_at"], "ended_at": verdict["ended_at"]}
-        tested = {"which": "verify", "ok": verdict["ok"]}
+        times = {"started_at": verdict.started_at, "ended_at": verdict.ended_at}
+        tested = {"which": "verify", "ok": verdict.ok}
         emit("tests_run", ran | times | tested, key="verify")
         emit("goal_verified", ran, key="verify")
-        return counts | {"ok": verdict["ok"], "digest": "" if verdict["ok"] else verdict["digest"]}
+        return counts | {"ok": verdict.ok, "digest": "" if verdict.ok else verdict.digest}
 
     async def record(
         self,

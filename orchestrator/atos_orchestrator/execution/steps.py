@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_chain, wait_fixed
@@ -41,20 +41,21 @@ class DurableSteps:
 
         async def body() -> Json:
             point(f"{where}.before")
-            result = await _with_retries(name, work)
+            result = await with_retries(name, work)
             point(f"{where}.after")
             return result
 
         return await self.runtime.step(name, body)
 
 
-async def _with_retries(name: str, work: Callable[[], Awaitable[Json]]) -> Json:
+async def with_retries(name: str, work: Callable[[], Awaitable[Json]]) -> Json:
     """Do the work; every failure is raised as an `AtosError`, after retries where they may help."""
 
-    async def attempt() -> (
-        Json
-    ):  # tenacity awaits coroutine functions only, and `work` may be a lambda
-        return await work()
+    async def attempt() -> Json:
+        try:
+            return await work()
+        except ExceptionGroup as group:
+            raise _cause(group) from group
 
     def is_temporary(state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
@@ -81,6 +82,17 @@ async def _with_retries(name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         log.exception("step %s failed", name)
         message = f"{type(error).__name__} in step {name}: {error}"
         raise AtosError(message, next_step="See logs/worker.log.") from error
+
+
+def _cause(group: ExceptionGroup[Exception]) -> Exception:
+    """Return the error that a task group wrapped; the group itself where one of several is a defect."""
+    foreseen, defects = group.split(AtosError)
+    if foreseen is None or defects is not None:
+        return group
+    error: Exception = foreseen
+    while isinstance(error, ExceptionGroup):
+        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+    return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
@@ -26,6 +25,7 @@ import anyio
 import anyio.to_thread
 
 from atos.scheduler_client import SchedulerClient
+from atos_daemon.runtime import run_daemon, until_signal
 from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
@@ -39,19 +39,13 @@ from atos_orchestrator.execution.poll_interval import PollInterval
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps, open_workflow_deps
 from atos_orchestrator.workspace.worktrees import sweep
-from atos_protocol.daemons import Singleton
-from atos_protocol.errors import AtosError, ConflictError
-from atos_protocol.settings import Settings, load_settings
+from atos_protocol.settings import Settings
 
-ROLE = "worker"
-LOCK_SECONDS = 15.0
-"""How long to wait for a predecessor that is just ending."""
 DRAIN_SECONDS = 1.5
 """How long the end may take: the cleaning up of steps, and of DBOS."""
 CLEAN_UP_SECONDS = 5.0
 """How long a cancelled step may take before others are listened to again."""
 ABANDONED = "Abandoned: its worker died too often while executing it. See logs/worker.log."
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 log = logging.getLogger(__name__)
 
@@ -72,39 +66,28 @@ def run(open_deps: OpenDeps, arguments: list[str] | None = None) -> int:
         "--control-fd", type=int, help="socket to the host that started this worker"
     )
     chosen = parser.parse_args(arguments)
-    try:
-        settings = load_settings()
-        settings.prepare()
-        _log_to_stderr(settings.log_level)
+
+    def body(settings: Settings) -> None:
+        logging.getLogger("dbos").addFilter(CancelledQuietly())
         control = Control(chosen.control_fd) if chosen.control_fd is not None else None
         anyio.run(serve, settings, control, open_deps)
-    except AtosError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+
+    return run_daemon("worker", body)
 
 
 async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps) -> None:
-    """Work until the control socket or a signal says to end.
-
-    Raises:
-        ConflictError: another worker lives.
-    """
-    lock = await _take_lock(settings)
-    try:
-        async with _working(settings, open_deps) as worker:
-            point("worker.recovered")
-            if control is not None:
-                send = control.send
-                worker.events.listen(lambda g, s: send({"op": "event", "goal": g, "seq": s}))
-                send({"op": "ready"})
-            point("worker.ready")
-            log.info("ready, version %s", version("atos"))
-            await _until_end(worker, control)
-            log.info("ending")
-            _end_for_sure()
-    finally:
-        lock.release()
+    """Work until the control socket or a signal says to end; the caller holds the role's lock."""
+    async with _working(settings, open_deps) as worker:
+        point("worker.recovered")
+        if control is not None:
+            send = control.send
+            worker.events.listen(lambda g, s: send({"op": "event", "goal": g, "seq": s}))
+            send({"op": "ready"})
+        point("worker.ready")
+        log.info("ready, version %s", version("atos"))
+        await _until_end(worker, control)
+        log.info("ending")
+        _end_for_sure()
 
 
 class Worker:
@@ -189,35 +172,17 @@ async def _until_end(worker: Worker, control: Control | None) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(worker.hints.run)
         tasks.start_soon(worker.poll_interval.run)
-        tasks.start_soon(_until_signal, tasks.cancel_scope.cancel)
         if control is None:
-            await anyio.sleep_forever()
+            await until_signal()
         else:
+            tasks.start_soon(_cancel_on_signal, tasks.cancel_scope)
             await control.serve(worker.receive)
         tasks.cancel_scope.cancel()
 
 
-async def _take_lock(settings: Settings) -> Singleton:
-    """Become the one worker of this home; a predecessor whose host died takes a second to end.
-
-    Raises:
-        ConflictError: another worker lives.
-    """
-    deadline = anyio.current_time() + LOCK_SECONDS
-    while True:
-        try:
-            return Singleton(ROLE, settings)
-        except ConflictError:
-            if anyio.current_time() > deadline:
-                raise
-            await anyio.sleep(0.05)
-
-
-async def _until_signal(end: Callable[[], None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            end()
-            return
+async def _cancel_on_signal(scope: anyio.CancelScope) -> None:
+    await until_signal()
+    scope.cancel()
 
 
 def _end_for_sure() -> None:
@@ -240,14 +205,6 @@ class CancelledQuietly(logging.Filter):
         raised = record.exc_info[0] if record.exc_info else None
         why = raised.__name__ if raised else record.getMessage()
         return "cancelled" not in why.lower()
-
-
-def _log_to_stderr(level: str) -> None:
-    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    logging.basicConfig(level=number, format=LOG_FORMAT, stream=sys.stderr)
-    logging.getLogger("dbos").addFilter(CancelledQuietly())
-    for chatty in ("httpx", "mcp", "fastmcp"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

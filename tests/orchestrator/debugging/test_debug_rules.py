@@ -19,6 +19,7 @@ from atos_orchestrator.strategies.general.strategy import GeneralStrategy
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
 from atos_orchestrator.strategies.strategy import Attempt
 from atos_protocol.errors import ConflictError
+from atos_protocol.verdicts import Isolation, TestCase, Verdict
 from doubles.plain_tools import PlainTools
 
 MODULE = '''"""Doc."""
@@ -197,23 +198,28 @@ def test_a_result_survives_json() -> None:
 
 
 def test_a_verdict_is_kept_short() -> None:
-    verdict = {
-        "ok": False,
-        "state": "tampered",
-        "passed": 1,
-        "failed": 2,
-        "tests": [{"id": f"t{n}", "outcome": "failed"} for n in range(100)],
-        "reasons": ["the report was forged"],
-        "digest": "\n".join(f"line {n}" for n in range(100)),
-        "isolation": {"level": "landlock", "description": "..."},
-    }
+    verdict = Verdict(
+        ok=False,
+        state="tampered",
+        passed=1,
+        failed=2,
+        tests=tuple(TestCase(f"t{n}", "failed") for n in range(100)),
+        reasons=("the report was forged",),
+        digest="\n".join(f"line {n}" for n in range(100)),
+        isolation=Isolation("landlock", "..."),
+        interpreter="/usr/bin/python3",
+        uid=1000,
+        started_at=1.0,
+        ended_at=2.0,
+        proven="nothing",
+    )
 
     short = shorten_verdict(verdict)
 
     assert short["digest"].splitlines()[0] == "the report was forged"
     assert len(short["digest"].splitlines()) == 40
     assert len(short["failing"]) == 20
-    assert (short["isolation"], short["uid"]) == ("landlock", None)
+    assert (short["isolation"], short["uid"]) == ("landlock", 1000)
 
 
 # TaskWorkspace --------------------------------------------------------------------------------------
