@@ -1,1 +1,1 @@
-"""What the daemons share: how one starts, serves, and ends. Nobody else needs it."""
+"""What the daemons share: how one starts, reads its settings, serves, and ends. Nobody else needs it."""

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from atos_daemon.yaml_file import load_yaml
 from atos_protocol.errors import BadConfigError
 from atos_protocol.scheduler_api import Dialect
 from atos_protocol.settings import SIZE_UNITS
-from atos_scheduler.catalogue.yaml_file import load_yaml
 
 DEFAULTS = Path(__file__).parent.parent / "defaults"
 MOST_TOKENS = 1 << 20
@@ -171,8 +171,8 @@ def load_entries(home: Path, kind: str, budget: int) -> Entries:
     Raises:
         BadConfigError: a file can't be used; the message names file, line and field.
     """
-    models = [load_yaml(folder / "models.yaml", _ModelsFile) for folder in (DEFAULTS, home)]
-    agents = [load_yaml(folder / "agents.yaml", _AgentsFile) for folder in (DEFAULTS, home)]
+    models = [load_yaml(folder / "models.yaml", _ModelsFile)[0] for folder in (DEFAULTS, home)]
+    agents = [load_yaml(folder / "agents.yaml", _AgentsFile)[0] for folder in (DEFAULTS, home)]
     profiles = _merged(Profile, (file.profiles for file in models))
     profile = next((name for name, p in profiles.items() if p.fits(kind, budget)), "")
     entries = Entries(

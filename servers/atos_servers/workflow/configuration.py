@@ -1,33 +1,30 @@
 """Reads `workflows.yaml`: the only place that says which addresses the workflow server may call.
 
-Errors name file, line and field (fields.py). Secrets are named here, and read only when they are sent.
+Errors name file, line and field. Secrets are named here, and read only when they are sent.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from atos_daemon.yaml_file import Places, load_yaml, parse_yaml
 from atos_protocol.errors import BadConfigError
-from atos_servers.workflow.fields import Fields, nodes_of
-
-FILE_LIMIT = 256 * 1024
-"""Largest configuration file, in bytes."""
 
 LONGEST_SECONDS = 40.0
 """No ATOS call lasts longer than 45 s, and the answer has to travel too."""
 
-METHODS = ("POST", "GET", "PUT", "PATCH")
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
+NO_SOURCE = PydanticCustomError(
+    "source",
+    "It needs either `file` (better: a daemon does not see your shell's variables) or `env`",
+)
 EXAMPLE = """\
 workflows:
   - name: report
@@ -102,61 +99,85 @@ class Workflow:
         return urlsplit(self.url).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        usable = parts.port != 0
-    except ValueError:
-        return False
+def _address(text: str) -> str:
+    parts = urlsplit(text)
     plain = text.isascii() and text.isprintable() and " " not in text
-    web = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    return plain and usable and web and parts.username is None and parts.password is None
+    web = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    if not plain or not web or parts.username is not None or parts.password is not None:
+        raise ValueError
+    return text
 
 
-def _is_seconds(text: str) -> bool:
-    return re.fullmatch(r"\d{1,2}(\.\d+)?", text) is not None and 0 < float(text) <= LONGEST_SECONDS
+def _expanded(text: str) -> str:
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError as error:  # `~name` of nobody
+        raise ValueError from error
 
 
-def _secret(path: Path, node: yaml.Node, title: str) -> Secret:
-    fields = Fields(path, node, title)
-    header = fields.text("header", lambda t: HEADER.fullmatch(t) is not None, "a header's name")
-    env = fields.text("env", lambda t: VARIABLE.fullmatch(t) is not None, "a variable's name", "")
-    file = fields.text("file", lambda t: bool(t.strip()), "a path", "")
-    if bool(env) == bool(file):
-        step = "Name a file (better: a daemon does not see your shell's variables) or a variable."
-        fields.fail(node, "", "needs either file or env", step)
-    fields.done("header, file, env")
-    place = (path.parent / Path(file).expanduser()) if file else None
-    return Secret(header, env, place, fields.where(node, ""))
+class _Checked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _workflow(path: Path, node: yaml.Node, number: int) -> Workflow:
-    title = f"workflows[{number}]"
-    fields = Fields(path, node, title)
-    name = fields.text(
-        "name",
-        lambda t: NAME.fullmatch(t) is not None,
-        "1 to 64 of a-z, 0-9, - and _, starting with a letter or digit",
+class _SecretInFile(_Checked):
+    header: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="a header's name")
+    env: str = Field("", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="a variable's name")
+    file: Annotated[str, AfterValidator(_expanded)] = Field(
+        "", pattern=r"\S", description="a path; `~name` must be a user of this machine"
     )
-    url = fields.text("url", _is_address, "an http or https URL without user or password in it")
-    secret = fields.node_of("secret")
-    workflow = Workflow(
-        name=name,
-        url=url,
-        description=fields.text("description", lambda t: len(t) <= 500, "at most 500 letters", ""),
-        method=fields.text("method", METHODS.__contains__, f"one of {', '.join(METHODS)}", "POST"),
-        timeout=float(
-            fields.text(
-                "timeout",
-                _is_seconds,
-                f"seconds, above 0 and at most {LONGEST_SECONDS:.0f}",
-                str(LONGEST_SECONDS),
-            )
-        ),
-        secret=None if secret is None else _secret(path, secret, f"{title}.secret"),
+
+    @model_validator(mode="after")
+    def _one_source(self) -> _SecretInFile:
+        if bool(self.env) == bool(self.file):
+            raise NO_SOURCE
+        return self
+
+
+class _WorkflowInFile(_Checked):
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="1 to 64 of a-z, 0-9, - and _, starting with a letter or digit",
     )
-    fields.done("name, url, description, method, timeout, secret")
-    return workflow
+    url: Annotated[str, AfterValidator(_address)] = Field(
+        repr=False, description="an http or https URL without user or password in it"
+    )
+    description: str = Field("", max_length=500, description="at most 500 letters")
+    method: Literal["POST", "GET", "PUT", "PATCH"] = "POST"
+    timeout: float = Field(
+        LONGEST_SECONDS,
+        gt=0,
+        le=LONGEST_SECONDS,
+        allow_inf_nan=False,
+        description=f"seconds, above 0 and at most {LONGEST_SECONDS:.0f}",
+    )
+    secret: _SecretInFile | None = None
+
+
+class _File(_Checked):
+    workflows: tuple[_WorkflowInFile, ...] = Field(
+        (), repr=False, description=f"a list, for example:\n{EXAMPLE}"
+    )
+    """Secret as a whole: after a forgotten space, a URL is part of the field above it."""
+
+
+def _workflow(entry: _WorkflowInFile, path: Path, where: str) -> Workflow:
+    secret = None
+    if named := entry.secret:
+        file = path.parent / named.file if named.file else None
+        secret = Secret(named.header, named.env, file, where)
+    fields: dict[str, Any] = dict(entry) | {"secret": secret}
+    return Workflow(**fields)
+
+
+def _workflows(file: _File, places: Places) -> tuple[Workflow, ...]:
+    found: dict[str, Workflow] = {}
+    for number, entry in enumerate(file.workflows):
+        if entry.name in found:
+            message = f"{places.where('workflows', number, 'name')}: written twice"
+            raise BadConfigError(message, next_step="Names must be unique.")
+        where = places.where("workflows", number, "secret")
+        found[entry.name] = _workflow(entry, places.path, where)
+    return tuple(found.values())
 
 
 def parse(text: str, path: Path) -> tuple[Workflow, ...]:
@@ -165,32 +186,7 @@ def parse(text: str, path: Path) -> tuple[Workflow, ...]:
     Raises:
         BadConfigError: naming file, line and field.
     """
-    try:
-        root = nodes_of(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "nested too deeply or not text"
-        message = f"{path}{line}: not valid YAML: {problem}"
-        raise BadConfigError(message, next_step=f"It should look like this:\n{EXAMPLE}") from error
-    if root is None:
-        return ()
-    fields = Fields(path, root, "")
-    listed = fields.node_of("workflows")
-    fields.done("workflows")
-    if listed is None:
-        return ()
-    if not isinstance(listed, yaml.SequenceNode):
-        fields.fail(listed, "workflows", "must be a list", EXAMPLE)
-    found: dict[str, Workflow] = {}
-    for number, node in enumerate(listed.value):
-        workflow = _workflow(path, node, number)
-        if workflow.name in found:
-            fields.fail(
-                node, f"workflows[{number}].name", "is given twice", "Names must be unique."
-            )
-        found[workflow.name] = workflow
-    return tuple(found.values())
+    return _workflows(*parse_yaml(text, path, _File))
 
 
 def read(path: Path) -> tuple[Workflow, ...]:
@@ -199,20 +195,4 @@ def read(path: Path) -> tuple[Workflow, ...]:
     Raises:
         BadConfigError: it can't be read, or naming line and field of a mistake.
     """
-    try:
-        with path.open("rb") as source:
-            raw = source.read(FILE_LIMIT + 1)
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        message = f"{path} can't be read: {error.strerror}"
-        raise BadConfigError(message, next_step="Fix its permissions or remove it.") from error
-    if len(raw) > FILE_LIMIT:
-        message = f"{path} has more than {FILE_LIMIT} bytes"
-        raise BadConfigError(message, next_step=f"It should look like this:\n{EXAMPLE}")
-    try:
-        return parse(raw.decode(), path)
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        message = f"{path}, line {line}: not UTF-8 text"
-        raise BadConfigError(message, next_step="Save it as UTF-8.") from error
+    return _workflows(*load_yaml(path, _File))

