@@ -11,7 +11,7 @@ from importlib.metadata import version
 from fastmcp import FastMCP
 
 from atos_protocol.errors import AtosError, BadConfigError
-from atos_protocol.host_protocol import SERVERS as NAMES
+from atos_protocol.host_protocol import SERVERS
 from atos_servers.host.mcp_session import lifespan, low_level
 from atos_servers.host.services import Services
 from atos_servers.host.tool_middleware import HandledFailures, ToolMiddleware
@@ -20,7 +20,7 @@ Suite = dict[str, FastMCP]
 """Name of a server -> the server."""
 
 
-def build_suite(services: Services, names: tuple[str, ...] = NAMES) -> Suite:
+def build_suite(services: Services, names: tuple[str, ...] = SERVERS) -> Suite:
     """Build the servers; one that can't be built fails the whole start.
 
     Raises:

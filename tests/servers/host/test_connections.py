@@ -17,8 +17,7 @@ from mcp.server.lowlevel import Server
 from atos.transport import SocketTransport
 from atos_daemon.idle_shutdown import IdleShutdown
 from atos_protocol.errors import NotFoundError
-from atos_protocol.host_protocol import MAX_LINE_BYTES
-from atos_protocol.host_protocol import SERVERS as NAMES
+from atos_protocol.host_protocol import MAX_LINE_BYTES, SERVERS
 from atos_servers.host.connection import client, roots
 from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
@@ -55,7 +54,7 @@ class House:
         control = HostControl(
             self.idle, worker, HttpStatus(url="http://x"), lambda: self.stopped.append("now")
         )
-        self.suite: Suite = dict.fromkeys(NAMES, self.server)
+        self.suite: Suite = dict.fromkeys(SERVERS, self.server)
         self.connections = Connections(self.suite, self.idle, control, "digest")
 
     @asynccontextmanager

@@ -20,7 +20,7 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from atos_protocol.host_protocol import SERVERS as NAMES
+from atos_protocol.host_protocol import SERVERS
 from doubles.host_process import HostProcess, host_process
 
 pytestmark = pytest.mark.timeout(60)
@@ -81,7 +81,7 @@ async def low_level(host: HostProcess, server: str, kind: str) -> AsyncGenerator
             yield session
 
 
-@pytest.mark.parametrize("server", NAMES)
+@pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("kind", TRANSPORTS)
 async def test_fastmcp_lists_and_calls_every_server(
     host: HostProcess, server: str, kind: str
@@ -94,7 +94,7 @@ async def test_fastmcp_lists_and_calls_every_server(
     assert result.structured_content
 
 
-@pytest.mark.parametrize("server", NAMES)
+@pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("kind", TRANSPORTS)
 async def test_the_low_level_client_lists_and_calls_every_server(
     host: HostProcess, server: str, kind: str
@@ -108,7 +108,7 @@ async def test_the_low_level_client_lists_and_calls_every_server(
     assert result.structured_content
 
 
-@pytest.mark.parametrize("server", NAMES)
+@pytest.mark.parametrize("server", SERVERS)
 async def test_the_tools_are_the_same_over_every_transport(host: HostProcess, server: str) -> None:
     listed: list[Any] = []
     for kind in TRANSPORTS:

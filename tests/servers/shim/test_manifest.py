@@ -2,7 +2,7 @@
 
 import json
 
-from atos_protocol.host_protocol import SERVERS as NAMES
+from atos_protocol.host_protocol import SERVERS
 from atos_servers.host.manifest import PATH, digest, generate
 
 PICTURES = {"read_media_file"}
@@ -16,8 +16,8 @@ async def test_the_manifest_is_what_the_servers_answer() -> None:
 
 async def test_every_server_stands_in_it_with_both_eras() -> None:
     servers = json.loads(PATH.read_text(encoding="utf-8"))["servers"]
-    assert set(servers) == set(NAMES)
-    for name in NAMES:
+    assert set(servers) == set(SERVERS)
+    for name in SERVERS:
         handshake, modern = servers[name]["handshake"], servers[name]["modern"]
         assert handshake["versions"][-1] == "2025-11-25"
         assert modern["versions"] == ["2026-07-28"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from atos_protocol.host_protocol import SERVERS as NAMES
+from atos_protocol.host_protocol import SERVERS
 from atos_servers.host.manifest import PATH as MANIFEST
 from doubles.host_process import HostProcess, host_process, wait_gone
 from doubles.shim_process import HELLO, META, SHIM, ShimProcess
@@ -86,12 +86,12 @@ def test_it_imports_next_to_nothing(tmp_path: Path) -> None:
 def test_help_says_how_to_plug_it_in() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for name in NAMES:
+    for name in SERVERS:
         assert name in done.stdout
     assert "mcpServers" in done.stdout
 
 
-@pytest.mark.parametrize("server", NAMES)
+@pytest.mark.parametrize("server", SERVERS)
 def test_handshakes_and_lists_start_no_host(server: str, tmp_path: Path) -> None:
     with ShimProcess(tmp_path, server) as shim:
         hello = shim.shake_hands()
