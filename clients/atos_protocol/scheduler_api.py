@@ -207,7 +207,7 @@ def parse(kind: type[Known], data: Any) -> Known:
         ValueError: a field is missing, or the data has another shape.
     """
     if not isinstance(data, dict):
-        message = f"{kind.__name__} is no object but {type(data).__name__}"
+        message = f"{kind.__name__} is not an object but {type(data).__name__}"
         raise ValueError(message)  # noqa: TRY004 - one class for everything that does not parse
     values = {name: _value(hint, data[name]) for name, hint in _hints(kind).items() if name in data}
     try:

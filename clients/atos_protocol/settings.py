@@ -157,7 +157,7 @@ def read_env_file(path: Path) -> dict[str, tuple[str, int]]:
     """Read `NAME=value` lines; return name -> (value, line number).
 
     Raises:
-        BadConfigError: a line is no assignment, or names a setting that does not exist.
+        BadConfigError: a line is not an assignment, or names a setting that does not exist.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -165,7 +165,7 @@ def read_env_file(path: Path) -> dict[str, tuple[str, int]]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} can't be read: {error}"
-        raise BadConfigError(message, next_step="Mend or remove the file.") from error
+        raise BadConfigError(message, next_step="Correct or remove the file.") from error
     found: dict[str, tuple[str, int]] = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
