@@ -44,6 +44,12 @@ def _plan(data: Json) -> str:
     return f"plan: {len(tasks)} task{'s' * (len(tasks) != 1)}: {titles}"
 
 
+def _started(data: Json) -> str:
+    models = ", ".join(data.get("models", []))
+    engine = data.get("engine")  # empty where it depends on the model that is bound later
+    return f"running on {engine}: {models}" if engine else f"running on {models}"
+
+
 def _call(data: Json) -> str:
     seconds = float(data.get("ended_at", 0)) - float(data.get("started_at", 0))
     return f"{data.get('role')} asked {data.get('model')}: {data.get('tokens')} tokens, {seconds:.1f} s"
@@ -69,7 +75,7 @@ def _done(data: Json) -> str:
 
 SAY: dict[str, Callable[[Json], str]] = {
     "goal_submitted": lambda d: f"goal: {clean(d.get('goal', ''), 120)}",
-    "goal_started": lambda d: f"running on {d.get('engine')}: {', '.join(d.get('models', []))}",
+    "goal_started": _started,
     "announcement": lambda d: f"note: {clean(d.get('text', ''), 400)}",
     "plan_ready": _plan,
     "task_queued": lambda _: "queued",
