@@ -218,7 +218,7 @@ async def test_a_bubblewrap_that_isolates_nothing_is_not_taken_for_one(
     assert "not denied" in found.missing["bwrap"]
 
 
-def test_what_is_missing_is_said_with_the_way_to_remedies() -> None:
+def test_what_is_missing_is_said_with_its_remedies() -> None:
     missing: dict[Any, str] = {"bwrap": "not installed", "landlock": "refused", "seccomp": "no"}
     nothing = SandboxProbe(None, missing, 0, "")
     assert nothing.remedies[0] == INSTALL_BWRAP
