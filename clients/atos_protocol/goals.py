@@ -67,8 +67,13 @@ EventKind = Literal[
     "model_call",
     "code_written",
     "syntax_checked",
+    "evidence_found",
+    "evaluated",
+    "selected",
     "tests_run",
     "reflected",
+    "asked",
+    "goal_resumed",
     "task_committed",
     "task_done",
     "goal_verified",
@@ -76,6 +81,26 @@ EventKind = Literal[
     "warning",
 ]
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+
+Proof = Literal["", "examples", "tests", "agreed", "unproven"]
+"""What accepted code rests on: examples of the goal or of a person, tests that were handed in, agreement
+of independent candidates and assertions, or nothing (a page of documentation). Empty before anything is
+accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The one input on which the best candidates differ: whoever answers decides between them."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    text: str
+    """What to ask a person: `median([1, 2]) gives 1 or 1.5?`; empty where nothing is asked."""
+    call: str = ""
+    """The call: `median([1, 2])`."""
+    options: tuple[str, ...] = ()
+    """What the candidates give, most backed first: a value, or `raises ValueError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,12 @@ class TaskView:
     state: TaskState = "pending"
     rounds: int = 0
     """Attempts after the first."""
+    proof: Proof = ""
+    """What the accepted code rests on."""
+    evidence: str = ""
+    """The same in words: `3 of 3 examples`, `7 assertions that 4 of 5 candidates pass`."""
+    question: Question = field(default_factory=lambda: Question(""))
+    """What answer_question would decide; its text is empty where nothing is asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,42 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateOutcome:
+    """What one candidate did with every assertion and every call."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    load: str
+    """Empty where its modules could be imported; else the error, such as `NameError: ...`."""
+    rows: tuple[str, ...]
+    """For each assertion: `pass`, `fail`, `timeout`, or `error: ValueError: ...`."""
+    values: tuple[str, ...]
+    """For each call: `= ` and the value's repr, `timeout`, or `error: ValueError: ...`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All candidates against all assertions, each cell on its own."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    candidates: tuple[CandidateOutcome, ...]
+    """In the order in which they were given."""
+    isolation: Isolation
+    """The sandbox it ran in."""
+    interpreter: str
+    """Path of the Python that ran it."""
+    uid: int
+    """User id of this server; the sandbox may lower it."""
+    started_at: float
+    """Epoch seconds when the sandboxed work began; 0 when it never did."""
+    ended_at: float
+    """Epoch seconds when it ended; 0 when it never began."""
+    proven: str
+    """What this proves and what it can't."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptResult:
     """What a script did."""
 

@@ -17,7 +17,12 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     syntax_checked   ok, round
     tests_run        which (acceptance|model|stub|verify), ok, passed, failed, isolation, uid, interpreter,
                      started_at, ended_at, round
+    evidence_found   examples, errors, tests (counts), seeds
+    evaluated        candidates, rows, calls (counts), started_at, ended_at, isolation, uid, interpreter
+    selected         candidate, proof, evidence, kept (count), dropped [{assertion, why}], next
     reflected        cause, round
+    asked            question {text, call, options}
+    goal_resumed     tasks [id], text
     task_committed   commit
     task_done        state (done|failed|skipped|cancelled), rounds, digest
     goal_verified    passed, failed, isolation, uid, interpreter

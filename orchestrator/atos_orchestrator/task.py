@@ -13,6 +13,18 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorClause:
+    """An error that the goal asks for."""
+
+    error: str
+    """Name of the exception: `ValueError`."""
+    text: str
+    """The clause: `a pair whose end is before its start raises ValueError`."""
+    name: str = ""
+    """The function or class that it is about; empty where that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One node of a plan."""
 
@@ -29,6 +41,16 @@ class Task:
     """Concrete input -> expected output."""
     reads: tuple[str, ...] = ()
     """Files of the tasks that it depends on; their signatures go into the prompts."""
+    signatures: tuple[str, ...] = ()
+    """What it must define, as the goal writes it: `top_words(text, n)`, `class Stack`."""
+    examples: tuple[str, ...] = ()
+    """Assertions that decide about its code: the goal's, the host's or a person's, never a model's."""
+    errors: tuple[ErrorClause, ...] = ()
+    """Errors that the goal asks for."""
+    tests: str = ""
+    """Text of a pytest file that decides about its code, handed in by a person or a host."""
+    packages: tuple[str, ...] = ()
+    """Distributions from the package index that it may import."""
     complexity: Complexity = "simple"
     """Picks the pool of the first attempt, and nothing else."""
     scope: dict[str, Any] | None = field(default=None, hash=False)

@@ -28,6 +28,10 @@ class ModelRequest:
     max_tokens: int = 1024
     temperature: float = 0.0
     seed: int = 0
+    begin: str = ""
+    """The reply's beginning, written for the model: it goes on from there, and `Reply.text` contains it."""
+    stop: tuple[str, ...] = ()
+    """Texts that end the reply; they are not part of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.ports import Emit, Json, Steps
 from atos_orchestrator.strategies.strategy import Attempt, Strategy
 from atos_orchestrator.task import Task
+from atos_protocol.goals import Proof, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class DebugContext:
     steps: Steps
     chat: Chat
     emit: Emit
+    goal: str = ""
+    """The goal's own words."""
+    seeds: tuple[Mapping[str, str], ...] = ()
+    """Candidates from outside, as path -> text: handed in by a person or host, or kept from before an
+    answer. They are judged before anything is sampled."""
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -50,6 +56,13 @@ class TaskResult:
     interpreter: str = ""
     digest: str = ""
     """With `needs_help`: what failed, in at most 40 lines."""
+    proof: Proof = ""
+    evidence: str = ""
+    """What the accepted code rests on, in words."""
+    question: Question | None = None
+    """With `needs_help`: the input on which the best candidates differ, if that is what is missing."""
+    kept: tuple[Mapping[str, str], ...] = ()
+    """With `needs_help`: the best candidates, as path -> text; they are the seeds of what goes on."""
 
 
 class DebugState(TypedDict):

@@ -63,4 +63,8 @@ class GoalInput:
     """What the strategy found out about the goal when it was accepted."""
     plan: Mapping[str, Any] | None = field(default=None, hash=False)
     """A plan handed in by the caller."""
+    examples: tuple[str, ...] = ()
+    """Assertions that the caller gave, beside those in the text."""
+    tests: str = ""
+    """Text of a pytest file that the caller gave; such a goal is one task."""
     limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,61 @@
+"""The brief: what a goal's text says by itself, found by rules before any model is asked. Pure.
+
+Every finding has its place in the text, so that a person can see where it came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from atos_orchestrator.task import ErrorClause
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the goal's text something was found: characters, the end excluded."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function or class that the goal names."""
+
+    name: str
+    head: str
+    """As the goal writes it: `top_words(text, n)`, `class Stack`; for a function without parameters in the
+    text, just its name."""
+    kind: Literal["function", "class"]
+    module: str
+    """Path of the file that is to define it; empty where the goal does not say."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An example in the goal, as an assertion."""
+
+    assertion: str
+    """One `assert` statement. An error reads `assert raises(ValueError, lambda: f(-1))`."""
+    name: str
+    """The function or class that it calls."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What the rules find in a goal's text."""
+
+    modules: tuple[str, ...] = ()
+    """Paths of the Python files that it names, in order."""
+    signatures: tuple[Signature, ...] = ()
+    examples: tuple[Example, ...] = ()
+    errors: tuple[ErrorClause, ...] = ()
+    constraints: tuple[str, ...] = ()
+    """Clauses such as `without regular expressions`, `in O(n)`."""
+    packages: tuple[str, ...] = ()
+    """Distributions that it asks for by name: `flask`."""
+    language: str = "python"
+    """What it wants to have written, where that is not Python: `javascript`, `html`, `prose`."""
