@@ -118,6 +118,10 @@ class Pool:
     """Models that keep the contract and can be used now, first choice first."""
     missing: tuple[str, ...] = ()
     """Listed models that are not installed, or why a member was refused."""
+    samples: int = 5
+    """Candidates that a task may draw from this pool."""
+    reflect: bool = False
+    """Whether its models can tell why their code failed; small ones can't."""
 
 
 @dataclass(frozen=True, slots=True)

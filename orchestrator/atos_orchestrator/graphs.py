@@ -18,7 +18,7 @@ from atos_orchestrator.ports import Json
 
 __all__ = ["END", "START", "GraphShapeError", "Run", "StateGraph", "build", "checked_compile"]
 
-RECURSION_LIMIT = 80
+RECURSION_LIMIT = 240
 """Most nodes that one run may visit; LangGraph's own default would let a loop run for hours."""
 
 Run = Callable[[Json], Awaitable[Json]]

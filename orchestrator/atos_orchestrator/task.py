@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -55,6 +56,13 @@ class Task:
     """Picks the pool of the first attempt, and nothing else."""
     scope: dict[str, Any] | None = field(default=None, hash=False)
     """What the goal's strategy needs to know of the task besides; only the strategy reads it."""
+
+
+def name_of(signature: str) -> str:
+    """Return the name that a signature defines: `def f(x) -> int` and `f(x)` give `f`."""
+    plain = re.sub(r"^\s*(async\s+)?(def|class)\s+", "", signature)
+    found = re.match(r"\w+", plain)
+    return found[0] if found else ""
 
 
 def test_file(task: Task) -> str:

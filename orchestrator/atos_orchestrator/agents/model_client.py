@@ -38,7 +38,8 @@ class ModelClient:
                 expected_tokens=request.max_tokens,
             ),
         )
-        if answer.reason == "length":
+        cut = answer.reason == "length"
+        if cut and not request.may_be_cut:
             message = (
                 f"the reply of {answer.model} ran into its limit of {request.max_tokens} tokens"
             )
@@ -50,6 +51,7 @@ class ModelClient:
             pool=answer.pool or request.pool,
             prompt_tokens=answer.prompt_tokens,
             tokens=answer.tokens,
+            cut=cut,
             started_at=answer.started_at,
             ended_at=answer.ended_at,
         )

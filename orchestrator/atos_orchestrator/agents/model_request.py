@@ -32,6 +32,8 @@ class ModelRequest:
     """The reply's beginning, written for the model: it goes on from there, and `Reply.text` contains it."""
     stop: tuple[str, ...] = ()
     """Texts that end the reply; they are not part of it."""
+    may_be_cut: bool = False
+    """Whether a reply that ran into its limit is of use: a list of assertions is, a file is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Reply:
     started_at: float
     """Epoch seconds at which the engine began, after any wait for a lease."""
     ended_at: float
+    cut: bool = False
+    """Whether it ran into its limit, so that its last line may be incomplete."""
 
 
 Chat = Callable[[ModelRequest], Awaitable[Reply]]

@@ -1,77 +1,85 @@
-"""Prompts for coder, tester, writer and reflector, in the chat dialect of general models.
+"""Prompts for those who write code, assertions and pages, in the chat dialect of general models.
 
-A prompt stays below `PROMPT_TOKENS` whatever the task: small models run with 4k tokens of context, and
-an engine silently drops what does not fit from the *beginning*. Long parts are cut in the middle, and
-an ellipsis marks the cut.
+Every prompt of a task begins with the same text: one system message, the goal in its own words, the
+task, the files that it builds on. What the role has to do comes last. So an engine reads the beginning
+once for all samples and testers of a task.
+
+A reply is begun for the model (the fence and the signature, `assert f(`): small models that start inside
+the code neither chat nor copy the task, and write a third of the tokens.
+
+A prompt stays below `PROMPT_TOKENS`. What is cut is listed in `Assignment.cuts`, and becomes an event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from atos_orchestrator.agents.model_request import ModelRequest, Role
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import Kind, Task, test_file
+from atos_orchestrator.task import ErrorClause, Task
 
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
-
-CODE_TOKENS = 1400
-TEST_TOKENS = 900
+FUNCTION_TOKENS = 400
+MODULE_TOKENS = 1300
+ASSERTION_TOKENS = 260
+ERROR_ROW_TOKENS = 60
 REFLECT_TOKENS = 400
 
-_CODE = 3600
-_TESTS = 1600
-_DIGEST = 1800
-_CONTEXT = 1200
+_GOAL = 4800
+_CONTRACT = 1200
+_FILES = 3200
+_FACT = 900
 """Bytes that a part of a prompt may take."""
 
-CODER = """\
-You write one small, complete Python module. Rules:
-- Only the standard library and the modules named below.
-- Keep to the contract exactly: names, parameters, return values.
-- No placeholders, no input(), no prints at import.
-- Return each complete file in one fence whose info string names it: ```python path.py"""
+SYSTEM = "You are a careful Python programmer."
 
-FIXER = """\
-You repair a Python module. The tests are correct: do not change them. Find the cause, make the \
-smallest change that removes it, and return each complete file in one fence whose info string names \
-it: ```python path.py"""
+APPROACHES = (
+    "",
+    "Begin with a comment that lists the edge cases.",
+    "Use small helper functions.",
+    "Write it the way the standard library would.",
+    "Begin with a comment that says the simplest correct approach in one sentence.",
+)
+"""What makes samples differ: a plan each, since temperature alone hardly does."""
 
-TESTER = """\
-You write pytest tests from a contract, without seeing the code. Rules:
-- Test what the contract and the examples say, and nothing that they leave open.
-- Each test has an assert that would fail if the function did nothing.
-- Only the standard library and pytest; no network; files only below tmp_path.
-- At most 8 short tests. Return the complete file in one fence: ```python path.py"""
+_FUNCTION = (
+    "Write this function in one ```python fence, with the imports that it needs. Code only: no"
+    " docstring, no tests."
+)
+_MODULE = (
+    "Write the complete file {path} in one ```python fence, with the imports that it needs. Code only: no"
+    " docstrings, no tests, no example calls."
+)
+_PAGE = "Write the page {path} in Markdown, in one ```markdown fence. Say only what the text above supports."
+_TESTS = (
+    "Don't write the code. Write 5 tests of it, each one line `assert {name}(...) == ...`, with other values"
+    " than the examples: usual cases, edge cases, and cases that a careless author gets wrong."
+)
+_CLASS_TESTS = (
+    "Don't write the code. Write 5 tests of it, each a function of at most 6 lines that ends in an `assert`:"
+    " usual cases, edge cases, and cases that a careless author gets wrong."
+)
+_ERROR = "Don't write the code. Write one test of this requirement: {clause}"
+_REPAIR = (
+    "This is the file {path}:\n```python\n{code}\n```\nIt fails: {fact}\n"
+    "Write the complete corrected file in one ```python fence. Code only."
+)
 
-WRITER = """\
-You write one short documentation page in Markdown. Say only what the given facts support. Return the \
-complete page in one fence: ```markdown path.md"""
-
-REFLECTOR = """\
-You find out why a test fails. Name the symptom, the failing test, the suspected function, the cause \
-and the change that fixes it. test_wrong is true only if the test contradicts the contract. Return JSON."""
+FENCE = "```python\n"
+_CODE_STOPS = ("```", "\nprint(", "\nassert ", "\n# Test", "\n# Example")
+_MAIN_STOP = "\nif __name__"
+_TEST_STOPS = ("```", "\nclass ")
+_COMMANDS = ("command", "script", "argparse", "argv", "main(", "__main__", " cli")
 
 REFLECTION_SCHEMA: Json = {
     "type": "object",
-    "required": ["symptom", "failing_test", "suspect", "cause", "change", "test_wrong"],
+    "required": ["cause", "change"],
     "properties": {
-        "symptom": {"type": "string", "maxLength": 200},
-        "failing_test": {"type": "string", "maxLength": 80},
-        "suspect": {"type": "string", "maxLength": 80},
         "cause": {"type": "string", "maxLength": 200},
         "change": {"type": "string", "maxLength": 200},
-        "test_wrong": {"type": "boolean"},
     },
-}
-
-
-_WRITES: Mapping[Kind, tuple[Role, str]] = {
-    "code": ("coder", CODER),
-    "test": ("tester", TESTER),
-    "docs": ("writer", WRITER),
 }
 
 
@@ -82,82 +90,147 @@ class Sampling:
     pool: str
     temperature: float = 0.0
     seed: int = 0
+    approach: str = ""
+    """How this sample is to go about it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A failed attempt, as a repair needs to know it."""
+class Assignment:
+    """What everybody who works on a task is told: the common beginning of its prompts."""
 
-    code: Mapping[str, str]
-    digest: str
-    tests: str = ""
-    reflection: Mapping[str, object] = field(default_factory=dict[str, object])
+    task: Task
+    text: str
+    cuts: tuple[str, ...] = ()
+    """What had to be shortened, one line each."""
+    replaces: str = ""
+    """The task's file as it is, where there is one."""
 
-
-def code_request(task: Task, context: str, sampling: Sampling) -> ModelRequest:
-    """Ask for the files of a task."""
-    role, system = _WRITES[task.kind]
-    user = _join(_assignment(task), _part("Modules that you may import", context, _CONTEXT))
-    return _request(role, system, user, CODE_TOKENS, sampling)
-
-
-def fix_request(task: Task, context: str, failure: Failure, sampling: Sampling) -> ModelRequest:
-    """Ask for repaired files."""
-    code = "\n".join(f"```python {path}\n{text}```" for path, text in failure.code.items())
-    cause = "\n".join(f"{name}: {said}" for name, said in failure.reflection.items() if said)
-    user = _join(
-        _assignment(task),
-        _part("Modules that you may import", context, _CONTEXT // 2),
-        _part("The code", code, _CODE),
-        _part("The tests", failure.tests, _TESTS),
-        _part("What happened", failure.digest, _DIGEST),
-        _part("What is thought to be the cause", cause, 600),
-        f"Return the complete file{'s' if len(task.files) > 1 else ''}.",
-    )
-    return _request("coder", FIXER, user, CODE_TOKENS, sampling)
+    @property
+    def function(self) -> str:
+        """The signature, if the task is one new function whose parameters are known; else empty."""
+        heads = self.task.signatures
+        alone = len(heads) == 1 and len(self.task.files) == 1 and not self.replaces
+        return heads[0] if alone and "(" in heads[0] and not heads[0].startswith("class ") else ""
 
 
-def tests_request(task: Task, context: str, fault: str, sampling: Sampling) -> ModelRequest:
-    """Ask for the tests of a code task, before any code exists.
+def assignment(goal: str, task: Task, files: Mapping[str, str]) -> Assignment:
+    """Make the common beginning of a task's prompts.
 
-    `fault` says why earlier tests could not be used; empty the first time.
+    Args:
+        goal: the goal's own words.
+        task: what is to be done.
+        files: the files that it builds on or changes, as they are.
     """
-    module = task.files[0].removesuffix(".py").replace("/", ".")
-    user = _join(
-        _assignment(task),
-        _part("Modules that exist", context, _CONTEXT),
-        f"Write {test_file(task)}. Import from the module `{module}`.",
-        _part("Your last tests could not be used", fault, 800),
+    cuts: list[str] = []
+
+    def fit(title: str, text: str, most: int) -> str:
+        size = len(text.encode())
+        if size > most:
+            cuts.append(f"{title}: {size} bytes, {most} fit into the prompt")
+        return shorten(text, most)
+
+    parts = [fit("the goal", goal, _GOAL)]
+    if task.contract and task.contract.strip() not in goal:
+        parts.append(f"Your part: {task.title}\n{fit('the contract', task.contract, _CONTRACT)}")
+    given = [line for line in task.examples if line not in goal]
+    if given:
+        parts.append("These hold:\n" + fit("the examples", "\n".join(given), _CONTRACT))
+    share = _FILES // max(1, len(files))
+    parts += [
+        f"{path} is:\n```python\n{fit(path, text, share)}\n```" for path, text in files.items()
+    ]
+    own = "\n".join(files[path] for path in task.files if path in files)
+    return Assignment(task, "\n\n".join(parts), tuple(cuts), own)
+
+
+def sample_request(given: Assignment, sampling: Sampling) -> ModelRequest:
+    """Ask for a candidate: the files of a task."""
+    task = given.task
+    if task.kind == "docs":
+        return _request("writer", given, _PAGE.format(path=task.files[0]), sampling, MODULE_TOKENS)
+    if head := given.function:
+        begin = f"{FENCE}{_defined(head)}\n"
+        stops = (*_CODE_STOPS, "\ndef ", _MAIN_STOP)
+        words = f"The function: {head}\n{_FUNCTION} {sampling.approach}".strip()
+        return _request("coder", given, words, sampling, FUNCTION_TOKENS, begin, stops)
+    words = f"{_files(task)} {sampling.approach}".strip()
+    if len(task.files) > 1:
+        return _request("coder", given, words, sampling, MODULE_TOKENS)
+    stops = _CODE_STOPS if _wants_command(given) else (*_CODE_STOPS, _MAIN_STOP)
+    return _request("coder", given, words, sampling, MODULE_TOKENS, FENCE, stops)
+
+
+def _files(task: Task) -> str:
+    if len(task.files) == 1:
+        words = _MODULE.format(path=task.files[0])
+    else:
+        listed = ", ".join(task.files)
+        words = f"Write the complete files {listed}, each in one fence named ```python path.py. Code only."
+    return f"{words} Define: {'; '.join(task.signatures)}." if task.signatures else words
+
+
+def _defined(head: str) -> str:
+    """Return a signature as the line that begins its definition."""
+    line = head.strip().rstrip(":")
+    return f"{line}:" if line.startswith(("def ", "async def ")) else f"def {line}:"
+
+
+def _wants_command(given: Assignment) -> bool:
+    return any(word in given.text.lower() for word in _COMMANDS)
+
+
+def assertions_request(given: Assignment, name: str, sampling: Sampling) -> ModelRequest:
+    """Ask a tester for single assertions, before it sees any code.
+
+    `name` is the function under test; empty where a class or several steps need a set-up.
+    """
+    if name:
+        begin, words = f"{FENCE}assert {name}(", _TESTS.format(name=name)
+        stops = (*_TEST_STOPS, "\ndef ", "\n#", "\n\n\n")
+    else:
+        module = given.task.files[0].removesuffix(".py").replace("/", ".")
+        begin, words = f"{FENCE}from {module} import *\n\n\ndef test_", _CLASS_TESTS
+        stops = _TEST_STOPS
+    return _request("tester", given, words, sampling, ASSERTION_TOKENS, begin, stops)
+
+
+def error_request(given: Assignment, clause: ErrorClause, sampling: Sampling) -> ModelRequest:
+    """Ask for one assertion that a stated error is raised: a rule begins it, or it would not be written."""
+    comment = f"# {' '.join(clause.text.split())[:200]}"
+    if clause.name and clause.name[0].islower():
+        begin = f"{FENCE}{comment}\nassert raises({clause.error}, lambda: {clause.name}("
+        stops = ("```", "\n")
+    else:
+        begin = f"{FENCE}{comment}\ndef test_{clause.error.lower()}():\n    "
+        stops = ("```", "\n\n", "\ndef ", "\nclass ")
+    words = _ERROR.format(clause=clause.text)
+    return _request("tester", given, words, sampling, ERROR_ROW_TOKENS, begin, stops)
+
+
+def repair_request(
+    given: Assignment,
+    code: str,
+    fact: str,
+    sampling: Sampling,
+    reflection: Mapping[str, object] | None = None,
+) -> ModelRequest:
+    """Ask for a corrected file, given what was executed and seen."""
+    cause = "\n".join(str(said) for said in (reflection or {}).values() if said)
+    facts = f"{shorten(fact, _FACT)}\n{cause}".strip()
+    words = _REPAIR.format(path=given.task.files[0], code=shorten(code, _FILES), fact=facts)
+    return _request("coder", given, words, sampling, MODULE_TOKENS, FENCE, _CODE_STOPS)
+
+
+def reflection_request(given: Assignment, code: str, fact: str, sampling: Sampling) -> ModelRequest:
+    """Ask for the cause of a failure; for pools whose models can tell."""
+    words = (
+        f"This code fails:\n```python\n{shorten(code, _FILES)}\n```\n{shorten(fact, _FACT)}\n"
+        "Name the cause and the change that removes it, as JSON."
     )
-    return _request("tester", TESTER, user, TEST_TOKENS, sampling)
-
-
-def reflection_request(task: Task, failure: Failure, sampling: Sampling) -> ModelRequest:
-    """Ask for the cause of a failure."""
-    code = "\n".join(f"# {path}\n{text}" for path, text in failure.code.items())
-    user = _join(
-        f"Contract: {task.contract}",
-        _part("The code", code, _CODE),
-        _part("The tests", failure.tests, _TESTS),
-        _part("What happened", failure.digest, _DIGEST),
-        "Return JSON.",
+    asked = _request("reflector", given, words, sampling, REFLECT_TOKENS)
+    return ModelRequest(
+        asked.role, asked.messages, asked.pool, schema=REFLECTION_SCHEMA, max_tokens=REFLECT_TOKENS
     )
-    asked = _request("reflector", REFLECTOR, user, REFLECT_TOKENS, sampling)
-    return replace(asked, schema=REFLECTION_SCHEMA)
-
-
-def _assignment(task: Task) -> str:
-    examples = "\n".join(f"- {line}" for line in task.acceptance)
-    return _join(
-        f"Task: {task.title}",
-        f"Files: {', '.join(task.files)}",
-        f"Contract: {task.contract}" if task.contract else "",
-        f"Examples:\n{examples}" if examples else "",
-    )
-
-
-def _part(title: str, text: str, most: int) -> str:
-    return f"{title}:\n{shorten(text, most)}" if text.strip() else ""
 
 
 def shorten(text: str, most: int) -> str:
@@ -170,14 +243,18 @@ def shorten(text: str, most: int) -> str:
     return f"{head}\n[...]\n{tail}"
 
 
-def _join(*parts: str) -> str:
-    return "\n".join(part for part in parts if part)
-
-
-def _request(role: Role, system: str, user: str, tokens: int, sampling: Sampling) -> ModelRequest:
+def _request(
+    role: Role,
+    given: Assignment,
+    words: str,
+    sampling: Sampling,
+    tokens: int,
+    begin: str = "",
+    stops: Sequence[str] = (),
+) -> ModelRequest:
     messages: list[Json] = [
-        {"role": "system", "content": system},
-        {"role": "user", "content": user},
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": f"{given.text}\n\n{words}"},
     ]
     return ModelRequest(
         role,
@@ -186,4 +263,7 @@ def _request(role: Role, system: str, user: str, tokens: int, sampling: Sampling
         max_tokens=tokens,
         temperature=sampling.temperature,
         seed=sampling.seed,
+        begin=begin,
+        stop=tuple(stops),
+        may_be_cut=role == "tester",
     )

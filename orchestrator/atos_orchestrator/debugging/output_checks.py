@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from atos_orchestrator.debugging.sources import defined_names, imported_names
+from atos_orchestrator.task import Task, name_of
 
 PLACEHOLDER = re.compile(
     r"^\s*(#|//|<!--|\.\.\.)\s*\(?(\.\.\.\s*)?(the )?(rest|remaining|existing|previous|other|same|unchanged)"
@@ -17,54 +20,41 @@ LONG_ENOUGH = 10
 """Lines below which a file may shrink without limit."""
 
 
-def code_fault(fresh: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """Return why the files `fresh` can't replace those `before`, or an empty text."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a candidate can't be judged; an empty text where it can."""
+
+    text: str = ""
+    mechanical: bool = False
+    """Whether it is a matter of syntax or names."""
+
+
+def candidate_fault(fresh: Mapping[str, str], before: Mapping[str, str], task: Task) -> Fault:
+    """Return why files that a model wrote can't stand for a task.
+
+    Args:
+        fresh: what it wrote, path -> text.
+        before: the files as they were; empty texts where there were none.
+        task: what it was asked for.
+    """
     for path, text in fresh.items():
         if found := PLACEHOLDER.search(text):
-            return f"{path} contains a placeholder instead of code: {found[0].strip()[:80]!r}"
+            return Fault(
+                f"{path} contains a placeholder instead of code: {found[0].strip()[:80]!r}"
+            )
         old, new = _lines(before.get(path, "")), _lines(text)
         if old >= LONG_ENOUGH and new < SHRINKS_TO * old:
-            return f"{path} shrank from {old} to {new} lines: the complete file is needed"
-    if before and dict(fresh) == dict(before):
-        return "the repair changed nothing"
-    return ""
+            return Fault(f"{path} shrank from {old} to {new} lines: the complete file is needed")
+        lost = defined_names(before.get(path, "")) - defined_names(text)
+        if lost:
+            return Fault(f"{path} no longer defines {', '.join(sorted(lost))}", mechanical=True)
+    code = [text for path, text in fresh.items() if path.endswith(".py")]
+    named = frozenset[str]().union(*(defined_names(text) | imported_names(text) for text in code))
+    missing = [name for head in task.signatures if (name := name_of(head)) and name not in named]
+    if code and missing and task.kind == "code":
+        return Fault(f"{', '.join(missing)} is not defined", mechanical=True)
+    return Fault()
 
 
 def _lines(text: str) -> int:
     return sum(1 for line in text.splitlines() if line.strip())
-
-
-def test_fault(source: str) -> str:
-    """Return why a test file can't decide about code, or an empty text.
-
-    These rules only save time: what decides is that the tests fail on a stub.
-    """
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        return f"the tests don't compile: line {error.lineno}: {error.msg}"
-    tests = list(_tests(tree))
-    if not tests:
-        return "there is no test function"
-    idle = [test.name for test in tests if not any(_checks(node) for node in ast.walk(test))]
-    return f"no assertion that could fail in {', '.join(idle)}" if idle else ""
-
-
-def _tests(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
-            "test"
-        ):
-            yield node
-
-
-def _checks(node: ast.AST) -> bool:
-    if isinstance(node, ast.Assert):
-        constant = isinstance(node.test, ast.Constant)
-        compare = node.test if isinstance(node.test, ast.Compare) else None
-        same = compare and ast.dump(compare.left) == ast.dump(compare.comparators[0])
-        return not constant and not same
-    if not isinstance(node, ast.Call):
-        return False
-    name = getattr(node.func, "attr", "")
-    return name in {"raises", "warns", "fail"} or name.startswith("assert")

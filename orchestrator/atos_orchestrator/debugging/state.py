@@ -1,22 +1,23 @@
-"""What the debug loop needs, what it carries from node to node, and what it returns."""
+"""What the debug graph needs, what it carries from node to node, and what it returns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from dataclasses import dataclass, field
+from typing import Literal, TypedDict
 
 from atos_orchestrator.agents.model_request import Chat
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.ports import Emit, Json, Steps
-from atos_orchestrator.strategies.strategy import Attempt, Strategy
+from atos_orchestrator.strategies.strategy import SamplingPlan, Strategy
 from atos_orchestrator.task import Task
 from atos_protocol.goals import Proof, Question
+from atos_protocol.scheduler_api import Pool
 
 
 @dataclass(frozen=True, slots=True)
 class DebugContext:
-    """What the loop needs from outside."""
+    """What the graph needs from outside."""
 
     task: Task
     workspace: TaskWorkspace
@@ -29,25 +30,27 @@ class DebugContext:
     seeds: tuple[Mapping[str, str], ...] = ()
     """Candidates from outside, as path -> text: handed in by a person or host, or kept from before an
     answer. They are judged before anything is sampled."""
+    pools: tuple[Pool, ...] = ()
+    """The pools as they were when the goal was accepted."""
 
     @property
-    def attempts(self) -> tuple[Attempt, ...]:
-        """What the strategy allows for this task."""
-        return self.strategy.attempts(self.task.complexity)
+    def plans(self) -> tuple[SamplingPlan, ...]:
+        """What may be spent on this task, pool by pool."""
+        return self.strategy.sampling(self.task, self.pools)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """How a debug loop ended."""
+    """How a debug graph ended."""
 
     outcome: Literal["done", "needs_help"]
     rounds: int
-    """Attempts after the first."""
+    """Candidates after the first."""
     files: tuple[str, ...] = ()
     """What to commit, relative to the worktree."""
     passed: int = 0
     failed: int = 0
-    """Tests of the last attempt."""
+    """Tests of the last run."""
     pool: str = ""
     model: str = ""
     engine: str = ""
@@ -65,84 +68,83 @@ class TaskResult:
     """With `needs_help`: the best candidates, as path -> text; they are the seeds of what goes on."""
 
 
-class DebugState(TypedDict):
-    """The loop's state: small, JSON, no code. Files are known by the hashes of their drafts."""
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One program for a task. Its text is a draft in the worktree; here are the drafts' hashes."""
 
-    at: int
-    """Index of the current attempt."""
-    rounds: int
-    """Attempts after the first."""
-    draft: dict[str, str]
-    """Path -> hash of what this attempt wrote; empty where it was rejected."""
-    model_tests: dict[str, str]
+    draft: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Path -> hash; empty where the reply could not be used."""
+    model_tests: Mapping[str, str] = field(default_factory=dict[str, str])
     """The same for tests that the model wrote along with its code."""
-    tests: dict[str, str]
-    """The same for the tests that the tester wrote before the code."""
-    tests_version: int
-    tests_proven: bool
-    """Whether the acceptance tests are known to fail on wrong code."""
-    fault: str
-    """Why the last node was not satisfied; empty where it was."""
-    signature: str
-    """Identifies the last failure."""
-    seen: list[str]
-    """Failure and code of every attempt so far; a repetition means that the loop is stuck."""
-    passed: int
-    best: int
-    """The attempt that passed most tests: repairs start from it. -1 before there is one."""
-    best_draft: dict[str, str]
-    best_passed: int
-    best_fault: str
-    reflection: Json
+    fault: str = ""
+    """Why it can't be judged, or was refused; empty where it can."""
+    mechanical: bool = False
+    """Whether the fault is one of syntax or names, which a model can mend when it is told."""
+    passed: int = -1
+    """Tests that it passed, where whole test files decide."""
+    pool: str = ""
+    model: str = ""
+    engine: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may still be chosen."""
+        return bool(self.draft) and not self.fault
+
+
+class DebugState(TypedDict):
+    """The graph's state: small, JSON, no code."""
+
+    stage: int
+    """Index into the plans of the pools."""
+    sampled: int
+    """Candidates drawn in this stage."""
+    asked: int
+    """Testers asked in this stage."""
+    repaired: bool
+    """Whether this stage's repair is spent."""
+    candidates: list[Json]
+    """Of `Candidate`."""
+    checked: int
+    """How many of them have been checked."""
+    assertions: list[Json]
+    """Of `Assertion`."""
+    calls: list[str]
+    """Calls on which the candidates' values are compared."""
+    outcomes: Json
+    """Candidate's number -> its `Column` so far, as JSON."""
+    weak: bool
+    """Whether the examples also pass on a stub, and so decide nothing by themselves."""
+    move: Json
+    """What `select` decided, a `Move`."""
     verdict: Json
-    """Of the last run of the acceptance tests."""
+    """Of the last run of the tests that decide."""
+    tests: dict[str, str]
+    """Path -> hash of the tests that decided, and stay in the repository."""
+    mutants: str
+    """How the tests did on wrong code: `a stub and 4 of 6 mutants`."""
     keep_model_tests: bool
-    model: Json
-    """`pool`, `model` and `engine` of the last attempt."""
     outcome: Json
     """A `TaskResult`; only the last node writes it."""
 
 
-def first_state(*, tests_proven: bool) -> DebugState:
-    """Return the state in which a loop starts."""
+def first_state() -> DebugState:
+    """Return the state in which a graph starts."""
     return DebugState(
-        at=0,
-        rounds=0,
-        draft={},
-        model_tests={},
-        tests={},
-        tests_version=0,
-        tests_proven=tests_proven,
-        fault="",
-        signature="",
-        seen=[],
-        passed=0,
-        best=-1,
-        best_draft={},
-        best_passed=-1,
-        best_fault="",
-        reflection={},
+        stage=0,
+        sampled=0,
+        asked=0,
+        repaired=False,
+        candidates=[],
+        checked=0,
+        assertions=[],
+        calls=[],
+        outcomes={},
+        weak=False,
+        move={},
         verdict={},
+        tests={},
+        mutants="",
         keep_model_tests=False,
-        model={},
         outcome={},
     )
-
-
-def with_verdict(state: DebugState, verdict: Mapping[str, Any]) -> Json:
-    """Return how a verdict on this attempt changes the state.
-
-    The attempt becomes the best one unless an earlier one passed more tests: a repair that lowers the
-    number is dropped.
-    """
-    passed = int(verdict["passed"])
-    fault = "" if verdict["ok"] else str(verdict["digest"] or verdict["state"])
-    change: Json = {"verdict": dict(verdict), "passed": passed, "fault": fault}
-    if passed >= state["best_passed"]:
-        change |= {
-            "best": state["at"],
-            "best_draft": state["draft"],
-            "best_passed": passed,
-            "best_fault": fault,
-        }
-    return change

@@ -7,15 +7,15 @@ that run had already written over the real files.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atos_orchestrator.debugging.attempts import digest_of
 from atos_orchestrator.durable_json import decode
 from atos_orchestrator.ports import Json, Tools
 from atos_protocol.errors import ConflictError, NotFoundError
-from atos_protocol.verdicts import SyntaxReport, Verdict
+from atos_protocol.verdicts import Evaluation, SyntaxReport, Verdict
 
 DRAFTS = ".atos"
 
@@ -92,5 +92,25 @@ class TaskWorkspace:
         }
         return decode(Verdict, await self._call("code_runner", "run_pytest", arguments))
 
+    async def evaluate(
+        self,
+        candidates: Sequence[Mapping[str, str]],
+        assertions: Sequence[str],
+        calls: Sequence[str] = (),
+    ) -> Evaluation:
+        """Judge every candidate by every assertion, each on its own, in one sandboxed run."""
+        arguments = {
+            "path": str(self.root),
+            "candidates": [dict(files) for files in candidates],
+            "assertions": list(assertions),
+            "calls": list(calls),
+        }
+        return decode(Evaluation, await self._call("code_runner", "evaluate", arguments))
+
     async def _call(self, server: str, tool: str, arguments: Json) -> Json:
         return await self.tools(server, tool, arguments, roots=[self.root])
+
+
+def digest_of(text: str) -> str:
+    """Return a short hash of a text."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from atos_orchestrator.agents.model_request import ModelRequest, Reply
-from atos_orchestrator.agents.prompts import Failure
+from atos_orchestrator.agents.prompts import Assignment, Sampling
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task
@@ -45,14 +45,16 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try at a task."""
+class SamplingPlan:
+    """What may be spent on a task in one pool."""
 
-    mode: Literal["fresh", "fix"]
-    """`fresh` writes the files from scratch, `fix` repairs the best earlier attempt."""
     pool: str
-    temperature: float = 0.0
-    seed: int = 0
+    samples: int
+    """Most candidates."""
+    testers: int = 0
+    """Testers that are asked for assertions where there is no example."""
+    reflect: bool = False
+    """Whether the pool's models name the cause of a failure before they repair it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +133,20 @@ class Strategy(Protocol):
         """Grade a task that the host did not grade."""
         ...
 
-    def attempts(self, complexity: Complexity) -> tuple[Attempt, ...]:
-        """Return the attempts that a task gets, in order."""
+    def sampling(self, task: Task, pools: Sequence[Pool]) -> tuple[SamplingPlan, ...]:
+        """Return what a task gets in each pool, weakest pool first; `pools` is what the goal found."""
         ...
 
-    def acceptance_tests(self, task: Task) -> dict[str, str] | None:
-        """Return the tests that decide about a task's code; None where a model has to write them."""
+    def sample(self, plan: SamplingPlan, number: int) -> Sampling:
+        """Return how candidate `number` (from 0) of a pool is sampled."""
         ...
 
-    def code_request(
-        self, task: Task, attempt: Attempt, context: str, failure: Failure | None
-    ) -> ModelRequest:
-        """Ask for a task's files; `failure` is what a `fix` starts from, `context` what it may import."""
+    def supplied_tests(self, task: Task) -> dict[str, str]:
+        """Return the test files that decide about a task's code, whoever wrote them but a model."""
+        ...
+
+    def code_request(self, given: Assignment, sampling: Sampling) -> ModelRequest:
+        """Ask for a candidate."""
         ...
 
     def read_code(self, task: Task, text: str) -> WrittenCode:

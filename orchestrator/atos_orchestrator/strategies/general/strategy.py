@@ -6,23 +6,37 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, cast
 
-from atos_orchestrator.agents.model_request import CODING_POOLS, PLANNING_POOL, ModelRequest
-from atos_orchestrator.agents.prompts import Failure, Sampling, code_request, fix_request
+from atos_orchestrator.agents.model_request import (
+    CODING_POOLS,
+    PLANNING_POOL,
+    ModelRequest,
+    fallback_pools,
+)
+from atos_orchestrator.agents.prompts import APPROACHES, Assignment, Sampling, sample_request
 from atos_orchestrator.agents.replies import ReplyError, read_files, read_json
 from atos_orchestrator.goal import slug
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.ports import Json
 from atos_orchestrator.strategies.general.complexity import VOTES, grade, majority
 from atos_orchestrator.strategies.general.planning import complexity_request, plan_request
-from atos_orchestrator.strategies.strategy import INSTALL, Ask, Attempt, ModelChoice, WrittenCode
-from atos_orchestrator.task import Task
+from atos_orchestrator.strategies.strategy import (
+    INSTALL,
+    Ask,
+    ModelChoice,
+    SamplingPlan,
+    WrittenCode,
+)
+from atos_orchestrator.task import Task, test_file
 from atos_protocol.errors import LengthError, NoModelError
 from atos_protocol.goals import Complexity
 from atos_protocol.scheduler_api import Pool
 
-REPAIR_TEMPERATURE = 0.2
-FRESH_TEMPERATURE = 0.7
-"""Of the attempt that starts afresh after repairs have failed."""
+SAMPLE_TEMPERATURE = 0.8
+SAMPLES = 5
+"""Candidates where the scheduler does not say."""
+TESTERS = 3
+MOST_POOLS = 2
+"""Pools that a task is tried in before a person is asked."""
 
 
 class GeneralStrategy:
@@ -83,36 +97,31 @@ class GeneralStrategy:
                     votes.append(str(cast("Mapping[str, Any]", answer).get("level")))
         return majority(votes, found.choices)
 
-    def attempts(self, complexity: Complexity) -> tuple[Attempt, ...]:
-        """Write, repair twice, write afresh; then the same in the next pool.
+    def sampling(self, task: Task, pools: Sequence[Pool]) -> tuple[SamplingPlan, ...]:
+        """Start in the pool of the task's grade; the next ones only where another model answers there."""
+        known = {pool.name: pool for pool in pools if pool.members}
+        found: list[SamplingPlan] = []
+        models: set[str] = set()
+        for name in CODING_POOLS[CODING_POOLS.index(task.complexity) :]:
+            pool = next((known[n] for n in (name, *fallback_pools(name)) if n in known), None)
+            if pool is None or pool.members[0] not in models:
+                samples, reflect = (pool.samples, pool.reflect) if pool else (SAMPLES, False)
+                found.append(SamplingPlan(name, samples, TESTERS, reflect))
+                models |= {pool.members[0]} if pool else set()
+        return tuple(found[:MOST_POOLS])
 
-        The fresh attempt does not see what failed: a small model does not leave a bad idea that its
-        prompt shows it.
-        """
-        start = CODING_POOLS.index(complexity)
-        return tuple(
-            attempt
-            for pool in CODING_POOLS[start : start + 2]
-            for attempt in (
-                Attempt("fresh", pool),
-                Attempt("fix", pool, REPAIR_TEMPERATURE),
-                Attempt("fix", pool, REPAIR_TEMPERATURE),
-                Attempt("fresh", pool, FRESH_TEMPERATURE, seed=1),
-            )
-        )
+    def sample(self, plan: SamplingPlan, number: int) -> Sampling:
+        """Be greedy first; then a different approach each, since temperature alone hardly differs."""
+        approach = APPROACHES[number % len(APPROACHES)]
+        return Sampling(plan.pool, SAMPLE_TEMPERATURE if number else 0.0, number, approach)
 
-    def acceptance_tests(self, task: Task) -> dict[str, str] | None:
-        """Return None: the tester writes them before there is any code."""
-        return None
+    def supplied_tests(self, task: Task) -> dict[str, str]:
+        """Return the tests that a person or host handed in."""
+        return {test_file(task): task.tests} if task.tests and test_file(task) else {}
 
-    def code_request(
-        self, task: Task, attempt: Attempt, context: str, failure: Failure | None
-    ) -> ModelRequest:
-        """Ask the coder for whole files."""
-        sampling = Sampling(attempt.pool, attempt.temperature, attempt.seed)
-        if failure is None:
-            return code_request(task, context, sampling)
-        return fix_request(task, context, failure, sampling)
+    def code_request(self, given: Assignment, sampling: Sampling) -> ModelRequest:
+        """Ask the coder for whole files, or the writer for a page."""
+        return sample_request(given, sampling)
 
     def read_code(self, task: Task, text: str) -> WrittenCode:
         """Read one fence per file; tests in the reply are ignored."""

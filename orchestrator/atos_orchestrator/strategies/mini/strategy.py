@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from atos_orchestrator.agents.model_request import ModelRequest
-from atos_orchestrator.agents.prompts import Failure
+from atos_orchestrator.agents.prompts import Assignment, Sampling
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.ports import Json
@@ -20,7 +20,7 @@ from atos_orchestrator.strategies.mini import dialect
 from atos_orchestrator.strategies.mini.catalogue import acceptance_test, module_name, signature
 from atos_orchestrator.strategies.mini.family import Wanted
 from atos_orchestrator.strategies.mini.scope import Refusal, Scope, check
-from atos_orchestrator.strategies.strategy import Ask, Attempt, ModelChoice, WrittenCode
+from atos_orchestrator.strategies.strategy import Ask, ModelChoice, SamplingPlan, WrittenCode
 from atos_orchestrator.task import Task, test_file
 from atos_protocol.errors import BadRequestError, OutOfScopeError
 from atos_protocol.goals import Complexity
@@ -109,28 +109,27 @@ class MiniStrategy:
         """Keep the grade: there is one pool."""
         return task.complexity
 
-    def attempts(self, complexity: Complexity) -> tuple[Attempt, ...]:
+    def sampling(self, task: Task, pools: Sequence[Pool]) -> tuple[SamplingPlan, ...]:
         """Draw samples: the model can't read errors, so it can't repair."""
-        return (
-            Attempt("fresh", POOL),
-            *(Attempt("fresh", POOL, SAMPLE_TEMPERATURE, n) for n in range(1, SAMPLES)),
-        )
+        return (SamplingPlan(POOL, SAMPLES),)
 
-    def acceptance_tests(self, task: Task) -> dict[str, str] | None:
+    def sample(self, plan: SamplingPlan, number: int) -> Sampling:
+        """Be greedy first."""
+        return Sampling(POOL, SAMPLE_TEMPERATURE if number else 0.0, number)
+
+    def supplied_tests(self, task: Task) -> dict[str, str]:
         """Render the tests from the catalogue's reference."""
         return {test_file(task): acceptance_test(_wanted(task))}
 
-    def code_request(
-        self, task: Task, attempt: Attempt, context: str, failure: Failure | None
-    ) -> ModelRequest:
+    def code_request(self, given: Assignment, sampling: Sampling) -> ModelRequest:
         """Ask in the model's own dialect for a module and a test."""
         return ModelRequest(
             "coder",
-            dialect.code_messages(_wanted(task)),
+            dialect.code_messages(_wanted(given.task)),
             POOL,
             max_tokens=dialect.CODE_TOKENS,
-            temperature=attempt.temperature,
-            seed=attempt.seed,
+            temperature=sampling.temperature,
+            seed=sampling.seed,
         )
 
     def read_code(self, task: Task, text: str) -> WrittenCode:

@@ -1,0 +1,203 @@
+"""Assertions: the single rows by which candidates are judged. Pure.
+
+An assertion is Python source: one `assert` line, or a few lines of set-up that end in one. Errors are
+written `assert raises(ValueError, lambda: f(-1))`. Each is judged on its own, so a wrong one costs
+itself and nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from atos_orchestrator.debugging.sources import parse_source
+
+Origin = Literal["example", "error", "tester"]
+MOST_LINES = 12
+MOST_CHARACTERS = 1200
+_FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_RAISES = frozenset({"raises", "assertRaises", "assert_raises"})
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """One row, and who wrote it."""
+
+    source: str
+    origin: Origin
+    clause: str = ""
+    """For an error: what the goal says about it."""
+
+
+def read_assertions(reply: str, names: Sequence[str]) -> list[str]:
+    """Return the assertions in a tester's reply that concern one of these names.
+
+    Whatever can't be parsed, calls none of the names or can't fail is left out: a line that is broken
+    costs only itself.
+    """
+    text = "\n".join(_FENCE.findall(reply)) or reply
+    found: dict[str, None] = {}
+    for block in _blocks(text):
+        for source in _readable(block):
+            if len(source) <= MOST_CHARACTERS and _concerns(source, names) and _can_fail(source):
+                found.setdefault(source)
+    return list(found)
+
+
+def _blocks(text: str) -> Iterator[list[ast.stmt]]:
+    """Yield the statements of each test function, and each `assert` outside of one."""
+    whole = parse_source(text)
+    bodies = whole.body if whole else [s for line in _lines(text) for s in _parsed(line)]
+    setup: list[ast.stmt] = []
+    for statement in bodies:
+        if isinstance(statement, ast.FunctionDef) and statement.name.startswith("test"):
+            yield [*setup, *statement.body]
+        elif isinstance(statement, ast.Assert | ast.With):
+            yield [*setup, statement]
+        elif isinstance(statement, ast.Assign):
+            setup.append(statement)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the pieces of a reply that may be statements by themselves: lines and test functions."""
+    pieces: list[str] = []
+    for line in text.splitlines():
+        indented = line.startswith((" ", "\t"))
+        if indented and pieces and pieces[-1].lstrip().startswith(("def ", "with ")):
+            pieces[-1] += f"\n{line}"
+        elif line.strip():
+            pieces.append(line if not indented else line.strip())
+    return pieces
+
+
+def _parsed(piece: str) -> list[ast.stmt]:
+    tree = parse_source(piece)
+    return tree.body if tree else []
+
+
+def _readable(statements: list[ast.stmt]) -> Iterator[str]:
+    """Yield one source per assertion of a block: what comes before it is its set-up."""
+    setup: list[ast.stmt] = []
+    for statement in statements:
+        plain = _as_assert(statement)
+        if plain is None:
+            if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass | ast.Return):
+                setup.append(statement)
+            continue
+        lines = [ast.unparse(part) for part in (*setup, plain)]
+        if len(lines) <= MOST_LINES:
+            yield "\n".join(lines)
+        if setup:
+            setup.append(ast.Expr(plain.test))  # `assert s.pop() == 1` changes what comes after it
+
+
+def _as_assert(statement: ast.stmt) -> ast.Assert | None:
+    """Return a statement as a plain `assert` without a message, or None if it is not one."""
+    if isinstance(statement, ast.Assert):
+        return ast.Assert(_with_raises(statement.test), None)
+    if isinstance(statement, ast.With) and len(statement.items) == 1 and len(statement.body) == 1:
+        context, inner = statement.items[0].context_expr, statement.body[0]
+        if isinstance(context, ast.Call) and _callee(context) in _RAISES and context.args:
+            called = inner.value if isinstance(inner, ast.Expr | ast.Assign) else None
+            return ast.Assert(_raises(context.args[0], called), None) if called else None
+    return None
+
+
+def _with_raises(test: ast.expr) -> ast.expr:
+    """Rewrite `f(x) == ValueError`, which small models write, to the check that they mean."""
+    if (
+        isinstance(test, ast.Compare)
+        and len(test.ops) == 1
+        and isinstance(test.ops[0], ast.Eq | ast.Is)
+    ):
+        wanted = test.comparators[0]
+        bare = wanted.func if isinstance(wanted, ast.Call) else wanted
+        if isinstance(bare, ast.Name) and bare.id.endswith(("Error", "Exception")):
+            return _raises(bare, test.left)
+    return test
+
+
+def _raises(error: ast.expr, called: ast.expr) -> ast.expr:
+    empty = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    return ast.Call(ast.Name("raises", ast.Load()), [error, ast.Lambda(empty, called)], [])
+
+
+def _callee(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _concerns(source: str, names: Sequence[str]) -> bool:
+    tree = parse_source(source)
+    used = (
+        {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else set[str]()
+    )
+    return not names or any(name in used for name in names)
+
+
+def _can_fail(source: str) -> bool:
+    tree = parse_source(source)
+    last = tree.body[-1] if tree and tree.body else None
+    if not isinstance(last, ast.Assert) or isinstance(last.test, ast.Constant):
+        return False
+    if isinstance(last.test, ast.Compare):
+        return ast.dump(last.test.left) != ast.dump(last.test.comparators[0])
+    return any(isinstance(node, ast.Call) for node in ast.walk(last.test))
+
+
+def calls_in(assertions: Iterable[str], names: Sequence[str]) -> list[str]:
+    """Return the calls of these names in one-line assertions, on which candidates can be compared."""
+    found: dict[str, None] = {}
+    for source in assertions:
+        tree = parse_source(source)
+        if tree is None or len(tree.body) != 1:
+            continue
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in names
+            ):
+                found.setdefault(ast.unparse(node))
+    return list(found)
+
+
+def nearby_calls(calls: Sequence[str], most: int = 16) -> list[str]:
+    """Return more inputs by rule: one argument of a known call changed to a neighbour or a boundary."""
+    found: dict[str, None] = {}
+    for call in calls:
+        tree = parse_source(call)
+        node = tree.body[0].value if tree and isinstance(tree.body[0], ast.Expr) else None
+        if not isinstance(node, ast.Call) or node.keywords:
+            continue
+        try:
+            values = [ast.literal_eval(argument) for argument in node.args]
+        except (ValueError, TypeError, MemoryError):
+            continue
+        for place, value in enumerate(values):
+            for other in _near(value):
+                changed = [*values[:place], other, *values[place + 1 :]]
+                text = f"{ast.unparse(node.func)}({', '.join(map(repr, changed))})"
+                if text not in calls:
+                    found.setdefault(text)
+    spread = list(found)
+    return spread[:: max(1, len(spread) // most)][:most]
+
+
+def _near(value: object) -> list[object]:
+    match value:
+        case bool():
+            return [not value]
+        case int():
+            return [value + 1, value - 1, 0]
+        case float():
+            return [value + 0.5, -value, 0.0]
+        case str():
+            return ["", value[::-1], value + value, value[1:]]
+        case list():
+            listed: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType]
+            return [[], listed[::-1], listed + listed, listed[:1]]
+        case _:
+            return []

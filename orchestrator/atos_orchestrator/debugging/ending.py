@@ -1,0 +1,141 @@
+"""The two ends of the debug graph: code that is accepted, and a person who is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from atos_orchestrator.debugging.decision import Move, best, read_state
+from atos_orchestrator.debugging.sampling import draft_name
+from atos_orchestrator.debugging.selection import distinguishing
+from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState, TaskResult
+from atos_orchestrator.durable_json import decode, encode
+from atos_orchestrator.ports import Json
+from atos_protocol.goals import Question
+
+DIGEST_LINES = 40
+KEPT = 2
+"""Candidates that a person is shown, or that go on after an answer."""
+TESTS_DRAFT = "tests"
+"""Name under which the tests that decided are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The nodes `accept` and `ask` of one task."""
+
+    context: DebugContext
+
+    async def accept(self, state: DebugState) -> Json:
+        """Put the accepted files, and the tests that stay with them, in their places."""
+        context, move = self.context, decode(Move, state["move"])
+        candidate = read_state(state).candidates[move.candidate]
+
+        async def work() -> Json:
+            workspace = context.workspace
+            files = await workspace.recall(draft_name(move.candidate), candidate.draft)
+            files |= await self._delivered_tests(state)
+            if state["keep_model_tests"]:
+                files |= await workspace.recall(draft_name(move.candidate), candidate.model_tests)
+            for path, text in files.items():
+                await workspace.write(path, text)
+            for path in {} if state["keep_model_tests"] else candidate.model_tests:
+                text = (
+                    f"{path} was dropped: it fails on the accepted code or passes on a stub of it"
+                )
+                context.emit("warning", {"text": text}, key=f"{context.task.id}:model_tests:{path}")
+            return {"files": sorted(files)}
+
+        done = await context.steps("finish", work)
+        return {"outcome": encode(self._result(state, move, tuple(done["files"])))}
+
+    async def _delivered_tests(self, state: DebugState) -> dict[str, str]:
+        hashes: Mapping[str, str] = state["tests"]
+        return await self.context.workspace.recall(TESTS_DRAFT, hashes)
+
+    async def ask(self, state: DebugState) -> Json:
+        """Say what help is needed: one distinguishing input where there is one; the best are kept."""
+        context, facts = self.context, read_state(state)
+        move = decode(Move, state["move"])
+        question = self._question(state, move)
+        chosen = [at for at in (move.candidate, move.rival) if at >= 0][:KEPT] or [best(facts)]
+
+        async def work() -> Json:
+            kept = [
+                await context.workspace.recall(draft_name(at), facts.candidates[at].draft)
+                for at in chosen
+                if at >= 0 and facts.candidates[at].draft
+            ]
+            if question is not None:
+                data = {"question": asdict(question)}
+                context.emit("asked", data, key=f"{context.task.id}:asked")
+            return {"kept": kept}
+
+        done = await context.steps("ask", work)
+        result = replace(
+            self._result(state, move, None), question=question, kept=tuple(done["kept"])
+        )
+        return {"outcome": encode(result)}
+
+    def _question(self, state: DebugState, move: Move) -> Question | None:
+        facts = read_state(state)
+        found = distinguishing(facts.columns, state["calls"], move.candidate, move.rival)
+        if found is None:
+            return None
+        call, answers = found
+        return Question(f"{call} gives {' or '.join(answers)}?", call, answers)
+
+    def _result(self, state: DebugState, move: Move, files: tuple[str, ...] | None) -> TaskResult:
+        facts, verdict = read_state(state), state["verdict"]
+        known = 0 <= move.candidate < len(facts.candidates)
+        who = facts.candidates[move.candidate] if known else Candidate()
+        return TaskResult(
+            outcome="needs_help" if files is None else "done",
+            rounds=max(0, len(facts.candidates) - 1),
+            files=files or (),
+            passed=max(0, verdict.get("passed", 0)),
+            failed=verdict.get("failed", 0),
+            pool=who.pool,
+            model=who.model,
+            engine=who.engine,
+            isolation=verdict.get("isolation", ""),
+            uid=verdict.get("uid"),
+            interpreter=verdict.get("interpreter", ""),
+            digest="" if files is not None else _digest(state, move),
+            proof=move.proof if files is not None else "",
+            evidence=_evidence(state, move),
+        )
+
+
+def _evidence(state: DebugState, move: Move) -> str:
+    return f"{move.evidence}; fails on {state['mutants']}" if state["mutants"] else move.evidence
+
+
+def _digest(state: DebugState, move: Move) -> str:
+    """Return why nothing was accepted, in at most `DIGEST_LINES` lines."""
+    facts = read_state(state)
+    lines: list[str] = []
+    if move.evidence:
+        lines.append(f"not enough to accept: {move.evidence}")
+    if move.candidate >= 0:
+        lines += _failures(state, move.candidate)
+    faults = [
+        f"candidate {at + 1}: {each.fault}"
+        for at, each in enumerate(facts.candidates)
+        if each.fault
+    ]
+    lines += faults
+    if digest := str(state["verdict"].get("digest", "")):
+        lines += digest.splitlines()
+    return "\n".join(lines[:DIGEST_LINES]) or "no candidate could be used"
+
+
+def _failures(state: DebugState, at: int) -> list[str]:
+    facts = read_state(state)
+    failed = [
+        f"{row.source.splitlines()[-1]}: {facts.columns[at].rows[number]}"
+        for number, row in enumerate(facts.assertions)
+        if number < len(facts.columns[at].rows)
+        and facts.columns[at].rows[number] not in {"pass", ""}
+    ]
+    return [f"the best candidate fails {len(failed)} assertions", *failed[:8]] if failed else []

@@ -1,0 +1,92 @@
+"""Adds the imports of the standard library that a module uses and forgot. Pure.
+
+A reply that is begun with a signature has no place for imports before it, and small models forget them
+anyway: names and imports are a third of all candidates that fail without being wrong.
+"""
+
+from __future__ import annotations
+
+import builtins
+import symtable
+import sys
+from collections.abc import Iterator
+
+from atos_orchestrator.debugging.sources import parse_source
+
+_MEMBERS = {
+    "collections": "Counter OrderedDict defaultdict deque namedtuple ChainMap",
+    "collections.abc": "Mapping MutableMapping Hashable Sequence",
+    "contextlib": "contextmanager suppress",
+    "dataclasses": "dataclass field asdict replace",
+    "datetime": "timedelta timezone",
+    "decimal": "Decimal ROUND_HALF_UP ROUND_HALF_EVEN ROUND_DOWN ROUND_UP InvalidOperation",
+    "enum": "Enum IntEnum auto",
+    "fractions": "Fraction",
+    "functools": "lru_cache reduce partial wraps cmp_to_key total_ordering cache",
+    "heapq": "heappush heappop heapify nlargest nsmallest",
+    "itertools": "accumulate chain combinations groupby islice permutations product repeat zip_longest",
+    "io": "StringIO BytesIO",
+    "abc": "ABC abstractmethod",
+    "bisect": "bisect_left bisect_right insort",
+    "math": "sqrt floor ceil gcd isclose",
+    "pathlib": "Path",
+    "typing": "Any Callable Dict Generator Iterable Iterator List NamedTuple Optional Set Tuple Type TypeVar Union",
+}
+_FROM = {name: module for module, names in _MEMBERS.items() for name in names.split()}
+_MODULES = sys.stdlib_module_names - {"this", "antigravity", "test", "idlelib", "code", "parser"}
+
+
+def with_missing_imports(source: str) -> str:
+    """Return the module with the imports that it lacks put in front; as it is where none are known."""
+    found = {line for name in _unbound(source) if (line := _import_of(name, source))}
+    lines = sorted(found, key=lambda line: (line.startswith("from"), line))
+    if not lines:
+        return source
+    future = [
+        line for line in source.splitlines(keepends=True) if line.startswith("from __future__")
+    ]
+    rest = [line for line in source.splitlines(keepends=True) if line not in future]
+    return "".join([*future, "\n".join(lines), "\n\n\n" if future or rest else "\n", *rest])
+
+
+def _import_of(name: str, source: str) -> str:
+    if name in {"datetime", "date", "time"}:
+        # the class is what code means, unless it reaches for something inside the module
+        module = "time" if name == "time" else "datetime"
+        inside = (
+            f"{name}.datetime" in source
+            or f"{name}.date(" in source
+            or f"{name}.timedelta" in source
+        )
+        return f"import {module}" if inside or name == "time" else f"from datetime import {name}"
+    if name in _FROM:
+        return f"from {_FROM[name]} import {name}"
+    return f"import {name}" if name in _MODULES else ""
+
+
+def _unbound(source: str) -> set[str]:
+    if parse_source(source) is None:
+        return set()
+    try:
+        table = symtable.symtable(source, "module.py", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+    bound |= {child.get_name() for child in table.get_children()}
+    used = {name for each in _tables(table) for name in _globals_of(each)}
+    return used - bound - set(dir(builtins)) - {"__file__", "__name__", "__doc__"}
+
+
+def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    waiting = [table]
+    while waiting:
+        now = waiting.pop()
+        yield now
+        waiting += now.get_children()
+
+
+def _globals_of(table: symtable.SymbolTable) -> Iterator[str]:
+    top = table.get_type() == "module"
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (symbol.is_global() or (top and not symbol.is_assigned())):
+            yield symbol.get_name()

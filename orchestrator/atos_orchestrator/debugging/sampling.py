@@ -1,0 +1,155 @@
+"""The nodes that get candidates: from outside, from a model, and by repairing one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from atos_orchestrator.agents.model_request import ModelRequest, ask
+from atos_orchestrator.agents.prompts import (
+    REFLECTION_SCHEMA,
+    Assignment,
+    Sampling,
+    assignment,
+    reflection_request,
+    repair_request,
+)
+from atos_orchestrator.agents.replies import ReplyError, read_json
+from atos_orchestrator.debugging.assertions import Assertion
+from atos_orchestrator.debugging.decision import read_state
+from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
+from atos_orchestrator.durable_json import encode
+from atos_orchestrator.ports import Json
+from atos_protocol.errors import LengthError
+
+_Request = Callable[[Assignment], Awaitable[ModelRequest]]
+
+
+def draft_name(number: int) -> str:
+    """Return the name under which a candidate's files are kept."""
+    return f"candidate-{number}"
+
+
+async def assigned(context: DebugContext, key: str) -> Assignment:
+    """Return the common beginning of the task's prompts; an event says what did not fit."""
+    task, workspace = context.task, context.workspace
+    files: dict[str, str] = {}
+    for path in dict.fromkeys((*task.reads, *task.files)):
+        if text := await workspace.read_if_exists(path):
+            files[path] = text
+    given = assignment(context.goal, task, files)
+    for number, cut in enumerate(given.cuts):
+        context.emit("warning", {"text": f"shortened {cut}"}, key=f"{key}:cut:{number}")
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """The nodes `examples`, `sample`, `repair` and `escalate` of one task."""
+
+    context: DebugContext
+
+    async def examples(self, state: DebugState) -> Json:
+        """Collect what decides before anything is sampled: examples, and candidates from outside."""
+        context, task = self.context, self.context.task
+        rows = [Assertion(source, "example") for source in task.examples]
+
+        async def work() -> Json:
+            drafts: list[Json] = []
+            for number, files in enumerate(context.seeds):
+                draft = await context.workspace.draft(draft_name(number), files)
+                drafts.append(encode(Candidate(draft)))
+            data = {
+                "examples": len(rows),
+                "errors": len(task.errors),
+                "tests": int(bool(context.strategy.supplied_tests(task))),
+                "seeds": len(drafts),
+            }
+            context.emit("evidence_found", data, key=f"{task.id}:evidence")
+            return {"candidates": drafts}
+
+        done = await context.steps("examples", work)
+        return done | {"assertions": [encode(row) for row in rows]}
+
+    async def sample(self, state: DebugState) -> Json:
+        """Draw one candidate."""
+        plan = self.context.plans[state["stage"]]
+        sampling = self.context.strategy.sample(plan, state["sampled"])
+        number = len(state["candidates"])
+
+        async def request(given: Assignment) -> ModelRequest:
+            return self.context.strategy.code_request(given, sampling)
+
+        fresh = await self._draw("sample", number, request)
+        return {"candidates": [*state["candidates"], fresh], "sampled": state["sampled"] + 1}
+
+    async def repair(self, state: DebugState) -> Json:
+        """Mend a candidate once: a mechanical fault, or what a model that can reflect names."""
+        at, number = int(state["move"]["candidate"]), len(state["candidates"])
+        facts, plan = read_state(state), self.context.plans[state["stage"]]
+        broken = facts.candidates[at]
+        fact = broken.fault or _first_failure(state, at)
+        sampling = Sampling(plan.pool, 0.0, number)
+
+        async def request(given: Assignment) -> ModelRequest:
+            code = await self.context.workspace.recall(draft_name(at), broken.draft)
+            text = "\n\n".join(code.values())
+            thought = await self._reflection(given, text, fact, sampling) if plan.reflect else {}
+            return repair_request(given, text, fact, sampling, thought)
+
+        fresh = await self._draw("repair", number, request)
+        return {"candidates": [*state["candidates"], fresh], "repaired": True}
+
+    async def _reflection(
+        self, given: Assignment, code: str, fact: str, sampling: Sampling
+    ) -> Mapping[str, object]:
+        context, key = self.context, f"{self.context.task.id}:reflect:{sampling.seed}"
+        try:
+            request = reflection_request(given, code, fact, sampling)
+            found = read_json((await ask(context.chat, context.emit, request, key=key)).text)
+        except (LengthError, ReplyError):
+            return {}
+        if not isinstance(found, Mapping):
+            return {}
+        thought = {name: str(found.get(name) or "") for name in REFLECTION_SCHEMA["required"]}  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        context.emit("reflected", {"cause": thought["cause"]}, key=f"{key}:reflected")
+        return thought
+
+    async def _draw(self, node: str, number: int, request: _Request) -> Json:
+        """Ask for a candidate and keep it; return it as JSON."""
+        context, key = self.context, f"{self.context.task.id}:{node}:{number}"
+
+        async def work() -> Json:
+            given = await assigned(context, key)
+            data = {"round": number}
+            try:
+                asked = await request(given)
+                reply = await ask(context.chat, context.emit, asked, key=key, data=data)
+            except LengthError as error:
+                return encode(Candidate(fault=error.message))
+            who = Candidate(pool=reply.pool, model=reply.model, engine=reply.engine)
+            try:
+                written = context.strategy.read_code(context.task, reply.text)
+            except ReplyError as error:
+                return encode(replace(who, fault=str(error)))
+            draft = await context.workspace.draft(draft_name(number), written.files)
+            tests = await context.workspace.draft(draft_name(number), written.tests)
+            for path, sha in draft.items():
+                shown = {"path": path, "sha": sha, "round": number}
+                context.emit("code_written", shown, key=f"{key}:written:{path}")
+            return encode(replace(who, draft=draft, model_tests=tests))
+
+        return await context.steps(f"{node}.{number}", work)
+
+    async def escalate(self, state: DebugState) -> Json:
+        """Go on in the next pool; its models judge anew, candidates and assertions stay."""
+        return {"stage": state["stage"] + 1, "sampled": 0, "asked": 0, "repaired": False}
+
+
+def _first_failure(state: DebugState, at: int) -> str:
+    """Return the first assertion that a candidate fails, and how."""
+    rows: Mapping[str, str] = state["outcomes"].get(str(at), {}).get("rows", {})
+    for row, outcome in rows.items():
+        if outcome != "pass":
+            return f"{state['assertions'][int(row)]['source']}\n{outcome}"
+    return str(state["verdict"].get("digest", ""))

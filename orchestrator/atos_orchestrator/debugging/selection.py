@@ -1,0 +1,173 @@
+"""Picks a program among candidates by what they do. Pure.
+
+With examples, they are law: the first candidate that meets all of them is taken. Without, candidates and
+assertions vouch for each other (CodeT's dual agreement, arXiv 2207.10397): candidates that pass the same
+assertions are a group, whose score is the root of its size times the assertions that it passes; agreement of outputs
+breaks ties (MBR-exec, 2204.11454). Independent errors seldom agree, shared misconceptions do: so a group
+is accepted only if it has `MIN_GROUP` members and is `MIN_LEAD` assertions ahead of every other one.
+Otherwise one input on which the best two groups differ is worth more than another vote.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+MIN_GROUP = 2
+MIN_LEAD = 2
+_PASS = "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one candidate did."""
+
+    rows: tuple[str, ...] = ()
+    """For each assertion `pass`, or why not."""
+    values: tuple[str, ...] = ()
+    """For each call its value (`= 3`), or why there is none."""
+    loads: bool = True
+
+    def passes(self, row: int) -> bool:
+        """Tell whether it passes an assertion."""
+        return row < len(self.rows) and self.rows[row] == _PASS
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The candidate that the evidence favours."""
+
+    candidate: int = -1
+    """Its index; -1 where none can be used."""
+    accepted: bool = False
+    group: int = 0
+    """Candidates that behave like it, itself included."""
+    passed: int = 0
+    """Assertions that it passes, of those that were not given as examples."""
+    lead: int = 0
+    """How many more it passes than the best candidate outside of its group."""
+    rival: int = -1
+    """The best candidate that behaves otherwise; -1 where there is none."""
+    of: int = 0
+    """Candidates that could be used."""
+    kept: tuple[int, ...] = field(default=())
+    """Assertions that it passes."""
+
+
+def meeting(columns: Sequence[Column], examples: Sequence[int]) -> list[int]:
+    """Return the candidates that load and pass all of these assertions."""
+    return [
+        at
+        for at, column in enumerate(columns)
+        if column.loads and all(map(column.passes, examples))
+    ]
+
+
+def choose(
+    columns: Sequence[Column],
+    examples: Sequence[int],
+    rows: Sequence[int],
+    *,
+    decisive: bool = True,
+) -> Choice:
+    """Pick a candidate.
+
+    Args:
+        columns: what each candidate did.
+        examples: assertions that are law.
+        rows: assertions that models wrote.
+        decisive: whether meeting the examples is enough; else agreement must come on top.
+    """
+    good = meeting(columns, examples)
+    if not good:
+        return Choice()
+    if examples and decisive:
+        best = good[0]
+        kept = tuple(sorted({*examples, *(r for r in rows if columns[best].passes(r))}))
+        return Choice(best, accepted=True, group=len(good), of=len(good), kept=kept)
+    return _by_agreement(columns, good, rows)
+
+
+def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence[int]) -> Choice:
+    kinds = {at: tuple(columns[at].passes(row) for row in rows) for at in good}
+    sizes = Counter(kinds.values())
+    alike = _agreement(columns, good)
+
+    def score(at: int) -> tuple[float, float, int]:
+        return math.sqrt(sizes[kinds[at]]) * sum(kinds[at]), alike[at], -at
+
+    best = max(good, key=score)
+    group = [at for at in good if _same(columns[at], columns[best], rows)]
+    others = [at for at in good if at not in group]
+    rival = max(others, key=score, default=-1)
+    passed = sum(kinds[best])
+    lead = passed - max((sum(kinds[at]) for at in others), default=0)
+    return Choice(
+        best,
+        accepted=len(group) >= MIN_GROUP and lead >= MIN_LEAD,
+        group=len(group),
+        passed=passed,
+        lead=lead,
+        rival=rival,
+        of=len(good),
+        kept=tuple(row for row in rows if columns[best].passes(row)),
+    )
+
+
+def _same(one: Column, other: Column, rows: Sequence[int]) -> bool:
+    """Tell whether two candidates can't be told apart by any assertion or call."""
+    return all(one.passes(row) == other.passes(row) for row in rows) and all(
+        _kind(a) == _kind(b) for a, b in zip(one.values, other.values, strict=True)
+    )
+
+
+def _kind(value: str) -> str:
+    """Return a value as it is, an error by its class: messages differ where behaviour does not."""
+    return value if value.startswith("=") else ":".join(value.split(":")[:2])
+
+
+def _agreement(columns: Sequence[Column], good: Sequence[int]) -> dict[int, float]:
+    """Return for each candidate the mean share of the others that give the same values."""
+    found: dict[int, float] = {}
+    for at in good:
+        mine = columns[at].values
+        same = sum(
+            _kind(value) == _kind(columns[other].values[call])
+            for other in good
+            if other != at
+            for call, value in enumerate(mine)
+            if value.startswith("=")
+        )
+        found[at] = same / max(1, len(mine) * (len(good) - 1))
+    return found
+
+
+def distinguishing(
+    columns: Sequence[Column], calls: Sequence[str], best: int, rival: int
+) -> tuple[str, tuple[str, ...]] | None:
+    """Return the shortest call on which two candidates differ, and what each of them gives.
+
+    None where they never differ on a call, or only by running too long.
+    """
+    if best < 0 or rival < 0:
+        return None
+    differing = [
+        (len(call), call, (_answer(mine), _answer(other)))
+        for call, mine, other in zip(
+            calls, columns[best].values, columns[rival].values, strict=True
+        )
+        if _kind(mine) != _kind(other) and "timeout" not in (mine, other)
+    ]
+    if not differing:
+        return None
+    _, call, answers = min(differing)
+    return call, answers
+
+
+def _answer(value: str) -> str:
+    if value.startswith("= "):
+        return value[2:]
+    parts = value.split(":")
+    return f"raises {parts[1].strip()}" if len(parts) > 1 else value

@@ -1,0 +1,132 @@
+"""The node that gets assertions where the goal has no example: independent testers, and stated errors.
+
+No tester sees code or another tester. Of a small model's free assertions hardly any is about an error
+that the goal states, so those are begun by rule, the clause as a comment above them.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from atos_orchestrator.agents.model_request import ModelRequest, ask
+from atos_orchestrator.agents.prompts import (
+    Assignment,
+    Sampling,
+    assertions_request,
+    error_request,
+)
+from atos_orchestrator.debugging.assertions import (
+    Assertion,
+    calls_in,
+    nearby_calls,
+    read_assertions,
+)
+from atos_orchestrator.debugging.decision import read_state
+from atos_orchestrator.debugging.sampling import assigned
+from atos_orchestrator.debugging.sources import defined_names, parse_source
+from atos_orchestrator.debugging.state import DebugContext, DebugState
+from atos_orchestrator.durable_json import encode
+from atos_orchestrator.ports import Json
+from atos_orchestrator.task import ErrorClause, name_of
+
+TEMPERATURE = 0.8
+MOST_ROWS = 40
+MOST_CALLS = 40
+ERROR_ROWS = 2
+"""Rows that are begun for one stated error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Testers:
+    """The node `testers` of one task."""
+
+    __test__ = False  # pytest looks for classes of such a name
+
+    context: DebugContext
+
+    async def testers(self, state: DebugState) -> Json:
+        """Ask one tester; the first one also writes the rows for stated errors."""
+        context, asked = self.context, state["asked"]
+        plan = context.plans[state["stage"]]
+        number = f"{state['stage']}.{asked}"
+        names = await self._names(state, number)
+        sampling = Sampling(plan.pool, TEMPERATURE if asked else 0.0, 100 + asked)
+
+        async def work() -> Json:
+            key = f"{context.task.id}:testers:{number}"
+            given = await assigned(context, key)
+            target = _target(names, asked)
+            sources = await self._ask(assertions_request(given, target, sampling), names, key)
+            rows = [encode(Assertion(source, "tester")) for source in sources]
+            if not asked:
+                rows += await self._error_rows(given, names, sampling, key)
+            return {"assertions": rows}
+
+        done = await context.steps(f"testers.{number}", work)
+        return _with_rows(state, done["assertions"], names) | {"asked": asked + 1}
+
+    async def _names(self, state: DebugState, number: str) -> tuple[str, ...]:
+        """Return what is under test: the signatures' names, or what most candidates define."""
+        if heads := self.context.task.signatures:
+            return tuple(dict.fromkeys(name_of(head) for head in heads))
+        facts = read_state(state)
+
+        async def work() -> Json:
+            counts: dict[str, int] = {}
+            for at in facts.usable:
+                draft = {p: s for p, s in facts.candidates[at].draft.items() if p.endswith(".py")}
+                code = await self.context.workspace.recall(f"candidate-{at}", draft)
+                for name in defined_names("\n".join(code.values())):
+                    counts[name] = counts.get(name, 0) + (not name.startswith("_"))
+            most = max(counts.values(), default=0)
+            return {"names": sorted(name for name, count in counts.items() if count == most > 0)}
+
+        return tuple((await self.context.steps(f"names.{number}", work))["names"])
+
+    async def _ask(self, request: ModelRequest, names: Sequence[str], key: str) -> list[str]:
+        reply = await ask(self.context.chat, self.context.emit, request, key=key)
+        whole = reply.text.rpartition("\n")[0] if reply.cut else reply.text
+        return read_assertions(whole, names)
+
+    async def _error_rows(
+        self, given: Assignment, names: Sequence[str], sampling: Sampling, key: str
+    ) -> list[Json]:
+        rows: dict[str, Json] = {}
+        for at, clause in enumerate(given.task.errors):
+            clause = clause if clause.name or len(names) != 1 else _about(clause, names[0])
+            for n in range(ERROR_ROWS):
+                varied = Sampling(sampling.pool, TEMPERATURE if n else 0.0, 200 + n)
+                request = error_request(given, clause, varied)
+                for source in await self._ask(request, names, f"{key}:error:{at}:{n}"):
+                    if clause.error in source and "raises(" in source:
+                        rows[source] = encode(Assertion(source, "error", clause.text))
+        return list(rows.values())
+
+
+def _about(clause: ErrorClause, name: str) -> ErrorClause:
+    return ErrorClause(clause.error, clause.text, name)
+
+
+def _target(names: Sequence[str], asked: int) -> str:
+    """Return the function that this tester writes one-line assertions about; empty for a class."""
+    functions = [name for name in names if name[:1].islower()]
+    return functions[asked % len(functions)] if len(functions) == len(names) and names else ""
+
+
+def _with_rows(state: DebugState, fresh: Sequence[Json], names: Sequence[str]) -> Json:
+    """Return the state's assertions with new ones, and the calls on which values are compared."""
+    known = {str(row["source"]) for row in state["assertions"]}
+    rows = [*state["assertions"], *(row for row in fresh if row["source"] not in known)][:MOST_ROWS]
+    calls = calls_in((str(row["source"]) for row in rows), names)
+    calls = [call for call in calls if _is_closed(call, names)]
+    return {"assertions": rows, "calls": [*calls, *nearby_calls(calls)][:MOST_CALLS]}
+
+
+def _is_closed(call: str, names: Sequence[str]) -> bool:
+    """Tell whether a call needs no name besides those under test, so that it can stand alone."""
+    tree = parse_source(call)
+    free = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else {"?"}
+    return free <= {*names, *dir(builtins)}
