@@ -97,6 +97,8 @@ class PoolEntry(_Checked):
     json_schema: bool = Field(default=True, alias="schema")
     dialect: Dialect = "chat"
     adopt: Literal["largest", "smallest", "none"] = "largest"
+    samples: int = Field(default=1, ge=1, le=64)
+    reflect: bool = False
     members: Names = ()
 
 
