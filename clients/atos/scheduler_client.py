@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from atos.reply_text import continued, without_thought
 from atos_protocol import scheduler_api
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import AtosError, DeadlineError, UnreachableError, from_wire
@@ -92,10 +93,22 @@ class SchedulerClient:
         max_tokens: int = 1024,
         temperature: float = 0.0,
         seed: int | None = 0,
+        begin: str = "",
         stop: Sequence[str] = (),
         demand: Demand | None = None,
     ) -> Answer:
         """Ask a model, or a pool such as `atos/simple`, and return its complete reply.
+
+        Args:
+            model: name of a model, or of a pool with its prefix.
+            messages: the conversation.
+            schema: JSON schema that the reply must follow.
+            max_tokens: most tokens of the reply, its beginning not counted.
+            temperature: 0 for the likeliest reply.
+            seed: the same seed gives the same reply; None for a different one each time.
+            begin: the reply's beginning: the model goes on with it, and the answer contains it.
+            stop: texts that end the reply; they are not part of it.
+            demand: for whom it is, and how urgent.
 
         Raises:
             AtosError: whatever the daemon answered, such as `NoModelError`, `RefusedError`,
@@ -104,12 +117,14 @@ class SchedulerClient:
         options: Json = {"num_predict": max_tokens, "temperature": temperature}
         options |= {"seed": seed} if seed is not None else {}
         options |= {"stop": list(stop)} if stop else {}
-        body: Json = {"model": model, "messages": list(messages), "options": options}
+        begun = [{"role": "assistant", "content": begin}] if begin else []
+        body: Json = {"model": model, "messages": [*messages, *begun], "options": options}
         body |= {"format": schema} if schema is not None else {}
         demand = demand or Demand()
-        return await self._sent(
+        answer = await self._sent(
             lambda: self._chat(body, demand), demand.deadline or DEFAULT_SECONDS
         )
+        return replace(answer, text=continued(begin, without_thought(answer.text)))
 
     async def _chat(self, body: Json, demand: Demand) -> Answer:
         text, last = list[str](), Json()

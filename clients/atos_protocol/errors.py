@@ -238,3 +238,27 @@ class PlanRejectedError(AtosError):
 
     code = "plan_rejected"
     status = 422
+
+
+class NoSpaceError(AtosError):
+    """The disk has no room for what was asked for."""
+
+    code = "no_space"
+    status = 507
+
+
+class WrongBytesError(AtosError):
+    """A file is not the one that was published: its size or sha256 differs."""
+
+    code = "wrong_bytes"
+    status = 502
+
+
+USAGE_ERRORS = (BadRequestError, BadConfigError, WorkspaceError, NotFoundError)
+
+
+def exit_code(error: AtosError) -> int:
+    """Return the exit code that tells a script whose fault an error is."""
+    if isinstance(error, NoModelError):
+        return 3
+    return 2 if isinstance(error, USAGE_ERRORS) else 1

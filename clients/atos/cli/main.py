@@ -7,14 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from atos_protocol.errors import (
-    AtosError,
-    BadConfigError,
-    BadRequestError,
-    NoModelError,
-    NotFoundError,
-    WorkspaceError,
-)
+from atos_protocol.errors import AtosError, exit_code
 from atos_protocol.settings import load_settings
 
 EPILOG = """exit codes:
@@ -74,14 +67,6 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import daemons
 
             return getattr(daemons, arguments.command.replace("-", "_"))(arguments, settings)
-
-
-def exit_code(error: AtosError) -> int:
-    """Return the exit code that tells a script whose fault an error is."""
-    if isinstance(error, NoModelError):
-        return 3
-    usage = (BadRequestError, BadConfigError, WorkspaceError, NotFoundError)
-    return 2 if isinstance(error, usage) else 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -30,6 +30,8 @@ class ModelClient:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             seed=request.seed,
+            begin=request.begin,
+            stop=request.stop,
             demand=Demand(
                 goal=self.goal,
                 task=self.task,

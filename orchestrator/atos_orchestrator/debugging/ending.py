@@ -39,7 +39,8 @@ class Ending:
                 files |= await workspace.recall(draft_name(move.candidate), candidate.model_tests)
             for path, text in files.items():
                 await workspace.write(path, text)
-            for path in {} if state["keep_model_tests"] else candidate.model_tests:
+            dropped = () if state["keep_model_tests"] else tuple(candidate.model_tests)
+            for path in dropped:
                 text = (
                     f"{path} was dropped: it fails on the accepted code or passes on a stub of it"
                 )

@@ -154,12 +154,11 @@ class FinalTest:
         """Return whether the assertions fail on wrong code, and on how much of it."""
         modules = {path: text for path, text in code.items() if path.endswith(".py")}
         stub = {path: stub_source(text) for path, text in modules.items()}
-        wrong = [
+        wrong: list[dict[str, str]] = [
             {**modules, path: mutant} for path, text in modules.items() for mutant in mutants(text)
         ]
         losers = [at for at in facts.usable if at != move.candidate and _fails(facts, at, move)]
-        for at in losers[:MOST_LOSERS]:
-            wrong.append(await self._code(facts.candidates[at], at))
+        wrong += [await self._code(facts.candidates[at], at) for at in losers[:MOST_LOSERS]]
         report = await self.context.workspace.evaluate([stub, *wrong], sources)
         killed = [
             any(row != "pass" for row in each.rows) or bool(each.load) for each in report.candidates

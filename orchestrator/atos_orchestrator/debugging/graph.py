@@ -75,11 +75,11 @@ def debug_graph(context: DebugContext) -> Run:
         return "testers" if state["asked"] < context.plans[state["stage"]].testers else "evaluate"
 
     choices = {
-        "examples": lambda state: "check" if state["candidates"] else "sample",
+        "examples": _after_examples,
         "check": _after_check,
         "testers": after_testers,
-        "select": lambda state: str(state["move"]["node"]),
-        "test": lambda state: "accept" if state["move"]["node"] == "accept" else "select",
+        "select": _after_select,
+        "test": _after_test,
     }
     return build(DebugState, TRANSITIONS, nodes, choices)
 
@@ -88,3 +88,15 @@ def _after_check(state: DebugState) -> str:
     """Evaluate as soon as there is an assertion; without one a candidate can only be counted."""
     fresh = read_state(state).candidates[-1]
     return "evaluate" if state["assertions"] and fresh.usable else "select"
+
+
+def _after_examples(state: DebugState) -> str:
+    return "check" if state["candidates"] else "sample"
+
+
+def _after_select(state: DebugState) -> str:
+    return str(state["move"]["node"])
+
+
+def _after_test(state: DebugState) -> str:
+    return "accept" if state["move"]["node"] == "accept" else "select"

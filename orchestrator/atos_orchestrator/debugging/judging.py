@@ -9,6 +9,7 @@ from atos_orchestrator.debugging.decision import Move, next_move, read_state
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
 from atos_orchestrator.debugging.output_checks import candidate_fault
 from atos_orchestrator.debugging.sampling import draft_name
+from atos_orchestrator.debugging.task_workspace import DRAFTS
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
@@ -48,7 +49,7 @@ class Judging:
         files = await workspace.recall(name, candidate.draft)
         for path in files:
             if path.endswith(".py"):
-                report = await workspace.syntax(f"{workspace.drafts}/{name}/{path}")
+                report = await workspace.syntax(f"{DRAFTS}/{name}/{path}")
                 if report.errors:
                     error = report.errors[0]
                     fault = f"{path}, line {error.line}: {error.message}"

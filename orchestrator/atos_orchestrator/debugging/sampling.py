@@ -94,7 +94,9 @@ class Sampler:
         async def request(given: Assignment) -> ModelRequest:
             code = await self.context.workspace.recall(draft_name(at), broken.draft)
             text = "\n\n".join(code.values())
-            thought = await self._reflection(given, text, fact, sampling) if plan.reflect else {}
+            thought: Mapping[str, object] = {}
+            if plan.reflect:
+                thought = await self._reflection(given, text, fact, sampling)
             return repair_request(given, text, fact, sampling, thought)
 
         fresh = await self._draw("repair", number, request)

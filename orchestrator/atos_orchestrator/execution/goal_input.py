@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atos_protocol.errors import LimitReachedError
+from atos_protocol.scheduler_api import Pool
 
 GOAL, TASK, PLAN = "goal", "task", "plan"
 """Names of the workflows in the durable runtime; here, because whoever submits one needs no more."""
@@ -67,4 +68,6 @@ class GoalInput:
     """Assertions that the caller gave, beside those in the text."""
     tests: str = ""
     """Text of a pytest file that the caller gave; such a goal is one task."""
+    pools: tuple[Pool, ...] = ()
+    """The pools as they were when it was accepted."""
     limits: Limits = field(default_factory=Limits)

@@ -251,7 +251,8 @@ class Goals:
         """
         needs = (single_in,) if single_in and single_in != "auto" else ()
         async with SchedulerClient(self._settings) as scheduler:
-            choice = select_models(text, await scheduler.pools(), needs)
+            pools = await scheduler.pools()
+        choice = select_models(text, pools, needs)
         if single_in:
             strategy = strategy_named(choice.strategy)
             plan = strategy.single_task_plan(text, single_in, choice.scope)
@@ -267,6 +268,7 @@ class Goals:
             announcement=choice.announcement,
             scope=choice.scope,
             plan=plan,
+            pools=pools,
         )
 
     async def _submit(self, goal_input: GoalInput) -> GoalView:

@@ -49,7 +49,7 @@ def hint_of(events: Sequence[Event]) -> PlanHint | None:
             id=task.id,
             depends_on=task.depends_on,
             state=states.get(task.id, "pending"),
-            pool=strategy.attempts(task.complexity)[0].pool if strategy else task.complexity,
+            pool=strategy.sampling(task, ())[0].pool if strategy else task.complexity,
             calls=0 if states.get(task.id) in FINAL_TASK_STATES else CALLS,
             tokens=0 if states.get(task.id) in FINAL_TASK_STATES else TOKENS,
             off_gpu=0.0 if states.get(task.id) in FINAL_TASK_STATES else OFF_GPU_SECONDS,

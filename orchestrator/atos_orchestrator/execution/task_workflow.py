@@ -85,6 +85,8 @@ class TaskWorkflow:
                 steps=steps,
                 chat=deps.limited_chat(goal_input, task.id),
                 emit=emit,
+                goal=goal_input.text,
+                pools=goal_input.pools,
             )
         )
         if result.outcome == "done":

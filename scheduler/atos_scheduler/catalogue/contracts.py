@@ -160,5 +160,7 @@ def resolve(
         dialect=pool.dialect,
         members=tuple(d.name for d in members),
         missing=tuple(missing),
+        samples=pool.samples,
+        reflect=pool.reflect,
     )
     return visible, tuple(members)

@@ -14,6 +14,7 @@ from atos_daemon.yaml_file import load_yaml
 from atos_protocol.errors import BadConfigError
 from atos_protocol.scheduler_api import Dialect
 from atos_protocol.settings import SIZE_UNITS
+from atos_scheduler.catalogue.origin import PERMISSIVE, Download, Finding
 
 DEFAULTS = Path(__file__).parent.parent / "defaults"
 MOST_TOKENS = 1 << 20
@@ -86,6 +87,16 @@ class ModelEntry(_Checked):
     aliases: Names = ()
     source: Name = ""
     options: Options = Options()
+    licence: str = ""
+    download: Download | None = None
+    why: str = ""
+    published: tuple[Finding, ...] = ()
+    measured: tuple[Finding, ...] = ()
+
+    @property
+    def permissive(self) -> bool:
+        """Whether anybody may use it for any purpose."""
+        return self.licence in PERMISSIVE
 
 
 class PoolEntry(_Checked):
@@ -97,6 +108,8 @@ class PoolEntry(_Checked):
     json_schema: bool = Field(default=True, alias="schema")
     dialect: Dialect = "chat"
     adopt: Literal["largest", "smallest", "none"] = "largest"
+    samples: int = Field(default=1, ge=1, le=64)
+    reflect: bool = False
     members: Names = ()
 
 
@@ -165,14 +178,23 @@ def _merged(
     return {name: kind(**fields) for name, fields in merged.items()}
 
 
-def load_entries(home: Path, kind: str, budget: int) -> Entries:
+def load_entries(home: Path, kind: str, budget: int, model_set: str = "default") -> Entries:
     """Read the shipped settings files and the person's own, which override them, for one device.
+
+    Args:
+        home: folder of the person's own files.
+        kind: what the device is.
+        budget: bytes of the device that may be used.
+        model_set: which of the shipped sets the pools list.
 
     Raises:
         BadConfigError: a file can't be used; the message names file, line and field.
     """
     models = [load_yaml(folder / "models.yaml", _ModelsFile)[0] for folder in (DEFAULTS, home)]
-    agents = [load_yaml(folder / "agents.yaml", _AgentsFile)[0] for folder in (DEFAULTS, home)]
+    shipped = "agents.yaml" if model_set == "default" else f"agents-{model_set}.yaml"
+    agents = [
+        load_yaml(path, _AgentsFile)[0] for path in (DEFAULTS / shipped, home / "agents.yaml")
+    ]
     profiles = _merged(Profile, (file.profiles for file in models))
     profile = next((name for name, p in profiles.items() if p.fits(kind, budget)), "")
     entries = Entries(

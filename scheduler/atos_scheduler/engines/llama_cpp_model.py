@@ -120,13 +120,12 @@ class LlamaModel:
             raise broken_off()
 
     async def _render(self, request: Request, give_up: float) -> str:
-        """Render messages with the model's own chat template."""
+        """Render messages with the model's own chat template, and begin the reply if one is begun."""
         with before(give_up):
-            body = {"messages": list(request.messages)}
-            reply = await self.client.post("/apply-template", json=body)
+            reply = await self.client.post("/apply-template", json=wire.conversation(request))
         if reply.status_code != 200:
             raise wire.failure(reply.status_code, reply.text)
-        return reply.json()["prompt"]
+        return reply.json()["prompt"] + request.begun
 
     async def _give_back(self, slot: int, prompt: str, *, confirmed: bool) -> None:
         with anyio.CancelScope(shield=True):

@@ -22,6 +22,15 @@ OPTIONS = {
 """Ollama's sampling options that llama.cpp knows under the same name."""
 
 
+def conversation(request: Request) -> dict[str, Any]:
+    """Return the body of `/apply-template`, with thinking off.
+
+    A begun reply is left out: the template would end it, and some templates forbid one.
+    """
+    messages = request.messages[:-1] if request.begun else request.messages
+    return {"messages": list(messages), "chat_template_kwargs": {"enable_thinking": False}}
+
+
 def completion(
     request: Request, prompt: str, spec: ModelSpec, slot: int, schema: Schema | None
 ) -> dict[str, Any]:

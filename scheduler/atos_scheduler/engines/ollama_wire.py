@@ -50,7 +50,8 @@ def call(request: Request, spec: ModelSpec, schema: Schema | None) -> tuple[str,
     if request.schema is not None:
         body["format"] = "json" if request.schema == "json" else schema
     if request.messages:
-        return "/api/chat", body | {"messages": list(request.messages)}
+        # a last message of the assistant is a begun reply, which Ollama goes on with
+        return "/api/chat", body | {"messages": list(request.messages), "think": False}
     return "/api/generate", body | {"prompt": request.prompt, "raw": True}
 
 

@@ -24,7 +24,14 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.stream import ReplyCheck, accepted, broken_off, posted_lines
+from atos_scheduler.engines.schema import Schema
+from atos_scheduler.engines.stream import (
+    BegunReply,
+    ReplyCheck,
+    accepted,
+    broken_off,
+    posted_lines,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -42,6 +49,8 @@ class OpenAi:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/").removesuffix("/v1")
         self._specs: dict[str, ModelSpec] = {}
+        self._plain = False
+        """Whether the server has refused the fields that the protocol itself does not have."""
         self._http: httpx.AsyncClient | None = None
 
     async def health(self) -> str:
@@ -96,20 +105,36 @@ class OpenAi:
         """Stream a reply; closing the generator closes the connection, which cancels there."""
         spec, schema = accepted(request, self._specs)
         started = time.monotonic()
-        route, body = wire.call(request, spec, schema)
-        check, events = ReplyCheck(schema), wire.Events()
-        give_up = started + request.deadline
-        stream = posted_lines(self._client(), route, body, give_up, wire.failure)
-        async with self._errors(), aclosing(stream) as lines:
-            async for line in lines:
-                if (chunk := events.read(line)) is None:
-                    continue
+        check, begun = ReplyCheck(schema), BegunReply(request.begun)
+        async with self._errors(), aclosing(self._chunks(request, spec, schema, started)) as chunks:
+            async for chunk in chunks:
                 check.see(chunk)
                 if chunk.done:
-                    yield replace(chunk, seconds=time.monotonic() - started)
+                    yield replace(chunk, text=begun.rest(), seconds=time.monotonic() - started)
                     return
-                yield chunk
+                if text := begun.continuation(chunk.text):
+                    yield replace(chunk, text=text)
         raise broken_off()
+
+    async def _chunks(
+        self, request: Request, spec: ModelSpec, schema: Schema | None, started: float
+    ) -> AsyncGenerator[Chunk]:
+        """Stream a reply; to a server that refuses our extensions the request is sent without."""
+        give_up, events = started + request.deadline, wire.Events()
+        while True:
+            route, body = wire.call(request, spec, schema, plain=self._plain)
+            stream = posted_lines(self._client(), route, body, give_up, wire.failure)
+            try:
+                async with aclosing(stream) as lines:
+                    async for line in lines:
+                        if (chunk := events.read(line)) is not None:
+                            yield chunk
+            except AtosError as error:
+                if self._plain or not wire.refuses_extensions(error):
+                    raise
+                self._plain = True
+            else:
+                return
 
     async def close(self) -> None:
         """Close the connections."""

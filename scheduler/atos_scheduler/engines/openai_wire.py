@@ -19,10 +19,14 @@ from atos_scheduler.engines.schema import Schema
 
 OPTIONS = {"top_p", "presence_penalty", "frequency_penalty", "seed"}
 """Ollama's sampling options that this protocol has too."""
+EXTENSIONS = ("chat_template_kwargs", "continue_final_message", "add_generation_prompt")
+"""Fields of llama-server and vLLM that the protocol itself does not have."""
 
 
-def call(request: Request, spec: ModelSpec, schema: Schema | None) -> tuple[str, dict[str, Any]]:
-    """Return route and body."""
+def call(
+    request: Request, spec: ModelSpec, schema: Schema | None, *, plain: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Return route and body; a plain body has none of `EXTENSIONS`."""
     body = {k: v for k, v in spec.options.items() if k in OPTIONS}
     body |= {
         "model": spec.source or spec.name,
@@ -38,8 +42,22 @@ def call(request: Request, spec: ModelSpec, schema: Schema | None) -> tuple[str,
     if schema is not None:
         body["response_format"] = _format(request, schema)
     if request.messages:
-        return "/v1/chat/completions", body | {"messages": list(request.messages)}
+        body |= {"messages": list(request.messages)} | ({} if plain else _extensions(request))
+        return "/v1/chat/completions", body
     return "/v1/completions", body | {"prompt": request.prompt}
+
+
+def _extensions(request: Request) -> dict[str, Any]:
+    """Turn thinking off, and let the model go on with a reply that is begun."""
+    found: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": False}}
+    if request.begun:
+        found |= {"continue_final_message": True, "add_generation_prompt": False}
+    return found
+
+
+def refuses_extensions(error: AtosError) -> bool:
+    """Tell whether a server refused a request because of a field of `EXTENSIONS`."""
+    return error.status in (400, 422) and any(name in error.message for name in EXTENSIONS)
 
 
 def _format(request: Request, schema: Schema) -> dict[str, Any]:

@@ -87,6 +87,16 @@ class Request:
     deadline: float = 300.0
     """Seconds after which the engine raises `DeadlineError`."""
 
+    @property
+    def begun(self) -> str:
+        """The reply's beginning, which the model goes on with; "" where it begins by itself.
+
+        It is the text of a last message of the assistant. It counts as part of the prompt, and no
+        engine sends it back.
+        """
+        last = self.messages[-1] if self.messages else {}
+        return str(last.get("content", "")) if last.get("role") == "assistant" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

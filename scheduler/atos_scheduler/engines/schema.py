@@ -56,6 +56,9 @@ def checked_schema(request: Request) -> Schema | None:
         raise BadRequestError(message)
     if request.schema is None:
         return None
+    if request.begun:
+        message = "a reply that is begun can't be held to a schema"
+        raise BadRequestError(message, next_step="Leave out the schema, or the last message.")
     return ANY_OBJECT if request.schema == "json" else prepare(request.schema)
 
 

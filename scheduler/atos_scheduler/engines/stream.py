@@ -98,6 +98,34 @@ async def posted_lines(
             await reply.aclose()
 
 
+class BegunReply:
+    """Takes the beginning out of a reply that repeats it: some servers send back what was begun."""
+
+    def __init__(self, begun: str) -> None:
+        self._expected = begun
+        """What would have to come next, if the reply repeated its beginning."""
+        self._held = ""
+
+    def continuation(self, text: str) -> str:
+        """Take a piece of the reply; return what of it can be passed on now, perhaps nothing."""
+        self._held += text
+        if not self._expected:
+            return self.rest()
+        if self._held.startswith(self._expected):
+            self._held = self._held[len(self._expected) :]
+            self._expected = ""
+            return self.rest()
+        if self._expected.startswith(self._held):
+            return ""
+        self._expected = ""
+        return self.rest()
+
+    def rest(self) -> str:
+        """Return what is still held back."""
+        rest, self._held = self._held, ""
+        return rest
+
+
 class ReplyCheck:
     """Collects a reply that must keep a schema, and judges it at its last chunk."""
 

@@ -166,6 +166,15 @@ async def test_the_client_asks_a_pool_on_behalf_of_its_task() -> None:
     assert json.dumps(asked["headers"])
 
 
+async def test_the_client_sends_how_a_reply_begins_and_what_ends_it() -> None:
+    fake = FakeScheduler("stop")
+    chat = ModelClient(cast("SchedulerClient", fake), goal="g1")
+
+    await chat(request("x", "simple", begin="assert f(", stop=("\n\n",)))
+
+    assert (fake.asked[0]["begin"], fake.asked[0]["stop"]) == ("assert f(", ("\n\n",))
+
+
 async def test_a_reply_that_ran_into_its_limit_is_an_error() -> None:
     chat = ModelClient(cast("SchedulerClient", FakeScheduler("length")), goal="g1")
 

@@ -111,7 +111,7 @@ def test_an_unknown_field_comes_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(BadConfigError) as caught:
         load_entries(tmp_path, "cpu", GIB)
     assert caught.value.next_step == snapshot(
-        "Known are: adopt, context, dialect, members, output, schema, system."
+        "Known are: adopt, context, dialect, members, output, reflect, samples, schema, system."
     )
 
 

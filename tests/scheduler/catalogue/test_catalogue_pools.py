@@ -41,6 +41,7 @@ async def test_installed_members_come_in_the_listed_order_and_the_rest_is_missin
             dialect="chat",
             members=("gemma2:2b", "qwen2.5:3b"),
             missing=("qwen2.5:1.5b: is not installed",),
+            samples=5,
         )
     )
 

@@ -36,6 +36,7 @@ from doubles.tiny_gguf import SMALL, write_random
 pytestmark = pytest.mark.timeout(60)
 
 ASKED = ({"role": "user", "content": "say something"},)
+BEGUN = {"role": "assistant", "content": "{"}
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -166,6 +167,19 @@ async def test_a_raw_prompt_is_answered_too(loaded: Bench) -> None:
     assert last.tokens == 4
 
 
+async def test_a_begun_reply_is_part_of_the_prompt_and_is_not_sent_back(loaded: Bench) -> None:
+    begun = "```python\ndef add(a, b):\n"
+    plain = Request(loaded.spec.name, ASKED, max_tokens=6)
+    _text, before = await drain(loaded.engine, plain)
+    messages = (*ASKED, {"role": "assistant", "content": begun})
+
+    text, last = await drain(loaded.engine, replace(plain, messages=messages))
+
+    assert last.prompt_tokens > before.prompt_tokens
+    assert last.tokens == 6
+    assert begun not in text
+
+
 async def test_the_same_request_at_temperature_zero_gives_the_same_reply(loaded: Bench) -> None:
     request = Request(loaded.spec.name, ASKED, max_tokens=8, seed=1)
     first, _ = await drain(loaded.engine, request)
@@ -218,6 +232,7 @@ async def test_cancelling_the_task_that_reads_cancels_the_work(loaded: Bench) ->
         ({"prompt": "both"}, BadRequestError),
         ({"schema": {"type": "string"}}, BadRequestError),
         ({"schema": {"type": "nonsense"}}, BadRequestError),
+        ({"schema": SCHEMA, "messages": (*ASKED, BEGUN)}, BadRequestError),
         ({"schema": SCHEMA, "max_tokens": 1}, LengthError),
         ({"max_tokens": 1500, "deadline": 0.02}, DeadlineError),
         ({"messages": ({"role": "user", "content": "x " * 5000},)}, ContextError),

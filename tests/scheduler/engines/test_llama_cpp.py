@@ -82,6 +82,21 @@ async def test_scripted_weights_give_their_reply_to_the_byte(engine: LlamaCpp) -
     assert await read(engine, Request("scripted-code", ASKED, temperature=0.8)) == CODE
 
 
+async def test_a_begun_reply_ends_the_prompt_and_the_model_goes_on_from_there(
+    engine: LlamaCpp,
+) -> None:
+    await engine.load(ModelSpec("scripted-code", "scripted-code", 512, 1))
+    begun = "# a newline is where the script begins\n"
+    plain = Request("scripted-code", ASKED)
+    begins = Request("scripted-code", (*ASKED, {"role": "assistant", "content": begun}))
+
+    before = [chunk async for chunk in engine.answer(plain)][-1]
+    chunks = [chunk async for chunk in engine.answer(begins)]
+
+    assert "".join(chunk.text for chunk in chunks) == CODE
+    assert chunks[-1].prompt_tokens - before.prompt_tokens == len(begun), "a token is a byte"
+
+
 async def test_the_footprint_is_the_resident_memory_of_the_worker(
     engine: LlamaCpp, files: tuple[Path, ...]
 ) -> None:

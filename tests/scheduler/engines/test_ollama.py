@@ -63,6 +63,7 @@ async def test_a_chat_repeats_the_frozen_options_and_forbids_truncation(
             "truncate": False,
             "shift": False,
             "messages": [{"role": "user", "content": "hello"}],
+            "think": False,
         }
     )
     assert fake.loads == [("qwen2.5:3b", 4096)], "no request reloaded the model"

@@ -5,11 +5,21 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atos_protocol.errors import EngineError, UnreachableError
 from atos_scheduler.engines.openai import OpenAi
-from atos_scheduler.engines.openai_wire import Events, call, failure
+from atos_scheduler.engines.openai_wire import (
+    EXTENSIONS,
+    Events,
+    call,
+    failure,
+    refuses_extensions,
+)
 from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
+from atos_scheduler.engines.stream import BegunReply
+from doubles.strict_server import StrictServer
 
 SPEC = ModelSpec("m", "m", 2048, 1, {"top_p": 0.9, "top_k": 20})
 ASKED = ({"role": "user", "content": "hello"},)
@@ -52,6 +62,59 @@ def test_a_chat_carries_the_models_options_as_far_as_the_protocol_has_them() -> 
     assert (route, body["top_p"], body["seed"]) == ("/v1/chat/completions", 0.9, 3)
     assert body["response_format"] == {"type": "json_object"}
     assert "top_k" not in body
+
+
+def test_a_begun_reply_is_to_be_gone_on_with_and_thinking_is_off() -> None:
+    begun = ({"role": "assistant", "content": "def"},)
+    _, body = call(Request("m", (*ASKED, *begun)), SPEC, None)
+    assert {name: body.get(name) for name in EXTENSIONS} == {
+        "chat_template_kwargs": {"enable_thinking": False},
+        "continue_final_message": True,
+        "add_generation_prompt": False,
+    }
+
+
+def test_a_plain_request_has_the_protocols_own_fields_only() -> None:
+    begun = ({"role": "assistant", "content": "def"},)
+    _, body = call(Request("m", (*ASKED, *begun)), SPEC, None, plain=True)
+    assert set(body) == {
+        "model", "max_tokens", "temperature", "stream", "stream_options", "messages", "top_p",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "refused"),
+    [
+        (400, '{"error":{"message":"Unrecognized argument: chat_template_kwargs"}}', True),
+        (422, '{"detail":[{"loc":["body","continue_final_message"]}]}', True),
+        (400, '{"error":{"message":"bad temperature"}}', False),
+        (500, '{"error":{"message":"chat_template_kwargs"}}', False),
+    ],
+)
+def test_a_server_that_refuses_our_extensions_is_recognised(
+    status: int, text: str, *, refused: bool
+) -> None:
+    assert refuses_extensions(failure(status, text)) == refused
+
+
+async def test_a_server_that_refuses_our_extensions_is_asked_without_them() -> None:
+    with StrictServer() as server:
+        engine = OpenAi(server.url)
+        await engine.load(SPEC)
+        for _ in range(2):
+            text = [chunk.text async for chunk in engine.answer(Request("m", ASKED))]
+            assert "".join(text) == "hello"
+        await engine.close()
+    extended = [set(EXTENSIONS) & set(body) != set() for body in server.bodies]
+    assert extended == [True, False, False]
+
+
+@given(st.text(alphabet="ab", max_size=6), st.lists(st.text(alphabet="ab", max_size=3)))
+def test_a_repeated_beginning_is_taken_out_however_it_is_cut(begun: str, pieces: list[str]) -> None:
+    reply = BegunReply(begun)
+    whole = "".join(pieces)
+    passed = "".join(reply.continuation(piece) for piece in pieces) + reply.rest()
+    assert passed == whole.removeprefix(begun)
 
 
 @pytest.mark.parametrize(
