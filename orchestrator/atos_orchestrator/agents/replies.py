@@ -6,6 +6,7 @@ first fence for a path wins. If one file is wanted and no fence is named, the fi
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,21 @@ def read_files(text: str, wanted: Sequence[str]) -> dict[str, str]:
             raise ReplyError(message)
         found[path] = match.body
     return found
+
+
+def read_begun(text: str) -> str:
+    """Return the code of a reply that was begun inside a fence: up to its end, or the reply's.
+
+    Raises:
+        ReplyError: there is none.
+    """
+    lines = _THOUGHT.sub("", text).lstrip().splitlines(keepends=True)
+    body = list(itertools.takewhile(lambda line: not line.startswith("```"), lines[1:]))
+    code = "".join(body).rstrip()
+    if not code:
+        message = "the reply is empty"
+        raise ReplyError(message)
+    return f"{code}\n"
 
 
 def _fences(text: str) -> Iterator[Fence]:

@@ -9,8 +9,8 @@ from atos_orchestrator.debugging.decision import Move, next_move, read_state
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
 from atos_orchestrator.debugging.output_checks import candidate_fault
 from atos_orchestrator.debugging.sampling import draft_name
-from atos_orchestrator.debugging.task_workspace import DRAFTS
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
+from atos_orchestrator.debugging.task_workspace import DRAFTS
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import test_file

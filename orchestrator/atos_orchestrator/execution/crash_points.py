@@ -31,7 +31,21 @@ GOAL_STEPS = (
     "record",
     "aggregate",
 )
-TASK_STEPS = ("worktree", "examples", "sample", "check", "evaluate", "testers", "names", "select", "repair", "test", "finish", "ask", "commit")
+TASK_STEPS = (
+    "worktree",
+    "examples",
+    "sample",
+    "check",
+    "evaluate",
+    "testers",
+    "names",
+    "select",
+    "repair",
+    "test",
+    "finish",
+    "ask",
+    "commit",
+)
 STEP_POINTS = [
     declare(f"{kind}.{step}.{side}")
     for kind, steps in (("goal", GOAL_STEPS), ("task", TASK_STEPS))

@@ -12,8 +12,8 @@ from atos_orchestrator.agents.model_request import (
     ModelRequest,
     fallback_pools,
 )
-from atos_orchestrator.agents.prompts import APPROACHES, Assignment, Sampling, sample_request
-from atos_orchestrator.agents.replies import ReplyError, read_files, read_json
+from atos_orchestrator.agents.prompts import APPROACHES, FENCE, Assignment, Sampling, sample_request
+from atos_orchestrator.agents.replies import ReplyError, read_begun, read_files, read_json
 from atos_orchestrator.goal import slug
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.ports import Json
@@ -125,6 +125,8 @@ class GeneralStrategy:
 
     def read_code(self, task: Task, text: str) -> WrittenCode:
         """Read one fence per file; tests in the reply are ignored."""
+        if len(task.files) == 1 and task.kind == "code" and text.lstrip().startswith(FENCE):
+            return WrittenCode({task.files[0]: read_begun(text)})
         return WrittenCode(read_files(text, task.files))
 
 
