@@ -1,4 +1,4 @@
-"""The three runs: tests, a script, a syntax check. Each waits its turn, stages, runs and judges."""
+"""The four runs: tests, an evaluation, a script, a syntax check. Each waits, stages, runs, judges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import anyio
 import anyio.to_thread
 
 from atos_protocol.errors import BadRequestError, BusyError
+from atos_protocol.verdicts import CandidateOutcome
 from atos_servers.code_runner import staging
+from atos_servers.code_runner.evaluation import Evaluated, Report, stage
 from atos_servers.code_runner.evidence import Canaries, Evidence, Stream, new_canaries, read_stream
 from atos_servers.code_runner.execution import GRACE_SECONDS, Outcome, execute
 from atos_servers.code_runner.interpreter import Interpreter, broken_environment, this_interpreter
@@ -27,11 +29,13 @@ from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
 from atos_servers.code_runner.sandbox.scan import SOURCE_BYTES, SyntaxProblem
 from atos_servers.code_runner.sandbox_probe import Policy, Prober, SandboxProbe, job_in
-from atos_servers.code_runner.verdict import STEERING, Judgement, judge
+from atos_servers.code_runner.verdict import ENDED, STEERING, Judgement, judge
 
 CALL_SECONDS = 44.0
 """A call, waiting and clean-up included, ends within this; hosts give up a little later."""
 SYNTAX_SECONDS = 10.0
+SHORTEST_RUN_SECONDS = 1.0
+"""Less is not worth the start of another run."""
 STDIN_BYTES = 2**20
 
 
@@ -42,6 +46,16 @@ class PytestRun:
     judgement: Judgement
     level: IsolationLevel
     split: bool
+    started_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRun:
+    """An evaluation that ended."""
+
+    outcomes: tuple[CandidateOutcome, ...]
+    level: IsolationLevel
     started_at: float
     ended_at: float
 
@@ -142,6 +156,47 @@ class Runner:
             )  # fmt: skip
             outcome = await execute(job)
         return _judged(outcome, canaries, steering, level, self.python)
+
+    async def evaluation(
+        self,
+        path: Path,
+        roots: Sequence[Path],
+        asked: Evaluated,
+        *,
+        seconds: float = 30.0,
+        policy: Policy = "general",
+    ) -> EvaluationRun:
+        """Run every candidate against every assertion and call, in as few runs as possible.
+
+        Raises:
+            AtosError: bad arguments, no sandbox that is strong enough, or no turn in time.
+        """
+        wall = checked_timeout(seconds)
+        sandbox = await self.sandbox()
+        level = sandbox.choose("general")
+        report, intervals = Report(asked), list[tuple[float, float]]()
+        async with self._turn(wall):
+            deadline = time.monotonic() + wall
+            while report.left and (left := deadline - time.monotonic()) >= SHORTEST_RUN_SECONDS:
+                with run_folder() as folder:
+                    await anyio.to_thread.run_sync(stage, path, roots, folder, asked, report.left)
+                    job = job_in(
+                        folder, level, sandbox, kind="evaluate", catalogue=policy == "catalogue",
+                        limits=Limits(wall=left),
+                    )  # fmt: skip
+                    outcome = await execute(job)
+                intervals.append(outcome.interval())
+                self._take(outcome, report)
+        return EvaluationRun(report.outcomes(), level, intervals[0][0], intervals[-1][1])
+
+    def _take(self, outcome: Outcome, report: Report) -> None:
+        """Add what one run of an evaluation reported, and charge its early end to a candidate."""
+        stream = read_stream(bytes(outcome.report.data), outcome.key)
+        _require_start(stream, outcome, self.python)
+        report.add(stream.records)
+        if outcome.cause != "timeout":
+            ended = ENDED.get(outcome.cause, ("error", f"exit code {outcome.code}"))
+            report.blame(ended[1])
 
     async def script(
         self,

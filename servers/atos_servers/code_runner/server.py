@@ -1,4 +1,4 @@
-"""The code_runner server: pytest, Python and syntax checks in a sandbox, over MCP."""
+"""The code_runner server: pytest, evaluations, Python and syntax checks in a sandbox, over MCP."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastmcp import FastMCP
 from pydantic import BaseModel, Field
 
 from atos_protocol.verdicts import (
+    Evaluation,
     Isolation,
     IsolationLevel,
     ScriptResult,
@@ -20,6 +21,7 @@ from atos_protocol.verdicts import (
     TestCase,
     Verdict,
 )
+from atos_servers.code_runner.evaluation import Evaluated
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import remove_stale_folders
 from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
@@ -44,6 +46,11 @@ SPLIT = (
     "The tests ran in one process and the code in another that can open no file; only JSON values "
     "crossed, so the code can return wrong values but can't change a verdict. Not proven: anything "
     "the tests don't check, and changes that a function makes to its arguments."
+)
+EVALUATED = (
+    "Each cell ran in a process of its own, and each candidate apart from the others; the report's "
+    "key was in none of them. Not proven: an assertion shares its cell with the candidate, so code "
+    "written to cheat could forge its own outcomes, not those of others."
 )
 NOTHING = "Nothing: the run did not reach a trustworthy end."
 
@@ -159,6 +166,33 @@ Place = Annotated[str, null_means(""), Field(description="File or folder; or giv
 Source = Annotated[str, null_means(""), Field(description="Text to compile; or give `path`.")]
 
 
+Candidates = Annotated[
+    list[dict[str, str]],
+    Field(description="Up to 12; each: relative path -> text, laid over the folder."),
+]
+Assertions = Annotated[
+    list[str],
+    Field(
+        description="Up to 80 Python sources: an `assert`, or statements that set up and assert. "
+        "They may use the modules' names and `raises(Error, callable)`."
+    ),
+]
+Calls = Annotated[
+    list[str],
+    null_means(list[str]()),
+    Field(description="Up to 60 expressions whose values are wanted."),
+]
+Modules = Annotated[
+    list[str],
+    null_means(list[str]()),
+    Field(description="Modules to import; each candidate's own, tests excepted, when empty."),
+]
+EvaluationRules = Annotated[
+    Policy,
+    Field(description="'catalogue': candidates that are not plain functions are not loaded."),
+]
+
+
 class Tools:
     """The tools; each is one call of the runner in the connection's directories."""
 
@@ -183,6 +217,36 @@ class Tools:
             Path(path), roots(), chosen=tests, overlay=overlay, seconds=timeout_s, policy=policy
         )
         return _verdict(run)
+
+    async def evaluate(
+        self,
+        path: Folder,
+        candidates: Candidates,
+        assertions: Assertions,
+        calls: Calls = [],  # noqa: B006 - shown in the schema, never changed
+        modules: Modules = [],  # noqa: B006
+        timeout_s: Seconds = 30.0,
+        policy: EvaluationRules = "general",
+    ) -> Evaluation:
+        """Use to choose between versions of code: runs each against every assertion and call.
+
+        Every cell runs on its own in a sandbox, in an empty folder, for at most 1 s of CPU time: a
+        bad import, a crash or an endless loop costs one cell or one candidate. Floats are compared
+        with tolerance. Nothing is written to your folder.
+        """
+        asked = Evaluated(tuple(candidates), tuple(assertions), tuple(calls), tuple(modules))
+        run = await self._runner.evaluation(
+            Path(path), roots(), asked, seconds=timeout_s, policy=policy
+        )
+        return Evaluation(
+            candidates=run.outcomes,
+            isolation=_isolation(run.level),
+            interpreter=sys.executable,
+            uid=os.getuid(),
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+            proven=EVALUATED,
+        )
 
     async def run_python(
         self,
@@ -229,6 +293,7 @@ def build(services: Services) -> FastMCP:
     tools = Tools(Runner())
     server: FastMCP = FastMCP("atos-code-runner")
     server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
+    server.tool(tools.evaluate, annotations=read_only("Evaluate candidates in the sandbox"))
     server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))
     server.tool(tools.check_syntax, annotations=read_only("Check Python syntax"))
     server.tool(tools.sandbox_status, annotations=read_only("Sandbox status"))

@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["pytest", "script", "syntax", "probe"]
+Kind = Literal["pytest", "script", "syntax", "probe", "evaluate"]
 IsolationLevel = Literal["bwrap", "landlock", "seccomp"]
 Cause = Literal[
     "",

@@ -1,8 +1,8 @@
 """The launcher: `python -I -S launch.py CONTROL REPORT`, one per run.
 
 It reads the job from the control socket, reads the staged sources without running them, forks, and
-supervises; the child confines itself and runs pytest or a script in this same interpreter, so a
-run costs one start of Python. At the bwrap level the child becomes bubblewrap, which starts this
+supervises; the child confines itself and runs pytest, a script or an evaluation in this same
+interpreter, so a run costs one start of Python. At the bwrap level the child becomes bubblewrap, which starts this
 file once more inside (`--inner JOB REPORT`).
 """
 
@@ -29,6 +29,7 @@ from typing import Any
 
 from atos_servers.code_runner.sandbox import (
     confine,
+    evaluate,
     guest_imports,
     jobs,
     kernel,
@@ -57,11 +58,26 @@ def _send(control: socket.socket, message: dict[str, Any]) -> None:
         control.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
-    remote = split.start(job, channel) if job.catalogue else None
+def _emitter(channel: socket.socket) -> report.Emit:
     key = channel.recv(report.KEY_BYTES, socket.MSG_WAITALL)
     emit = report.chained_writer(os.dup(channel.fileno()), key)
     channel.close()
+    return emit
+
+
+def _evaluate(job: Job, channel: socket.socket, supervisor: int) -> int:
+    confine.confine(job, supervisor)
+    guest_imports.add_packages(job)
+    guest_imports.hide_atos(job)
+    lines = evaluate.start(job, channel)  # before the key is here: no cell's memory has it
+    return evaluate.relay(lines, _emitter(channel))
+
+
+def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
+    if job.kind == "evaluate":
+        return _evaluate(job, channel, supervisor)
+    remote = split.start(job, channel) if job.catalogue else None
+    emit = _emitter(channel)
     confine.confine(job, supervisor)
     guest_imports.add_packages(job)
     if job.kind == "probe":

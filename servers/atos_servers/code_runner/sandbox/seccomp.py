@@ -1,9 +1,10 @@
 """System call filters, written as rules and compiled to the kernel's classic BPF.
 
-Three filters: `general` refuses what no test needs and what Landlock does not cover (a deny list,
+Four filters: `general` refuses what no test needs and what Landlock does not cover (a deny list,
 because a test may use most of Python); `reading` on top of it refuses every change to the disk and
-every new process, for the tests of the seccomp-only level; `pure` is an allow list for the process
-that only computes: it can't open a path at all.
+every new process, for the tests of the seccomp-only level; `single` on top of it refuses new
+processes and signals, for one cell of an evaluation; `pure` is an allow list for the process that
+only computes: it can't open a path at all.
 """
 
 from __future__ import annotations
@@ -213,6 +214,19 @@ def general(provided: Provided) -> list[Rule]:
     return rules
 
 
+def single(pid: int) -> list[Rule]:
+    """Return what is refused to a cell, on top of `general`: threads are all that it can start.
+
+    It signals nobody but itself, and can't outlive its parent.
+    """
+    return [
+        Rule("clone", errno.EPERM, "equals", value=0, mask=CLONE_THREAD),
+        *_denied(("fork", "vfork")),
+        Rule("prctl", errno.EPERM, "equals", value=kernel.PR_SET_PDEATHSIG),
+        *_only_to_oneself(pid),
+    ]
+
+
 def reading(provided: Provided) -> list[Rule]:
     """Return `general` and no change to the disk, no new process, no signal to anybody."""
     writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -248,6 +262,11 @@ def install_general(provided: Provided) -> None:
 def install_reading(provided: Provided) -> None:
     """Confine tests where nothing but seccomp is available."""
     install(deny_list(reading(provided), architecture()))
+
+
+def install_single(pid: int) -> None:
+    """Confine one cell of an evaluation, which `install_general` confines already."""
+    install(deny_list(single(pid), architecture()))
 
 
 def install_pure() -> None:
