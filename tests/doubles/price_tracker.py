@@ -1,6 +1,6 @@
 """A goal for general models, and a fake Ollama whose models answer it by role.
 
-The first version of `prices.py` is wrong, so that the goal takes a reflection and a repair.
+The first version of `prices.py` is wrong, so that the goal takes a second candidate.
 """
 
 from typing import Any
@@ -26,54 +26,44 @@ PLAN = {
 WRONG = "def parse_price(text):\n    return float(text)\n"
 RIGHT = "def parse_price(text):\n    return float(text.split()[-1])\n"
 TOTALS = "from prices import parse_price\n\n\ndef total(lines):\n    return sum(map(parse_price, lines))\n"
-TEST_PRICES = """\
-from prices import parse_price
-
-
-def test_it_drops_the_currency():
-    assert parse_price("EUR 3.50") == 3.5
-
-
-def test_a_bare_number():
-    assert parse_price("2") == 2.0
+PRICE_ROWS = """\
+assert parse_price("EUR 3.50") == 3.5
+assert parse_price("2") == 2.0
+assert parse_price("USD 10") == 10.0
 """
-TEST_TOTALS = """\
-from totals import total
-
-
-def test_it_sums():
-    assert total(["EUR 1", "EUR 2"]) == 3.0
+TOTAL_ROWS = """\
+assert total(["EUR 1", "EUR 2"]) == 3.0
+assert total(["EUR 5"]) == 5.0
+assert total([]) == 0
 """
 
 
-def fence(path: str, text: str) -> str:
-    return f"Here it is.\n```python {path}\n{text}```\n"
+def fence(text: str) -> str:
+    return f"Here it is.\n```python\n{text}```\n"
 
 
 def write(body: Body) -> str:
-    """Answer as a coder, fixer or tester would; the first version of prices.py is wrong."""
-    system, user = (m["content"] for m in body["messages"][:2])
-    prices = "prices.py" in user.split("Contract")[0]
-    if "You write pytest tests" in system:
-        path = "tests/test_prices.py" if prices else "tests/test_totals.py"
-        return fence(path, TEST_PRICES if prices else TEST_TOTALS)
-    if "You repair" in system:
-        return fence("prices.py", RIGHT)
-    return fence("prices.py", WRONG) if prices else fence("totals.py", TOTALS)
+    """Answer as a coder or tester would; the first version of prices.py is wrong.
+
+    The fake continues no begun reply: it starts anew, as some servers do.
+    """
+    user = str(body["messages"][1]["content"])
+    prices = "sum prices" not in user
+    if "Don't write the code" in user:
+        return fence(PRICE_ROWS if prices else TOTAL_ROWS)
+    if not prices:
+        return fence(TOTALS)
+    return fence(RIGHT if body["options"].get("seed") else WRONG)
 
 
 def structure(body: Body) -> dict[str, Any]:
-    """Answer as a planner, classifier or reflector would."""
+    """Answer as a planner or classifier would."""
     wanted = body["format"]["properties"]
     if "tasks" in wanted:
         return PLAN
     if "level" in wanted:
         return {"reason": "one function", "level": "simple"}
-    return {
-        "symptom": "could not convert string to float", "failing_test": "test_it_drops_the_currency",
-        "suspect": "prices.py:parse_price", "cause": "the currency stays in the text",
-        "change": "take the last word", "test_wrong": False,
-    }  # fmt: skip
+    return {"cause": "the currency stays in the text", "change": "take the last word"}
 
 
 def price_models() -> FakeOllama:

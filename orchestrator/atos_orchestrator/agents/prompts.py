@@ -27,10 +27,11 @@ ASSERTION_TOKENS = 260
 ERROR_ROW_TOKENS = 60
 REFLECT_TOKENS = 400
 
-_GOAL = 4800
-_CONTRACT = 1200
-_FILES = 3200
-_FACT = 900
+_GOAL = 4000
+_CONTRACT = 800
+_FILES = 2400
+_CODE = 1800
+_FACT = 600
 """Bytes that a part of a prompt may take."""
 
 SYSTEM = "You are a careful Python programmer."
@@ -217,14 +218,14 @@ def repair_request(
     """Ask for a corrected file, given what was executed and seen."""
     cause = "\n".join(str(said) for said in (reflection or {}).values() if said)
     facts = f"{shorten(fact, _FACT)}\n{cause}".strip()
-    words = _REPAIR.format(path=given.task.files[0], code=shorten(code, _FILES), fact=facts)
+    words = _REPAIR.format(path=given.task.files[0], code=shorten(code, _CODE), fact=facts)
     return _request("coder", given, words, sampling, MODULE_TOKENS, FENCE, _CODE_STOPS)
 
 
 def reflection_request(given: Assignment, code: str, fact: str, sampling: Sampling) -> ModelRequest:
     """Ask for the cause of a failure; for pools whose models can tell."""
     words = (
-        f"This code fails:\n```python\n{shorten(code, _FILES)}\n```\n{shorten(fact, _FACT)}\n"
+        f"This code fails:\n```python\n{shorten(code, _CODE)}\n```\n{shorten(fact, _FACT)}\n"
         "Name the cause and the change that removes it, as JSON."
     )
     asked = _request("reflector", given, words, sampling, REFLECT_TOKENS)

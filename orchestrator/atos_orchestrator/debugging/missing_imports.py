@@ -73,7 +73,11 @@ def _unbound(source: str) -> set[str]:
         return set()
     bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
     bound |= {child.get_name() for child in table.get_children()}
-    used = {name for each in _tables(table) for name in _globals_of(each)}
+    tables = list(_tables(table))
+    bound |= {
+        s.get_name() for t in tables for s in t.get_symbols() if s.is_assigned() and s.is_global()
+    }
+    used = {name for each in tables for name in _globals_of(each)}
     return used - bound - set(dir(builtins)) - {"__file__", "__name__", "__doc__"}
 
 

@@ -1,4 +1,4 @@
-"""Stubs and signatures of a module, from its syntax tree alone.
+"""Stubs of a module, from its syntax tree alone.
 
 A test that passes on a module whose functions all return None proves nothing about it.
 """
@@ -33,35 +33,6 @@ def stub_source(source: str) -> str:
         SyntaxError: the source does not compile.
     """
     return ast.unparse(ast.fix_missing_locations(_Stub().visit(ast.parse(source)))) + "\n"
-
-
-def signatures(source: str) -> str:
-    """Return the public functions and classes of a module, one per line, without bodies."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return ""
-    lines: list[str] = []
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            lines.append(f"class {node.name}:")
-            lines += [f"    {_head(child)}" for child in node.body if _is_public(child)]
-        elif _is_public(node):
-            lines.append(_head(node))
-    return "\n".join(lines)
-
-
-def _is_public(node: ast.stmt) -> bool:
-    function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    return function and (node.name == "__init__" or not node.name.startswith("_"))
-
-
-def _head(node: ast.stmt) -> str:
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return ""
-    word = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"{word} {node.name}({ast.unparse(node.args)}){returns}"
 
 
 def imported_files(source: str) -> tuple[str, ...]:

@@ -62,7 +62,9 @@ class Evaluated:
         for name in self.modules:
             if not all(part.isidentifier() for part in name.split(".")):
                 message = f"{name[:80]!r} is not the name of a module"
-                raise BadRequestError(message, next_step="Give names such as 'stack' or 'app.core'.")
+                raise BadRequestError(
+                    message, next_step="Give names such as 'stack' or 'app.core'."
+                )
 
     def modules_of(self, index: int) -> tuple[str, ...]:
         """Return the modules whose names the assertions may use with a candidate."""

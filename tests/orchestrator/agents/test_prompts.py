@@ -1,21 +1,22 @@
 """Prompts as they are sent, and their budgets: an engine would silently drop what is too long."""
 
+from dataclasses import replace
+
 from inline_snapshot import snapshot
 
 from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.prompts import (
-    CODE_TOKENS,
+    APPROACHES,
     PROMPT_TOKENS,
     REFLECTION_SCHEMA,
-    Failure,
     Sampling,
-    code_request,
-    fix_request,
+    assertions_request,
+    assignment,
+    error_request,
     reflection_request,
+    repair_request,
+    sample_request,
     shorten,
-)
-from atos_orchestrator.agents.prompts import (
-    tests_request as suite_request,
 )
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.strategies.general.planning import (
@@ -26,8 +27,7 @@ from atos_orchestrator.strategies.general.planning import (
 )
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
-from atos_orchestrator.strategies.strategy import Attempt
-from atos_orchestrator.task import Task
+from atos_orchestrator.task import ErrorClause, Task
 
 CONTEXT = 4096
 """Tokens of the smallest pool, prompt and reply together."""
@@ -36,8 +36,12 @@ TASK = Task(
     id="T2",
     title="Count the words of a file",
     files=("report.py",),
-    contract="def count(path: str) -> int",
-    acceptance=("count('empty.txt') -> 0",),
+    signatures=("count(path: str) -> int",),
+    examples=("assert count('empty.txt') == 0",),
+)
+GOAL = "Write report.py with count(path: str) -> int that counts the words of a file"
+CLAUSE = ErrorClause(
+    "FileNotFoundError", "a path that is not there raises FileNotFoundError", "count"
 )
 LONG = Task(
     id="T9",
@@ -58,69 +62,155 @@ def user(request: ModelRequest) -> str:
     return str(request.messages[-1]["content"])
 
 
-def test_the_coder_gets_task_contract_examples_and_what_it_may_import() -> None:
-    request = code_request(TASK, "# words.py\ndef words(line: str) -> list[str]", SAMPLING)
+def test_every_prompt_of_a_task_begins_with_the_goals_own_words() -> None:
+    given = assignment(GOAL, TASK, {"words.py": "def words(line):\n    return line.split()\n"})
+    requests = [
+        sample_request(given, SAMPLING),
+        sample_request(given, Sampling("simple", 0.8, 1, APPROACHES[1])),
+        assertions_request(given, "count", SAMPLING),
+        error_request(given, CLAUSE, SAMPLING),
+    ]
 
-    assert user(request) == snapshot("""\
-Task: Count the words of a file
-Files: report.py
-Contract: def count(path: str) -> int
-Examples:
-- count('empty.txt') -> 0
-Modules that you may import:
-# words.py
-def words(line: str) -> list[str]\
+    assert given.text == snapshot("""\
+Write report.py with count(path: str) -> int that counts the words of a file
+
+These hold:
+assert count('empty.txt') == 0
+
+words.py is:
+```python
+def words(line):
+    return line.split()
+
+```\
 """)
-    assert (request.role, request.pool, request.schema) == ("coder", "simple", None)
+    assert all(user(request).startswith(f"{GOAL}\n\n") for request in requests)
+    assert all(user(request).startswith(given.text) for request in requests)
+    assert len({str(request.messages[0]) for request in requests}) == 1
 
 
-def test_the_tester_sees_the_contract_and_no_code() -> None:
-    assert user(suite_request(TASK, "", "", SAMPLING)) == snapshot("""\
-Task: Count the words of a file
-Files: report.py
-Contract: def count(path: str) -> int
-Examples:
-- count('empty.txt') -> 0
-Write tests/test_report.py. Import from the module `report`.\
+def test_one_function_is_begun_with_its_signature() -> None:
+    request = sample_request(assignment(GOAL, TASK, {}), SAMPLING)
+
+    assert user(request).removeprefix(f"{GOAL}\n\n") == snapshot("""\
+These hold:
+assert count('empty.txt') == 0
+
+The function: count(path: str) -> int
+Write this function in one ```python fence, with the imports that it needs. Code only: no docstring, no tests.\
 """)
+    assert request.begin == "```python\ndef count(path: str) -> int:\n"
+    assert request.stop == snapshot(
+        (
+            "```",
+            """\
 
+print(\
+""",
+            """\
 
-def test_a_repair_shows_code_tests_digest_and_the_last_reflection_only() -> None:
-    failure = Failure(
-        {"report.py": "def count(path):\n    return 1\n"},
-        "assert 1 == 0",
-        "def test_empty(): assert count('empty.txt') == 0",
-        {"cause": "it always returns 1", "change": "count", "failing_test": "test_empty"},
+assert \
+""",
+            """\
+
+# Test\
+""",
+            """\
+
+# Example\
+""",
+            """\
+
+def \
+""",
+            """\
+
+if __name__\
+""",
+        )
     )
 
-    assert user(fix_request(TASK, "", failure, SAMPLING)) == snapshot("""\
-Task: Count the words of a file
-Files: report.py
-Contract: def count(path: str) -> int
-Examples:
-- count('empty.txt') -> 0
-The code:
-```python report.py
-def count(path):
-    return 1
-```
-The tests:
-def test_empty(): assert count('empty.txt') == 0
-What happened:
-assert 1 == 0
-What is thought to be the cause:
-cause: it always returns 1
-change: count
-failing_test: test_empty
-Return the complete file.\
+
+def test_a_module_is_begun_inside_its_fence_and_told_what_to_define() -> None:
+    task = replace(TASK, signatures=("class Stack", "load(path)"))
+    request = sample_request(assignment(GOAL, task, {}), SAMPLING)
+
+    assert user(request).removeprefix(f"{GOAL}\n\n") == snapshot("""\
+These hold:
+assert count('empty.txt') == 0
+
+Write the complete file report.py in one ```python fence, with the imports that it needs. Code only: no docstrings, no tests, no example calls. Define: class Stack; load(path).\
+""")
+    assert (request.begin, "\nif __name__" in request.stop) == ("```python\n", True)
+
+
+def test_a_goal_of_a_command_may_write_its_main_block() -> None:
+    task = replace(TASK, signatures=("main(argv)", "load(path)"))
+    request = sample_request(assignment("Write a command line tool", task, {}), SAMPLING)
+
+    assert "\nif __name__" not in request.stop
+
+
+def test_testers_are_asked_for_single_assertions_of_a_function() -> None:
+    request = assertions_request(assignment(GOAL, TASK, {}), "count", SAMPLING)
+
+    assert user(request).removeprefix(f"{GOAL}\n\n") == snapshot("""\
+These hold:
+assert count('empty.txt') == 0
+
+Don't write the code. Write 5 tests of it, each one line `assert count(...) == ...`, with other values than the examples: usual cases, edge cases, and cases that a careless author gets wrong.\
+""")
+    assert (request.role, request.begin) == ("tester", "```python\nassert count(")
+    assert request.may_be_cut
+
+
+def test_testers_of_a_class_write_short_functions_with_their_set_up() -> None:
+    request = assertions_request(assignment(GOAL, TASK, {}), "", SAMPLING)
+
+    assert request.begin == "```python\nfrom report import *\n\n\ndef test_"
+
+
+def test_a_row_for_a_stated_error_is_begun_with_its_clause() -> None:
+    of_function = error_request(assignment(GOAL, TASK, {}), CLAUSE, SAMPLING)
+    of_class = error_request(assignment(GOAL, TASK, {}), replace(CLAUSE, name="Stack"), SAMPLING)
+
+    assert of_function.begin == snapshot("""\
+```python
+# a path that is not there raises FileNotFoundError
+assert raises(FileNotFoundError, lambda: count(\
+""")
+    assert of_class.begin == snapshot("""\
+```python
+# a path that is not there raises FileNotFoundError
+def test_filenotfounderror():
+    \
 """)
 
 
-def test_a_reflection_is_asked_for_as_json_that_thinks_before_it_judges() -> None:
-    request = reflection_request(TASK, Failure({"a.py": "x"}, "boom"), SAMPLING)
+def test_a_repair_shows_the_file_and_what_was_seen() -> None:
+    given = assignment(GOAL, TASK, {})
+    request = repair_request(
+        given, "def count(path)\n", "report.py, line 1: expected ':'", SAMPLING
+    )
+
+    assert user(request).removeprefix(f"{GOAL}\n\n") == snapshot("""\
+These hold:
+assert count('empty.txt') == 0
+
+This is the file report.py:
+```python
+def count(path)
+
+```
+It fails: report.py, line 1: expected ':'
+Write the complete corrected file in one ```python fence. Code only.\
+""")
+
+
+def test_a_reflection_is_asked_for_as_json() -> None:
+    request = reflection_request(assignment(GOAL, TASK, {}), "x", "boom", SAMPLING)
 
     assert request.schema == REFLECTION_SCHEMA
-    assert list(REFLECTION_SCHEMA["properties"])[-1] == "test_wrong"
 
 
 def test_the_planner_is_told_the_goal_and_every_fault_of_its_last_plan() -> None:
@@ -151,7 +241,7 @@ def test_atos_mini_hears_its_own_sentences_only() -> None:
     mini = MiniStrategy()
 
     plan = mini.plan_request("please sum two numbers", encode(found), [], 0)
-    code = mini.code_request(task, Attempt("fresh", "mini", 0.7, 2), "", None)
+    code = mini.code_request(assignment("", task, {}), Sampling("mini", 0.7, 2))
 
     assert (plan.pool, user(plan)) == ("mini", dialect.plan_prompt(found))
     assert (code.pool, user(code)) == ("mini", dialect.code_prompt(found.wanted[0]))
@@ -160,18 +250,19 @@ def test_atos_mini_hears_its_own_sentences_only() -> None:
 
 def test_no_prompt_outgrows_the_smallest_context_whatever_the_task() -> None:
     huge = "ü" * 100_000
-    failure = Failure(dict.fromkeys(LONG.files, huge), huge, huge, {"cause": huge})
+    given = assignment(huge, replace(LONG, examples=("ä" * 9000,)), {"a.py": huge, "b.py": huge})
     requests = [
-        code_request(LONG, huge, SAMPLING),
-        suite_request(LONG, huge, huge, SAMPLING),
-        fix_request(LONG, huge, failure, SAMPLING),
-        reflection_request(LONG, failure, SAMPLING),
+        sample_request(given, SAMPLING),
+        assertions_request(given, "f", SAMPLING),
+        error_request(given, replace(CLAUSE, text=huge[:300]), SAMPLING),
+        repair_request(given, huge, huge, SAMPLING),
+        reflection_request(given, huge, huge, SAMPLING),
         complexity_request(LONG, ("simple", "medium"), 0),
     ]
 
+    assert len(given.cuts) == 4
     assert max(tokens(request) for request in requests) <= PROMPT_TOKENS
     assert all(tokens(q) + q.max_tokens <= CONTEXT for q in requests)
-    assert PROMPT_TOKENS + CODE_TOKENS <= CONTEXT
     assert tokens(plan_request("g" * 2000, [])) + PLAN_TOKENS <= CONTEXT
 
 

@@ -1,6 +1,7 @@
 """The debug loop against the real filesystem and code_runner servers, sandbox and all."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,13 @@ from doubles.scripted_model import ScriptedChat
 
 pytestmark = pytest.mark.timeout(120)
 
-ADD = Task("T1", "Add two numbers", files=("pkg/add.py",), contract="def add(a, b)")
-SUITE = """\
-import pytest
-from pkg.add import add
-
-
-def test_add():
-    assert add(2, 3) == 5
-
-
-def test_text():
-    with pytest.raises(TypeError):
-        add(1, "1")
-"""
+ADD = Task(
+    "T1",
+    "Add two numbers",
+    files=("pkg/add.py",),
+    signatures=("add(a, b)",),
+    examples=("assert add(2, 3) == 5", "assert raises(TypeError, lambda: add(1, '1'))"),
+)
 
 
 async def tell_nobody(message: dict[str, Any]) -> None:
@@ -78,15 +72,11 @@ async def tools(tmp_path: Path, atos_home: Path) -> AsyncIterator[Tools]:
             yield call
 
 
-async def test_general_code_is_repaired_until_its_tests_pass(tmp_path: Path, tools: Tools) -> None:
-    fence = "```python pkg/add.py\ndef add(a, b):\n    return a {} b\n```"
-    chat = ScriptedChat(
-        {
-            "tester": [f"```python tests/test_pkg_add.py\n{SUITE}```"],
-            "coder": [fence.format("-"), fence.format("+")],
-            "reflector": ['{"cause": "it subtracts"}'],
-        }
-    )
+async def test_the_first_candidate_that_meets_the_goals_examples_is_accepted(
+    tmp_path: Path, tools: Tools
+) -> None:
+    begun = "```python\ndef add(a, b):\n    return a {} b\n"
+    chat = ScriptedChat({"coder": [begun.format("-"), begun.format("+")]})
     emit = EventList(task="T1")
     workspace, strategy = TaskWorkspace(tmp_path, tools), strategy_named("general")
     context = DebugContext(ADD, workspace, strategy, RecordedSteps(), chat, emit)
@@ -95,12 +85,29 @@ async def test_general_code_is_repaired_until_its_tests_pass(tmp_path: Path, too
 
     assert (result.outcome, result.rounds, result.passed) == ("done", 1, 2)
     assert result.files == ("pkg/add.py", "tests/test_pkg_add.py")
+    assert result.proof == "examples"
     assert result.isolation in {"bwrap", "landlock"}
-    assert "assert" in chat.asked[-1].messages[-1]["content"]
-    assert [(run["which"], run["state"]) for run in emit.of("tests_run")][-1] == (
-        "acceptance",
-        "passed",
-    )
+    assert [(run["which"], run["state"]) for run in emit.of("tests_run")] == [
+        ("acceptance", "passed")
+    ]
+
+
+async def test_candidates_and_testers_agree_in_the_real_sandbox(
+    tmp_path: Path, tools: Tools
+) -> None:
+    begun = "```python\ndef add(a, b):\n    return {}\n"
+    rows = "```python\nassert add(1, 2) == 3\nassert add(5, 1) == 6\nassert add(0.1, 0.2) == 0.3\n"
+    bodies = ["a + b", "sum((a, b))", "a - b", "exit()", "a + b"]
+    chat = ScriptedChat({"coder": [begun.format(b) for b in bodies], "tester": [rows] * 3})
+    emit = EventList(task="T1")
+    workspace, strategy = TaskWorkspace(tmp_path, tools), strategy_named("general")
+    task = replace(ADD, examples=())
+    context = DebugContext(task, workspace, strategy, RecordedSteps(), chat, emit)
+
+    result = await debug_task(context)
+
+    assert (result.outcome, result.proof, result.rounds) == ("done", "agreed", 4)
+    assert result.evidence.startswith("3 assertions that 3 of 5 candidates pass; fails on a stub")
 
 
 async def test_the_catalogues_acceptance_test_decides_about_atos_mini_in_split_mode(

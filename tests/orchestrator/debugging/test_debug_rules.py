@@ -1,24 +1,37 @@
 """The pure rules of debugging, and the task's workspace with its drafts."""
 
 import ast
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
 from atos_orchestrator.debugging import output_checks
-from atos_orchestrator.debugging.attempts import code_signature, failure_signature, next_attempt
-from atos_orchestrator.debugging.evaluation import shorten_verdict
+from atos_orchestrator.debugging.assertions import (
+    Assertion,
+    calls_in,
+    nearby_calls,
+    read_assertions,
+)
+from atos_orchestrator.debugging.delivered_tests import render_tests
+from atos_orchestrator.debugging.final_test import shorten_verdict
+from atos_orchestrator.debugging.missing_imports import with_missing_imports
+from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import TaskResult
-from atos_orchestrator.debugging.stubs import imported_files, signatures, stub_source
+from atos_orchestrator.debugging.stubs import imported_files, stub_source
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.durable_json import decode, encode
-from atos_orchestrator.strategies.general.strategy import GeneralStrategy
+from atos_orchestrator.strategies.general.strategy import TESTERS, GeneralStrategy
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
-from atos_orchestrator.strategies.strategy import Attempt
+from atos_orchestrator.strategies.strategy import SamplingPlan
+from atos_orchestrator.task import Task
 from atos_protocol.errors import ConflictError
+from atos_protocol.goals import Complexity
+from atos_protocol.scheduler_api import Pool
 from atos_protocol.verdicts import Isolation, TestCase, Verdict
 from doubles.plain_tools import PlainTools
 
@@ -42,52 +55,53 @@ def _private(): pass
 '''
 
 
-# Attempts ------------------------------------------------------------------------------------
+def task(complexity: Complexity) -> Task:
+    return Task("T1", "a", files=("a.py",), complexity=complexity)
+
+
+def fault(
+    fresh: Mapping[str, str], before: Mapping[str, str], wanted: Task = task("simple")
+) -> str:
+    return output_checks.candidate_fault(fresh, before, wanted).text
+
+
+# What may be spent ------------------------------------------------------------------------------
+
+
+def pool(name: str, model: str, *, samples: int = 5) -> Pool:
+    return Pool(name, 4096, 2048, True, True, "chat", (model,), (), samples)
 
 
 def test_a_task_starts_in_its_own_pool_and_goes_up_one() -> None:
-    assert [(a.mode, a.pool) for a in GeneralStrategy().attempts("medium")] == [
-        ("fresh", "medium"),
-        ("fix", "medium"),
-        ("fix", "medium"),
-        ("fresh", "medium"),
-        ("fresh", "complex"),
-        ("fix", "complex"),
-        ("fix", "complex"),
-        ("fresh", "complex"),
-    ]
-    assert {a.pool for a in GeneralStrategy().attempts("complex")} == {"complex"}
+    pools = (pool("simple", "s"), pool("medium", "m", samples=4), pool("complex", "c", samples=3))
+
+    assert GeneralStrategy().sampling(task("medium"), pools) == (
+        SamplingPlan("medium", 4, TESTERS),
+        SamplingPlan("complex", 3, TESTERS),
+    )
+
+
+def test_a_pool_whose_model_has_failed_already_is_left_out() -> None:
+    pools = (pool("simple", "one"), pool("medium", "one"), pool("complex", "other"))
+
+    plans = GeneralStrategy().sampling(task("simple"), pools)
+
+    assert [plan.pool for plan in plans] == ["simple", "complex"]
+
+
+def test_a_pool_without_a_model_is_stood_in_for() -> None:
+    plans = GeneralStrategy().sampling(task("complex"), (pool("simple", "one", samples=2),))
+
+    assert plans == (SamplingPlan("complex", 2, TESTERS),)
 
 
 def test_atos_mini_only_draws_other_samples() -> None:
-    attempts = MiniStrategy().attempts("complex")
+    mini = MiniStrategy()
+    plan = mini.sampling(task("complex"), ())[0]
+    drawn = [mini.sample(plan, number) for number in range(plan.samples)]
 
-    assert {(a.mode, a.pool) for a in attempts} == {("fresh", "mini")}
-    assert len({(a.temperature, a.seed) for a in attempts}) == len(attempts)
-
-
-modes: st.SearchStrategy[Literal["fresh", "fix"]] = st.sampled_from(["fresh", "fix"])
-
-
-@given(st.lists(modes.map(lambda mode: Attempt(mode, "p")), min_size=1, max_size=9), st.booleans())
-def test_attempts_only_go_forward_so_the_loop_ends(attempts: list[Attempt], stuck: bool) -> None:
-    at, seen = 0, 1
-    while (then := next_attempt(attempts, at, stuck=stuck)) is not None:
-        assert at < then < len(attempts)
-        assert not stuck or attempts[then].mode == "fresh"
-        at, seen = then, seen + 1
-    assert seen <= len(attempts)
-
-
-def test_a_failure_is_the_same_whatever_its_numbers_paths_and_addresses() -> None:
-    one = failure_signature("failed", ["a", "b"], "assert 3 == 5 in /tmp/x/m.py at 0xab12, 0.25s")
-    two = failure_signature("failed", ["b", "a"], "assert 4 == 6 in /tmp/y/m.py at 0xff, 1.5s")
-
-    assert one == two
-    assert one != failure_signature(
-        "failed", ["a"], "assert 3 == 5 in /tmp/x/m.py at 0xab12, 0.25s"
-    )
-    assert code_signature({"a": "1", "b": "2"}) == code_signature({"b": "2", "a": "1"})
+    assert (plan.pool, plan.testers) == ("mini", 0)
+    assert len({(each.temperature, each.seed) for each in drawn}) == len(drawn) == 4
 
 
 # Output checks -------------------------------------------------------------------------------------
@@ -104,46 +118,162 @@ def test_a_failure_is_the_same_whatever_its_numbers_paths_and_addresses() -> Non
     ],
 )
 def test_placeholders_are_refused(line: str) -> None:
-    assert "placeholder" in output_checks.code_fault({"a.py": f"x = 1\n{line}\n"}, {})
+    assert "placeholder" in fault({"a.py": f"x = 1\n{line}\n"}, {})
 
 
 @pytest.mark.parametrize(
     "line", ["# the rest of the list is sorted", "# existing users keep theirs", "x = 'your code'"]
 )
 def test_ordinary_comments_are_not(line: str) -> None:
-    assert output_checks.code_fault({"a.py": f"{line}\n"}, {}) == ""
+    assert fault({"a.py": f"{line}\n"}, {}) == ""
 
 
 def test_a_file_that_lost_more_than_half_is_refused_but_a_short_one_may_shrink() -> None:
     before = {"a.py": "x = 1\n" * 12}
 
-    assert "from 12 to 5 lines" in output_checks.code_fault({"a.py": "x = 2\n" * 5}, before)
-    assert output_checks.code_fault({"a.py": "x = 2\n" * 6}, before) == ""
-    assert output_checks.code_fault({"a.py": "x = 2\n"}, {"a.py": "x = 1\n" * 4}) == ""
+    assert "from 12 to 5 lines" in fault({"a.py": "x = 2\n" * 5}, before)
+    assert fault({"a.py": "x = 2\n" * 6}, before) == ""
+    assert fault({"a.py": "x = 2\n"}, {"a.py": "x = 1\n" * 4}) == ""
 
 
-def test_a_repair_that_changes_nothing_is_refused() -> None:
-    assert "changed nothing" in output_checks.code_fault({"a.py": "x\n"}, {"a.py": "x\n"})
+def test_a_file_that_lost_a_definition_is_refused() -> None:
+    assert "no longer defines f" in fault({"a.py": "g = 1\n"}, {"a.py": "def f(): ...\n"})
+
+
+def test_code_must_define_what_its_task_names() -> None:
+    wanted = replace(task("simple"), signatures=("def f(a) -> int", "class Stack", "g(b)"))
+
+    assert fault({"a.py": "class Stack: ...\nfrom b import g\n"}, {}, wanted) == "f is not defined"
+    assert fault({"a.py": "f = g = 1\nclass Stack: ...\n"}, {}, wanted) == ""
+
+
+# Forgotten imports ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("source", "says"),
+    ("source", "first"),
     [
-        ("def test_a(): f()", "no assertion that could fail in test_a"),
-        ("def test_a(): assert True", "no assertion"),
-        ("def test_a(): assert x == x", "no assertion"),
-        ("def helper(): assert f() == 1", "no test function"),
-        ("def test_a(:", "don't compile"),
-        ("def test_a(): assert f() == 1", ""),
-        ("def test_a():\n    with pytest.raises(ValueError): f()", ""),
-        ("class T:\n    def test_a(self): self.assertEqual(f(), 1)", ""),
+        ("def f(x):\n    return re.findall('a', x)\n", "import re"),
+        ("def f(x):\n    return Counter(x)\n", "from collections import Counter"),
+        ("def f(x: List[int]) -> int:\n    return 1\n", "from typing import List"),
+        ("def f():\n    return datetime.now()\n", "from datetime import datetime"),
+        ("def f():\n    return datetime.datetime.now()\n", "import datetime"),
+        ("class A(Enum):\n    B = auto()\n", "from enum import Enum"),
+        ("from __future__ import annotations\nx = math.pi\n", "from __future__ import annotations"),
     ],
 )
-def test_tests_that_can_not_fail_are_known_by_their_look(source: str, says: str) -> None:
-    found = output_checks.test_fault(source)
+def test_imports_of_the_standard_library_are_added(source: str, first: str) -> None:
+    whole = with_missing_imports(source)
 
-    assert says in found
-    assert bool(found) == bool(says)
+    assert whole.splitlines()[0] == first
+    assert with_missing_imports(whole) == whole
+    ast.parse(whole)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import re\n\n\ndef f(x):\n    return re.findall('a', x)\n",
+        "def f(re):\n    return re.findall\n",
+        "def f():\n    return unknown_name\n",
+        "def f(",
+        "def f():\n    global math\n    math = 1\n    return math\n",
+        "",
+    ],
+)
+def test_a_module_that_lacks_none_stays_as_it_is(source: str) -> None:
+    assert with_missing_imports(source) == source
+
+
+@given(st.text(max_size=300))
+def test_no_text_is_too_odd_for_the_readers_of_source(text: str) -> None:
+    assert isinstance(with_missing_imports(text), str)
+    assert read_assertions(text, ["f"]) == read_assertions(text, ["f"])
+    assert isinstance(defined_names(text), frozenset)
+
+
+def test_source_that_would_break_the_parser_is_not_parsed() -> None:
+    assert parse_source("(" * 5000) is None
+    assert parse_source("x = " + "-" * 200_000 + "1") is None
+    assert parse_source("x = 1\x00") is None
+
+
+# Assertions ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "rows"),
+    [
+        ("```python\nassert f(1) == 2\n```", ["assert f(1) == 2"]),
+        ("```python\nassert f(1) == 2, 'one'\nassert f(", ["assert f(1) == 2"]),
+        ("assert f(-1) == ValueError", ["assert raises(ValueError, lambda: f(-1))"]),
+        ("assert f(-1) is ValueError('x')", ["assert raises(ValueError, lambda: f(-1))"]),
+        (
+            "with pytest.raises(KeyError):\n    f('x')",
+            ["assert raises(KeyError, lambda: f('x'))"],
+        ),
+        ("assert True\nassert g(1) == 1\nassert f(1) == f(1)\nf(2)", []),
+        (
+            "def test_a():\n    s = f()\n    s.push(1)\n    assert s.pop() == 1\n    assert s.empty()",
+            [
+                "s = f()\ns.push(1)\nassert s.pop() == 1",
+                "s = f()\ns.push(1)\ns.pop() == 1\nassert s.empty()",
+            ],
+        ),
+        ("x = [1]\nassert f(x) == 1", ["x = [1]\nassert f(x) == 1"]),
+        ("def test_a():\n    assert f(1)\n\ndef test_b(", ["assert f(1)"]),
+    ],
+)
+def test_single_assertions_are_read_from_what_a_tester_writes(reply: str, rows: list[str]) -> None:
+    assert read_assertions(reply, ["f"]) == rows
+
+
+def test_the_calls_in_assertions_and_their_neighbours_compare_candidates() -> None:
+    rows = ["assert f([1, 2], 3) == 5", "assert raises(ValueError, lambda: f([], -1))"]
+
+    assert calls_in(rows, ["f"]) == ["f([1, 2], 3)", "f([], -1)"]
+    assert nearby_calls(["f(2)"]) == ["f(3)", "f(1)", "f(0)"]
+    assert len(nearby_calls([f"f({n}, 'text', [1, 2])" for n in range(50)])) == 16
+
+
+def test_assertions_become_a_test_file_of_one_function_each() -> None:
+    rows = [
+        Assertion("assert f(1) == 2", "example"),
+        Assertion("assert f(0.5) == 0.25", "tester"),
+        Assertion("s = Stack()\nassert raises(IndexError, lambda: s.pop())", "error"),
+    ]
+
+    text, names = render_tests(["pkg/a.py"], rows)
+
+    assert text == snapshot("""\
+import pytest
+
+from pkg.a import *
+
+
+# The goal's own examples.
+
+
+def test_example_1_f():
+    assert f(1) == 2
+
+
+# Errors that the goal asks for.
+
+
+def test_error_1_stack():
+    s = Stack()
+    with pytest.raises(IndexError):
+        s.pop()
+
+
+# Written by a model before the code, and confirmed by independent candidates.
+
+
+def test_tester_1_f():
+    assert f(0.5) == pytest.approx(0.25)
+""")
+    assert names == {"test_example_1_f": 0, "test_error_1_stack": 2, "test_tester_1_f": 1}
 
 
 # Stubs -------------------------------------------------------------------------------------
@@ -158,17 +288,6 @@ def test_a_stub_keeps_names_and_constants_and_does_nothing() -> None:
     assert names["load"]("x") is None  # type: ignore[operator]
     assert names["Store"]("x").full is None  # type: ignore[operator]
     assert "cache" not in stub.replace("import functools", "")
-
-
-def test_signatures_show_what_others_may_call() -> None:
-    assert signatures(MODULE).splitlines() == [
-        "class Store:",
-        "    def __init__(self, path: str) -> None",
-        "    def full(self) -> bool",
-        "def load(path: str, *, deep: bool=False) -> dict[str, int]",
-        "async def fetch(url)",
-    ]
-    assert signatures("def broken(") == ""
 
 
 def test_what_a_test_imports_may_be_its_subject() -> None:
@@ -227,19 +346,19 @@ def test_a_verdict_is_kept_short() -> None:
 
 async def test_a_draft_is_what_its_step_wrote_whatever_happens_to_the_file(tmp_path: Path) -> None:
     workspace = TaskWorkspace(tmp_path, PlainTools())
-    hashes = await workspace.draft("attempt-0", {"pkg/a.py": "x = 1\n"})
+    hashes = await workspace.draft("candidate-0", {"pkg/a.py": "x = 1\n"})
     await workspace.write("pkg/a.py", "x = 2\n")
 
-    assert await workspace.recall("attempt-0", hashes) == {"pkg/a.py": "x = 1\n"}
+    assert await workspace.recall("candidate-0", hashes) == {"pkg/a.py": "x = 1\n"}
 
 
 async def test_a_draft_that_somebody_changed_is_not_used(tmp_path: Path) -> None:
     workspace = TaskWorkspace(tmp_path, PlainTools())
-    hashes = await workspace.draft("tests-1", {"tests/test_a.py": "assert True\n"})
-    await workspace.write(".atos/tests-1/tests/test_a.py", "pass\n")
+    hashes = await workspace.draft("tests", {"tests/test_a.py": "assert True\n"})
+    await workspace.write(".atos/tests/tests/test_a.py", "pass\n")
 
     with pytest.raises(ConflictError, match="was changed"):
-        await workspace.recall("tests-1", hashes)
+        await workspace.recall("tests", hashes)
 
 
 async def test_a_file_that_is_not_there_reads_as_nothing(tmp_path: Path) -> None:

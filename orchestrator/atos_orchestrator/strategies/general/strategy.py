@@ -125,7 +125,7 @@ class GeneralStrategy:
 
     def read_code(self, task: Task, text: str) -> WrittenCode:
         """Read one fence per file; tests in the reply are ignored."""
-        if len(task.files) == 1 and task.kind == "code" and text.lstrip().startswith(FENCE):
+        if len(task.files) == 1 and task.kind != "docs" and text.lstrip().startswith(FENCE):
             return WrittenCode({task.files[0]: read_begun(text)})
         return WrittenCode(read_files(text, task.files))
 

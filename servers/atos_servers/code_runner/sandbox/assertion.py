@@ -168,7 +168,11 @@ class _Tolerant(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
-        if not self._inside or len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq | ast.NotEq):
+        if (
+            not self._inside
+            or len(node.ops) != 1
+            or not isinstance(node.ops[0], ast.Eq | ast.NotEq)
+        ):
             return node
         name = EQUAL if isinstance(node.ops[0], ast.Eq) else DIFFER
         called = ast.Call(ast.Name(name, ast.Load()), [node.left, *node.comparators], [])
@@ -232,7 +236,7 @@ def value(source: str, names: Mapping[str, Any]) -> str:
         exec(compile(tree, "<call>", "exec", dont_inherit=True), space)  # noqa: S102 - as above
         found = None
         if isinstance(last, ast.Expr):
-            found = eval(compile(ast.Expression(last.value), "<call>", "eval"), space)  # noqa: S307
+            found = eval(compile(ast.Expression(last.value), "<call>", "eval"), space)
         return cut(printable(f"= {canonical(found)}"), VALUE_CHARACTERS)
     except BaseException as error:  # noqa: BLE001 - whatever it raises is the outcome
         return f"error: {described(error)}"

@@ -1,0 +1,463 @@
+"""The debug graph: scripted models, real files, tests that really run, real stubs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from atos_orchestrator.debugging.graph import debug_task
+from atos_orchestrator.debugging.state import DebugContext, TaskResult
+from atos_orchestrator.debugging.task_workspace import TaskWorkspace
+from atos_orchestrator.durable_json import encode
+from atos_orchestrator.strategies.mini import dialect, scope
+from atos_orchestrator.strategies.mini.catalogue import function
+from atos_orchestrator.strategies.registry import strategy_named
+from atos_orchestrator.task import ErrorClause, Task
+from atos_protocol.errors import LengthError
+from atos_protocol.goals import Question
+from atos_protocol.scheduler_api import Pool
+from doubles.graph_ports import EventList, Killed, RecordedSteps
+from doubles.plain_tools import PlainTools
+from doubles.scripted_model import ScriptedChat
+
+pytestmark = pytest.mark.timeout(60)
+
+GOAL = "Write add.py with add(a, b) that adds two numbers"
+EXAMPLE = "assert add(2, 3) == 5"
+FENCE = "```python\n"
+RIGHT = "def add(a, b):\n    return a + b\n"
+OTHER = "def add(a, b):\n    return sum((a, b))\n"
+WRONG = "def add(a, b):\n    return a - b\n"
+BROKEN = "def add(a, b)\n    return a + b\n"
+ROWS = (
+    "assert add(1, 2) == 3\nassert add(5, 1) == 6\nassert add(2, 2) == 4\nassert add(1, 1) == 7\n"
+)
+
+
+def add_task(*examples: str, **fields: object) -> Task:
+    task: dict[str, object] = {"signatures": ("add(a, b)",), "examples": examples, **fields}
+    return Task("T1", "Add two numbers", files=("add.py",), **task)  # pyright: ignore[reportArgumentType]
+
+
+def code(text: str) -> str:
+    return f"{FENCE}{text}"
+
+
+def pool(name: str, model: str, *, samples: int = 5, reflect: bool = False) -> Pool:
+    return Pool(name, 4096, 2048, True, True, "chat", (model,), (), samples, reflect)
+
+
+ONE_POOL = (pool("simple", "small"),)
+
+
+class Loop:
+    """One task on one worktree."""
+
+    def __init__(self, root: Path, replies: Mapping[str, Sequence[str | Exception]]) -> None:
+        self.root = root
+        self.chat = ScriptedChat(replies)
+        self.steps = RecordedSteps()
+        self.emit = EventList(task="T1")
+        self.tools = PlainTools()
+
+    async def run(
+        self,
+        task: Task,
+        strategy: str = "general",
+        *,
+        pools: tuple[Pool, ...] = ONE_POOL,
+        seeds: tuple[Mapping[str, str], ...] = (),
+    ) -> TaskResult:
+        context = DebugContext(
+            task,
+            TaskWorkspace(self.root, self.tools),
+            strategy_named(strategy),
+            self.steps,
+            self.chat,
+            self.emit,
+            goal=GOAL,
+            seeds=seeds,
+            pools=pools,
+        )
+        return await debug_task(context)
+
+    @property
+    def asked(self) -> list[tuple[str, str, float]]:
+        return [(call.role, call.pool, call.temperature) for call in self.chat.asked]
+
+
+# Examples are law --------------------------------------------------------------------------------
+
+
+async def test_sampling_stops_at_the_first_candidate_that_meets_the_examples(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT)]})
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert (result.outcome, result.rounds, result.passed, result.proof) == (
+        "done",
+        1,
+        1,
+        "examples",
+    )
+    assert result.evidence.startswith("1 of 1 examples; fails on a stub and ")
+    assert result.files == ("add.py", "tests/test_add.py")
+    assert (tmp_path / "add.py").read_text() == RIGHT
+    assert "assert add(2, 3) == 5" in (tmp_path / "tests/test_add.py").read_text()
+    assert loop.steps.names == [
+        "examples",
+        "sample.0",
+        "check.0",
+        "evaluate.1.1",
+        "sample.1",
+        "check.1",
+        "evaluate.2.1",
+        "select.2.1.0",
+        "test.1.1",
+        "finish",
+    ]
+
+
+async def test_samples_differ_by_approach_and_share_their_beginning(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [code(WRONG)] * 4 + [code(RIGHT)]})
+
+    await loop.run(add_task(EXAMPLE))
+
+    assert [call.temperature for call in loop.chat.asked] == [0.0, 0.8, 0.8, 0.8, 0.8]
+    prompts = [str(call.messages[-1]["content"]) for call in loop.chat.asked]
+    assert len(set(prompts)) == 5
+    assert all(prompt.startswith(GOAL) for prompt in prompts)
+    assert {call.begin for call in loop.chat.asked} == {"```python\ndef add(a, b):\n"}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "I would add the two numbers.",
+        FENCE,
+        code("def add(a, b):\n    # rest of the code here\n    return a + b\n"),
+        code("def plus(a, b):\n    return a + b\n"),
+        LengthError("the reply ran into 400 tokens"),
+    ],
+)
+async def test_a_reply_that_is_no_whole_file_costs_one_sample(
+    tmp_path: Path, bad: str | Exception
+) -> None:
+    loop = Loop(tmp_path, {"coder": [bad, code(RIGHT)]})
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert (result.outcome, result.rounds) == ("done", 1)
+    assert (tmp_path / "add.py").read_text() == RIGHT
+
+
+async def test_code_that_does_not_compile_never_reaches_the_sandbox(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [code(BROKEN), code(RIGHT)]})
+
+    await loop.run(add_task(EXAMPLE))
+
+    assert [data["ok"] for data in loop.emit.of("syntax_checked")] == [False, True]
+    assert [data["candidates"] for data in loop.emit.of("evaluated")] == [1]
+
+
+async def test_forgotten_imports_are_added_instead_of_asked_for(tmp_path: Path) -> None:
+    forgetful = "def add(a, b):\n    return reduce(operator.add, [a, b])\n"
+    loop = Loop(tmp_path, {"coder": [code(forgetful)]})
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert result.outcome == "done"
+    written = (tmp_path / "add.py").read_text()
+    assert written.startswith("import operator\nfrom functools import reduce\n")
+
+
+async def test_a_mechanical_fault_is_repaired_once_after_all_samples(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [code(BROKEN)] + [code(WRONG)] * 4 + [code(RIGHT)]})
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert (result.outcome, result.rounds) == ("done", 5)
+    repair = str(loop.chat.asked[-1].messages[-1]["content"])
+    assert "line 1" in repair
+    assert BROKEN in repair
+
+
+async def test_wrong_values_are_sampled_anew_and_never_shown_the_old_program(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT)]})
+
+    await loop.run(add_task(EXAMPLE))
+
+    assert "a - b" not in str(loop.chat.asked[-1].messages)
+
+
+async def test_models_that_can_reflect_name_the_cause_before_a_repair(tmp_path: Path) -> None:
+    thought = '{"cause": "it subtracts", "change": "add"}'
+    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT)], "reflector": [thought]})
+    pools = (pool("simple", "big", samples=1, reflect=True),)
+
+    result = await loop.run(add_task(EXAMPLE), pools=pools)
+
+    assert result.outcome == "done"
+    assert "it subtracts" in str(loop.chat.asked[-1].messages)
+    assert loop.emit.of("reflected")[0]["cause"] == "it subtracts"
+
+
+async def test_what_one_pool_can_not_do_goes_on_in_the_next_and_then_needs_help(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(WRONG)] * 4})
+    pools = (pool("simple", "small", samples=2), pool("medium", "larger", samples=2))
+
+    result = await loop.run(add_task(EXAMPLE), pools=pools)
+
+    assert (result.outcome, result.rounds, result.files) == ("needs_help", 3, ())
+    assert [name for _, name, _ in loop.asked] == ["simple", "simple", "medium", "medium"]
+    assert "assert add(2, 3) == 5: fail" in result.digest
+    assert result.kept == ({"add.py": WRONG},)
+    assert loop.chat.unused == {}
+
+
+async def test_a_pool_with_the_same_model_is_no_escalation(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [code(WRONG)] * 2})
+    pools = (pool("simple", "small", samples=2), pool("medium", "small"), pool("complex", "small"))
+
+    result = await loop.run(add_task(EXAMPLE), pools=pools)
+
+    assert (result.outcome, result.rounds) == ("needs_help", 1)
+
+
+async def test_a_candidate_from_outside_is_judged_before_anything_is_sampled(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {})
+
+    result = await loop.run(add_task(EXAMPLE), seeds=({"add.py": WRONG}, {"add.py": RIGHT}))
+
+    assert (result.outcome, loop.chat.asked) == ("done", [])
+    assert (tmp_path / "add.py").read_text() == RIGHT
+
+
+async def test_tests_that_were_handed_in_decide(tmp_path: Path) -> None:
+    suite = "from add import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n"
+    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT)]})
+
+    result = await loop.run(add_task(tests=suite))
+
+    assert (result.outcome, result.proof, result.rounds) == ("done", "tests", 1)
+    assert (tmp_path / "tests/test_add.py").read_text() == suite
+    assert [run["which"] for run in loop.emit.of("tests_run")] == ["acceptance"] * 2
+
+
+# Agreement, where there is no example --------------------------------------------------------------
+
+
+async def test_candidates_and_assertions_that_vouch_for_each_other_are_accepted_as_agreed(
+    tmp_path: Path,
+) -> None:
+    coders = [code(WRONG), code(RIGHT), code(OTHER), code(WRONG), code(RIGHT)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(ROWS), "nothing", code(ROWS)]})
+
+    result = await loop.run(add_task())
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert result.evidence.startswith("3 assertions that 3 of 5 candidates pass; fails on a stub")
+    assert (tmp_path / "add.py").read_text() == RIGHT
+    delivered = (tmp_path / "tests/test_add.py").read_text()
+    assert "add(5, 1) == 6" in delivered
+    assert "add(1, 1) == 7" not in delivered
+    dropped = loop.emit.of("selected")[-1]["dropped"]
+    assert [row["assertion"] for row in dropped] == ["assert add(1, 1) == 7"]
+
+
+async def test_doubt_becomes_one_distinguishing_input_and_both_programs_are_kept(
+    tmp_path: Path,
+) -> None:
+    rows = "assert add(1, 2) == 3\nassert add(5, 0) == 5\nassert add(5, 1) == 4\n"
+    coders = [code(WRONG), code(RIGHT), code(RIGHT), code(WRONG), code(RIGHT)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(rows)] * 3})
+
+    result = await loop.run(add_task())
+
+    assert (result.outcome, result.proof) == ("needs_help", "")
+    assert result.question == Question("add(0, 1) gives 1 or -1?", "add(0, 1)", ("1", "-1"))
+    assert result.kept == ({"add.py": RIGHT}, {"add.py": WRONG})
+    assert loop.emit.of("asked")[0]["question"]["options"] == ["1", "-1"]
+
+
+async def test_no_candidate_that_stands_alone_is_accepted(tmp_path: Path) -> None:
+    pools = (pool("simple", "small", samples=1),)
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)], "tester": [code(ROWS)] * 3})
+
+    result = await loop.run(add_task(), pools=pools)
+
+    assert result.outcome == "needs_help"
+    assert "3 assertions that 1 of 1 candidates pass" in result.digest
+
+
+async def test_rows_for_a_stated_error_are_begun_by_rule(tmp_path: Path) -> None:
+    strict = (
+        "def add(a, b):\n    if a < 0:\n        raise ValueError('negative')\n    return a + b\n"
+    )
+    begun = (
+        "```python\n# a negative a raises ValueError\nassert raises(ValueError, lambda: add(-1, 2))"
+    )
+    clause = ErrorClause("ValueError", "a negative a raises ValueError", "add")
+    testers = [code(ROWS), begun, begun, code(ROWS), code(ROWS)]
+    loop = Loop(tmp_path, {"coder": [code(strict)] * 3 + [code(RIGHT)] * 2, "tester": testers})
+
+    result = await loop.run(add_task(errors=(clause,)))
+
+    assert (result.outcome, result.proof) == ("needs_help", "")  # one row ahead is not enough
+    assert result.question is None or result.question.call.startswith("add(")
+    asked = [call for call in loop.chat.asked if "lambda: add(" in call.begin]
+    assert len(asked) == 2
+    assert all("# a negative a raises ValueError" in call.begin for call in asked)
+
+
+async def test_examples_that_pass_on_a_stub_do_not_decide_alone(tmp_path: Path) -> None:
+    idle = "assert add(2, 3) in {add(2, 3), 5}"
+    coders = [code(WRONG), code(RIGHT), code(OTHER), code(RIGHT), code(RIGHT)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(ROWS)] * 3})
+
+    result = await loop.run(add_task(idle))
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert (tmp_path / "add.py").read_text() == RIGHT
+
+
+# What can't be run ---------------------------------------------------------------------------------
+
+
+async def test_a_page_of_documentation_is_written_without_tests(tmp_path: Path) -> None:
+    page = Task(id="T1", title="Explain it", kind="docs", files=("docs/use.md",))
+    reply = "```markdown docs/use.md\n# Use\n\n```python\nadd(1, 2)\n```\n```\n"
+    loop = Loop(tmp_path, {"writer": [reply]})
+
+    result = await loop.run(page)
+
+    assert (result.files, result.proof) == (("docs/use.md",), "unproven")
+    assert (tmp_path / "docs/use.md").read_text() == "# Use\n\n```python\nadd(1, 2)\n```\n"
+
+
+async def test_a_test_task_must_fail_on_stubs_of_what_it_imports(tmp_path: Path) -> None:
+    (tmp_path / "add.py").write_text(RIGHT)
+    suite = "from add import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n"
+    task = Task(id="T1", title="Test add", kind="test", files=("tests/test_more.py",))
+    loop = Loop(tmp_path, {"coder": [code("def test_idle():\n    assert 1\n"), code(suite)]})
+
+    result = await loop.run(task)
+
+    assert (result.outcome, result.passed, result.rounds) == ("done", 1, 1)
+
+
+async def test_a_file_that_is_there_is_shown_and_must_keep_what_it_defines(tmp_path: Path) -> None:
+    (tmp_path / "add.py").write_text("def twice(a):\n    return 2 * a\n")
+    both = f"def twice(a):\n    return 2 * a\n\n\n{RIGHT}"
+    loop = Loop(tmp_path, {"coder": [code(RIGHT), code(both)]})
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert (result.outcome, result.rounds) == ("done", 1)
+    assert "def twice(a):" in str(loop.chat.asked[0].messages[-1]["content"])
+    assert "twice" in (tmp_path / "add.py").read_text()
+
+
+# atos-mini -------------------------------------------------------------------------------
+
+
+def mini_task(goal: str = "Write a Python function to add two numbers") -> Task:
+    found = scope.check(goal)
+    assert isinstance(found, scope.Scope)
+    wanted = found.wanted[0]
+    return Task(id="T1", title=wanted.wording, files=("add.py",), scope=encode(wanted))
+
+
+def mini_reply(own_tests: str | None = None) -> str:
+    found = scope.check("Write a Python function to add two numbers")
+    assert isinstance(found, scope.Scope)
+    reply = dialect.code_reply(function(found.wanted[0]))
+    if own_tests is None:
+        return reply
+    return reply.rpartition("```python\n")[0] + f"```python\n{own_tests}```"
+
+
+async def test_the_acceptance_test_of_the_catalogue_accepts_and_good_model_tests_stay(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [mini_reply()]})
+
+    result = await loop.run(mini_task(), "mini")
+
+    assert result.files == ("add.py", "tests/test_add.py", "tests/test_add_by_model.py")
+    assert {data["which"] for data in loop.emit.of("tests_run")} == {"acceptance", "model", "stub"}
+    assert loop.steps.names == [
+        "examples",
+        "sample.0",
+        "check.0",
+        "select.1.0.0",
+        "test.0.0",
+        "finish",
+    ]
+    policies = {a["policy"] for _, tool, a in loop.tools.calls if tool == "run_pytest"}
+    assert policies == {"catalogue"}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "from add import add\n\n\ndef test_add():\n    assert add(2, 3) == 7\n",
+        "from add import add\n\n\ndef test_add():\n    add(2, 3)\n",
+    ],
+)
+async def test_model_tests_that_are_wrong_or_prove_nothing_are_dropped(
+    tmp_path: Path, own: str
+) -> None:
+    loop = Loop(tmp_path, {"coder": [mini_reply(own)]})
+
+    result = await loop.run(mini_task(), "mini")
+
+    assert (result.outcome, result.files) == ("done", ("add.py", "tests/test_add.py"))
+    assert "was dropped" in loop.emit.of("warning")[0]["text"]
+
+
+async def test_model_tests_can_not_accept_what_the_acceptance_test_rejects(tmp_path: Path) -> None:
+    lie = "```python\ndef add(a, b):\n    return a - b\n```\n\n```python\nfrom add import add\n\n\ndef test_add():\n    assert add(2, 3) == -1\n```"
+    loop = Loop(tmp_path, {"coder": [lie] * 4})
+
+    result = await loop.run(mini_task(), "mini")
+
+    assert (result.outcome, result.rounds) == ("needs_help", 3)
+    assert [call.temperature for call in loop.chat.asked] == [0.0, 0.7, 0.7, 0.7]
+
+
+# Crashes ---------------------------------------------------------------------------------
+
+STEPS = ["sample.0", "check.0", "evaluate.1.1", "sample.1", "evaluate.2.1", "test.1.1", "finish"]
+
+
+@pytest.mark.parametrize("die_in", STEPS)
+async def test_a_kill_in_any_step_ends_in_the_same_files_and_events(
+    tmp_path: Path, die_in: str
+) -> None:
+    script = {"coder": [code(WRONG), code(RIGHT)]}
+    loop = Loop(tmp_path, script)
+    loop.steps.die_in = die_in
+    with pytest.raises(Killed):
+        await loop.run(add_task(EXAMPLE))
+    # What the killed step asked for is asked for again, and gets the same answer again.
+    asked = len(loop.chat.asked) - die_in.startswith("sample")
+    loop.chat = ScriptedChat({"coder": script["coder"][asked:]})
+    loop.steps = RecordedSteps(loop.steps.record)
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert (result.outcome, result.rounds) == ("done", 1)
+    assert (tmp_path / "add.py").read_text() == RIGHT
+    assert len(loop.emit.of("model_call")) == 2
+    assert loop.chat.unused == {}

@@ -1,0 +1,124 @@
+"""Which candidate is picked: rules by hand, properties, and cases in which errors are shared."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atos_orchestrator.debugging.selection import Choice, Column, choose, distinguishing, meeting
+from doubles.misconceptions import case
+
+CASES = 2000
+
+
+def column(rows: str, values: str = "") -> Column:
+    """`+` passes, `-` fails; each character of `values` is what one call gives."""
+    passes = tuple("pass" if mark == "+" else "fail" for mark in rows)
+    return Column(passes, tuple(f"= {value}" for value in values))
+
+
+def test_the_first_candidate_that_meets_every_example_is_taken() -> None:
+    columns = [column("+-"), column("++"), column("++")]
+
+    assert meeting(columns, [0, 1]) == [1, 2]
+    assert choose(columns, [0, 1], []) == Choice(1, accepted=True, group=2, of=2, kept=(0, 1))
+
+
+def test_a_candidate_that_does_not_load_meets_nothing() -> None:
+    assert meeting([Column(loads=False)], []) == []
+
+
+def test_two_that_agree_and_lead_by_two_assertions_are_accepted() -> None:
+    columns = [column("+---", "1"), column("-+++", "2"), column("-+++", "2")]
+
+    chosen = choose(columns, [], [0, 1, 2, 3])
+
+    assert chosen == Choice(
+        1, accepted=True, group=2, passed=3, lead=2, rival=0, of=3, kept=(1, 2, 3)
+    )
+
+
+def test_a_candidate_alone_is_never_accepted_by_agreement() -> None:
+    assert not choose([column("++++"), column("----")], [], [0, 1, 2, 3]).accepted
+
+
+def test_a_lead_of_one_assertion_is_not_enough() -> None:
+    columns = [column("++-", "1"), column("++-", "1"), column("+--", "2")]
+
+    assert not choose(columns, [], [0, 1, 2]).accepted
+
+
+def test_candidates_that_pass_the_same_but_give_other_values_are_no_group() -> None:
+    chosen = choose([column("+++", "1"), column("+++", "2")], [], [0, 1, 2])
+
+    assert (chosen.accepted, chosen.group, chosen.rival) == (False, 1, 1)
+
+
+def test_examples_that_also_pass_on_a_stub_stay_law_but_do_not_decide() -> None:
+    columns = [column("-+++"), column("++--", "1"), column("++++", "2"), column("++++", "2")]
+
+    chosen = choose(columns, [0], [1, 2, 3], decisive=False)
+
+    assert (chosen.candidate, chosen.accepted, chosen.of) == (2, True, 3)
+
+
+def test_the_question_is_the_shortest_call_on_which_the_best_two_differ() -> None:
+    calls = ["median([1, 2, 3, 4])", "median([1, 2])", "median([1])"]
+    one = Column(values=("= 2", "= 1", "= 1"))
+    other = Column(values=("= 2.5", "= 1.5", "= 1"))
+
+    assert distinguishing([one, other], calls, 0, 1) == ("median([1, 2])", ("1", "1.5"))
+
+
+def test_an_error_is_told_by_its_class_and_a_timeout_is_no_question() -> None:
+    one = Column(values=("error: ValueError: negative", "timeout"))
+    other = Column(values=("= 0", "= 1"))
+
+    assert distinguishing([one, other], ["f(-1)", "f(9)"], 0, 1) == (
+        "f(-1)",
+        ("raises ValueError", "0"),
+    )
+
+
+def test_equal_candidates_leave_nothing_to_ask() -> None:
+    same = Column(values=("= 1",))
+
+    assert distinguishing([same, same], ["f(1)"], 0, 1) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("+-", min_size=4, max_size=4), st.text("12", min_size=3, max_size=3)),
+        max_size=6,
+    )
+)
+def test_what_is_chosen_passes_what_is_kept_and_the_order_of_losers_does_not_matter(
+    drawn: list[tuple[str, str]],
+) -> None:
+    columns = [column(rows, values) for rows, values in drawn]
+
+    chosen = choose(columns, [], [0, 1, 2, 3])
+
+    if chosen.candidate >= 0:
+        assert all(columns[chosen.candidate].passes(row) for row in chosen.kept)
+        assert 1 <= chosen.group <= chosen.of == len(columns)
+        assert chosen.rival != chosen.candidate
+    else:
+        assert not columns
+
+
+def test_shared_misconceptions_are_seldom_picked_and_hardly_ever_accepted() -> None:
+    picked = solvable = accepted = wrong = 0
+    for seed in range(CASES):
+        each = case(seed)
+        chosen = choose(each.columns, [], each.rows)
+        right = chosen.candidate >= 0 and each.right[chosen.candidate]
+        solvable += any(each.right)
+        picked += right
+        accepted += chosen.accepted
+        wrong += chosen.accepted and not right
+    print(
+        f"picked {picked / solvable:.1%} of {solvable}; accepted {accepted / CASES:.1%}; wrong {wrong / accepted:.1%}"
+    )
+    assert picked >= 0.90 * solvable
+    assert wrong <= 0.02 * accepted
