@@ -1,4 +1,4 @@
-"""The task workflow: worktree -> debug loop -> commit.
+"""The task workflow: worktree -> debug graph -> commit.
 
     worktree   a checkout of what the goal has so far
     debug      the loop of code, syntax check, tests and reflection (each of its nodes one step)
