@@ -15,7 +15,7 @@ from atos_orchestrator.debugging.attempts import digest_of
 from atos_orchestrator.durable_json import decode
 from atos_orchestrator.ports import Json, Tools
 from atos_protocol.errors import ConflictError, NotFoundError
-from atos_protocol.verdicts import SyntaxReport, Verdict
+from atos_protocol.verdicts import Evaluation, SyntaxReport, Verdict
 
 DRAFTS = ".atos"
 
@@ -91,6 +91,26 @@ class TaskWorkspace:
             "policy": policy,
         }
         return decode(Verdict, await self._call("code_runner", "run_pytest", arguments))
+
+    async def evaluate(
+        self,
+        candidates: Sequence[Mapping[str, str]],
+        assertions: Sequence[str],
+        calls: Sequence[str] = (),
+        *,
+        modules: Sequence[str] = (),
+        policy: str = "general",
+    ) -> Evaluation:
+        """Run every candidate (path -> text) against every assertion and call, in the sandbox."""
+        arguments = {
+            "path": str(self.root),
+            "candidates": [dict(files) for files in candidates],
+            "assertions": list(assertions),
+            "calls": list(calls),
+            "modules": list(modules),
+            "policy": policy,
+        }
+        return decode(Evaluation, await self._call("code_runner", "evaluate", arguments))
 
     async def _call(self, server: str, tool: str, arguments: Json) -> Json:
         return await self.tools(server, tool, arguments, roots=[self.root])
