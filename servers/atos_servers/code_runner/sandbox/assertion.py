@@ -1,19 +1,17 @@
 """Runs one assertion or one call in the namespace of the modules under test; the outcome is text.
 
-`==` and `!=` inside an `assert` forgive what rounding does to floats: `0.1 + 0.2 == 0.3` would call
-a right program wrong. The syntax tree is rewritten for that, which also shows both values of a
-comparison that failed. The code under test shares this process and could replace all of it.
+The syntax tree of an assertion is rewritten so that its `==` and `!=` are those of `comparison`,
+which also shows both values of a comparison that failed. The code under test shares this process
+and could replace all of it.
 """
 
 from __future__ import annotations
 
 import ast
-import math
-import re
 import sys
 from collections.abc import Callable, Mapping
-from types import ModuleType, SimpleNamespace, TracebackType
-from typing import Any, cast
+from types import CodeType, ModuleType, SimpleNamespace
+from typing import Any
 
 from atos_servers.code_runner.sandbox.canonical import (
     MESSAGE_CHARACTERS,
@@ -23,132 +21,9 @@ from atos_servers.code_runner.sandbox.canonical import (
     described,
     printable,
 )
+from atos_servers.code_runner.sandbox.comparison import Comparisons
 
-RELATIVE, ABSOLUTE = 1e-6, 1e-9
-SHOWN_CHARACTERS = 50
 BEGIN, EQUAL, DIFFER = "_begin_", "_equal_", "_differ_"
-Errors = type[BaseException] | tuple[type[BaseException], ...]
-
-
-def close(left: object, right: object) -> bool:
-    """Return whether two values differ by no more than the rounding of floats, at any depth."""
-    if isinstance(left, float) or isinstance(right, float):
-        return _near(left, right)
-    if isinstance(left, dict) and isinstance(right, dict):
-        one, other = cast("dict[Any, Any]", left), cast("dict[Any, Any]", right)
-        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
-    for kind in (list, tuple):
-        if isinstance(left, kind) and isinstance(right, kind):
-            ours, theirs = cast("list[Any]", left), cast("list[Any]", right)
-            return len(ours) == len(theirs) and all(map(_alike, ours, theirs))
-    return False
-
-
-def _alike(left: object, right: object) -> bool:
-    return (left == right) is True or close(left, right)
-
-
-def _near(left: object, right: object) -> bool:
-    numbers = isinstance(left, int | float) and isinstance(right, int | float)
-    if not numbers or isinstance(left, bool) or isinstance(right, bool):
-        return False
-    try:
-        return math.isclose(left, right, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    except OverflowError:  # an int beyond any float
-        return False
-
-
-class Expectation:
-    """`with raises(ValueError) as info:`; `info.value` is the error."""
-
-    def __init__(self, errors: Errors, match: str) -> None:
-        self._errors, self._match = errors, match
-        self.value: BaseException | None = None
-
-    def __enter__(self) -> Expectation:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        del kind, trace
-        if error is None:
-            message = f"{_named(self._errors)} was not raised"
-            raise AssertionError(message)
-        _require(error, self._errors, self._match)
-        self.value = error
-        return True
-
-
-def _named(errors: Errors) -> str:
-    each = errors if isinstance(errors, tuple) else (errors,)
-    return " or ".join(error.__name__ for error in each)
-
-
-def _require(error: BaseException, errors: Errors, match: str) -> None:
-    if not isinstance(error, errors):
-        message = f"raised {described(error)}"
-        raise AssertionError(message) from None
-    if match and not re.search(match, str(error)):
-        message = f"the message does not match: {described(error)}"
-        raise AssertionError(message) from None
-
-
-class Comparisons:
-    """Compares for one assertion, and keeps the last comparison that did not hold."""
-
-    def __init__(self) -> None:
-        self.shown = ""
-
-    def begin(self) -> None:
-        """Forget what an earlier assert compared."""
-        self.shown = ""
-
-    def equal(self, left: object, right: object) -> object:
-        """Return `left == right`, or True where only rounding differs."""
-        answer = left == right
-        if answer is True or close(left, right):
-            return True
-        self._show(left, "!=", right)
-        return answer
-
-    def differ(self, left: object, right: object) -> object:
-        """Return `left != right`, or False where only rounding differs."""
-        answer = left != right
-        if answer is True and not close(left, right):
-            return True
-        self._show(left, "==", right)
-        return False if answer is True else answer
-
-    def raises(
-        self,
-        errors: Errors,
-        call: Callable[..., object] | None = None,
-        *arguments: Any,
-        match: str = "",
-        **named: Any,
-    ) -> bool | Expectation:
-        """Return whether a call raises one of the errors; without a call, a context demanding it.
-
-        Raises:
-            AssertionError: another error was raised, or its message does not match.
-        """
-        if call is None:
-            return Expectation(errors, match or "")
-        try:
-            call(*arguments, **named)
-        except BaseException as error:  # noqa: BLE001 - which one it is decides
-            _require(error, errors, match or "")
-            return True
-        self.shown = f"{_named(errors)} was not raised"
-        return False
-
-    def _show(self, left: object, sign: str, right: object) -> None:
-        ours, theirs = (cut(canonical(value), SHOWN_CHARACTERS) for value in (left, right))
-        self.shown = f"{ours} {sign} {theirs}"
 
 
 def _approx(value: object, **_tolerance: object) -> object:
@@ -214,11 +89,41 @@ def _failure(error: AssertionError, shown: str) -> str:
     return f"fail: {cut(printable(why), MESSAGE_CHARACTERS)}" if why else "fail"
 
 
-def check(source: str, names: Mapping[str, Any]) -> str:
-    """Run an assertion; return `pass`, `fail`, `fail: 3 != 4` or `error: ValueError: ...`."""
-    comparisons = Comparisons()
+Names = Mapping[str, Any]
+Prepared = Callable[[Names], str]
+"""An assertion or call that is ready to run with some names; returns the outcome, never raises."""
+
+
+def prepared_assertion(source: str) -> Prepared:
+    """Compile an assertion; its outcome is `pass`, `fail`, `fail: 3 != 4` or `error: ...`."""
     try:
         code = compile(tolerant(source), "<assertion>", "exec", dont_inherit=True)
+    except Exception as error:  # noqa: BLE001 - whatever the compiler says of such a text
+        return _always(f"error: {described(error)}")
+    return lambda names: _check(code, names)
+
+
+def prepared_call(source: str) -> Prepared:
+    """Compile a call, after statements that set it up; its outcome is `= ` and the value."""
+    try:
+        tree = ast.parse(source)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        before = compile(tree, "<call>", "exec", dont_inherit=True)
+        shown = last.value if isinstance(last, ast.Expr) else ast.Constant(None)
+        wanted = ast.fix_missing_locations(ast.Expression(shown))
+        after = compile(wanted, "<call>", "eval", dont_inherit=True)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _always(f"error: {described(error)}")
+    return lambda names: _value(before, after, names)
+
+
+def _always(outcome: str) -> Prepared:
+    return lambda _names: outcome
+
+
+def _check(code: CodeType, names: Names) -> str:
+    comparisons = Comparisons()
+    try:
         exec(code, _space(names, comparisons))  # noqa: S102 - what this process is for
     except AssertionError as error:
         return _failure(error, comparisons.shown)
@@ -227,16 +132,11 @@ def check(source: str, names: Mapping[str, Any]) -> str:
     return "pass"
 
 
-def value(source: str, names: Mapping[str, Any]) -> str:
-    """Evaluate a call, after statements that set it up; return `= ` and its value, or the error."""
+def _value(before: CodeType, after: CodeType, names: Names) -> str:
     space = _space(names, Comparisons())
     try:
-        tree = ast.parse(source)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, "<call>", "exec", dont_inherit=True), space)  # noqa: S102 - as above
-        found = None
-        if isinstance(last, ast.Expr):
-            found = eval(compile(ast.Expression(last.value), "<call>", "eval"), space)
+        exec(before, space)  # noqa: S102 - what this process is for
+        found = eval(after, space)
         return cut(printable(f"= {canonical(found)}"), VALUE_CHARACTERS)
     except BaseException as error:  # noqa: BLE001 - whatever it raises is the outcome
         return f"error: {described(error)}"

@@ -5,8 +5,8 @@ Four kinds of process, one below the other, each trusting only itself and what i
     reporter    holds the report's key; relays the lines of the evaluator to the host
     evaluator   forked before the key arrived; one candidate after the other, each with its share of
                 the time that is left; takes at most one line per cell from each
-    candidate   imports the modules under test, so it may be hostile; forks its cells
-    cell        runs one assertion or call (see `cell`), and ends
+    candidate   imports the modules under test, so it may be hostile (see `candidate`)
+    cell        runs one assertion or call, and ends (see `cell`)
 
 A candidate that can't be imported costs itself, a cell that crashes costs the cell. Verdicts of a
 candidate are formed in processes that its code shares, so it could forge its own; those of others
@@ -15,156 +15,39 @@ are out of its reach. If it manages to end the whole run, the host goes on with 
 
 from __future__ import annotations
 
-import gc
-import importlib
 import json
 import os
-import secrets
 import select
 import socket
-import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from atos_servers.code_runner.sandbox import assertion, canonical, catalogue_rules, cell, scan
+from atos_servers.code_runner.sandbox import assertion, canonical, cell
+from atos_servers.code_runner.sandbox.assertion import Prepared
+from atos_servers.code_runner.sandbox.candidate import Candidate
 from atos_servers.code_runner.sandbox.job import Job
+from atos_servers.code_runner.sandbox.plan import read_plan
 from atos_servers.code_runner.sandbox.report import Emit
-from atos_servers.code_runner.sandbox.split import module_name
 
-PLAN = "plan.json"
-"""In the scratch folder; read and removed before any code runs."""
-LOAD_CPU_SECONDS, LOAD_WALL_SECONDS = 5.0, 12.0
-MOST_TIMEOUTS = 8
-"""Cells of one candidate that may time out; after them the rest counts as timed out, unrun."""
-LINE_BYTES = 20_000
+ENOUGH_SECONDS = 2.0
+"""For a candidate without endless loops, on a busy machine."""
+ENDING_SECONDS = 1.0
+"""For a process to end once it has closed its end of the pipe."""
 LAST_SECONDS = 0.5
 """Kept of the wall time, so that the report is finished before the supervisor ends the run."""
-
-Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to evaluate. Candidate number n is the folder of that name below the job's."""
-
-    candidates: tuple[int, ...]
-    modules: tuple[tuple[str, ...], ...]
-    """For each candidate: the modules whose names its assertions may use."""
-    assertions: tuple[str, ...]
-    calls: tuple[str, ...]
-
-    def to_json(self) -> str:
-        """Return the text of the plan's file."""
-        return json.dumps(asdict(self))
-
-    @property
-    def cells(self) -> int:
-        """How many cells each candidate has."""
-        return len(self.assertions) + len(self.calls)
+SAFE_CHARACTERS = 2000
+"""No source of this length makes the compiler crash or take long."""
+LINE_BYTES = 20_000
 
 
-def _read_plan(job: Job) -> Plan:
-    file = Path(job.scratch, PLAN)
-    raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    file.unlink()
-    modules = tuple(tuple(names) for names in raw["modules"])
-    return Plan(tuple(raw["candidates"]), modules, tuple(raw["assertions"]), tuple(raw["calls"]))
-
-
-class Candidate:
-    """The process that has imported one candidate's modules and runs its cells."""
-
-    def __init__(self, job: Job, plan: Plan, index: int, deadline: float) -> None:
-        self._job, self._plan, self._deadline = job, plan, deadline
-        self._folder = Path(job.folder, str(plan.candidates[index]))
-        self._modules = plan.modules[index]
-        self.reading, self._writing = os.pipe()
-
-    def start(self) -> int:
-        """Fork the process; the caller reads one JSON line per outcome from `reading`."""
-        child = os.fork()
-        if child == 0:
-            try:
-                os.close(self.reading)
-                self._serve()
-            finally:
-                os._exit(0)
-        os.close(self._writing)
-        return child
-
-    def _tell(self, text: str) -> None:
-        os.write(self._writing, json.dumps(text).encode() + b"\n")
-
-    def _serve(self) -> None:
-        os.setsid()
-        for standard in (1, 2):
-            os.dup2(0, standard)  # standard input is /dev/null
-        scratch = Path(self._job.scratch)
-        cell.enter(scratch / secrets.token_hex(4))
-        modules: dict[str, ModuleType] = {}
-        why = self._refusal() or self._load(modules)
-        self._tell(why)
-        if why:
-            return
-        names = assertion.names_of(modules)
-        gc.freeze()
-        for text in self._outcomes(names, scratch):
-            self._tell(text)
-
-    def _refusal(self) -> str:
-        if not self._job.catalogue:
-            return ""
-        texts = {
-            path: (self._folder / path).read_text(encoding="utf-8", errors="replace")
-            for path in scan.python_files(str(self._folder))
-            if module_name(path) in self._modules
-        }
-        modules = frozenset(self._modules)
-        found = (catalogue_rules.code_violations(texts[path], path, modules) for path in texts)
-        return next((f"refused: {each[0]}" for each in found if each), "")
-
-    def _load(self, modules: dict[str, ModuleType]) -> str:
-        """Import the modules; return why that failed, or nothing."""
-        sys.path[:0] = [str(self._folder), str(self._folder / "src")]
-        sys.argv = [""]
-        self._forget_what_it_replaces()
-        cell.limit_time(LOAD_CPU_SECONDS, LOAD_WALL_SECONDS)
-        try:
-            for name in self._modules:
-                modules[name] = importlib.import_module(name)
-        except BaseException as error:  # noqa: BLE001 - whatever the code raises
-            return canonical.described(error)
-        finally:
-            cell.limit_time(0, 0)
-        return ""
-
-    def _forget_what_it_replaces(self) -> None:
-        """Let a module that is named like a loaded one of the standard library be imported."""
-        for place in (self._folder, self._folder / "src"):
-            if place.is_dir():
-                for entry in place.iterdir():
-                    sys.modules.pop(entry.name.removesuffix(".py"), None)
-        importlib.invalidate_caches()
-
-    def _outcomes(self, names: dict[str, Any], scratch: Path) -> Iterator[str]:
-        timeouts = 0
-        kinds = (assertion.check,) * len(self._plan.assertions)
-        kinds += (assertion.value,) * len(self._plan.calls)
-        for run, source in zip(kinds, self._plan.assertions + self._plan.calls, strict=True):
-            if timeouts >= MOST_TIMEOUTS:
-                yield "timeout"
-                continue
-            folder = scratch / secrets.token_hex(4)
-            text = cell.run(
-                lambda run=run, source=source: run(source, names),
-                folder, self._writing, self._deadline,
-            )  # fmt: skip
-            timeouts += text == "timeout"
-            yield text
+def _prepared(source: str, prepare: Callable[[str], Prepared]) -> Prepared:
+    """Compile a source for all candidates; a long one in each cell, where it can do no harm."""
+    if len(source) > SAFE_CHARACTERS:
+        return lambda names: prepare(source)(names)
+    return prepare(source)
 
 
 def _lines(reading: int, most: int, deadline: float) -> Iterator[str]:
@@ -197,42 +80,58 @@ def _outcome(line: bytes) -> str:
     return canonical.cut(canonical.printable(text), canonical.VALUE_CHARACTERS)
 
 
-def _evaluate(job: Job, plan: Plan, index: int, share: float, emit: Emit) -> None:
-    deadline = time.monotonic() + share
-    candidate = Candidate(job, plan, index, deadline - LAST_SECONDS / 2)
-    number = plan.candidates[index]
-    child = candidate.start()
-    outcomes = _lines(candidate.reading, 1 + plan.cells, deadline)
-    load = next(outcomes, None)
-    emit({"event": "load", "candidate": number, "why": _why(child, load, deadline)})
-    given = 0
-    for given, text in enumerate(outcomes, 1):
-        emit({"event": "cell", "candidate": number, "why": text})
-    if load == "" and given < plan.cells:
+class Evaluator:
+    """Evaluates one candidate after the other, and reports a line for each cell of each."""
+
+    def __init__(self, job: Job, emit: Emit, deadline: float) -> None:
+        self._job, self._emit, self._deadline = job, emit, deadline
+        self._plan = read_plan(job.scratch)
+        works = [_prepared(text, assertion.prepared_assertion) for text in self._plan.assertions]
+        works += [_prepared(text, assertion.prepared_call) for text in self._plan.calls]
+        self._works = works
+
+    def run(self) -> None:
+        """Evaluate all candidates; time that one doesn't use is the later ones'."""
+        self._emit({"event": "started"})
+        count = len(self._plan.candidates)
+        for index, number in enumerate(self._plan.candidates):
+            deadline = time.monotonic() + self._share(count - index - 1)
+            self._evaluate(number, self._plan.modules[index], deadline)
+        self._emit({"event": "finish"})
+
+    def _share(self, others: int) -> float:
+        """Return a candidate's seconds: twice its part, if enough is left for those after it."""
+        left = self._deadline - time.monotonic()
+        part = left / (others + 1)
+        return max(part, min(2 * part, left - others * ENOUGH_SECONDS))
+
+    def _evaluate(self, number: int, modules: tuple[str, ...], deadline: float) -> None:
+        candidate = Candidate(self._job, Path(self._job.folder, str(number)), modules)
+        child = candidate.start(self._works, deadline - LAST_SECONDS / 2)
+        outcomes = _lines(candidate.reading, 1 + len(self._works), deadline)
+        load = next(outcomes, None)
+        why = load if load is not None else _why_not_loaded(child, deadline)
+        self._emit({"event": "load", "candidate": number, "why": why})
+        for text in self._completed(outcomes, deadline) if why == "" else ():
+            self._emit({"event": "cell", "candidate": number, "why": text})
+        cell.end(child)
+        os.close(candidate.reading)
+        cell.empty(self._job.scratch)
+
+    def _completed(self, outcomes: Iterator[str], deadline: float) -> Iterator[str]:
+        """Yield an outcome for every cell, whatever the candidate told."""
+        given = 0
+        for text in outcomes:
+            given += 1
+            yield text
         late = time.monotonic() >= deadline - LAST_SECONDS
         rest = "timeout" if late else "error: the candidate's process ended"
-        for _ in range(plan.cells - given):
-            emit({"event": "cell", "candidate": number, "why": rest})
-    cell.end(child)
-    os.close(candidate.reading)
-    cell.clear(Path(job.scratch, "-"))
+        yield from [rest] * (len(self._works) - given)
 
 
-def _why(child: int, load: str | None, deadline: float) -> str:
-    if load is not None:
-        return load
-    code = cell.wait(child, min(deadline, time.monotonic() + 1.0))
+def _why_not_loaded(child: int, deadline: float) -> str:
+    code = cell.wait(child, min(deadline, time.monotonic() + ENDING_SECONDS))
     return "timeout" if code is None else cell.ended(code).removeprefix("error: ")
-
-
-def _evaluate_all(job: Job, emit: Emit, deadline: float) -> None:
-    plan = _read_plan(job)
-    emit({"event": "started"})
-    count = len(plan.candidates)
-    for index in range(count):
-        share = (deadline - time.monotonic()) / (count - index)
-        _evaluate(job, plan, index, share, emit)
-    emit({"event": "finish"})
 
 
 def start(job: Job, channel: socket.socket) -> int:
@@ -242,12 +141,13 @@ def start(job: Job, channel: socket.socket) -> int:
     if os.fork() == 0:
         channel.close()
         os.close(reading)
+        warnings.simplefilter("ignore")
 
         def emit(record: dict[str, Any]) -> None:
             os.write(writing, json.dumps(record).encode() + b"\n")
 
         try:
-            _evaluate_all(job, emit, deadline)
+            Evaluator(job, emit, deadline).run()
         finally:
             os._exit(0)
     os.close(writing)

@@ -53,7 +53,7 @@ X86_64 = _table(
     rt_sigtimedwait=128 rt_tgsigqueueinfo=297 sched_getaffinity=204 sched_setaffinity=203
     sched_setattr=314 sched_setparam=142 sched_setscheduler=144 sched_yield=24 seccomp=317
     semget=64 sendmsg=46 sendto=44 set_robust_list=273 setdomainname=171 sethostname=170
-    setns=308 setpriority=141 setresuid=117 setrlimit=160 settimeofday=164 setuid=105
+    setns=308 setpgid=109 setpriority=141 setresuid=117 setrlimit=160 setsid=112 settimeofday=164 setuid=105
     setxattr=188 shmget=29 sigaltstack=131 socket=41 socketpair=53 stat=4 statx=332 swapoff=168
     swapon=167 symlink=88 symlinkat=266 syslog=103 tgkill=234 times=100 tkill=200 truncate=76
     umask=95 umount2=166 uname=63 unlink=87 unlinkat=263 unshare=272 userfaultfd=323 utime=132
@@ -88,7 +88,7 @@ AARCH64 = _table(
     rt_tgsigqueueinfo=240 sched_getaffinity=123 sched_setaffinity=122 sched_setattr=274
     sched_setparam=118 sched_setscheduler=119 sched_yield=124 seccomp=277 semget=190
     sendmsg=211 sendto=206 set_robust_list=99 setdomainname=162 sethostname=161 setns=268
-    setpriority=140 setresuid=147 setrlimit=164 settimeofday=170 setuid=146 setxattr=5
+    setpgid=154 setpriority=140 setresuid=147 setrlimit=164 setsid=157 settimeofday=170 setuid=146 setxattr=5
     shmget=194 sigaltstack=132 socket=198 socketpair=199 statx=291 swapoff=225 swapon=224
     symlinkat=36 syslog=116 tgkill=131 times=153 tkill=130 truncate=45 umask=166 umount2=39
     uname=160 unlinkat=35 unshare=97 userfaultfd=282 utimensat=88 vhangup=58 wait4=260
