@@ -282,6 +282,10 @@ def _answer(text: str, last: Json) -> Answer:
         queued=about["queued_s"],
         started_at=about["started_at"],
         ended_at=about["ended_at"],
-        prompt_tokens=last["prompt_eval_count"],
-        tokens=last["eval_count"],
+        prompt_tokens=about["prompt_tokens"],
+        tokens=about["tokens"],
+        reused_tokens=about["reused_tokens"],
+        prompt_seconds=about["prompt_s"],
+        seconds=about["reply_s"],
+        loading=about["loading_s"],
     )

@@ -191,12 +191,22 @@ class Answer:
     pool: str
     lease: str
     queued: float
-    """Seconds between the demand and its grant, a load included."""
+    """Seconds between the demand and the engine call, a load included."""
     started_at: float
     """Epoch seconds at the engine call itself, after any wait; likewise the end."""
     ended_at: float
     prompt_tokens: int
+    """Tokens of the whole prompt, the reply's given beginning included."""
     tokens: int
+    """Tokens that the model wrote."""
+    reused_tokens: int = 0
+    """Tokens of the prompt that the engine remembered; 0 where it does not say."""
+    prompt_seconds: float = 0.0
+    """Time to read the rest of the prompt."""
+    seconds: float = 0.0
+    """Time to write the reply."""
+    loading: float = 0.0
+    """Seconds of `queued` in which the model was loaded."""
 
 
 Known = TypeVar("Known")

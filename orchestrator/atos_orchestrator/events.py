@@ -12,7 +12,9 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     plan_ready       tasks [{id, title, complexity}], notes [text]
     task_queued      pool
     task_started     round
-    model_call       role, pool, model, engine, started_at, ended_at, prompt_tokens, tokens, round
+    model_call       role, pool, model, engine, started_at, ended_at, prompt_tokens, reused_tokens,
+                     prompt_seconds (to read the rest), tokens, seconds (to write them), queued (seconds before
+                     started_at, of which loading), round
     code_written     path, sha, round
     syntax_checked   ok, round
     tests_run        which (acceptance|model|stub|verify), ok, passed, failed, isolation, uid, interpreter,

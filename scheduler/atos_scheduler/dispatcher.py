@@ -197,7 +197,11 @@ class Dispatcher:
                 self._group.start_soon(self._evict, model)
             case Grant(lease, model, waited):
                 self._event_log.add("lease_granted", lease=lease, model=model, waited=waited)
-                self._requests[lease].settle(Granted(self.loader.deployment(model), waited))
+                self._requests[lease].settle(
+                    Granted(
+                        self.loader.deployment(model), waited, self.loader.loading(model, waited)
+                    )
+                )
                 crashpoint("scheduler.granted")
             case Refuse(lease, reason):
                 self._event_log.add("demand_refused", lease=lease, reason=reason.message)

@@ -14,10 +14,13 @@ from atos_scheduler.catalogue.contracts import Deployment
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The model that answers a request, and how long the request waited for it, in seconds."""
+    """The model that answers a request, and how long the request waited for it."""
 
     deployment: Deployment
     waited: float
+    """Seconds from the demand to the grant."""
+    loading: float = 0.0
+    """Those of them in which the model was loaded."""
 
 
 class LeaseRequest:

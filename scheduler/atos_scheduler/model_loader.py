@@ -35,6 +35,8 @@ class ModelLoader:
     def __init__(self) -> None:
         self.loaded: dict[str, LoadedModel] = {}
         """What the engines reported of the models they hold."""
+        self._load_times: dict[str, tuple[float, float]] = {}
+        """Model -> when its last load began and ended, on anyio's clock."""
         self._deployments: dict[str, Deployment] = {}
         self._adopted: set[str] = set()
         """Models in memory with a context that somebody else chose, until they are first used."""
@@ -58,20 +60,30 @@ class ModelLoader:
         self.loaded.pop(model, None)
         self._adopted.discard(model)
 
-    async def prepare(self, model: str) -> None:
+    def loading(self, model: str, waited: float) -> float:
+        """Return how many of the last `waited` seconds a model's load took."""
+        began, ended = self._load_times.get(model, (0.0, 0.0))
+        return max(0.0, ended - max(began, anyio.current_time() - waited))
+
+    async def prepare(self, model: str) -> float:
         """Load an adopted model with our frozen context and options before it is first used.
+
+        Returns:
+            The seconds that it took.
 
         Raises:
             AtosError: its engine could not do that.
         """
-        if model in self._adopted:
-            deployment = self._deployments[model]
-            self.loaded[model] = await deployment.engine.load(deployment.spec)
-            self._adopted.discard(model)
+        if model not in self._adopted:
+            return 0.0
+        began, deployment = anyio.current_time(), self._deployments[model]
+        self.loaded[model] = await deployment.engine.load(deployment.spec)
+        self._adopted.discard(model)
+        return anyio.current_time() - began
 
     async def load(self, model: str) -> Loaded | LoadFailed:
         """Load a model; a failure of any kind is an outcome too."""
-        deployment = self._deployments[model]
+        deployment, began = self._deployments[model], anyio.current_time()
         crashpoint("scheduler.load.before")
         try:
             with anyio.fail_after(LOAD_SECONDS):
@@ -88,6 +100,7 @@ class ModelLoader:
         else:
             crashpoint("scheduler.load.after")
             self.loaded[model] = found
+            self._load_times[model] = (began, anyio.current_time())
             return Loaded(model, found.bytes if deployment.engine.caps.reports_memory else 0)
         logger.warning("load of %s failed: %s", model, error)
         return LoadFailed(model, Reason(error.code, error.message, error.next_step))

@@ -56,4 +56,9 @@ class ModelClient:
             cut=cut,
             started_at=answer.started_at,
             ended_at=answer.ended_at,
+            reused_tokens=answer.reused_tokens,
+            prompt_seconds=answer.prompt_seconds,
+            seconds=answer.seconds,
+            queued=answer.queued,
+            loading=answer.loading,
         )

@@ -52,6 +52,16 @@ class Reply:
     ended_at: float
     cut: bool = False
     """Whether it ran into its limit, so that its last line may be incomplete."""
+    reused_tokens: int = 0
+    """Tokens of the prompt that the engine remembered; 0 where it does not say."""
+    prompt_seconds: float = 0.0
+    """Time to read the rest of the prompt."""
+    seconds: float = 0.0
+    """Time to write the reply."""
+    queued: float = 0.0
+    """Seconds that the request waited for its lease, a load included."""
+    loading: float = 0.0
+    """Those of them in which the model was loaded."""
 
 
 Chat = Callable[[ModelRequest], Awaitable[Reply]]
@@ -107,7 +117,12 @@ async def ask(
         "started_at": reply.started_at,
         "ended_at": reply.ended_at,
         "prompt_tokens": reply.prompt_tokens,
+        "reused_tokens": reply.reused_tokens,
+        "prompt_seconds": round(reply.prompt_seconds, 3),
         "tokens": reply.tokens,
+        "seconds": round(reply.seconds, 3),
+        "queued": round(reply.queued, 3),
+        "loading": round(reply.loading, 3),
     }
     emit("model_call", cost | dict(data or {}), key=f"{key}:model_call")
     return reply

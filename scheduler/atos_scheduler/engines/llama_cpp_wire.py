@@ -82,6 +82,7 @@ def chunk(found: dict[str, Any]) -> Chunk:
         done=True,
         reason="length" if cut else "stop",
         prompt_tokens=found.get("tokens_evaluated", 0),
+        reused_tokens=timings.get("cache_n", 0),
         tokens=found.get("tokens_predicted", 0),
         prompt_seconds=timings.get("prompt_ms", 0.0) / 1000,
         seconds=timings.get("predicted_ms", 0.0) / 1000,

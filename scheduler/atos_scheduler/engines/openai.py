@@ -105,12 +105,13 @@ class OpenAi:
         """Stream a reply; closing the generator closes the connection, which cancels there."""
         spec, schema = accepted(request, self._specs)
         started = time.monotonic()
-        check, begun = ReplyCheck(schema), BegunReply(request.begun)
+        check, begun, first = ReplyCheck(schema), BegunReply(request.begun), 0.0
         async with self._errors(), aclosing(self._chunks(request, spec, schema, started)) as chunks:
             async for chunk in chunks:
                 check.see(chunk)
+                first = first or time.monotonic()
                 if chunk.done:
-                    yield replace(chunk, text=begun.rest(), seconds=time.monotonic() - started)
+                    yield replace(_timed(chunk, started, first), text=begun.rest())
                     return
                 if text := begun.continuation(chunk.text):
                     yield replace(chunk, text=text)
@@ -177,6 +178,13 @@ class OpenAi:
         except httpx.HTTPError as error:
             message = f"the connection to {self._url} broke: {error}"
             raise EngineError(message, next_step="Try again.") from error
+
+
+def _timed(last: Chunk, started: float, first: float) -> Chunk:
+    """Return the last chunk with times; without the server's own, the first text parts them."""
+    if last.seconds:
+        return last
+    return replace(last, prompt_seconds=first - started, seconds=time.monotonic() - first)
 
 
 def _footprint(spec: ModelSpec) -> LoadedModel:

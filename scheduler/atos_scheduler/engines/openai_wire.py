@@ -73,6 +73,8 @@ class Events:
     def __init__(self) -> None:
         self._reason = ""
         self._usage: dict[str, Any] = {}
+        self._timings: dict[str, Any] = {}
+        """What llama-server adds: milliseconds by part."""
 
     def read(self, line: str) -> Chunk | None:
         """Return the piece that a line carries, if it carries one.
@@ -93,6 +95,7 @@ class Events:
         if "error" in found:
             raise failure(500, data)
         self._usage = found.get("usage") or self._usage
+        self._timings = found.get("timings") or self._timings
         choices: list[dict[str, Any]] = found.get("choices") or []
         for choice in choices:
             self._reason = choice.get("finish_reason") or self._reason
@@ -105,11 +108,15 @@ class Events:
     def _last(self) -> Chunk | None:
         if not self._reason:
             return None  # cut off: whoever reads finds no end
+        details: dict[str, Any] = self._usage.get("prompt_tokens_details") or {}
         return Chunk(
             done=True,
             reason="length" if self._reason == "length" else "stop",
             prompt_tokens=self._usage.get("prompt_tokens", 0),
+            reused_tokens=details.get("cached_tokens") or 0,
+            prompt_seconds=self._timings.get("prompt_ms", 0.0) / 1000,
             tokens=self._usage.get("completion_tokens", 0),
+            seconds=self._timings.get("predicted_ms", 0.0) / 1000,
         )
 
 

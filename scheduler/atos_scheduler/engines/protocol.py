@@ -106,9 +106,15 @@ class Chunk:
     done: bool = False
     reason: DoneReason = "stop"
     prompt_tokens: int = 0
-    tokens: int = 0
+    """Tokens of the whole prompt, a begun reply included."""
+    reused_tokens: int = 0
+    """Those of them that the engine remembered, so they cost nothing; 0 where it does not say."""
     prompt_seconds: float = 0.0
+    """Time to read the rest of the prompt."""
+    tokens: int = 0
+    """Tokens of the reply."""
     seconds: float = 0.0
+    """Time to write the reply, after the prompt was read."""
 
 
 class Engine(Protocol):

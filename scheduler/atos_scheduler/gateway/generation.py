@@ -76,6 +76,9 @@ class GenerationStarted:
     pool: str
     lease: str
     queued: float
+    """Seconds from the demand to here, a load included."""
+    loading: float
+    """Those of them in which the model was loaded."""
     started_at: float
 
 
@@ -160,7 +163,9 @@ class Generation:
         try:
             granted = await request.granted()
             try:
-                await self._dispatcher.loader.prepare(granted.deployment.name)
+                took = await self._dispatcher.loader.prepare(granted.deployment.name)
+                times = granted.waited + took, granted.loading + took
+                granted = replace(granted, waited=times[0], loading=times[1])
                 await self._generate(request, granted, name)
             finally:
                 if call.unload:
@@ -172,9 +177,8 @@ class Generation:
         engine, model = granted.deployment.engine, granted.deployment.name
         request = bound(self._call.request, granted.deployment, self._call.unset)
         request = replace(request, deadline=max(0.1, self._ends - anyio.current_time()))
-        self._put(
-            GenerationStarted(model, engine.name, pool, lease.id, granted.waited, time.time())
-        )
+        times = granted.waited, granted.loading, time.time()
+        self._put(GenerationStarted(model, engine.name, pool, lease.id, *times))
         if not request.messages and not request.prompt:
             self._put(GenerationFinished(time.time()))  # only a load was wanted
             return

@@ -51,7 +51,7 @@ class OllamaFormat:
         if not reason:
             body |= {
                 "total_duration": _nanoseconds(started.queued + took),
-                "load_duration": _nanoseconds(started.queued),
+                "load_duration": _nanoseconds(started.loading),
                 "prompt_eval_count": last.prompt_tokens,
                 "prompt_eval_duration": _nanoseconds(last.prompt_seconds),
                 "eval_count": last.tokens,
@@ -62,6 +62,12 @@ class OllamaFormat:
             "pool": started.pool,
             "lease": started.lease,
             "queued_s": started.queued,
+            "loading_s": started.loading,
+            "prompt_tokens": last.prompt_tokens,
+            "reused_tokens": last.reused_tokens,
+            "prompt_s": last.prompt_seconds,
+            "tokens": last.tokens,
+            "reply_s": last.seconds,
             "started_at": started.started_at,
             "ended_at": finished.at,
         }

@@ -141,6 +141,10 @@ class FakeScheduler:
             ended_at=2.0,
             prompt_tokens=7,
             tokens=3,
+            reused_tokens=5,
+            prompt_seconds=0.25,
+            seconds=0.75,
+            loading=0.125,
         )
 
 
@@ -164,6 +168,32 @@ async def test_the_client_asks_a_pool_on_behalf_of_its_task() -> None:
     }
     assert headers == {"x-atos-goal": "g1", "x-atos-task": "T2", "x-atos-role": "coder"}
     assert json.dumps(asked["headers"])
+
+
+async def test_a_model_call_says_where_its_seconds_went() -> None:
+    emit = EventList()
+    chat = ModelClient(cast("SchedulerClient", FakeScheduler("stop")), goal="g1")
+
+    await ask(chat, emit, request("x", "simple"), key="k", data={"round": 1})
+
+    assert emit.of("model_call") == [
+        {
+            "role": "coder",
+            "pool": "simple",
+            "model": "gemma2:2b",
+            "engine": "ollama",
+            "started_at": 1.0,
+            "ended_at": 2.0,
+            "prompt_tokens": 7,
+            "reused_tokens": 5,
+            "prompt_seconds": 0.25,
+            "tokens": 3,
+            "seconds": 0.75,
+            "queued": 0.5,
+            "loading": 0.125,
+            "round": 1,
+        }
+    ]
 
 
 async def test_the_client_sends_how_a_reply_begins_and_what_ends_it() -> None:

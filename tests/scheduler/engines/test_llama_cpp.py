@@ -97,6 +97,15 @@ async def test_a_begun_reply_ends_the_prompt_and_the_model_goes_on_from_there(
     assert chunks[-1].prompt_tokens - before.prompt_tokens == len(begun), "a token is a byte"
 
 
+async def test_what_a_slot_remembers_of_a_prompt_is_counted_as_reused(engine: LlamaCpp) -> None:
+    await worker_of(engine, slots=1)
+    words = Request("small", prompt="a b c d e f g", max_tokens=1)
+    longer = Request("small", prompt="a b c d e f g h i", max_tokens=1)
+    ends = [[c async for c in engine.answer(asked)][-1] for asked in (words, longer)]
+    assert [(end.prompt_tokens, end.reused_tokens) for end in ends] == [(13, 0), (17, 13)]
+    assert all(end.prompt_seconds > 0 and end.seconds > 0 for end in ends)
+
+
 async def test_the_footprint_is_the_resident_memory_of_the_worker(
     engine: LlamaCpp, files: tuple[Path, ...]
 ) -> None:

@@ -48,6 +48,21 @@ def test_a_stream_ends_with_reason_and_usage_from_different_events() -> None:
     assert found == [Chunk("hel"), Chunk("lo"), end]
 
 
+def test_what_the_server_remembered_and_how_long_it_took_are_read() -> None:
+    usage = {
+        "prompt_tokens": 7,
+        "completion_tokens": 2,
+        "prompt_tokens_details": {"cached_tokens": 5},
+    }
+    timings = {"prompt_ms": 250.0, "predicted_ms": 500.0}
+    found = read(
+        data(choices=[{"delta": {}, "finish_reason": "stop"}]),
+        data(choices=[], usage=usage, timings=timings),
+        "data: [DONE]",
+    )
+    assert found == [Chunk("", True, "stop", 7, 5, 0.25, 2, 0.5)]
+
+
 def test_a_stream_without_a_reason_has_no_end() -> None:
     assert read(data(choices=[{"text": "cut"}]), "data: [DONE]") == [Chunk("cut")]
 

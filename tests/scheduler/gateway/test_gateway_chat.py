@@ -1,6 +1,7 @@
 """Requests through the real socket: grants, swaps, streams, errors and clients that go away."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ from atos_protocol.errors import (
     RefusedError,
     UnreachableError,
 )
-from atos_protocol.scheduler_api import Demand
+from atos_protocol.scheduler_api import Answer, Demand
 from doubles.running_scheduler import GIB, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
@@ -36,11 +37,12 @@ def without_times(last: dict[str, Any]) -> dict[str, Any]:
     """Leave out what differs from run to run, having checked that it makes sense."""
     atos = last["atos"]
     assert atos["started_at"] <= atos["ended_at"]
-    assert atos["queued_s"] >= 0
+    assert atos["queued_s"] >= atos["loading_s"] >= 0
     assert last["total_duration"] >= last["load_duration"]
     kept = {k: v for k, v in last.items() if k not in {"created_at", "atos"}}
     kept = {k: v for k, v in kept.items() if k not in {"total_duration", "load_duration"}}
-    return kept | {"atos": {k: atos[k] for k in ("engine", "pool", "lease")}}
+    times = ("queued_s", "loading_s", "started_at", "ended_at")
+    return kept | {"atos": {k: v for k, v in atos.items() if k not in times}}
 
 
 async def test_a_chat_is_streamed_as_ollama_streams_it() -> None:
@@ -60,9 +62,53 @@ async def test_a_chat_is_streamed_as_ollama_streams_it() -> None:
             "prompt_eval_duration": 500000000,
             "eval_count": 2,
             "eval_duration": 1000000000,
-            "atos": {"engine": "scripted", "pool": "", "lease": "L1"},
+            "atos": {
+                "engine": "scripted",
+                "pool": "",
+                "lease": "L1",
+                "prompt_tokens": 3,
+                "reused_tokens": 1,
+                "prompt_s": 0.5,
+                "tokens": 2,
+                "reply_s": 1.0,
+            },
         }
     )
+
+
+async def test_an_answer_says_what_was_read_written_remembered_and_loaded() -> None:
+    async with scheduler([ScriptedEngine(models("a"))]) as running:
+        first = await running.client.chat("a", HI)
+        second = await running.client.chat("a", HI)
+    assert first.queued >= first.loading > 0
+    assert second.loading == 0
+    assert replace(second, queued=0, started_at=0, ended_at=0) == snapshot(
+        Answer(
+            text="Hello there",
+            reason="stop",
+            model="a",
+            engine="scripted",
+            pool="",
+            lease="L2",
+            queued=0,
+            started_at=0,
+            ended_at=0,
+            prompt_tokens=3,
+            tokens=2,
+            reused_tokens=1,
+            prompt_seconds=0.5,
+            seconds=1.0,
+        )
+    )
+
+
+async def test_a_begun_reply_reaches_the_engine_and_is_part_of_the_answer() -> None:
+    engine = ScriptedEngine({"a": Script(reply=("<think>", "\n</think>", "1) == 2"))})
+    async with scheduler([engine]) as running:
+        answer = await running.client.chat("a", HI, begin="assert f(", stop=["\n"])
+    assert answer.text == "assert f(1) == 2"
+    (asked,) = engine.requests
+    assert (asked.begun, asked.stop) == ("assert f(", ("\n",))
 
 
 async def test_a_reply_that_is_not_streamed_is_one_object() -> None:
@@ -80,7 +126,16 @@ async def test_a_reply_that_is_not_streamed_is_one_object() -> None:
             "prompt_eval_duration": 500000000,
             "eval_count": 2,
             "eval_duration": 1000000000,
-            "atos": {"engine": "scripted", "pool": "", "lease": "L1"},
+            "atos": {
+                "engine": "scripted",
+                "pool": "",
+                "lease": "L1",
+                "prompt_tokens": 3,
+                "reused_tokens": 1,
+                "prompt_s": 0.5,
+                "tokens": 2,
+                "reply_s": 1.0,
+            },
         }
     )
 
