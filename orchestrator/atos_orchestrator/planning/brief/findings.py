@@ -1,7 +1,4 @@
-"""The brief: what a goal's text says by itself, found by rules before any model is asked. Pure.
-
-Every finding has its place in the text, so that a person can see where it came from.
-"""
+"""What a brief consists of. Every finding stands in the text: a place says where, or the words are its own."""
 
 from __future__ import annotations
 
