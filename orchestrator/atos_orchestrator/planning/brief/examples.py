@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 
 from atos_orchestrator.planning.brief.findings import Example, Place
 from atos_orchestrator.planning.brief.outcomes import read_outcome
@@ -55,7 +55,7 @@ def _all(text: str, modules: frozenset[str]) -> Iterator[Example]:
         if found and len(block) > 1:
             text = blanked(text, (row.place for row in block))
     borders = [0, *(gap.end() for gap in _PARAGRAPH.finditer(text)), len(text)]
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         yield from read_statements(spans_of(text, Place(start, end)), modules)
     yield from _calls_in_prose(text, modules)
 

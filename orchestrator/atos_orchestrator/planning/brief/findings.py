@@ -22,12 +22,14 @@ class Signature:
 
     name: str
     head: str
-    """As the goal writes it: `top_words(text, n)`, `class Stack`; for a function without parameters in the
-    text, just its name."""
+    """As the goal writes it: `top_words(text, n)`, `class Stack: push(x), pop()`; for a function without
+    parameters in the text, just its name."""
     kind: Literal["function", "class"]
     module: str
     """Path of the file that is to define it; empty where the goal does not say."""
     place: Place
+    methods: tuple[str, ...] = ()
+    """Names of a class's methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Example:
     """An example in the goal, as an assertion."""
 
     assertion: str
-    """One `assert` statement. An error reads `assert raises(ValueError, lambda: f(-1))`."""
+    """An `assert` statement, perhaps after lines of set-up. An error reads
+    `assert raises(ValueError, lambda: f(-1))`."""
     name: str
     """The function or class that it calls."""
     place: Place

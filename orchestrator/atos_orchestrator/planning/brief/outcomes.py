@@ -13,7 +13,9 @@ ERROR = r"(?:[A-Z]\w*(?:Error|Exception)|KeyboardInterrupt|SystemExit|StopIterat
 
 _WILL = r"(?:(?:should|must|shall|will|would|has to|have to|needs to)[ \t]+)?(?:also[ \t]+)?"
 _GAP = r"[ \t]*(?:\n[ \t]*)?"
-_BEFORE = rf"[`\"”’*]{{0,3}}{_GAP}[,:]?{_GAP}(?:(?:it|this|that|which|both|then|and|the call)[ \t]+)?"
+_BEFORE = (
+    rf"[`\"”*]{{0,3}}{_GAP}[,:]?{_GAP}(?:(?:it|this|that|which|both|then|and|the call)[ \t]+)?"
+)
 _GIVES = re.compile(
     rf"{_BEFORE}(?:"
     r"==>|={1,3}>?|-{1,2}>|[→➞⇒⟶➜]"

@@ -12,6 +12,7 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from atos_orchestrator.planning.brief.findings import Place
 
@@ -25,7 +26,7 @@ _STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _CALL = re.compile(r"(?<![\w.])[^\W\d]\w*(?:\.[^\W\d]\w*)*\(")
 _POSTFIX = re.compile(r"\.[^\W\d]\w*")
 _SENTENCE_END = re.compile(
-    r"(?<!e\.g)(?<!i\.e)[.!?][)\"'`*]*[ \t]*(?:\n|[ \t](?=[ \t]*(?:[A-Z`\"'*(]|\w+\()))"
+    r"(?<!e\.g)(?<!i\.e)(?<!etc)(?<!\bvs)(?<!\bcf)[.!?][)\"'`*]*(?:[ \t]*\n|[ \t]+)"
     r"|\n(?=[ \t]*(?:\n|[-*+•][ \t]|\d+[.)][ \t]|>>>|```))"
 )
 
@@ -104,7 +105,7 @@ def sentences(text: str) -> list[Place]:
     """Return the sentences and list items that cover the text, in order."""
     ends = [found.end() for found in _SENTENCE_END.finditer(text)]
     borders = [0, *ends, len(text)]
-    return [Place(a, b) for a, b in zip(borders, borders[1:], strict=False) if b > a]
+    return [Place(a, b) for a, b in pairwise(borders) if b > a]
 
 
 def place_around(places: Sequence[Place], at: int) -> Place:

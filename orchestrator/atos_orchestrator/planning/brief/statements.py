@@ -117,7 +117,11 @@ def _example(
     bound = frozenset(_bound(ast.Module(setup, [])))
     name = _name(ast.Module([row], []), bound, modules) or _name(body, bound, modules)
     known = bound | modules
-    if not name or _unknown(row, known, allowed) or any(_unknown(n, known, BUILTINS) for n in setup):
+    if (
+        not name
+        or _unknown(row, known, allowed)
+        or any(_unknown(n, known, BUILTINS) for n in setup)
+    ):
         return None
     code = unparse(body)
     source = "\n".join([*imports(body, bound), code])
@@ -159,9 +163,9 @@ def _bound(node: ast.AST) -> Iterator[str]:
             yield each.arg
         elif isinstance(each, ast.alias):
             yield (each.asname or each.name).split(".")[0]
-        elif isinstance(each, ast.FunctionDef | ast.ClassDef):
-            yield each.name
-        elif isinstance(each, ast.ExceptHandler) and each.name:
+        elif isinstance(each, ast.FunctionDef | ast.ClassDef) or (
+            isinstance(each, ast.ExceptHandler) and each.name
+        ):
             yield each.name
 
 

@@ -53,8 +53,38 @@ _GOES_ON = re.compile(
 )
 _MORE_WORDS = re.compile(r"[ \t]+([^\W\d_][\w'-]*)")
 _FOLLOWERS = frozenset(
-    "and or but because since as while whereas which for if when where not then so with on after"
-    " before also too the a it this that both again regardless".split()
+    [
+        "and",
+        "or",
+        "but",
+        "because",
+        "since",
+        "as",
+        "while",
+        "whereas",
+        "which",
+        "for",
+        "if",
+        "when",
+        "where",
+        "not",
+        "then",
+        "so",
+        "with",
+        "on",
+        "after",
+        "before",
+        "also",
+        "too",
+        "the",
+        "a",
+        "it",
+        "this",
+        "that",
+        "both",
+        "again",
+        "regardless",
+    ]
 )
 
 
