@@ -100,7 +100,10 @@ def _one(first: Task, second: Task, taken: set[str]) -> Task:
     title = f"{first.title} and {second.title}"
     if len(title) > MAX_TITLE or title_key(title) in taken:
         title = first.title
-    contracts = [first.contract, *([second.contract] if second.contract not in first.contract else [])]
+    contracts = [
+        first.contract,
+        *([second.contract] if second.contract not in first.contract else []),
+    ]
     return replace(
         first,
         title=title,

@@ -42,7 +42,10 @@ LARGE = re.compile(
     r"|marketplaces?|crm|erp|games?|bots?|managers?|packages? with)\b",
     re.IGNORECASE,
 )
-_SMALL = re.compile(r"\b(?:small|tiny|minimal|simple|single[- ]file|one[- ]file|little)\b[^.,;:\n]{0,24}\Z", re.IGNORECASE)
+_SMALL = re.compile(
+    r"\b(?:small|tiny|minimal|simple|single[- ]file|one[- ]file|little)\b[^.,;:\n]{0,24}\Z",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\w+")
 _BULLET = re.compile(r"^[ \t]*(?:[-*+•]|\d+[.)])[ \t]", re.MULTILINE)
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -14,9 +14,9 @@ from pathlib import PurePosixPath
 
 from atos_orchestrator.plan import MAX_TASK_EXAMPLES, Plan, order
 from atos_orchestrator.planning.brief import Brief, read_brief
+from atos_orchestrator.planning.brief.code_names import called_name
 from atos_orchestrator.planning.brief.findings import Signature
 from atos_orchestrator.planning.brief.spans import parse
-from atos_orchestrator.planning.brief.statements import called_name
 from atos_orchestrator.task import ErrorClause, Task
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")

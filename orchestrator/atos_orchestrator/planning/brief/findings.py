@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from atos_orchestrator.task import ErrorClause
 
@@ -59,3 +59,9 @@ class Brief:
     """Distributions that it asks for by name: `flask`."""
     language: str = "python"
     """What it wants to have written, where that is not Python: `javascript`, `html`, `prose`."""
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How many of each it has, and the language."""
+        names = ("modules", "signatures", "examples", "errors", "constraints", "packages")
+        return {**{name: len(getattr(self, name)) for name in names}, "language": self.language}

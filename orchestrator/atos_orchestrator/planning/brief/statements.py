@@ -11,12 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from atos_orchestrator.planning.brief.code_names import (
+    bound_names,
+    has_unknown,
+    imports_own,
+    name_called,
+    own_modules,
+    used_names,
+)
 from atos_orchestrator.planning.brief.findings import Example, Place
 from atos_orchestrator.planning.brief.spans import parse, unparse
 from atos_orchestrator.planning.brief.values import (
     BUILTINS,
-    CONSTRUCTORS,
-    LIBRARY,
     imports,
     is_value,
 )
@@ -74,8 +80,10 @@ def read_statements(
             if row and (found := _example(row, setup, modules, allowed)):
                 yield Example(*found, statement.place)
             if not isinstance(node, ast.Assert) and len(earlier) < MAX_EARLIER:
-                bound = frozenset(_bound(node))
-                earlier.append(_Earlier(node, frozenset(_used(node)), bound, _has_effect(node)))
+                bound = frozenset(bound_names(node))
+                earlier.append(
+                    _Earlier(node, frozenset(used_names(node)), bound, _has_effect(node))
+                )
 
 
 def _row(node: ast.stmt, statement: Statement) -> ast.Assert | None:
@@ -109,19 +117,17 @@ def _parsed_assert(source: str, value: ast.expr) -> ast.Assert | None:
 
 
 def _example(
-    row: ast.Assert, setup: Sequence[ast.stmt], modules: frozenset[str], allowed: frozenset[str]
+    row: ast.Assert, setup: list[ast.stmt], modules: frozenset[str], allowed: frozenset[str]
 ) -> tuple[str, str] | None:
     """Return the source of an assertion with its set-up, and what it calls."""
-    nodes = [node for node in setup if not _imports_own(node)]
+    nodes = [node for node in setup if not imports_own(node)]
     body = ast.Module([*nodes, row], [])
-    bound = frozenset(_bound(ast.Module(setup, [])))
-    name = _name(ast.Module([row], []), bound, modules) or _name(body, bound, modules)
-    known = bound | modules
-    if (
-        not name
-        or _unknown(row, known, allowed)
-        or any(_unknown(n, known, BUILTINS) for n in setup)
-    ):
+    bound = frozenset(bound_names(ast.Module(nodes, [])))
+    modules |= own_modules(body)
+    name = name_called(row, bound, modules) or name_called(body, bound, modules)
+    known = bound | modules | frozenset(bound_names(ast.Module(setup, [])))
+    strange = any(has_unknown(node, known, BUILTINS) for node in nodes)
+    if not name or strange or has_unknown(row, known, allowed):
         return None
     code = unparse(body)
     source = "\n".join([*imports(body, bound), code])
@@ -131,7 +137,7 @@ def _example(
 def _setup(row: ast.stmt, earlier: Sequence[_Earlier], *, slice_setup: bool) -> list[ast.stmt]:
     """Return the earlier statements that bind or use the names that an assertion needs."""
     bound = {name for each in earlier for name in each.bound}
-    needed = _used(row) & bound
+    needed = used_names(row) & bound
     kept: list[ast.stmt] = []
     for each in reversed(earlier):
         if not slice_setup or each.has_effect or needed & (each.used | each.bound):
@@ -143,76 +149,7 @@ def _setup(row: ast.stmt, earlier: Sequence[_Earlier], *, slice_setup: bool) -> 
 def _has_effect(node: ast.stmt) -> bool:
     """Return whether a statement does something with the library alone, such as writing a file."""
     called = {unparse(each.func) for each in ast.walk(node) if isinstance(each, ast.Call)}
-    plain = isinstance(node, ast.Expr | ast.With) and not _name(node, frozenset(), frozenset())
-    return plain and bool(called - {"print"})
-
-
-def _used(node: ast.AST) -> set[str]:
-    return {
-        each.id
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
-    }
-
-
-def _bound(node: ast.AST) -> Iterator[str]:
-    for each in ast.walk(node):
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-            yield each.id
-        elif isinstance(each, ast.arg):
-            yield each.arg
-        elif isinstance(each, ast.alias):
-            yield (each.asname or each.name).split(".")[0]
-        elif isinstance(each, ast.FunctionDef | ast.ClassDef) or (
-            isinstance(each, ast.ExceptHandler) and each.name
-        ):
-            yield each.name
-
-
-def _imports_own(node: ast.stmt) -> bool:
-    """An import of the code that is to be written is left out: its names are there without."""
-    return isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] not in LIBRARY
-
-
-def _unknown(node: ast.AST, known: frozenset[str], allowed: frozenset[str]) -> bool:
-    """Return whether code uses a name that nothing defines, such as a parameter: `f(x)`."""
-    known |= frozenset(_bound(node)) | allowed
-    explained: set[ast.AST] = set()
-    for each in ast.walk(node):
-        if isinstance(each, ast.Call):
-            explained.add(each.func)
-            explained |= {named.value for named in each.keywords if _is_builtin(named.value)}
-        elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
-            root = each.value.id
-            if root in LIBRARY | BUILTINS or root[0].isupper():
-                explained.add(each.value)
-    return any(
-        isinstance(each, ast.Name)
-        and each not in explained
-        and each.id not in known
-        and not _is_error(each.id)
-        for each in ast.walk(node)
+    plain = isinstance(node, ast.Expr | ast.With) and not name_called(
+        node, frozenset(), frozenset()
     )
-
-
-def _is_builtin(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in BUILTINS
-
-
-def _is_error(name: str) -> bool:
-    return name[0].isupper() and name.endswith(("Error", "Exception", "Exit", "Iteration"))
-
-
-def _name(node: ast.AST, bound: frozenset[str], modules: frozenset[str]) -> str:
-    """Return what the code calls first that is neither built in nor from the library."""
-    found: list[tuple[int, int, str]] = []
-    for each in ast.walk(node):
-        name = ""
-        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name):
-            name = each.func.id
-        elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
-            root = each.value.id
-            name = each.attr if root in modules else root if root[0].isupper() else ""
-        if name and name not in BUILTINS | bound | CONSTRUCTORS.keys() | {"raises"}:
-            found.append((getattr(each, "lineno", 0), getattr(each, "col_offset", 0), name))
-    return min(found)[2] if found else ""
+    return plain and bool(called - {"print"})
