@@ -9,7 +9,8 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     goal_submitted   goal, repository
     goal_started     engine, models, repository, isolation, uid, interpreter
     announcement     text
-    plan_ready       tasks [{id, title, complexity}], notes [text]
+    plan_ready       tasks [{id, title, complexity}], notes [text], brief {modules, signatures, examples,
+                     errors, constraints, packages (counts), language}
     task_queued      pool
     task_started     round
     model_call       role, pool, model, engine, started_at, ended_at, prompt_tokens, reused_tokens,

@@ -16,10 +16,11 @@ from atos_protocol.goals import TaskState
 MAX_TASKS = 10
 MAX_FILES = 4
 MAX_EXAMPLES = 3
+MAX_TASK_EXAMPLES = 40
 """Per task."""
 MAX_TITLE = 80
 MAX_PATH = 80
-MAX_CONTRACT = 600
+MAX_CONTRACT = 1200
 MAX_EXAMPLE = 160
 """Characters."""
 

@@ -32,6 +32,8 @@ async def plan_goal(deps: WorkflowDeps, goal_input: GoalInput, steps: Steps, emi
             chat=deps.limited_chat(goal_input),
             emit=emit,
             given=goal_input.plan,
+            examples=goal_input.examples,
+            tests=goal_input.tests,
         )
     )
 

@@ -1,7 +1,9 @@
 """A goal becomes a plan: `TRANSITIONS` says in which steps.
 
-`decompose` asks a model, and asks once more with every fault listed if the first plan is beyond repair.
-A plan handed in by the host starts at `repair` and gets no second chance: its author gets the faults.
+`brief` reads the goal's text by rule; where its words say what the tasks are, the plan is made by rule too
+and no model is asked. `decompose` asks a model, and asks once more with every fault listed if the first
+plan is beyond repair. A plan handed in by the host goes to `repair` and gets no second chance: its author
+gets the faults. `repair` also gives each task the examples, errors and tests of the goal that concern it.
 `classify` grades the tasks. Only the last node writes the outcome.
 """
 
@@ -16,8 +18,10 @@ from atos_orchestrator.agents.replies import ReplyError, read_json
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.graphs import Transitions, build
 from atos_orchestrator.plan import Plan, files_of_dependencies
+from atos_orchestrator.planning.plan_by_rule import plan_from_brief
 from atos_orchestrator.planning.repair import repair
 from atos_orchestrator.planning.state import PlanContext, PlanState
+from atos_orchestrator.planning.task_facts import with_facts
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task
 from atos_protocol.errors import BadRequestError, LengthError, PlanRejectedError
@@ -26,7 +30,8 @@ from atos_protocol.goals import COMPLEXITIES, Complexity
 MAX_PLAN_REQUESTS = 2
 
 TRANSITIONS: Transitions = {
-    "start": ("decompose", "repair"),
+    "start": ("brief",),
+    "brief": ("decompose", "repair"),
     "decompose": ("repair",),
     "repair": ("classify", "decompose", "rejected"),
     "classify": (),
@@ -43,10 +48,10 @@ async def make_plan(context: PlanContext) -> Plan:
         BadRequestError: the given plan is beyond repair.
     """
     planner = _Planner(context)
-    nodes = (planner.decompose, planner.repair, planner.classify, planner.rejected)
-    routes = {"start": planner.first, "repair": planner.after_repair}
+    nodes = (planner.brief, planner.decompose, planner.repair, planner.classify, planner.rejected)
+    routes = {"brief": planner.after_brief, "repair": planner.after_repair}
     state = await build(PlanState, TRANSITIONS, nodes, routes)(
-        {"raw": None, "faults": [], "asked": 0, "plan": {}, "outcome": ""}
+        {"raw": None, "by_rule": False, "faults": [], "asked": 0, "plan": {}, "outcome": ""}
     )
     if state["outcome"] == "planned":
         return decode(Plan, state["plan"])
@@ -65,8 +70,22 @@ class _Planner:
 
     context: PlanContext
 
-    def first(self, state: PlanState) -> str:
-        return "decompose" if self.context.given is None else "repair"
+    async def brief(self, state: PlanState) -> Json:
+        """Plan by rule, where the strategy reads goals and this one's words say what the tasks are."""
+        context = self.context
+        found = context.strategy.brief(context.goal)
+        if found is None or context.given is not None:
+            return {"by_rule": False}
+
+        async def work() -> Json:
+            raw = plan_from_brief(found, context.goal, context.examples, context.tests)
+            return {"raw": raw, "by_rule": raw is not None}
+
+        return await context.steps("brief", work)
+
+    def after_brief(self, state: PlanState) -> str:
+        known = state["by_rule"] or self.context.given is not None
+        return "repair" if known else "decompose"
 
     async def decompose(self, state: PlanState) -> Json:
         """Ask for a plan."""
@@ -101,12 +120,17 @@ class _Planner:
     def _repaired(self, state: PlanState) -> Json:
         if state["faults"]:
             return {"faults": list(state["faults"])}
-        given, scope = self.context.given, self.context.scope
-        repaired = repair(state["raw"] if given is None else dict(given))
-        plan, faults = self.context.strategy.review_plan(
-            repaired.plan, repaired.rejected, scope, last=self._is_last(state)
+        context = self.context
+        given, by_rule = context.given, state["by_rule"]
+        raw = state["raw"] if given is None else dict(given)
+        repaired = repair(raw, trusted=by_rule or given is not None)
+        plan, faults = context.strategy.review_plan(
+            repaired.plan, repaired.rejected, context.scope, last=self._is_last(state)
         )
-        return {"plan": encode(plan), "faults": faults}
+        brief = context.strategy.brief(context.goal)
+        if brief is not None:
+            plan = with_facts(plan, brief, context.examples, context.tests)
+        return {"plan": encode(plan), "faults": [] if by_rule and plan.tasks else faults}
 
     def after_repair(self, state: PlanState) -> str:
         if not state["faults"]:
@@ -121,23 +145,29 @@ class _Planner:
 
         async def work() -> Json:
             plan = decode(Plan, state["plan"])
-            levels = [await self._complexity(task, plan) for task in plan.tasks]
+            by_rule = state["by_rule"]
+            levels = [await self._complexity(t, plan, by_rule=by_rule) for t in plan.tasks]
             tasks = [
                 replace(task, complexity=level, reads=files_of_dependencies(plan, task))
                 for task, level in zip(plan.tasks, levels, strict=True)
             ]
             plan = replace(plan, tasks=tuple(tasks))
             rows = [{"id": t.id, "title": t.title, "complexity": t.complexity} for t in tasks]
-            data = {"tasks": rows, "notes": list(plan.notes)}
+            data = {"tasks": rows, "notes": list(plan.notes), **self._found()}
             self.context.emit("plan_ready", data, key="plan:ready")
             return {"plan": encode(plan), "outcome": "planned"}
 
         return await self.context.steps("classify", work)
 
-    async def _complexity(self, task: Task, plan: Plan) -> Complexity:
+    def _found(self) -> Json:
+        """Return what the brief says, for the event."""
+        brief = self.context.strategy.brief(self.context.goal)
+        return {} if brief is None else {"brief": brief.counts}
+
+    async def _complexity(self, task: Task, plan: Plan, *, by_rule: bool) -> Complexity:
         if task.title in _graded_titles(self.context.given):
             return task.complexity
-        return await self.context.strategy.complexity(task, plan, self._ask)
+        return await self.context.strategy.complexity(task, plan, None if by_rule else self._ask)
 
     async def rejected(self, state: PlanState) -> Json:
         """End without a plan."""

@@ -2,15 +2,16 @@
 
     collect      drop entries that are not tasks, kinds of work that ATOS does itself, and second tasks
                  of one title, whose dependants then depend on the first
-    clamp        the number of tasks, and lengths
-    number       T1, T2, ...; dependencies follow; unknown, own and repeated ones go
+    link         dependencies follow; unknown, own and repeated ones go
     files        drop unsafe paths and tests; give a file to a task without one
     cut cycles   remove the edge that points furthest forward
-    serialise    of two tasks that write one file, the later one waits for the earlier one
+    merge        tasks that write one file are one task (`merging.py` says when they can't be)
+    clamp        the number of tasks, and lengths
+    number       T1, T2, ...
+    serialise    of two tasks that still write one file, the later one waits for the earlier one
 
-The order of the last two matters: `serialise` adds edges along an order that exists once cycles are cut,
-so it can't make a cycle, while cutting afterwards might separate two writers again. Every change is a
-note. A model never sees the repaired plan again.
+Cutting comes first: `merge` and `serialise` work along an order that exists once cycles are cut, and make
+no new ones. Every change is a note. A model never sees the repaired plan again.
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ from atos_orchestrator.plan import (
     MAX_TASKS,
     MAX_TITLE,
     Plan,
-    order,
 )
-from atos_orchestrator.task import KINDS, Kind, Task, owned_files
+from atos_orchestrator.planning import given_fields
+from atos_orchestrator.planning.merging import merge, serialise, title_key
+from atos_orchestrator.task import KINDS, Kind, Task
 from atos_protocol.goals import COMPLEXITIES
 
 CHANGED_TOO_MUCH = 0.6
 """Share of tasks whose place in the plan was changed above which a model is asked again."""
+
+MAX_ENTRIES = 50
+"""Tasks of a plan that are looked at before those that write one file are merged."""
 
 OWN_WORK = frozenset({"design", "deploy", "setup", "verify", "integrate"})
 """Kinds of work that ATOS does itself, before or after the tasks."""
@@ -71,11 +76,12 @@ class _Draft:
 
 
 class _Notes:
-    """The changes; `moved` has the tasks whose place in the plan changed."""
+    """The changes; `moved` has the tasks whose place changed, `faults` what its author must correct."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.moved: set[str] = set()
+        self.faults: list[str] = []
 
     def add(self, line: str, moved: str = "") -> None:
         self.lines.append(line)
@@ -83,20 +89,30 @@ class _Notes:
             self.moved.add(moved)
 
 
-def repair(raw: object) -> Repaired:
-    """Return a valid plan made from any JSON; `rejected` says why another one would be better."""
+def repair(raw: object, *, trusted: bool = False) -> Repaired:
+    """Return a valid plan made from any JSON; `rejected` says why another one would be better.
+
+    Args:
+        raw: the plan.
+        trusted: whether its author may say what decides about code: `examples`, `tests`, `errors`,
+            `packages`, `signatures`, and `acceptance` lines that are examples. A model may not.
+    """
     notes = _Notes()
     entries = _entries(raw)
     drafts = _collect(entries, notes)
-    if len(drafts) > MAX_TASKS:
-        notes.add(f"only the first {MAX_TASKS} of {len(drafts)} tasks are kept", "count")
-        del drafts[MAX_TASKS:]
+    if len(drafts) > MAX_ENTRIES:
+        notes.add(f"only the first {MAX_ENTRIES} of {len(drafts)} tasks were looked at", "count")
+        del drafts[MAX_ENTRIES:]
     ids = {name: f"T{at}" for at, d in reversed(list(enumerate(drafts, 1))) for name in d.names}
     for at, draft in enumerate(drafts, 1):
         draft.deps = _dependencies(draft, f"T{at}", ids, notes)
         draft.files = _files(draft, f"T{at}", notes)
     tasks = [_task(draft, f"T{at}") for at, draft in enumerate(drafts, 1)]
-    tasks = _serialise(_cut_cycles(tasks, notes), notes)
+    if trusted:
+        tasks = [_given(task, d, notes) for task, d in zip(tasks, drafts, strict=True)]
+    tasks, merged = merge(_cut_cycles(tasks, notes))
+    tasks, waiting = serialise(_numbered(_clamped(tasks, notes)))
+    notes.lines += [*merged, *waiting]
     summary = _text(cast("Mapping[str, Any]", raw).get("summary"), 400) if _is_map(raw) else ""
     plan = Plan(tuple(tasks), summary, tuple(notes.lines))
     return Repaired(plan, tuple(_rejections(plan, len(entries), notes)))
@@ -138,7 +154,7 @@ def _collect(entries: list[object], notes: _Notes) -> list[_Draft]:
             continue
         if kind and kind not in KINDS:
             notes.add(f"{title!r} is treated as a code task")
-        key = re.sub(r"\W+", " ", title.lower()).strip()
+        key = title_key(title)
         if key in by_title:
             notes.add(f"{title!r} appears twice; the second was dropped", title)
             by_title[key].names += names
@@ -215,22 +231,43 @@ def _task(draft: _Draft, task_id: str) -> Task:
     )
 
 
-def _serialise(tasks: list[Task], notes: _Notes) -> list[Task]:
-    known = {task.id: task for task in tasks}
-    before: dict[str, set[str]] = {}
-    last_writer: dict[str, str] = {}
-    for task_id in order(Plan(tuple(tasks))):
-        task = known[task_id]
-        earlier = set(task.depends_on).union(*(before[each] for each in task.depends_on))
-        for file in owned_files(task):
-            writer = last_writer.get(file)
-            if writer and writer not in earlier:
-                earlier |= before[writer] | {writer}
-                task = replace(task, depends_on=(*task.depends_on, writer))
-                notes.add(f"{task_id} now depends on {writer}, because both write {file}")
-            last_writer[file] = task_id
-        before[task_id], known[task_id] = earlier, task
-    return list(known.values())
+def _given(task: Task, draft: _Draft, notes: _Notes) -> Task:
+    """Add what only the plan's author may say."""
+    raw = draft.raw
+    examples, rest, faults = given_fields.examples(
+        given_fields.lines(raw.get("examples")), task.acceptance
+    )
+    tests, fault = given_fields.tests(raw.get("tests"))
+    notes.faults += [f"{task.id}: {each}" for each in [*faults, fault] if each]
+    return replace(
+        task,
+        acceptance=tuple(rest),
+        examples=tuple(examples),
+        signatures=given_fields.signatures(raw.get("signatures")),
+        errors=given_fields.errors(raw.get("errors")),
+        tests=tests,
+        packages=given_fields.packages(raw.get("packages")),
+    )
+
+
+def _clamped(tasks: list[Task], notes: _Notes) -> list[Task]:
+    if len(tasks) <= MAX_TASKS:
+        return tasks
+    notes.add(f"only the first {MAX_TASKS} of {len(tasks)} tasks are kept", "count")
+    kept = {task.id for task in tasks[:MAX_TASKS]}
+    return [
+        replace(task, depends_on=tuple(each for each in task.depends_on if each in kept))
+        for task in tasks[:MAX_TASKS]
+    ]
+
+
+def _numbered(tasks: list[Task]) -> list[Task]:
+    """Return the tasks with ids from T1 on, which mergers may have left with gaps."""
+    ids = {task.id: f"T{at}" for at, task in enumerate(tasks, 1)}
+    return [
+        replace(task, id=ids[task.id], depends_on=tuple(ids[each] for each in task.depends_on))
+        for task in tasks
+    ]
 
 
 def _cut_cycles(tasks: list[Task], notes: _Notes) -> list[Task]:
@@ -255,6 +292,7 @@ def _rejections(plan: Plan, entries: int, notes: _Notes) -> Iterator[str]:
         yield "the plan has no task"
     elif not any(task.kind == "code" for task in plan.tasks):
         yield "the plan has no task that writes code"
+    yield from notes.faults
     if len(notes.moved) >= 3 and len(notes.moved) > CHANGED_TOO_MUCH * entries:
         yield f"{len(notes.moved)} of {entries} tasks were wrong:"
         yield from notes.lines

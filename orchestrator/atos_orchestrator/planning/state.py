@@ -15,6 +15,7 @@ class PlanState(TypedDict):
     """What the nodes of planning pass on."""
 
     raw: Any
+    by_rule: bool
     faults: list[str]
     asked: int
     plan: Json
@@ -35,3 +36,7 @@ class PlanContext:
     emit: Emit
     given: Mapping[str, Any] | None = None
     """A plan made by the host, as JSON of `Plan` or in the shape that a planning model returns."""
+    examples: tuple[str, ...] = ()
+    """Assertions that the goal's author handed in beside it."""
+    tests: str = ""
+    """Text of a pytest file that the goal's author handed in."""

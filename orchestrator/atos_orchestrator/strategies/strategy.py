@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from atos_orchestrator.agents.model_request import ModelRequest, Reply
 from atos_orchestrator.agents.prompts import Assignment, Sampling
 from atos_orchestrator.plan import Plan
+from atos_orchestrator.planning.brief import Brief
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task
 from atos_protocol.goals import Complexity
@@ -110,6 +111,10 @@ class Strategy(Protocol):
         """
         ...
 
+    def brief(self, goal: str) -> Brief | None:
+        """Read a goal's text by rule; None where the strategy has rules of its own for goals."""
+        ...
+
     def plan_request(
         self, goal: str, scope: Json | None, faults: Sequence[str], asked: int
     ) -> ModelRequest:
@@ -129,8 +134,8 @@ class Strategy(Protocol):
         """
         ...
 
-    async def complexity(self, task: Task, plan: Plan, ask: Ask) -> Complexity:
-        """Grade a task that the host did not grade."""
+    async def complexity(self, task: Task, plan: Plan, ask: Ask | None) -> Complexity:
+        """Grade a task that the host did not grade; without `ask`, no model votes."""
         ...
 
     def sampling(self, task: Task, pools: Sequence[Pool]) -> tuple[SamplingPlan, ...]:

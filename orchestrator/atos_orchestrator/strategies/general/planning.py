@@ -10,12 +10,15 @@ import json
 from collections.abc import Sequence
 
 from atos_orchestrator.agents.model_request import PLANNING_POOL, ModelRequest
+from atos_orchestrator.agents.prompts import shorten
 from atos_orchestrator.plan import MAX_EXAMPLE, MAX_EXAMPLES, MAX_PATH, MAX_TASKS, MAX_TITLE
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task
 from atos_protocol.goals import Complexity
 
 PLAN_TOKENS = 1500
+MAX_GOAL = 6000
+"""Bytes of a goal that a planner reads; the middle of a longer one is left out."""
 CLASSIFY_TOKENS = 120
 
 
@@ -34,7 +37,7 @@ _TASK: Json = {
         "id": {"type": "integer"},
         "title": _text(MAX_TITLE),
         "kind": {"enum": ["code", "docs"]},
-        "files": _list(_text(MAX_PATH), 2, 1),
+        "files": _list(_text(MAX_PATH), 1, 1),
         "depends_on": _list({"type": "integer"}, 4),
         "contract": _text(300),
         "acceptance": _list(_text(MAX_EXAMPLE), MAX_EXAMPLES, 1),
@@ -79,15 +82,16 @@ _EXAMPLE = {
 }
 
 PLANNER = f"""\
-You split a software goal into small tasks for small models. Each task is one Python module of at most \
-150 lines.
-- 1 to 10 tasks, as few as the goal needs; ids 1..n; depends_on holds only LOWER ids.
-- A code task owns at most 2 files. No two tasks write one file. Paths are relative.
+You split a software goal into as FEW tasks as possible for small models. Each task is one file, a Python \
+module of at most 150 lines. What fits into one file is one task.
+- 1 to 10 tasks; ids 1..n; depends_on holds only LOWER ids.
+- One file per task, one task per file. Paths are relative.
+- Use the names, parameters and file names of the goal exactly as it writes them.
 - contract: the exact function signatures that others may call.
 - acceptance: concrete input -> expected output.
 - No tasks for tests, set-up, research, meetings, CI, Docker or deployment: that is done by others.
 - kind is code, or docs for a Markdown page.
-- Only the standard library.
+- Only the standard library, and packages that the goal names.
 Example of another domain:
 {json.dumps(_EXAMPLE, separators=(",", ":"))}"""
 
@@ -99,12 +103,12 @@ a whole module). Give a reason, then the level."""
 
 def plan_request(goal: str, faults: Sequence[str]) -> ModelRequest:
     """Ask for a plan; `faults` say why the last one was rejected."""
-    words = f"Goal: {goal}\nReturn JSON."
+    words = f"The goal:\n{shorten(goal, MAX_GOAL)}\n\n"
     if faults:
         listed = "\n".join(f"- {fault}" for fault in list(faults)[:20])
-        words = (
-            f"Goal: {goal}\nYour last plan was rejected:\n{listed}\nReturn a better plan as JSON."
-        )
+        words += f"Your last plan was rejected:\n{listed}\nReturn a better plan as JSON."
+    else:
+        words += "Return JSON."
     return ModelRequest(
         "planner",
         _messages(PLANNER, words),

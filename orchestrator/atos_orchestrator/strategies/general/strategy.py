@@ -14,8 +14,9 @@ from atos_orchestrator.agents.model_request import (
 )
 from atos_orchestrator.agents.prompts import APPROACHES, FENCE, Assignment, Sampling, sample_request
 from atos_orchestrator.agents.replies import ReplyError, read_begun, read_files, read_json
-from atos_orchestrator.goal import slug
 from atos_orchestrator.plan import Plan
+from atos_orchestrator.planning.brief import Brief, read_brief
+from atos_orchestrator.planning.plan_by_rule import one_task_plan
 from atos_orchestrator.ports import Json
 from atos_orchestrator.strategies.general.complexity import VOTES, grade, majority
 from atos_orchestrator.strategies.general.planning import complexity_request, plan_request
@@ -62,12 +63,15 @@ class GeneralStrategy:
         return ModelChoice(self.name, "", tuple(models))
 
     def single_task_plan(self, goal: str, pool: str, scope: Json | None) -> Json | None:
-        """Plan one file, named after the goal."""
-        task: Json = {"id": "T1", "title": goal.splitlines()[0][:80], "contract": goal}
-        task["files"] = [f"{slug(goal).replace('-', '_')}.py"]
+        """Plan one file, with everything that the goal's words say about it."""
+        plan = one_task_plan(read_brief(goal), goal)
         if pool != "auto":
-            task["complexity"] = pool
-        return {"tasks": [task]}
+            plan["tasks"][0]["complexity"] = pool
+        return plan
+
+    def brief(self, goal: str) -> Brief | None:
+        """Read the goal by rule."""
+        return read_brief(goal)
 
     def plan_request(
         self, goal: str, scope: Json | None, faults: Sequence[str], asked: int
@@ -82,10 +86,10 @@ class GeneralStrategy:
         usable = any(task.kind == "code" for task in plan.tasks)
         return plan, [] if last and usable else list(faults)
 
-    async def complexity(self, task: Task, plan: Plan, ask: Ask) -> Complexity:
+    async def complexity(self, task: Task, plan: Plan, ask: Ask | None) -> Complexity:
         """Apply the rules; let the classifier vote where they leave a doubt."""
         found = grade(task, plan)
-        if not found.doubtful:
+        if ask is None or not found.doubtful:
             return found.level
         votes: list[str] = []
         for vote in range(VOTES):

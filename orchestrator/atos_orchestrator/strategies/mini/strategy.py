@@ -15,6 +15,7 @@ from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.prompts import Assignment, Sampling
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.plan import Plan
+from atos_orchestrator.planning.brief import Brief
 from atos_orchestrator.ports import Json
 from atos_orchestrator.strategies.mini import dialect
 from atos_orchestrator.strategies.mini.catalogue import acceptance_test, module_name, signature
@@ -70,6 +71,10 @@ class MiniStrategy:
             raise BadRequestError(message, next_step="Start it with start_goal.")
         return None
 
+    def brief(self, goal: str) -> Brief | None:
+        """Return None: the scope check has read the goal."""
+        return None
+
     def plan_request(
         self, goal: str, scope: Json | None, faults: Sequence[str], asked: int
     ) -> ModelRequest:
@@ -105,7 +110,7 @@ class MiniStrategy:
         found += [f"no task for {wording!r}" for wording in open_ones]
         return replace(plan, tasks=tuple(tasks)), found
 
-    async def complexity(self, task: Task, plan: Plan, ask: Ask) -> Complexity:
+    async def complexity(self, task: Task, plan: Plan, ask: Ask | None) -> Complexity:
         """Keep the grade: there is one pool."""
         return task.complexity
 

@@ -1,12 +1,9 @@
-"""The brief: what a goal's text says by itself, found by rules before any model is asked. Pure.
-
-Every finding has its place in the text, so that a person can see where it came from.
-"""
+"""What a brief consists of. Every finding stands in the text: a place says where, or the words are its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from atos_orchestrator.task import ErrorClause
 
@@ -25,12 +22,14 @@ class Signature:
 
     name: str
     head: str
-    """As the goal writes it: `top_words(text, n)`, `class Stack`; for a function without parameters in the
-    text, just its name."""
+    """As the goal writes it: `top_words(text, n)`, `class Stack: push(x), pop()`; for a function without
+    parameters in the text, just its name."""
     kind: Literal["function", "class"]
     module: str
     """Path of the file that is to define it; empty where the goal does not say."""
     place: Place
+    methods: tuple[str, ...] = ()
+    """Names of a class's methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,8 @@ class Example:
     """An example in the goal, as an assertion."""
 
     assertion: str
-    """One `assert` statement. An error reads `assert raises(ValueError, lambda: f(-1))`."""
+    """An `assert` statement, perhaps after lines of set-up. An error reads
+    `assert raises(ValueError, lambda: f(-1))`."""
     name: str
     """The function or class that it calls."""
     place: Place
@@ -59,3 +59,9 @@ class Brief:
     """Distributions that it asks for by name: `flask`."""
     language: str = "python"
     """What it wants to have written, where that is not Python: `javascript`, `html`, `prose`."""
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How many of each it has, and the language."""
+        names = ("modules", "signatures", "examples", "errors", "constraints", "packages")
+        return {**{name: len(getattr(self, name)) for name in names}, "language": self.language}
