@@ -35,3 +35,7 @@ class PlanContext:
     emit: Emit
     given: Mapping[str, Any] | None = None
     """A plan made by the host, as JSON of `Plan` or in the shape that a planning model returns."""
+    examples: tuple[str, ...] = ()
+    """Assertions that the caller handed in."""
+    tests: str = ""
+    """Text of a pytest file that the caller handed in."""
