@@ -242,6 +242,37 @@ class TaskReport:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class GoalCheck:
+    """What is known of a goal before it is started."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    modules: tuple[str, ...] = ()
+    """Python files that it names."""
+    signatures: tuple[str, ...] = ()
+    """Functions and classes that it names, as it writes them."""
+    examples: tuple[str, ...] = ()
+    """Examples found in it, as assertions."""
+    errors: tuple[str, ...] = ()
+    """Clauses about errors that it asks for."""
+    constraints: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    """Distributions from the package index that it asks for."""
+    language: str = "python"
+    """What it wants to have written."""
+    models: tuple[str, ...] = ()
+    """Models that would work on it; empty where none can."""
+    announcement: str = ""
+    """What start_goal would announce."""
+    refusal: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    """code, message and next of why it can't be started; else empty."""
+    warning: str = ""
+    """What can't be proven about it; else empty."""
+    wants_example: bool = False
+    """Whether an example would help: it has none, and the models that would work on it use examples."""
+
+
 def proof_text(proof: str, evidence: str) -> str:
     """Return what accepted code rests on as a person reads it: `agreed, not proven: 7 assertions ...`."""
     said = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.execution.evidence_given import tested_module
@@ -18,43 +18,12 @@ from atos_orchestrator.ports import Json
 from atos_orchestrator.strategies.registry import select_models, strategy_named
 from atos_orchestrator.strategies.strategy import Strategy
 from atos_protocol.errors import NoModelError
-from atos_protocol.goals import DESCRIBED
+from atos_protocol.goals import GoalCheck
 from atos_protocol.settings import Settings
 
 NOT_USED = (
     "The examples and tests that were handed in are not used: this model has tests of its own."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class GoalCheck:
-    """What is known of a goal before it is started."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
-
-    modules: tuple[str, ...] = ()
-    """Python files that it names."""
-    signatures: tuple[str, ...] = ()
-    """Functions and classes that it names, as it writes them."""
-    examples: tuple[str, ...] = ()
-    """Examples found in it, as assertions."""
-    errors: tuple[str, ...] = ()
-    """Clauses about errors that it asks for."""
-    constraints: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
-    """Distributions from the package index that it asks for."""
-    language: str = "python"
-    """What it wants to have written."""
-    models: tuple[str, ...] = ()
-    """Models that would work on it; empty where none can."""
-    announcement: str = ""
-    """What start_goal would announce."""
-    refusal: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
-    """code, message and next of why it can't be started; else empty."""
-    warning: str = ""
-    """What can't be proven about it; else empty."""
-    wants_example: bool = False
-    """Whether an example would help: it has none, and the models that would work on it use examples."""
 
 
 def read_brief(text: str) -> Brief:
@@ -80,7 +49,7 @@ class GoalIntake:
 
     settings: Settings
 
-    async def check(self, text: str) -> GoalCheck:
+    async def check(self, text: str, examples: tuple[str, ...] = ()) -> GoalCheck:
         """Return what is known of a goal, and start nothing.
 
         Raises:
@@ -91,7 +60,9 @@ class GoalIntake:
         found = GoalCheck(
             modules=brief.modules,
             signatures=tuple(each.head for each in brief.signatures),
-            examples=tuple(each.assertion for each in brief.examples),
+            examples=tuple(
+                dict.fromkeys((*(each.assertion for each in brief.examples), *examples))
+            ),
             errors=tuple(each.text for each in brief.errors),
             constraints=brief.constraints,
             packages=brief.packages,
@@ -108,7 +79,7 @@ class GoalIntake:
             found,
             models=choice.models,
             announcement=choice.announcement,
-            wants_example=takes and python and not brief.examples,
+            wants_example=takes and python and not found.examples,
         )
 
     async def decide(

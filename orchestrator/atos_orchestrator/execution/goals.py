@@ -46,7 +46,7 @@ from atos_orchestrator.execution.goal_input import (
     finished_key,
     run_of,
 )
-from atos_orchestrator.execution.goal_intake import GoalCheck, GoalIntake
+from atos_orchestrator.execution.goal_intake import GoalIntake
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.ports import Json
@@ -56,6 +56,7 @@ from atos_protocol.goals import (
     FINAL_GOAL_STATES,
     FINAL_TASK_STATES,
     Event,
+    GoalCheck,
     GoalNews,
     GoalView,
     TaskReport,
@@ -96,13 +97,13 @@ class Goals:
         self._events.create()
         self._client.prepare()
 
-    async def check(self, text: str) -> GoalCheck:
-        """Return what is known of a goal before it is started.
+    async def check(self, text: str, examples: Sequence[str] = ()) -> GoalCheck:
+        """Return what is known of a goal, and of examples for it, before it is started.
 
         Raises:
-            BadRequestError: the text is not valid.
+            BadRequestError: the text or an example is not valid.
         """
-        return await self._intake.check(text)
+        return await self._intake.check(text, read_examples(examples))
 
     async def start(
         self,

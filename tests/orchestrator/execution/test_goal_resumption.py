@@ -15,6 +15,7 @@ from inline_snapshot import snapshot
 
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
+from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
@@ -70,13 +71,14 @@ class Told:
 async def goal(work: TimedWork, plan: Plan = PLAN, **more: Any) -> AsyncGenerator[Told]:
     """A goal that is at work."""
     deps = deps_of(load_settings(), plan, work)
-    told = Told(deps, deps.events._engine)
+    told = Told(deps, open_database(load_settings()))
     async with working(deps):
         deps.events.append("g1", "goal_submitted", {"goal": "Do it"}, key="submitted")
         goal_input = GoalInput("g1", "Do it", "do-it", "general", time.time())
         argument = encode(replace(goal_input, **more))
         await deps.runtime.submit(GOAL, "g1", argument, queue=GOALS)
         yield told
+    told.engine.dispose()
 
 
 @asynccontextmanager
