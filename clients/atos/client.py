@@ -97,6 +97,41 @@ class Goal:
             view=view,
         )
 
+    async def answer(self, task: str, answer: str) -> None:
+        """Answer what a task asks, or give it one more example; the goal goes on.
+
+        Args:
+            task: its id, such as `T1`.
+            answer: number of an option (from 1), a value as Python writes it, `raises ValueError`, or a whole
+                example.
+
+        Raises:
+            BadRequestError: it is no answer; the message says what is.
+            ConflictError: the goal runs, has succeeded or was cancelled, or the task is done.
+        """
+        await self._steer("answer_question", task_id=task, answer=answer)
+
+    async def fix(self, task: str, files: Mapping[str, str]) -> None:
+        """Hand in a task's own files (path -> text); the goal goes on and judges them like its own.
+
+        Raises:
+            BadRequestError: they are not the task's files, or no Python.
+            ConflictError: the goal runs, has succeeded or was cancelled, or the task is done.
+        """
+        await self._steer("submit_fix", task_id=task, files=dict(files))
+
+    async def retry(self) -> None:
+        """Try again what is not done.
+
+        Raises:
+            ConflictError: the goal runs, has succeeded or was cancelled.
+        """
+        await self._steer("retry_goal")
+
+    async def _steer(self, tool: str, **arguments: Any) -> None:
+        request = {"goal_id": self.id} | arguments
+        await self._tools.call("orchestrate", tool, request, resend=False)
+
     async def cancel(self) -> None:
         """Cancel the goal and everything that works for it."""
         await self._tools.call("orchestrate", "cancel_goal", {"goal_id": self.id})
@@ -120,7 +155,13 @@ class Atos:
             yield cls(tools)
 
     async def start_goal(
-        self, goal: str, *, into: Path | None = None, plan: Mapping[str, Any] | None = None
+        self,
+        goal: str,
+        *,
+        into: Path | None = None,
+        plan: Mapping[str, Any] | None = None,
+        examples: Sequence[str] = (),
+        tests: str = "",
     ) -> Goal:
         """Start a goal; it runs on even if this process ends.
 
@@ -128,10 +169,13 @@ class Atos:
             goal: what to build, in one sentence.
             into: a new or empty folder, or a git repository; default below `~/atos`.
             plan: a plan made elsewhere, to be executed instead of one made here.
+            examples: such as `f(1) -> 2` or `f(-1) raises ValueError`; they decide whether code is right.
+            tests: text of a pytest file that decides; the goal is one task then.
 
         Raises:
             NoModelError: nothing here can do it; the message says what to install.
-            BadRequestError: the goal is empty, too long, or holds control characters.
+            BadRequestError: the goal is empty, too long, or holds control characters; an example or the tests
+                are none.
             WorkspaceError: `into` can't be used.
         """
         request: dict[str, Any] = {"goal": goal}
@@ -139,8 +183,16 @@ class Atos:
             request["into"] = _absolute(into)
         if plan is not None:
             request["plan"] = dict(plan)
+        if examples:
+            request["examples"] = list(examples)
+        if tests:
+            request["tests"] = tests
         view = await self._tools.call("orchestrate", "start_goal", request, resend=False)
         return Goal(self._tools, view["id"])
+
+    async def check_goal(self, goal: str) -> Mapping[str, Any]:
+        """Return what is found in a goal's text, who would work on it, and what can't be proven."""
+        return await self._tools.call("orchestrate", "check_goal", {"goal": goal})
 
     def goal(self, goal_id: str) -> Goal:
         """Return a goal that was started before."""

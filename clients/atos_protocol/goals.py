@@ -37,7 +37,7 @@ TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
 FINAL_TASK_STATES: frozenset[TaskState] = frozenset(
     state for state, after in TASK_TRANSITIONS.items() if not after
 )
-"""States that a task never leaves."""
+"""States that a task never leaves while its goal runs; a resumed goal takes some back to pending."""
 
 GoalState = Literal[
     "queued",
@@ -55,7 +55,9 @@ GOAL_STATES: tuple[GoalState, ...] = get_args(GoalState)
 FINAL_GOAL_STATES: frozenset[GoalState] = frozenset(
     {"success", "failed", "cancelled", "needs_help", "limit_reached"}
 )
-"""States that a goal never leaves."""
+"""States in which nothing works for a goal; whoever follows one stops here."""
+RESUMABLE_GOAL_STATES: frozenset[GoalState] = frozenset({"failed", "needs_help", "limit_reached"})
+"""Final states that an answer, code handed in or a retry leaves again (event `goal_resumed`)."""
 
 EventKind = Literal[
     "goal_submitted",
@@ -155,6 +157,22 @@ class TestCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Where the seconds of a goal went: the sum of all tasks' work, so it may exceed the time that passed."""
+
+    prompt_s: float = 0.0
+    """Models read prompts."""
+    writing_s: float = 0.0
+    """Models wrote."""
+    waiting_s: float = 0.0
+    """Requests waited for a model, loading included."""
+    sandbox_s: float = 0.0
+    """Code ran."""
+    rest_s: float = 0.0
+    """What is left of the time that passed; 0 where the work of parallel tasks adds up to more."""
+
+
+@dataclass(frozen=True, slots=True)
 class GoalView:
     """A goal as it stands: a pure fold of its events."""
 
@@ -176,7 +194,8 @@ class GoalView:
     tasks: tuple[TaskView, ...] = ()
     tests: TestCounts = field(default_factory=TestCounts)
     seconds: float = 0.0
-    """From submission to the newest event."""
+    """From submission to the newest event, without the time in which it waited for a person."""
+    spent: Spent = field(default_factory=Spent)
     seq: int = 0
     """Newest event; pass it to wait_goal as after_seq."""
     summary: str = ""
@@ -221,6 +240,48 @@ class TaskReport:
     digest: str
     """Its last failure, at most 40 lines; empty where it has none."""
     events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GoalCheck:
+    """What is known of a goal before it is started."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    modules: tuple[str, ...] = ()
+    """Python files that it names."""
+    signatures: tuple[str, ...] = ()
+    """Functions and classes that it names, as it writes them."""
+    examples: tuple[str, ...] = ()
+    """Examples found in it, as assertions."""
+    errors: tuple[str, ...] = ()
+    """Clauses about errors that it asks for."""
+    constraints: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    """Distributions from the package index that it asks for."""
+    language: str = "python"
+    """What it wants to have written."""
+    models: tuple[str, ...] = ()
+    """Models that would work on it; empty where none can."""
+    announcement: str = ""
+    """What start_goal would announce."""
+    refusal: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    """code, message and next of why it can't be started; else empty."""
+    warning: str = ""
+    """What can't be proven about it; else empty."""
+    wants_example: bool = False
+    """Whether an example would help: it has none, and the models that would work on it use examples."""
+
+
+def proof_text(proof: str, evidence: str) -> str:
+    """Return what accepted code rests on as a person reads it: `agreed, not proven: 7 assertions ...`."""
+    said = {
+        "examples": evidence or "passes the examples",
+        "tests": evidence or "passes the tests that were handed in",
+        "agreed": f"agreed, not proven: {evidence or 'independent candidates agree'}",
+        "unproven": f"not proven: {evidence or 'nothing decides about it'}",
+    }
+    return said.get(proof, evidence or "passes its acceptance tests")
 
 
 def may_follow(now: TaskState, then: TaskState) -> bool:

@@ -1,8 +1,12 @@
 """The events of a goal, and the fold that turns them into what people see.
 
 Events are the only record of a goal's progress. They are appended under unique keys, so a repeated
-step does not double its event; the fold is indifferent to repeats anyway: it *sets* counts and
-states, never adds to them, and a terminal state is left by nothing.
+step does not double its event; the fold is indifferent to repeats anyway: it counts an event once, by its
+number. Counts and states are *set*, never added to; only seconds are summed. A final state is left by
+nothing but `goal_resumed`.
+
+What a task's code rests on (`proof`, `evidence`) and what it asks (`question`) come from `task_done`, which
+is written with the task's whole result; `selected` and `asked` tell of a decision while it is made.
 
 What `data` holds by kind (all of it optional for the fold, which never raises):
 
@@ -25,9 +29,10 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     selected         candidate, proof, evidence, kept (count), dropped [{assertion, why}], next
     reflected        cause, round
     asked            question {text, call, options}
-    goal_resumed     tasks [id], text
+    goal_resumed     tasks [id] (those that run again), text
     task_committed   commit
-    task_done        state (done|failed|skipped|cancelled), rounds, digest
+    task_done        state (done|failed|skipped|cancelled), rounds, digest, proof, evidence,
+                     question {text, call, options}
     goal_verified    passed, failed, isolation, uid, interpreter
     goal_finished    state, summary, repository, deployment_url, error {code, message, next}
     warning          text
@@ -37,16 +42,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
+from atos_orchestrator.time_spent import add_event, with_rest
 from atos_protocol.goals import (
     FINAL_GOAL_STATES,
     FINAL_TASK_STATES,
     GOAL_STATES,
+    RESUMABLE_GOAL_STATES,
     TASK_TRANSITIONS,
     Event,
     GoalState,
     GoalView,
+    Proof,
+    Question,
     TaskState,
     TaskView,
     TestCounts,
@@ -60,6 +69,10 @@ class _Fold:
 
     view: GoalView = field(default_factory=GoalView)
     first_at: float = 0.0
+    ended_at: float = 0.0
+    """When it reached its last final state."""
+    paused: float = 0.0
+    """Seconds between final states and what resumed the goal."""
     task_tests: Mapping[str, TestCounts] = field(default_factory=dict[str, TestCounts])
     verified: bool = False
 
@@ -79,11 +92,15 @@ def fold(events: Iterable[Event]) -> GoalView:
 def _apply(state: _Fold, event: Event) -> _Fold:
     if not state.view.seq and not state.view.id:
         state = replace(state, first_at=event.at, view=replace(state.view, id=event.goal))
-    over = state.view.state in FINAL_GOAL_STATES
-    if not over and (change := _CHANGES.get(event.kind)) is not None:
+    if event.kind == "goal_resumed":
+        state = _resumed(state, event)
+    if state.view.state in FINAL_GOAL_STATES:
+        return replace(state, view=replace(state.view, seq=event.seq))
+    if (change := _CHANGES.get(event.kind)) is not None:
         state = change(state, event)
-    seconds = state.view.seconds if over else max(0.0, round(event.at - state.first_at, 3))
-    return replace(state, view=replace(state.view, seq=event.seq, seconds=seconds))
+    seconds = max(0.0, round(event.at - state.first_at - state.paused, 3))
+    spent = with_rest(add_event(state.view.spent, event.kind, event.data), seconds)
+    return replace(state, view=replace(state.view, seq=event.seq, seconds=seconds, spent=spent))
 
 
 def _text(data: Mapping[str, Any], name: str, otherwise: str) -> str:
@@ -154,6 +171,27 @@ def _planned(state: _Fold, event: Event) -> _Fold:
     return replace(state, view=replace(state.view, state="running", tasks=tuple(tasks.values())))
 
 
+def _resumed(state: _Fold, event: Event) -> _Fold:
+    """Take a goal that can be resumed, and the tasks that run again, out of their final states."""
+    view = state.view
+    if view.state not in RESUMABLE_GOAL_STATES:
+        return state
+    listed = event.data.get("tasks")
+    again = set(map(str, cast("list[Any]", listed))) if isinstance(listed, list) else set[str]()
+    tasks = tuple(
+        TaskView(task.id, task.title, task.complexity)
+        if task.id in again and task.state != "done"
+        else task
+        for task in view.tasks
+    )
+    view = replace(
+        view, state="running" if tasks else "planning", tasks=tasks, summary="", error={}
+    )
+    paused = state.paused + max(0.0, event.at - state.ended_at)
+    kept = {name: each for name, each in state.task_tests.items() if name not in again}
+    return replace(state, view=view, paused=paused, task_tests=kept, verified=False)
+
+
 def _with_task(state: _Fold, event: Event, then: TaskState | None) -> _Fold:
     """Bring a task into state `then`, if that is legal, and note how many rounds it took."""
     rounds = max(_count(event.data, "rounds"), _count(event.data, "round"))
@@ -182,8 +220,33 @@ def _task_done(state: _Fold, event: Event) -> _Fold:
         else "failed"
     )
     if then in {"done", "failed"}:
-        state = _with_task(state, event, "running")
+        state = _with_task(_with_proof(state, event), event, "running")
     return _with_task(state, event, then if then in FINAL_TASK_STATES else "failed")
+
+
+def _with_proof(state: _Fold, event: Event) -> _Fold:
+    """Note what a task that ends rests on, or asks."""
+    named = event.data.get("proof")
+    proof = cast("Proof", named) if isinstance(named, str) and named in get_args(Proof) else ""
+    evidence, question = _text(event.data, "evidence", ""), _question(event.data.get("question"))
+
+    def noted(task: TaskView) -> TaskView:
+        if task.id != event.task or task.state in FINAL_TASK_STATES:
+            return task
+        return replace(task, proof=proof, evidence=evidence, question=question)
+
+    return replace(
+        state, view=replace(state.view, tasks=tuple(noted(task) for task in state.view.tasks))
+    )
+
+
+def _question(value: object) -> Question:
+    if not isinstance(value, Mapping):
+        return Question("")
+    data = cast("Mapping[str, Any]", value)
+    options = data.get("options")
+    listed = cast("list[Any]", options) if isinstance(options, list) else []
+    return Question(_text(data, "text", ""), _text(data, "call", ""), tuple(map(str, listed)))
 
 
 def _model_called(state: _Fold, event: Event) -> _Fold:
@@ -232,7 +295,7 @@ def _finished(state: _Fold, event: Event) -> _Fold:
         deployment_url=_text(data, "deployment_url", view.deployment_url),
         error=cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else view.error,
     )
-    return replace(state, view=view)
+    return replace(state, view=view, ended_at=event.at)
 
 
 def _left(task: TaskView, end: GoalState) -> TaskView:
@@ -241,6 +304,10 @@ def _left(task: TaskView, end: GoalState) -> TaskView:
         return task
     begun = task.state == "running" or end == "cancelled"
     return replace(task, state="cancelled" if begun else "skipped")
+
+
+def _judged(state: _Fold, event: Event) -> _Fold:
+    return _with_task(replace(state, view=_where(state.view, event.data)), event, None)
 
 
 def _moving(then: TaskState | None) -> Callable[[_Fold, Event], _Fold]:
@@ -259,6 +326,7 @@ _CHANGES: Mapping[str, Callable[[_Fold, Event], _Fold]] = {
     "syntax_checked": _moving(None),
     "tests_run": _tested,
     "reflected": _moving(None),
+    "evaluated": _judged,
     "task_committed": _moving(None),
     "task_done": _task_done,
     "goal_verified": _verified,

@@ -24,8 +24,11 @@ VIEW: dict[str, Any] = {
     "models": ["atos-mini"],
     "tasks": [
         {"id": "T1", "title": "add two numbers", "complexity": "simple", "state": "done",
-         "rounds": 1, "digest": ""},
+         "rounds": 1, "digest": "", "proof": "agreed",
+         "evidence": "7 assertions that 4 of 5 candidates pass",
+         "question": {"text": "", "call": "", "options": []}},
     ],
+    "spent": {"prompt_s": 1.2, "writing_s": 0.9, "waiting_s": 0.1, "sandbox_s": 0.4, "rest_s": 0.6},
     "tests": {"passed": 8, "failed": 0},
     "seconds": 3.21,
     "seq": 12,
@@ -55,6 +58,16 @@ def test_events_read_as_sentences() -> None:
         {"kind": "tests_run", "task": "T1", "data": tests},
         {"kind": "tests_run", "task": "T1", "data": {"which": "stub", "ok": False, "failed": 1}},
         {"kind": "task_done", "task": "T1", "data": {"state": "done", "rounds": 2}},
+        {"kind": "evidence_found", "task": "T1", "data": {"examples": 3, "errors": 1, "tests": 0}},
+        {
+            "kind": "evaluated",
+            "task": "T1",
+            "data": {"candidates": 5, "rows": 9, "isolation": "bwrap"},
+        },
+        {"kind": "selected", "task": "T1", "data": {"evidence": "9 rows", "dropped": [1, 2]}},
+        {"kind": "asked", "task": "T1", "data": {"question": {"text": "f(1) gives 1 or 2?"}}},
+        {"kind": "goal_resumed", "task": None, "data": {"tasks": ["T1"], "text": "f(1) == 2"}},
+        {"kind": "task_done", "task": "T1", "data": {"state": "done", "proof": "examples"}},
         {"kind": "task_committed", "task": "T1", "data": {"commit": "0123456789abcdef"}},
         {"kind": "something_new", "task": "T1", "data": {"a": 1}},
     ]
@@ -67,8 +80,14 @@ def test_events_read_as_sentences() -> None:
             "01:01:04 T1  acceptance tests passed: 5 passed, 0 failed [landlock]",
             "01:01:05 T1  on a stub the model's own tests fail, as they must",
             "01:01:06 T1  done after 2 repairs",
-            "01:01:07 T1  committed 0123456789",
-            "01:01:08 T1  something_new {'a': 1}",
+            "01:01:07 T1  evidence in the goal: 3 examples, 1 errors, 0 tests",
+            "01:01:08 T1  evaluated 5 candidates, 9 rows, 0 calls [bwrap]",
+            "01:01:09 T1  selected: 9 rows, 2 assertions dropped",
+            "01:01:10 T1  asks: f(1) gives 1 or 2?",
+            "01:01:11 --  goes on with f(1) == 2: T1",
+            "01:01:12 T1  done: passes the examples",
+            "01:01:13 T1  committed 0123456789",
+            "01:01:14 T1  something_new {'a': 1}",
         ]
     )
 
@@ -86,9 +105,11 @@ def test_the_report_names_repository_sandbox_and_model() -> None:
             "✓ success in 3.2 s: Write a Python function to add two numbers",
             "  ✓ T1  add two numbers                                   simple   done      repaired 1 time",
             "  tests       8 passed, 0 failed",
+            "  evidence    T1: agreed, not proven: 7 assertions that 4 of 5 candidates pass",
             "  sandbox     landlock (uid 1000, /usr/bin/python3)",
             "  models      atos-mini (llama_cpp)",
             "  repository  /home/ann/atos/add-two-numbers",
+            "  time        3 s: reading prompts 1, writing 1, sandbox 0, waiting 0, rest 1",
         ]
     )
 
@@ -97,6 +118,25 @@ def test_a_failure_says_why_and_what_next() -> None:
     error = {"code": "length", "message": "T1 ran into its limit.", "next": "Ask for less."}
     report = goal_report({**VIEW, "state": "failed", "repository": None, "error": error})
     assert report[-2:] == ["  why         T1 ran into its limit.", "  next        Ask for less."]
+
+
+def test_a_question_is_shown_with_its_options_and_where_tasks_overlap_the_time_says_so() -> None:
+    question = {"text": "f(1) gives 1 or 2?", "call": "f(1)", "options": ["1", "\x1b[2J2"]}
+    task = VIEW["tasks"][0] | {"state": "failed", "proof": "", "question": question}
+    spent = {"prompt_s": 9.0, "writing_s": 3.0, "waiting_s": 0, "sandbox_s": 1.0, "rest_s": 0.0}
+    report = goal_report({**VIEW, "state": "needs_help", "tasks": [task], "spent": spent})
+
+    assert report[4:] == snapshot(
+        [
+            "  asks        T1 asks: f(1) gives 1 or 2?",
+            "                1) 1",
+            "                2) [2J2",
+            "  sandbox     landlock (uid 1000, /usr/bin/python3)",
+            "  models      atos-mini (llama_cpp)",
+            "  repository  /home/ann/atos/add-two-numbers",
+            "  time        3 s: reading prompts 9, writing 3, sandbox 1, waiting 0, rest 0 (side by side: the sum of all work)",
+        ]
+    )
 
 
 def test_the_result_object_has_the_promised_fields_first() -> None:
@@ -111,6 +151,9 @@ def test_the_result_object_has_the_promised_fields_first() -> None:
             "complexity": "simple",
             "state": "done",
             "rounds": 1,
+            "proof": "agreed",
+            "evidence": "7 assertions that 4 of 5 candidates pass",
+            "question": {"text": "", "call": "", "options": []},
         }
     ]
 

@@ -17,6 +17,7 @@ from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.ports import Json
+from atos_protocol.goals import Question
 from atos_protocol.settings import Settings
 from atos_protocol.verdicts import Isolation, Verdict
 from doubles.tool_schemas import conforming
@@ -45,6 +46,12 @@ class TimedWork:
     held_until: Mapping[str, str] = field(default_factory=dict[str, str])
     """Task -> task that must have ended before it goes on; one that never ends holds it forever."""
     needs_help: frozenset[str] = frozenset()
+    asks: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    """Task -> what it asks until an example answers it."""
+    kept: tuple[Mapping[str, str], ...] = ()
+    """Candidates that a task which needs help returns."""
+    seen: list[DebugContext] = field(default_factory=list[DebugContext])
+    """What it was asked to do, each time."""
     asks_model: bool = False
     ended: dict[str, anyio.Event] = field(default_factory=dict[str, anyio.Event])
     alive: set[str] = field(default_factory=set[str])
@@ -55,6 +62,7 @@ class TimedWork:
 
     async def __call__(self, context: DebugContext) -> TaskResult:
         task = context.task
+        self.seen.append(context)
 
         async def code() -> Json:
             if self.asks_model:
@@ -72,9 +80,16 @@ class TimedWork:
             return {}
 
         await context.steps("code", code)
-        if task.id in self.needs_help:
+        if task.id in self.asks and not task.examples:
+            question = self.asks[task.id]
+            return TaskResult("needs_help", rounds=2, question=question, kept=self.kept)
+        if task.id in self.needs_help and not context.seeds:
             return TaskResult("needs_help", rounds=2, digest="assert 1 == 2")
-        return TaskResult("done", rounds=0, files=task.files, passed=2, model="double")
+        count = len(task.examples)
+        proof, evidence = ("examples", f"{count} of {count} examples") if count else ("tests", "")
+        return TaskResult(
+            "done", 0, task.files, passed=2, model="double", proof=proof, evidence=evidence
+        )
 
 
 def modules(folder: Path) -> list[str]:

@@ -84,7 +84,9 @@ def test_the_result_object_is_the_last_line_and_has_the_promised_shape(atos: Ins
         "seconds",
     }  # fmt: skip
     assert promised <= set(result)
-    assert set(result["tasks"][0]) == {"id", "title", "complexity", "state", "rounds"}
+    assert set(result["tasks"][0]) == {
+        "id", "title", "complexity", "state", "rounds", "proof", "evidence", "question",
+    }  # fmt: skip
 
 
 def test_a_goal_outside_the_catalogue_is_refused_and_nothing_is_left(atos: Installation) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from atos_protocol.goals import proof_text
 
 Json = Mapping[str, Any]
 
@@ -19,9 +22,11 @@ EXIT_CODES = {
 }  # fmt: skip
 RESULT_FIELDS = (
     "goal", "state", "repository", "deployment_url", "engine", "models", "tasks", "tests",
-    "seconds", "id", "isolation", "uid", "interpreter", "announcement", "error",
+    "seconds", "spent", "id", "isolation", "uid", "interpreter", "announcement", "error",
 )  # fmt: skip
-TASK_FIELDS = ("id", "title", "complexity", "state", "rounds")
+TASK_FIELDS = (
+    "id", "title", "complexity", "state", "rounds", "proof", "evidence", "question",
+)  # fmt: skip
 CONTROL = {code: None for code in (*range(32), *range(127, 160)) if code != 9}
 
 
@@ -68,9 +73,32 @@ def _tests(data: Json) -> str:
 
 def _done(data: Json) -> str:
     repairs = int(data.get("rounds") or 0)
-    return f"{data.get('state')}" + (
-        f" after {repairs} repair{'s' * (repairs > 1)}" * bool(repairs)
+    rests = f": {clean(proof_text(str(data.get('proof')), str(data.get('evidence') or '')))}"
+    return (
+        f"{data.get('state')}"
+        + f" after {repairs} repair{'s' * (repairs > 1)}" * bool(repairs)
+        + rests * bool(data.get("proof"))
     )
+
+
+def _selected(data: Json) -> str:
+    dropped = len(data.get("dropped") or ())
+    said = clean(data.get("evidence") or data.get("next") or "nothing")
+    return f"selected: {said}" + f", {dropped} assertions dropped" * bool(dropped)
+
+
+def _evaluated(data: Json) -> str:
+    counts = [f"{data.get(name, 0)} {name}" for name in ("candidates", "rows", "calls")]
+    return f"evaluated {', '.join(counts)} [{data.get('isolation')}]"
+
+
+def _evidence(data: Json) -> str:
+    counts = [f"{data.get(name, 0)} {name}" for name in ("examples", "errors", "tests")]
+    return f"evidence in the goal: {', '.join(counts)}"
+
+
+def _asked(data: Json) -> str:
+    return f"asks: {clean(question_text(data))}"
 
 
 SAY: dict[str, Callable[[Json], str]] = {
@@ -85,6 +113,13 @@ SAY: dict[str, Callable[[Json], str]] = {
     "syntax_checked": lambda d: "syntax is right" if d.get("ok") else "syntax is wrong",
     "tests_run": _tests,
     "reflected": lambda d: f"reflected: {clean(d.get('cause', ''), 160)}",
+    "evidence_found": _evidence,
+    "evaluated": _evaluated,
+    "selected": _selected,
+    "asked": _asked,
+    "goal_resumed": lambda d: (
+        f"goes on with {clean(d.get('text'))}: {', '.join(map(str, d.get('tasks') or []))}"
+    ),
     "task_committed": lambda d: f"committed {str(d.get('commit', ''))[:10]}",
     "task_done": _done,
     "goal_verified": lambda d: (
@@ -124,6 +159,10 @@ def goal_report(view: Json) -> list[str]:
         *task_table(view.get("tasks", [])),
         f"  tests       {tests.get('passed', 0)} passed, {tests.get('failed', 0)} failed",
     ]
+    lines += labelled("evidence", evidence_lines(view.get("tasks", [])))
+    for task in view.get("tasks", []):
+        if question_text(task):
+            lines += labelled("asks", question_lines(task))
     if view.get("isolation"):
         where = f"uid {view.get('uid')}, {view.get('interpreter')}"
         lines.append(f"  sandbox     {view['isolation']} ({where})")
@@ -131,10 +170,53 @@ def goal_report(view: Json) -> list[str]:
         lines.append(f"  models      {', '.join(view['models'])} ({view.get('engine')})")
     if view.get("repository"):
         lines.append(f"  repository  {view['repository']}")
+    if view.get("spent"):
+        lines.append(f"  time        {time_line(view)}")
     if error := view.get("error"):
         lines.append(f"  why         {clean(error.get('message', ''), 600)}")
         lines += [f"  next        {clean(error['next'], 400)}"] if error.get("next") else []
     return lines
+
+
+def labelled(label: str, texts: Sequence[str]) -> list[str]:
+    """Return lines of which the first has a label, as in the report."""
+    return [f"  {label if at == 0 else '':12}{text}" for at, text in enumerate(texts)]
+
+
+def evidence_lines(tasks: Sequence[Json]) -> list[str]:
+    """Return what the code of each done task rests on."""
+    return [
+        f"{t['id']}: {clean(proof_text(t.get('proof') or '', t.get('evidence') or ''))}"
+        for t in tasks
+        if t["state"] == "done"
+    ]
+
+
+def question_text(data: Json) -> str:
+    """Return what a task, or an event, asks; empty where it asks nothing."""
+    question: Json = data.get("question") or {}
+    return str(question.get("text") or "")
+
+
+def question_lines(task: Json, width: int = 100) -> list[str]:
+    """Return what a task asks, with its numbered options."""
+    question: Json = task.get("question") or {}
+    asked = textwrap.wrap(f"{task['id']} asks: {clean(question_text(task), 1000)}", width)
+    options = enumerate(question.get("options") or (), start=1)
+    return [*asked, *(f"  {number}) {clean(option, width - 6)}" for number, option in options)]
+
+
+def time_line(view: Json) -> str:
+    """Return where a goal's seconds went: `31 s: reading prompts 12, writing 9, ...`."""
+    spent: dict[str, float] = view.get("spent") or {}
+    names = {
+        "prompt_s": "reading prompts", "writing_s": "writing", "sandbox_s": "sandbox",
+        "waiting_s": "waiting", "rest_s": "rest",
+    }  # fmt: skip
+    parts = [f"{text} {spent.get(name, 0):.0f}" for name, text in names.items()]
+    seconds = float(view.get("seconds") or 0)
+    overlap = sum(spent.values()) > seconds + 0.01
+    return f"{seconds:.0f} s: {', '.join(parts)}" + " (side by side: the sum of all work)" * overlap
 
 
 def goals_table(goals: Sequence[Json]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
 from atos.cli.host_connection import HostClient
 from atos.cli.progress import Progress, progress
+from atos.cli.questions import answer_on_terminal, evidence
 from atos_protocol.daemons import is_up
 from atos_protocol.errors import NotFoundError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
@@ -27,7 +28,7 @@ def build(arguments: Namespace, settings: Settings) -> int:
     if not is_up("servers", settings) and not arguments.json:
         print("starting ATOS ...", file=sys.stderr, flush=True)
     orchestrate = HostClient(settings, "orchestrate")
-    request: dict[str, Any] = {"goal": arguments.goal}
+    request: dict[str, Any] = {"goal": arguments.goal} | evidence(arguments, orchestrate)
     if arguments.into:
         request["into"] = str(Path(arguments.into).expanduser().absolute())
     view = orchestrate.call("start_goal", request, resend=False)
@@ -49,7 +50,7 @@ def build(arguments: Namespace, settings: Settings) -> int:
 def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:
     """Show a goal's events until it ends; return the exit code of its state.
 
-    The goal runs in the daemons, so a host that is killed and started anew is only a pause.
+    Where a person is there, a question is asked and the goal goes on with the answer. The goal runs in the daemons, so a host that is killed and started anew is only a pause.
     """
     seq, lost_since = 0, 0.0
     while True:
@@ -65,6 +66,8 @@ def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:
         lost_since, seq, view = 0.0, answer["seq"], answer["goal"]
         show.update(view, answer["events"])
         if view["state"] in FINAL_GOAL_STATES and not answer["events"]:
+            if answer_on_terminal(orchestrate, view, show):
+                continue
             show.finish(view)
             return EXIT_CODES[view["state"]]
 

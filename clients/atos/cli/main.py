@@ -35,6 +35,11 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("goal", metavar="GOAL", help="what to build, in one sentence")
     build.add_argument("--into", metavar="DIR", help="a new or empty folder, or a git repository")
     build.add_argument("--detach", action="store_true", help="start it and return at once")
+    build.add_argument(
+        "--example", metavar="TEXT", action="append", default=[],
+        help="such as 'f(1) -> 2'; may be repeated; examples decide whether code is right",
+    )  # fmt: skip
+    build.add_argument("--tests", metavar="FILE", help="a pytest file that decides, instead")
     for name, about in (
         ("status", "Show the daemons and goals, or one goal; starts nothing."),
         ("watch", "Follow a goal (default: the newest)."),
@@ -43,6 +48,14 @@ def parser() -> argparse.ArgumentParser:
         command(name, about).add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
     debug = command("debug", "Show all that happened to one task.")
     debug.add_argument("task", metavar="TASK", help="GOAL/T1, or T1 of the newest goal")
+    answer = command("answer", "Answer what a task asks, and have its goal go on.")
+    answer.add_argument("task", metavar="GOAL[/TASK]", help="default: the first task that asks")
+    answer.add_argument("answer", metavar="ANSWER", help="number, value, or 'f(1) -> 2'")
+    fix = command("fix", "Hand in code for a task that did not succeed.")
+    fix.add_argument("task", metavar="GOAL/TASK", help="GOAL/T1, or T1 of the newest goal")
+    fix.add_argument("files", metavar="[NAME=]FILE", nargs="+", help="the task's own files")
+    retry = command("retry", "Try again what is not done of a goal (default: the newest).")
+    retry.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
     command("doctor", "Say what is there, what is missing, and what to do about it.")
     command("up", "Start the daemons.")
     command("down", "End the daemons; running goals go on when they are started again.")
@@ -59,6 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import goals
 
             return getattr(goals, arguments.command)(arguments, settings)
+        case "answer" | "fix" | "retry":
+            from atos.cli import steering
+
+            return getattr(steering, arguments.command)(arguments, settings)
         case "doctor":
             from atos.cli.doctor import doctor
 

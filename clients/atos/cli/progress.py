@@ -20,8 +20,15 @@ class Progress(Protocol):
     refresh: float
     """Seconds between redraws; how long one wait for events may last."""
 
+    asks: bool
+    """Whether a person is there who can be asked."""
+
     def update(self, view: Json, events: Sequence[Json]) -> None:
         """Show new events and the goal as it stands."""
+        ...
+
+    def keep(self) -> None:
+        """Leave what is shown where it is, because something else is about to be printed below it."""
         ...
 
     def finish(self, view: Json) -> None:
@@ -33,11 +40,15 @@ class JsonLines:
     """One JSON object a line: every event, then the result."""
 
     refresh = 20.0
+    asks = False
 
     def update(self, view: Json, events: Sequence[Json]) -> None:
         """Print each event."""
         for event in events:
             print(json.dumps(event), flush=True)
+
+    def keep(self) -> None:
+        """Nothing is redrawn."""
 
     def finish(self, view: Json) -> None:
         """Print the result object."""
@@ -48,11 +59,15 @@ class PlainLines:
     """One line an event, for pipes and logs."""
 
     refresh = 20.0
+    asks = False
 
     def update(self, view: Json, events: Sequence[Json]) -> None:
         """Print each event."""
         for event in events:
             print(event_line(event), flush=True)
+
+    def keep(self) -> None:
+        """Nothing is redrawn."""
 
     def finish(self, view: Json) -> None:
         """Print the report."""
@@ -65,6 +80,7 @@ class Live:
     refresh = 0.2
 
     def __init__(self) -> None:
+        self.asks = sys.stdin.isatty()
         self._drawn = 0
         self._frame = 0
         self._last = ""
@@ -78,6 +94,10 @@ class Live:
         spin = SPINNER[self._frame % len(SPINNER)]
         head = f"{spin} {view['state']} {float(view.get('seconds') or 0):.0f} s"
         self._draw(kept, [head, *task_table(view.get("tasks", [])), f"  {self._last}"])
+
+    def keep(self) -> None:
+        """Draw the next block below what is there."""
+        self._drawn = 0
 
     def finish(self, view: Json) -> None:
         """Replace the block by the report."""

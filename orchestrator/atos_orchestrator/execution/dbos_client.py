@@ -67,9 +67,13 @@ class Run:
     state: RunState
 
 
+REVISION = ".r"
+"""Between a goal's id and the number of its run, from the second on: `G.r2`."""
+
+
 def root(run: str) -> str:
-    """Return the run that a run was submitted under: `G` for `G:T1`, and for `G` itself."""
-    return run.partition(":")[0]
+    """Return the goal that a run belongs to: `G` for `G`, `G:T1`, `G.r2` and `G.r2:T1`."""
+    return run.partition(":")[0].partition(REVISION)[0]
 
 
 def options(body: str, run: str, queue: str) -> EnqueueOptions:

@@ -117,6 +117,10 @@ class EventStore:
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def revision(self, goal: str) -> int:
+        """Return which run of the goal is its newest."""
+        return self.count(goal, "goal_resumed") + 1
+
     def goals(self, limit: int, before: int = 0) -> list[tuple[int, str]]:
         """Return `(seq, goal)` of submissions, newest first, older than `before` (0: all)."""
         query = sa.select(EVENTS.c.seq, EVENTS.c.goal).where(EVENTS.c.kind == "goal_submitted")
@@ -127,8 +131,14 @@ class EventStore:
         return [(int(row.seq), str(row.goal)) for row in rows]
 
     def unfinished(self) -> list[str]:
-        """Return the goals that were submitted and have not finished, oldest first."""
-        done = sa.select(EVENTS.c.goal).where(EVENTS.c.kind == "goal_finished")
+        """Return the goals that were submitted or resumed and have not finished since, oldest first."""
+        later = EVENTS.alias()
+        resumed = sa.exists().where(
+            later.c.goal == EVENTS.c.goal,
+            later.c.kind == "goal_resumed",
+            later.c.seq > EVENTS.c.seq,
+        )
+        done = sa.select(EVENTS.c.goal).where(EVENTS.c.kind == "goal_finished", ~resumed)
         query = sa.select(EVENTS.c.goal).where(
             EVENTS.c.kind == "goal_submitted", EVENTS.c.goal.not_in(done)
         )

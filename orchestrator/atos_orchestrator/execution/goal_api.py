@@ -57,14 +57,17 @@ def same_goal(events: Sequence[Event], text: str, key: str) -> GoalView:
     return view
 
 
-def check_plan(plan: Mapping[str, Any] | None) -> None:
+def check_plan(plan: Mapping[str, Any] | None, tests: str) -> None:
     """Check the outline of a plan that a caller made; its details are repaired later.
 
     Raises:
-        BadRequestError: it is not a list of tasks.
+        BadRequestError: it is not a list of tasks, or there are tests beside it.
     """
     if plan is None:
         return
+    if tests:
+        message = "a goal has either a plan or tests: nobody could tell whose tests they are"
+        raise BadRequestError(message, next_step="Put them into the plan: each task has `tests`.")
     tasks = plan.get("tasks")
     if not isinstance(tasks, list) or not 0 < len(cast("list[Any]", tasks)) <= MAX_PLAN_TASKS:
         message = f"a plan has between 1 and {MAX_PLAN_TASKS} tasks under `tasks`"

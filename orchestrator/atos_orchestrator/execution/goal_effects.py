@@ -32,7 +32,7 @@ from atos_orchestrator.plan import Next, Plan
 from atos_orchestrator.ports import Json
 from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.workspace.commits import commit_files, integrate
-from atos_orchestrator.workspace.opening import open_repository
+from atos_orchestrator.workspace.opening import open_repository, reopen_repository
 from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.scaffold import record_path
 from atos_orchestrator.workspace.worktrees import close_repository, open_result
@@ -51,11 +51,15 @@ class GoalEffects:
 
     def emit(self, task: str | None = None) -> DurableEmit:
         """Return an `Emit` for the goal, or for one of its tasks."""
-        return DurableEmit(self.deps.events, self.goal_input.goal, task)
+        revision = self.goal_input.revision
+        return DurableEmit(self.deps.events, self.goal_input.goal, task, revision)
 
     async def intake(self) -> Json:
-        """Open the repository."""
+        """Open the repository; that of a resumed goal is found again."""
         goal_input, settings = self.goal_input, self.deps.settings
+        if goal_input.resumed is not None and goal_input.resumed.repository is not None:
+            known = goal_input.resumed.repository
+            return encode(await reopen_repository(known, goal_input.text))
         repository = await open_repository(
             Path(goal_input.into) if goal_input.into else None,
             goal_input.slug,
@@ -103,7 +107,10 @@ class GoalEffects:
             key = effect_key(self.goal_input.goal, task_id)
             commit = await integrate(repository, task_id, key=key)
             emit("task_committed", {"commit": commit}, key="commit")
-        data = {"state": state, "rounds": result.rounds, "digest": result.digest}
+        data: Json = {"state": state, "rounds": result.rounds, "digest": result.digest}
+        data |= {"proof": result.proof, "evidence": result.evidence}
+        if result.question is not None:
+            data["question"] = encode(result.question)
         emit("task_done", data, key="end")
         return {"commit": commit}
 
@@ -156,7 +163,7 @@ class GoalEffects:
             models=", ".join(models),
         )
         files = {record_path(repository.slug): text}
-        key = f"{self.goal_input.goal}:record"
+        key = f"{self.goal_input.run}:record"
         return {"commit": await commit_files(repository, files, "Add the execution log", key=key)}
 
     async def aggregate(self, outcome: GoalOutcome, repository: Repository | None) -> Json:

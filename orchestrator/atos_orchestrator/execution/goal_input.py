@@ -1,4 +1,8 @@
-"""The argument of a goal's run: the goal as it was accepted, with everything that was decided then."""
+"""The argument of a goal's run: the goal as it was accepted, with everything that was decided then.
+
+A goal that was resumed has a run per *revision*: `G`, `G.r2`, `G.r3`. What a later run starts from is part of
+its argument.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from atos_orchestrator.execution.dbos_client import REVISION
+from atos_orchestrator.execution.result_aggregator import TaskOutcome
+from atos_orchestrator.plan import Plan
+from atos_orchestrator.workspace.repository import Repository
 from atos_protocol.errors import LimitReachedError
 from atos_protocol.scheduler_api import Pool
 
 GOAL, TASK, PLAN = "goal", "task", "plan"
 """Names of the workflows in the durable runtime; here, because whoever submits one needs no more."""
 
-FINISHED = "goal:goal_finished:end"
-"""Key of a goal's last event: the first process to record an end decides it."""
+
+def run_of(goal: str, revision: int) -> str:
+    """Return the id of a goal's run."""
+    return goal if revision == 1 else f"{goal}{REVISION}{revision}"
+
+
+def event_key(revision: int, task: str | None, kind: str, key: str) -> str:
+    """Return the key of an event of a goal (None) or task: once per revision."""
+    again = "" if revision == 1 else f"r{revision}:"
+    return f"{again}{task or 'goal'}:{kind}:{key}"
+
+
+def finished_key(revision: int) -> str:
+    """Return the key of a revision's last event: the first process to record an end decides it."""
+    return event_key(revision, None, "goal_finished", "end")
 
 
 MAX_SECONDS = 7200.0
@@ -45,6 +66,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumption:
+    """What a later run of a goal starts from."""
+
+    plan: Plan | None = None
+    """None where the earlier run ended before it had one."""
+    settled: Mapping[str, TaskOutcome] = field(default_factory=dict[str, TaskOutcome], hash=False)
+    """How the tasks ended that don't run again, by id."""
+    seeds: Mapping[str, tuple[Mapping[str, str], ...]] = field(
+        default_factory=dict[str, tuple[Mapping[str, str], ...]], hash=False
+    )
+    """Task -> candidates to judge before anything is sampled, as path -> text."""
+    repository: Repository | None = None
+    """None where the earlier run ended before it had one."""
+
+
+@dataclass(frozen=True, slots=True)
 class GoalInput:
     """The argument of a goal's run."""
 
@@ -71,3 +108,23 @@ class GoalInput:
     pools: tuple[Pool, ...] = ()
     """The pools as they were when it was accepted."""
     limits: Limits = field(default_factory=Limits)
+    revision: int = 1
+    """Which run of the goal this is."""
+    resumed: Resumption | None = field(default=None, hash=False)
+    """None in the first run."""
+
+    @property
+    def run(self) -> str:
+        """Id of the run that this is the argument of."""
+        return run_of(self.goal, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class GoalRecord:
+    """What a goal's run returns: how it ended, and what a later run may start from."""
+
+    state: str
+    goal_input: GoalInput
+    plan: Plan | None = None
+    outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict[str, TaskOutcome], hash=False)
+    repository: Repository | None = None

@@ -12,6 +12,9 @@
 Only the workflow holds the DAG's state, and rebuilds it by replaying its steps: everything outside of
 steps is a pure function of their results. Effects carry keys of their own (git trailers, event keys),
 because a step that was killed after its effect runs again.
+
+A goal that was resumed has another run, with another id: `intake` finds the repository again, the plan is the
+one of the run before, and the tasks that are settled are so from the start (`resumption`).
 """
 
 from __future__ import annotations
@@ -20,10 +23,10 @@ import logging
 from dataclasses import dataclass, field, replace
 
 from atos_orchestrator.debugging.state import TaskResult
-from atos_orchestrator.durable_json import decode
+from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.dbos_client import TASKS
 from atos_orchestrator.execution.goal_effects import GoalEffects
-from atos_orchestrator.execution.goal_input import TASK, GoalInput
+from atos_orchestrator.execution.goal_input import TASK, GoalInput, GoalRecord
 from atos_orchestrator.execution.plan_workflow import plan_goal
 from atos_orchestrator.execution.result_aggregator import (
     GoalOutcome,
@@ -44,7 +47,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class GoalWorkflow:
-    """The body of a goal's run; its argument is a `GoalInput`, its result `{"state": ...}`."""
+    """The body of a goal's run; its argument is a `GoalInput`, its result a `GoalRecord`."""
 
     deps: WorkflowDeps
 
@@ -65,7 +68,7 @@ class GoalWorkflow:
             outcome = GoalOutcome("failed", message, wire)
         await run.steps("aggregate", lambda: run.effects.aggregate(outcome, run.repository))
         log.info("goal %s ended: %s", goal, outcome.state)
-        return {"state": outcome.state}
+        return encode(run.record(outcome.state))
 
 
 @dataclass(slots=True)
@@ -77,11 +80,19 @@ class _GoalRun:
     steps: DurableSteps = field(init=False)
     effects: GoalEffects = field(init=False)
     repository: Repository | None = None
+    plan: Plan | None = None
     outcomes: dict[str, TaskOutcome] = field(default_factory=dict[str, TaskOutcome])
 
     def __post_init__(self) -> None:
         self.steps = DurableSteps(self.deps.runtime, "goal")
         self.effects = GoalEffects(self.deps, self.goal_input)
+        if self.goal_input.resumed is not None:
+            self.outcomes.update(self.goal_input.resumed.settled)
+
+    def record(self, state: str) -> GoalRecord:
+        """Return what a later run may start from."""
+        goal_input = replace(self.goal_input, resumed=None)
+        return GoalRecord(state, goal_input, self.plan, self.outcomes, self.repository)
 
     async def until_recorded(self) -> GoalOutcome:
         """Do everything but the last step."""
@@ -89,12 +100,14 @@ class _GoalRun:
         repository = decode(Repository, await steps("intake", effects.intake))
         self.repository = repository
         plan = await plan_goal(self.deps, self.goal_input, steps, effects.emit())
+        self.plan = plan
         await self._run_tasks(plan, repository)
         verified = None
         if any(outcome.state == "done" for outcome in self.outcomes.values()):
             verdict = await steps("verify", lambda: effects.verify(repository, self.outcomes))
             verified = decode(Verification, verdict)
-        outcome = goal_outcome(plan, self.outcomes, verified, str(repository.path))
+        goal = self.goal_input.goal
+        outcome = goal_outcome(plan, self.outcomes, verified, str(repository.path), goal)
         await steps("record", lambda: effects.record(plan, self.outcomes, verified, repository))
         return outcome
 
@@ -109,7 +122,7 @@ class _GoalRun:
             for task_id in now.skip:
                 self.outcomes[task_id] = TaskOutcome("skipped")
             for task_id in now.start:
-                run = f"{self.goal_input.goal}:{task_id}"
+                run = f"{self.goal_input.run}:{task_id}"
                 argument = task_argument(self.goal_input, plan.task(task_id), repository)
                 await self.deps.runtime.submit(TASK, run, argument, queue=TASKS)
                 running[run] = task_id

@@ -1,9 +1,10 @@
-"""Goals as the orchestrate server offers them: accept, look, wait, cancel. Nothing is executed here.
+"""Goals as the orchestrate server offers them: accept, look, wait, cancel, go on. Nothing is executed here.
 
     start      check -> select models -> one transaction: the event and the queued run -> wake the worker
     get, list  a fold of events
     wait       until an event comes, the goal has ended, or the time is up
-    cancel     the run and its tasks in the database -> events -> the worker's control socket
+    cancel     the newest run and its tasks in the database -> events -> the worker's control socket
+    steering   answers, code handed in, another try: the goal's next run (`goal_steering`)
 
 Looking needs only the database, so a restarted host answers the same. Starting also needs the
 scheduler's list of pools.
@@ -12,8 +13,7 @@ scheduler's list of pools.
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,13 +22,13 @@ import anyio
 import anyio.to_thread
 import sqlalchemy as sa
 
-from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
-from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.evidence_given import check_tests, read_examples
+from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
 from atos_orchestrator.execution.goal_api import (
     EventWaiter,
     Notify,
@@ -39,16 +39,24 @@ from atos_orchestrator.execution.goal_api import (
     new_id,
     same_goal,
 )
-from atos_orchestrator.execution.goal_input import FINISHED, GOAL, PLAN, GoalInput
-from atos_orchestrator.goal import slug, validate_goal
+from atos_orchestrator.execution.goal_input import (
+    PLAN,
+    GoalInput,
+    event_key,
+    finished_key,
+    run_of,
+)
+from atos_orchestrator.execution.goal_intake import GoalIntake
+from atos_orchestrator.execution.goal_steering import GoalSteering
+from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.ports import Json
-from atos_orchestrator.strategies.registry import select_models, strategy_named
 from atos_orchestrator.workspace.opening import check_place
 from atos_protocol.errors import AtosError, DeadlineError, NotFoundError, from_wire
 from atos_protocol.goals import (
     FINAL_GOAL_STATES,
     FINAL_TASK_STATES,
     Event,
+    GoalCheck,
     GoalNews,
     GoalView,
     TaskReport,
@@ -74,12 +82,13 @@ class Goals:
         notify: Notify,
         waiter: EventWaiter,
     ) -> None:
-        self._engine = engine
-        self._settings = settings
         self._client = DbosClient(engine)
         self._events = events
         self._notify = notify
         self._waiter = waiter
+        self._intake = GoalIntake(settings)
+        self._acceptance = GoalAcceptance(engine, events, self._client)
+        self.steering = GoalSteering(self._acceptance, self._known, notify)
         self._plans: dict[str, str] = {}
         self._planning = anyio.Lock()
 
@@ -88,27 +97,54 @@ class Goals:
         self._events.create()
         self._client.prepare()
 
+    async def check(self, text: str, examples: Sequence[str] = ()) -> GoalCheck:
+        """Return what is known of a goal, and of examples for it, before it is started.
+
+        Raises:
+            BadRequestError: the text or an example is not valid.
+        """
+        return await self._intake.check(text, read_examples(examples))
+
     async def start(
-        self, text: str, *, into: Path | None = None, plan: Mapping[str, Any] | None = None
+        self,
+        text: str,
+        *,
+        into: Path | None = None,
+        plan: Mapping[str, Any] | None = None,
+        examples: Sequence[str] = (),
+        tests: str = "",
     ) -> GoalView:
         """Accept a goal and queue it.
 
         Raises:
-            BadRequestError: the text or the plan is not valid.
+            BadRequestError: the text, the plan, an example or the tests are not valid.
             WorkspaceError: `into` can't be used.
             NoModelError: no installed model can do it.
         """
         text = validate_goal(text)
         if into is not None:
             await anyio.to_thread.run_sync(check_place, into)
-        check_plan(plan)
-        return await self._submit(await self._input(new_id(), text, into=into, plan=plan))
+        tests = check_tests(tests)
+        check_plan(plan, tests)
+        place = str(into) if into else None
+        goal_input = await self._intake.decide(
+            new_id(), text, into=place, plan=plan, examples=read_examples(examples), tests=tests
+        )
+        return await self._submit(goal_input)
 
-    async def run_task(self, text: str, *, pool: TaskPool = "auto", key: str = "") -> GoalView:
+    async def run_task(
+        self,
+        text: str,
+        *,
+        pool: TaskPool = "auto",
+        key: str = "",
+        examples: Sequence[str] = (),
+        tests: str = "",
+    ) -> GoalView:
         """Accept a goal of one task; the same key gives the same goal, however often it is sent.
 
         Raises:
-            BadRequestError: the text is not valid, or a goal of several tasks.
+            BadRequestError: the text, an example or the tests are not valid, or it is several tasks.
             ConflictError: the key belongs to another task.
             NoModelError: no installed model can do it.
         """
@@ -116,7 +152,11 @@ class Goals:
         goal = id_of(key) if key else new_id()
         if key and (known := await self._read(goal)):
             return same_goal(known, text, key)
-        return await self._submit(await self._input(goal, text, single_in=pool))
+        given, tests = read_examples(examples), check_tests(tests)
+        goal_input = await self._intake.decide(
+            goal, text, single_in=pool, examples=given, tests=tests
+        )
+        return await self._submit(goal_input)
 
     async def plan(self, text: str) -> Json:
         """Make a plan and nothing else; a second call for the same text waits for the first plan.
@@ -145,7 +185,7 @@ class Goals:
     async def _submit_plan(self, text: str) -> str:
         """Queue the making of a plan; return its run."""
         run = f"plan-{secrets.token_hex(6)}"
-        goal_input = await self._input(run, text)
+        goal_input = await self._intake.decide(run, text)
         await self._client.submit(PLAN, run, encode(goal_input), queue=GOALS)
         await self._notify({"op": "wake"})
         return run
@@ -185,6 +225,21 @@ class Goals:
                 await progress(view)
             await self._waiter.wait(goal, after, min(left, LOOK_SECONDS))
 
+    async def ended(self, goal: str, seconds: float, progress: Progress | None = None) -> GoalView:
+        """Return a goal when it has ended, or as it stands when the time is up.
+
+        Raises:
+            NotFoundError: there is no such goal.
+        """
+        deadline = anyio.current_time() + seconds
+        after = 0
+        while True:
+            left = max(0.0, deadline - anyio.current_time())
+            news = await self.wait(goal, after=after, seconds=left, progress=progress)
+            if news.goal.state in FINAL_GOAL_STATES or not left:
+                return news.goal
+            after = news.seq
+
     async def list(self, limit: int = 20, before: int = 0) -> tuple[list[GoalView], int]:
         """Return goals, newest first, and where the next page begins (0: no more)."""
         rows = await _thread(self._events.goals, limit + 1, before)
@@ -200,8 +255,9 @@ class Goals:
         view = await self.get(goal)
         if view.state in FINAL_GOAL_STATES:
             return view
-        await self._client.cancel(goal)
-        await _thread(self._append_cancelled, view)
+        revision = await _thread(self._events.revision, goal)
+        await self._client.cancel(run_of(goal, revision))
+        await _thread(self._append_cancelled, view, revision)
         await self._notify({"op": "cancel", "goal": goal})
         return await self.get(goal)
 
@@ -235,71 +291,25 @@ class Goals:
         """Return whether any goal is unfinished."""
         return bool(await _thread(self._events.unfinished))
 
-    async def _input(
-        self,
-        goal: str,
-        text: str,
-        *,
-        into: Path | None = None,
-        plan: Mapping[str, Any] | None = None,
-        single_in: TaskPool | None = None,
-    ) -> GoalInput:
-        """Decide who works on a goal; `single_in` is the pool of a goal that must be one task.
-
-        Raises:
-            NoModelError: no installed model can do it.
-        """
-        needs = (single_in,) if single_in and single_in != "auto" else ()
-        async with SchedulerClient(self._settings) as scheduler:
-            pools = await scheduler.pools()
-        choice = select_models(text, pools, needs)
-        if single_in:
-            strategy = strategy_named(choice.strategy)
-            plan = strategy.single_task_plan(text, single_in, choice.scope)
-        return GoalInput(
-            goal=goal,
-            text=text,
-            slug=slug(text),
-            strategy=choice.strategy,
-            submitted_at=time.time(),
-            into=str(into) if into else None,
-            engine=choice.engine,
-            models=choice.models,
-            announcement=choice.announcement,
-            scope=choice.scope,
-            plan=plan,
-            pools=pools,
-        )
-
     async def _submit(self, goal_input: GoalInput) -> GoalView:
-        point("host.submit.before")
-        await _thread(self._accept, goal_input)
-        point("host.submit.after")
+        data = {
+            "goal": goal_input.text,
+            "into": goal_input.into,
+            "strategy": goal_input.strategy,
+            "examples": list(goal_input.examples),
+        }
+        await _thread(self._acceptance.accept, goal_input, "goal_submitted", data, "submitted")
         await self._notify({"op": "wake"})
         return await self.get(goal_input.goal)
 
-    def _accept(self, goal_input: GoalInput) -> None:
-        """Write the goal's first event and queue its run: both or neither."""
-        goal = goal_input.goal
-        data = {"goal": goal_input.text, "into": goal_input.into, "strategy": goal_input.strategy}
-        with self._engine.begin() as connection:
-            seq = self._events.append_with(
-                connection, goal, "goal_submitted", data, key="submitted"
-            )
-            if seq:
-                argument = encode(goal_input)
-                self._client.submit_within(connection, GOAL, goal, argument, queue=GOALS)
-        if seq:
-            self._events.announce(goal, seq)
-
-    def _append_cancelled(self, view: GoalView) -> None:
+    def _append_cancelled(self, view: GoalView, revision: int) -> None:
         for task in view.tasks:
             if task.state not in FINAL_TASK_STATES:
                 data = {"state": "cancelled", "rounds": task.rounds}
-                key = f"{task.id}:task_done:end"
+                key = event_key(revision, task.id, "task_done", "end")
                 self._events.append(view.id, "task_done", data, key=key, task=task.id)
         end = {"state": "cancelled", "summary": "Cancelled on request.", "error": None}
-        self._events.append(view.id, "goal_finished", end, key=FINISHED)
+        self._events.append(view.id, "goal_finished", end, key=finished_key(revision))
 
     async def _read(self, goal: str) -> list[Event]:
         return await _thread(self._events.read, goal)

@@ -18,11 +18,13 @@ from atos_protocol.errors import AtosError
 
 
 async def plan_goal(deps: WorkflowDeps, goal_input: GoalInput, steps: Steps, emit: Emit) -> Plan:
-    """Return the repaired plan of a goal.
+    """Return the repaired plan of a goal; a resumed one goes on with the plan that it has.
 
     Raises:
         AtosError: there is no usable plan.
     """
+    if goal_input.resumed is not None and goal_input.resumed.plan is not None:
+        return goal_input.resumed.plan
     return await deps.plan(
         PlanContext(
             goal=goal_input.text,

@@ -8,9 +8,9 @@ from typing import Any
 
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.plan import Plan
-from atos_protocol.goals import GoalState, TaskState
+from atos_protocol.goals import GoalState, TaskState, proof_text
 
-Wire = Mapping[str, str]
+Wire = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class GoalOutcome:
 
     state: GoalState
     summary: str
-    error: dict[str, str] | None = field(default=None, hash=False)
+    error: dict[str, Any] | None = field(default=None, hash=False)
 
 
 def test_files(outcomes: Mapping[str, TaskOutcome]) -> list[str]:
@@ -58,7 +58,11 @@ def test_files(outcomes: Mapping[str, TaskOutcome]) -> list[str]:
 
 
 def goal_outcome(
-    plan: Plan, outcomes: Mapping[str, TaskOutcome], verified: Verification | None, place: str
+    plan: Plan,
+    outcomes: Mapping[str, TaskOutcome],
+    verified: Verification | None,
+    place: str,
+    goal: str,
 ) -> GoalOutcome:
     """Decide how a goal ends whose tasks have all settled.
 
@@ -67,6 +71,7 @@ def goal_outcome(
         outcomes: how each ended, by id.
         verified: the verdict on everything together; None when no task was done.
         place: the repository, for the summary.
+        goal: its id, for the commands that the next step names.
     """
     done = [task.id for task in plan.tasks if outcomes[task.id].state == "done"]
     summary = f"{len(done)} of {len(plan.tasks)} tasks done"
@@ -74,36 +79,59 @@ def goal_outcome(
         summary += f", {_count(verified.passed, 'test')} passed"
         summary += f", {verified.failed} failed" if verified.failed else ""
         summary += f". The repository is {place}"
+    summary += "".join(f". {line}" for line in proofs(plan, outcomes))
     wrong = [(task.id, outcomes[task.id]) for task in plan.tasks if task.id not in done]
     if not wrong and verified is not None and verified.ok:
         return GoalOutcome("success", f"{summary}.")
     if not wrong:
         message = "each task passed its own tests, but not all together"
         return GoalOutcome("failed", f"{summary}.", _error("failed", message, _tail(verified)))
-    return _unfinished(f"{summary}.", wrong)
+    return _unfinished(f"{summary}.", wrong, goal)
 
 
-def _unfinished(summary: str, wrong: Sequence[tuple[str, TaskOutcome]]) -> GoalOutcome:
+def proofs(plan: Plan, outcomes: Mapping[str, TaskOutcome]) -> list[str]:
+    """Return what the code of each task that is done rests on, one line each."""
+    done = [(task.id, outcomes[task.id].result) for task in plan.tasks if task.id in outcomes]
+    return [
+        f"{name}: {proof_text(result.proof, result.evidence)}"
+        for name, result in done
+        if result is not None and result.outcome == "done" and outcomes[name].state == "done"
+    ]
+
+
+def _unfinished(summary: str, wrong: Sequence[tuple[str, TaskOutcome]], goal: str) -> GoalOutcome:
     limited = [each for each in wrong if (each[1].error or {}).get("code") == "limit_reached"]
     failed = [each for each in wrong if each[1].result is not None]
     broken = [each for each in wrong if each[1].error is not None]
     if limited:
         return GoalOutcome("limit_reached", summary, dict(limited[0][1].error or {}))
     if failed and not broken:
-        task_id, outcome = failed[0]
-        digest = outcome.result.digest if outcome.result else ""
-        message = f"task {task_id} did not pass its tests in {outcome.rounds + 1} attempts"
-        step = f"Look at it: atos-client debug {task_id}"
-        return GoalOutcome(
-            "needs_help", summary, _error("needs_help", f"{message}: {digest}", step)
-        )
+        return GoalOutcome("needs_help", summary, _help(failed, goal))
     task_id, outcome = broken[0] if broken else wrong[0]
     error = dict(outcome.error or _error("failed", "it was never started", ""))
     error["message"] = f"task {task_id}: {error['message']}"
     return GoalOutcome("failed", summary, error)
 
 
-def _error(code: str, message: str, step: str) -> dict[str, str]:
+def _help(failed: Sequence[tuple[str, TaskOutcome]], goal: str) -> dict[str, Any]:
+    """Say what is missing: the first question, if a task asks one, else the first failure."""
+    asking = [each for each in failed if each[1].result and each[1].result.question]
+    task_id, outcome = (asking or failed)[0]
+    result, place = outcome.result, f"{goal}/{task_id}"
+    assert result is not None
+    if result.question is not None and result.question.text:
+        more = f" ({_count(len(asking) - 1, 'more question')})" if len(asking) > 1 else ""
+        step = f"Answer it: atos-client answer {place} 1 (or another number, value or example)"
+        return _error("needs_help", f"task {task_id} asks: {result.question.text}{more}", step)
+    message = f"task {task_id} did not pass its tests in {outcome.rounds + 1} attempts"
+    step = (
+        f"Look at it: atos-client debug {place}. Then give an example: atos-client answer {place}"
+        f" 'f(1) == 2', or code: atos-client fix {place} FILE"
+    )
+    return _error("needs_help", f"{message}: {result.digest}", step)
+
+
+def _error(code: str, message: str, step: str) -> dict[str, Any]:
     return {"code": code, "message": message, "next": step}
 
 
@@ -133,6 +161,8 @@ def execution_record(
     lines += ["", f"Engine: {engine}. Models: {models}.", ""]
     lines += ["| task | what | files | complexity | result | rounds | tests |", "|" + "---|" * 7]
     lines += [_row(plan, task_id, outcomes) for task_id in (task.id for task in plan.tasks)]
+    if rests := proofs(plan, outcomes):
+        lines += ["", "What the code rests on:", "", *(f"* {line}" for line in rests)]
     if plan.notes:
         lines += ["", "The plan was repaired:", "", *(f"* {note}" for note in plan.notes)]
     if verified is not None:

@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_cha
 from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_input import event_key
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError
 
@@ -102,8 +103,10 @@ class DurableEmit:
     events: EventStore
     goal: str
     task: str | None = None
+    revision: int = 1
+    """Run of the goal that appends: each has keys of its own."""
 
     def __call__(self, kind: str, data: Mapping[str, Any], *, key: str) -> None:
-        """Append an event once per key of the goal or task."""
-        whole = f"{self.task or 'goal'}:{kind}:{key}"
+        """Append an event once per key of the goal or task, and revision."""
+        whole = event_key(self.revision, self.task, kind, key)
         self.events.append(self.goal, kind, data, key=whole, task=self.task)

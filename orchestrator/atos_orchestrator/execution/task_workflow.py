@@ -11,13 +11,14 @@ tasks. Putting the commit on the goal's branch is the goal's business too.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atos_orchestrator.debugging.state import DebugContext, TaskResult
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.durable_json import decode, encode
-from atos_orchestrator.execution.goal_input import GoalInput
+from atos_orchestrator.execution.goal_input import GoalInput, Resumption
 from atos_orchestrator.execution.steps import DurableEmit, DurableSteps
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.ports import Json
@@ -32,11 +33,13 @@ log = logging.getLogger(__name__)
 
 
 def task_argument(goal_input: GoalInput, task: Task, repository: Repository) -> Json:
-    """Return the argument of a task's run."""
+    """Return the argument of a task's run: of the goal's, what this task needs."""
+    seeds = (goal_input.resumed or Resumption()).seeds.get(task.id, ())
     return {
-        "goal_input": encode(goal_input),
+        "goal_input": encode(replace(goal_input, plan=None, resumed=None)),
         "task": encode(task),
         "repository": encode(repository),
+        "seeds": [dict(seed) for seed in seeds],
     }
 
 
@@ -57,7 +60,7 @@ class TaskWorkflow:
         task = decode(Task, argument["task"])
         repository = decode(Repository, argument["repository"])
         try:
-            result = await self._work(goal_input, task, repository)
+            result = await self._work(goal_input, task, repository, argument.get("seeds", []))
         except AtosError as error:
             return {"error": error.to_wire()}
         except Exception as error:
@@ -66,10 +69,16 @@ class TaskWorkflow:
             return {"error": wire | {"next": "See logs/worker.log."}}
         return {"result": encode(result)}
 
-    async def _work(self, goal_input: GoalInput, task: Task, repository: Repository) -> TaskResult:
+    async def _work(
+        self,
+        goal_input: GoalInput,
+        task: Task,
+        repository: Repository,
+        seeds: Sequence[Mapping[str, str]],
+    ) -> TaskResult:
         deps = self.deps
         steps = DurableSteps(deps.runtime, "task")
-        emit = DurableEmit(deps.events, goal_input.goal, task.id)
+        emit = DurableEmit(deps.events, goal_input.goal, task.id, goal_input.revision)
 
         async def open_tree() -> Json:
             folder = await open_worktree(repository, task.id)
@@ -87,6 +96,7 @@ class TaskWorkflow:
                 emit=emit,
                 goal=goal_input.text,
                 pools=goal_input.pools,
+                seeds=tuple(seeds),
             )
         )
         if result.outcome == "done":

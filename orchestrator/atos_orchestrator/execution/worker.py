@@ -30,7 +30,7 @@ from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_input import FINISHED, GOAL, PLAN, TASK
+from atos_orchestrator.execution.goal_input import GOAL, PLAN, TASK, finished_key, run_of
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.host_control import Control
 from atos_orchestrator.execution.plan_hints import HintPublisher
@@ -116,7 +116,8 @@ class Worker:
 
     async def cancel(self, goal: str) -> None:
         """End a goal's steps at once, and remove what they had begun."""
-        await self._runtime.cancel(goal)
+        revision = await anyio.to_thread.run_sync(self.events.revision, goal)
+        await self._runtime.cancel(run_of(goal, revision))
         ended = self._runtime.scopes.cancel(goal)
         with anyio.move_on_after(CLEAN_UP_SECONDS) as waiting:
             await self._runtime.scopes.ended(goal)
@@ -129,14 +130,16 @@ class Worker:
         """End the goals whose runs the runtime abandoned, such as one that kills its worker each time."""
         left = await anyio.to_thread.run_sync(self.events.unfinished)
         lost = await self._runtime.list(["error", "cancelled"], body=GOAL) if left else []
+        newest = {run_of(goal, n := self.events.revision(goal)): (goal, n) for goal in left}
         for run in lost:
-            if run.id in left:
+            if run.id in newest:
+                goal, revision = newest[run.id]
                 state = "cancelled" if run.state == "cancelled" else "failed"
                 data = {"state": state, "summary": ABANDONED, "error": None}
                 log.warning(
-                    "goal %s: its run ended as %s without a goal_finished event", run.id, run.state
+                    "goal %s: its run ended as %s without a goal_finished event", goal, run.state
                 )
-                self.events.append(run.id, "goal_finished", data, key=FINISHED)
+                self.events.append(goal, "goal_finished", data, key=finished_key(revision))
 
     async def sweep(self) -> None:
         """Remove the worktrees of goals that have ended."""

@@ -85,6 +85,11 @@ class Strategy(Protocol):
         """Whether the final verification runs all tests of the repository, or the goal's own only."""
         ...
 
+    @property
+    def takes_examples(self) -> bool:
+        """Whether examples and tests that a caller hands in decide about the code."""
+        ...
+
     def select(
         self, goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()
     ) -> ModelChoice | None:

@@ -74,6 +74,26 @@ async def open_repository(
     return await _make(repository, text)
 
 
+async def reopen_repository(repository: Repository, text: str) -> Repository:
+    """Open the repository of a goal that had ended, as it stands now; opening again changes nothing.
+
+    What a person has committed on the goal's branch meanwhile is built upon.
+
+    Raises:
+        WorkspaceError: it is no longer there.
+    """
+    if not (repository.path / ".git").exists():
+        message = f"the repository {repository.path} is no longer there"
+        raise WorkspaceError(message, next_step="Start the goal again.")
+    _decide(repository)
+    await _init_private(repository)
+    branch = f"refs/heads/{repository.branch}"
+    head = await repository.theirs.value("rev-parse", "--verify", "--quiet", branch)
+    if head and not await repository.git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH):
+        await repository.git.run("update-ref", GOAL_BRANCH, head, "")
+    return await _make(repository, text)
+
+
 def _recall(trees: Path) -> Repository | None:
     """Return what was decided, unless another goal took the place before it was claimed."""
     try:

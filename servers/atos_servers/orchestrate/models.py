@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from atos_protocol.goals import FINAL_GOAL_STATES, GoalView
+from atos_protocol.goals import FINAL_GOAL_STATES, GoalView, proof_text
 
 
 class PlanView(BaseModel):
@@ -38,6 +38,12 @@ class Aggregate(BaseModel):
     failed: Annotated[int, Field(description="Ended in a state other than success.")]
     passed_tests: int
     failed_tests: int
+    not_proven: Annotated[
+        list[str],
+        Field(
+            description="Tasks whose code no example or test decided about, and what it rests on."
+        ),
+    ]
     items: list[GoalView]
 
 
@@ -52,5 +58,11 @@ def aggregate(views: Sequence[GoalView]) -> Aggregate:
         failed=ended - done,
         passed_tests=sum(view.tests.passed for view in views),
         failed_tests=sum(view.tests.failed for view in views),
+        not_proven=[
+            f"{view.id}/{task.id}: {proof_text(task.proof, task.evidence)}"
+            for view in views
+            for task in view.tasks
+            if task.proof in {"agreed", "unproven"}
+        ],
         items=list(views),
     )

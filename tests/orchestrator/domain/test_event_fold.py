@@ -13,8 +13,11 @@ from atos_protocol.goals import (
     EVENT_KINDS,
     FINAL_GOAL_STATES,
     FINAL_TASK_STATES,
+    RESUMABLE_GOAL_STATES,
     Event,
     GoalView,
+    Question,
+    Spent,
     may_follow,
 )
 
@@ -31,6 +34,9 @@ def story(*told: tuple[str, str, dict[str, Any]]) -> list[Event]:
 
 TASKS = [{"id": f"T{n}", "title": f"Task {n}", "complexity": "simple"} for n in (1, 2)]
 WHERE = {"isolation": "landlock", "uid": 1000, "interpreter": "/usr/bin/python3"}
+CALL = {"prompt_seconds": 1.5, "seconds": 2.25, "queued": 0.5, "started_at": 1.0, "ended_at": 9.0}
+RAN = {"started_at": 7.0, "ended_at": 7.5}
+PROVEN = {"proof": "examples", "evidence": "3 of 3 examples"}
 
 GOOD = story(
     ("goal_submitted", "", {"goal": "Add two numbers"}),
@@ -39,12 +45,12 @@ GOOD = story(
     ("plan_ready", "", {"tasks": TASKS, "notes": []}),
     ("task_queued", "T1", {}),
     ("task_started", "T1", {"round": 0}),
-    ("model_call", "T1", {"model": "atos-mini", "engine": "llama_cpp"}),
-    ("tests_run", "T1", {"which": "acceptance", "passed": 2, "failed": 1} | WHERE),
+    ("model_call", "T1", {"model": "atos-mini", "engine": "llama_cpp"} | CALL),
+    ("tests_run", "T1", {"which": "acceptance", "passed": 2, "failed": 1} | WHERE | RAN),
     ("reflected", "T1", {"cause": "off by one", "round": 0}),
     ("tests_run", "T1", {"which": "acceptance", "passed": 3, "failed": 0, "round": 1}),
     ("tests_run", "T1", {"which": "model", "passed": 9, "failed": 0}),
-    ("task_done", "T1", {"state": "done", "rounds": 1}),
+    ("task_done", "T1", {"state": "done", "rounds": 1} | PROVEN),
     ("task_done", "T2", {"state": "skipped", "rounds": 0}),
     ("goal_verified", "", {"passed": 4, "failed": 0}),
     ("goal_finished", "", {"state": "success", "summary": "Done."}),
@@ -68,6 +74,9 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
                     "complexity": "simple",
                     "state": "done",
                     "rounds": 1,
+                    "proof": "examples",
+                    "evidence": "3 of 3 examples",
+                    "question": {"text": "", "call": "", "options": []},
                 },
                 {
                     "id": "T2",
@@ -75,10 +84,20 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
                     "complexity": "simple",
                     "state": "skipped",
                     "rounds": 0,
+                    "proof": "",
+                    "evidence": "",
+                    "question": {"text": "", "call": "", "options": []},
                 },
             ],
             "tests": {"passed": 4, "failed": 0},
             "seconds": 14.0,
+            "spent": {
+                "prompt_s": 1.5,
+                "writing_s": 2.25,
+                "waiting_s": 0.5,
+                "sandbox_s": 0.5,
+                "rest_s": 9.25,
+            },
             "seq": 15,
             "summary": "Done.",
             "announcement": "A demonstration model.",
@@ -127,6 +146,72 @@ def test_a_failure_says_why() -> None:
     assert fold(told).error == error
 
 
+ASKED = {"text": "f(1) gives 1 or 2?", "call": "f(1)", "options": ["1", "2"]}
+HELP = story(
+    ("goal_submitted", "", {"goal": "Write f, g and h"}),
+    (
+        "plan_ready",
+        "",
+        {"tasks": [*TASKS, {"id": "T3", "title": "Task 3", "complexity": "simple"}]},
+    ),
+    ("task_done", "T1", {"state": "done", "rounds": 0} | PROVEN),
+    ("task_done", "T2", {"state": "failed", "rounds": 4, "question": ASKED}),
+    ("task_done", "T3", {"state": "skipped"}),
+    ("goal_finished", "", {"state": "needs_help", "error": {"code": "needs_help"}}),
+)
+
+
+def resumed(*tasks: str, at: float = 1000.0) -> Event:
+    return Event(7, "g1", "", "goal_resumed", at, {"tasks": list(tasks), "text": "f(1) == 2"})
+
+
+def test_a_question_is_shown_with_its_task() -> None:
+    assert fold(HELP).tasks[1].question == Question("f(1) gives 1 or 2?", "f(1)", ("1", "2"))
+
+
+def test_a_resumed_goal_runs_again_and_so_do_the_named_tasks_and_no_others() -> None:
+    view = fold([*HELP, resumed("T1", "T2", "T3")])
+
+    assert (view.state, view.error, view.summary) == ("running", {}, "")
+    assert [(t.state, t.proof, t.rounds, t.question.text) for t in view.tasks] == [
+        ("done", "examples", 0, ""),
+        ("pending", "", 0, ""),
+        ("pending", "", 0, ""),
+    ]
+
+
+def test_the_time_in_which_a_goal_waited_for_a_person_does_not_count() -> None:
+    end = Event(8, "g1", "", "goal_finished", 1003.0, {"state": "success"})
+
+    assert fold([*HELP, resumed("T2"), end]).seconds == 8.0
+
+
+def test_a_goal_that_failed_before_it_had_a_plan_plans_again() -> None:
+    failed = story(("goal_submitted", "", {}), ("goal_finished", "", {"state": "failed"}))
+
+    assert fold([*failed, resumed()]).state == "planning"
+
+
+def test_what_succeeded_or_was_cancelled_is_not_resumed() -> None:
+    cancelled = story(("goal_finished", "", {"state": "cancelled"}))
+
+    assert fold([*GOOD[:-1], GOOD[-1], Event(16, "g1", "", "goal_resumed", 200.0, {})]).state == (
+        "success"
+    )
+    assert fold([*cancelled, resumed()]).state == "cancelled"
+
+
+def test_the_work_of_parallel_tasks_is_added_up_and_nothing_is_left_then() -> None:
+    told = story(
+        ("goal_submitted", "", {}),
+        ("model_call", "T1", {"seconds": 3.0}),
+        ("model_call", "T2", {"started_at": 10.0, "ended_at": 13.0}),
+        ("evaluated", "T2", {"started_at": 10.0, "ended_at": 10.5}),
+    )
+
+    assert fold(told).spent == Spent(writing_s=6.0, sandbox_s=0.5, rest_s=0.0)
+
+
 # Properties ------------------------------------------------------------------------------
 
 junk: st.SearchStrategy[Any] = (
@@ -139,9 +224,30 @@ junk: st.SearchStrategy[Any] = (
 states = st.sampled_from(["done", "failed", "running", "skipped", "success", "cancelled", "odd"])
 data = st.dictionaries(
     st.sampled_from(
-        ["state", "rounds", "round", "which", "passed", "failed", "models", "tasks", "error", "uid"]
+        [
+            "state",
+            "rounds",
+            "round",
+            "which",
+            "passed",
+            "failed",
+            "models",
+            "tasks",
+            "error",
+            "uid",
+            "proof",
+            "question",
+            "seconds",
+            "started_at",
+            "ended_at",
+        ]
     ),
-    junk | states | st.just(TASKS) | st.just([{"id": 1}, 2, None]),
+    junk
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.just(["T1", "T2"])
+    | states
+    | st.just(TASKS)
+    | st.just([{"id": 1}, 2, None]),
     max_size=5,
 )
 events = st.builds(
@@ -183,10 +289,12 @@ def test_states_only_move_along_legal_transitions(log: list[Event]) -> None:
     ordered = sorted(log, key=lambda event: event.seq)
     for number in range(1, len(ordered) + 1):
         before, after = fold(ordered[: number - 1]), fold(ordered[:number])
+        again = ordered[number - 1].kind == "goal_resumed" and before.state in RESUMABLE_GOAL_STATES
         if before.state in FINAL_GOAL_STATES:
-            assert after.state == before.state
+            assert after.state == before.state or again
         now = states_of(ordered[:number])
         for task, state in states_of(ordered[: number - 1]).items():
             # A `task_done` stands for the start as well, should that event be missing.
             direct = state == now[task] or may_follow(state, now[task])
+            direct = direct or (again and state != "done" and now[task] == "pending")
             assert direct or (state not in FINAL_TASK_STATES and now[task] in {"done", "failed"})

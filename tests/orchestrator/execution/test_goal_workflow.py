@@ -74,7 +74,7 @@ async def test_a_goal_becomes_a_repository_with_one_commit_per_task(atos_home: P
 
     view = await view_of(deps)
     place = Path(view.repository)
-    assert result == {"state": "success"}
+    assert result["state"] == "success"
     assert (view.state, view.tests.passed, {t.state for t in view.tasks}) == (
         "success",
         3,
@@ -99,6 +99,12 @@ Engine: . Models: double.
 | T2 | Part 2 | part2.py | simple | done | 0 | 2 passed |
 | T3 | Part 3 | part3.py | simple | done | 0 | 2 passed |
 
+What the code rests on:
+
+* T1: passes the tests that were handed in
+* T2: passes the tests that were handed in
+* T3: passes the tests that were handed in
+
 All together: 3 passed, 0 failed.
 """)
     assert not (load_settings().home / "worktrees" / "g1").exists()
@@ -115,7 +121,7 @@ async def test_a_task_starts_when_its_own_dependencies_are_done_without_waves(
         with anyio.fail_after(30):
             result = await deps.runtime.result("g1")
 
-    assert result == {"state": "success"}, "T3 and T4 did not wait for T2, which waited for T4"
+    assert result["state"] == "success", "T3 and T4 did not wait for T2, which waited for T4"
 
 
 async def test_a_failed_task_skips_its_dependants_and_harms_nobody_else(atos_home: Path) -> None:
@@ -139,7 +145,7 @@ async def test_a_failed_task_skips_its_dependants_and_harms_nobody_else(atos_hom
         {
             "code": "needs_help",
             "message": "task T1 did not pass its tests in 3 attempts: assert 1 == 2",
-            "next": "Look at it: atos-client debug T1",
+            "next": "Look at it: atos-client debug g1/T1. Then give an example: atos-client answer g1/T1 'f(1) == 2', or code: atos-client fix g1/T1 FILE",
         }
     )
 

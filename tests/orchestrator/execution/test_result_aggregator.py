@@ -26,13 +26,14 @@ GOOD = Verification(ok=True, passed=6, failed=0)
 
 
 def end(one: TaskOutcome, two: TaskOutcome, verified: Verification | None = GOOD) -> GoalOutcome:
-    return goal_outcome(PLAN, {"T1": one, "T2": two}, verified, "/repo")
+    return goal_outcome(PLAN, {"T1": one, "T2": two}, verified, "/repo", "g1")
 
 
 def test_all_tasks_done_and_all_tests_passing_is_success() -> None:
     assert end(DONE, DONE) == snapshot(
         GoalOutcome(
-            state="success", summary="2 of 2 tasks done, 6 tests passed. The repository is /repo."
+            state="success",
+            summary="2 of 2 tasks done, 6 tests passed. The repository is /repo. T1: passes its acceptance tests. T2: passes its acceptance tests.",
         )
     )
 
@@ -51,7 +52,7 @@ def test_a_task_that_did_not_pass_its_tests_needs_help() -> None:
         {
             "code": "needs_help",
             "message": "task T1 did not pass its tests in 3 attempts: assert 1 == 2",
-            "next": "Look at it: atos-client debug T1",
+            "next": "Look at it: atos-client debug g1/T1. Then give an example: atos-client answer g1/T1 'f(1) == 2', or code: atos-client fix g1/T1 FILE",
         }
     )
 
@@ -88,6 +89,10 @@ Engine: e. Models: m.
 |---|---|---|---|---|---|---|
 | T1 | Add | add.py | simple | done | 0 | 3 passed |
 | T2 | Use \\| it |  | simple | failed | 2 | 0 passed |
+
+What the code rests on:
+
+* T1: passes its acceptance tests
 
 The plan was repaired:
 

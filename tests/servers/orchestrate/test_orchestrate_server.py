@@ -14,10 +14,12 @@ from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 from mcp.types import TextResourceContents
 
+from atos_orchestrator.execution import goal_intake
 from atos_orchestrator.execution import goals as goals_module
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.planning.brief import Brief
 from atos_protocol.settings import load_settings
 from atos_servers.host.services import Services
 from atos_servers.host.tool_middleware import ToolMiddleware
@@ -48,6 +50,12 @@ async def call(client: Client[Any], tool: str, **arguments: Any) -> dict[str, An
     result = await client.call_tool(tool, arguments)
     assert result.structured_content is not None
     return result.structured_content
+
+
+async def argument_of(client: DbosClient, run: str) -> dict[str, Any]:
+    """Return the goal's input as the worker will get it."""
+    dbos: Any = client._client  # pyright: ignore[reportPrivateUsage]
+    return dbos.list_workflows(workflow_ids=[run], load_input=True)[0].input["args"][0]
 
 
 def events_of(goal: str) -> EventStore:
@@ -114,6 +122,110 @@ async def test_a_pool_that_is_asked_for_must_have_a_model() -> None:
 async def test_what_is_no_goal_is_refused_before_anything_is_asked(goal: str) -> None:
     async with served() as client:
         assert (await refused(client, "start_goal", goal=goal)).startswith("bad_request: ")
+
+
+async def test_examples_and_tests_go_with_the_goal() -> None:
+    tests = "from sums import add\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+    async with served(GENERAL) as client:
+        examples = ["assert add(1, 2) == 3", " assert add(0, 0) == 0"]
+        first = await call(client, "start_goal", goal=ADD, examples=examples)
+        second = await call(client, "verified_code", spec=ADD, tests=tests, examples=[], wait_s=0)
+        client_ = DbosClient(open_database(load_settings()))
+        given = {run: await argument_of(client_, run) for run in (first["id"], second["id"])}
+
+    assert [(g["examples"], g["tests"]) for g in given.values()] == [
+        (["assert add(1, 2) == 3", "assert add(0, 0) == 0"], ""),
+        ([], tests),
+    ]
+    assert given[second["id"]]["plan"]["tasks"][0]["files"] == ["sums.py"]
+    assert second["state"] == "queued"
+
+
+USELESS: list[tuple[dict[str, Any], str]] = [
+    ({"examples": ["assert f(1) == 2", "f is fast"]}, "example 2 ('f is fast'): "),
+    ({"examples": ["assert f(1) == 2"] * 51}, "51 examples were given; at most 50 fit"),
+    ({"examples": ["assert f() == " + "'" * 5000]}, "it is longer than 4000 bytes"),
+    ({"tests": "def test_f(:"}, "the file of tests is not Python: "),
+    ({"tests": "x = 1"}, "no function whose name begins with `test`"),
+    ({"tests": f"def test_f(): '{'x' * 70_000}'"}, "at most 65536 fit"),
+    ({"tests": "def test_f(): f()", "plan": {"tasks": [{}]}}, "either a plan or tests"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), USELESS, ids=[said for _, said in USELESS])
+async def test_what_is_no_example_and_no_test_is_refused_with_its_number_and_text(
+    given: dict[str, Any], said: str
+) -> None:
+    async with served(GENERAL) as client:
+        assert said in await refused(client, "start_goal", goal=ADD, **given)
+
+
+async def test_atos_mini_says_that_it_does_not_use_examples() -> None:
+    async with served() as client:
+        goal = await call(client, "start_goal", goal=ADD, examples=["assert add(1, 2) == 3"])
+        given = await argument_of(DbosClient(open_database(load_settings())), goal["id"])
+
+    assert given["examples"] == []
+    assert given["announcement"].endswith("are not used: this model has tests of its own.")
+
+
+async def test_a_goal_is_checked_without_being_started() -> None:
+    async with served(GENERAL) as client:
+        general = await call(client, "check_goal", goal="Write f(x)")
+        listed = await call(client, "list_goals")
+
+    assert (general["models"], general["refusal"]) == (["qwen2.5:3b", "qwen2.5:1.5b"], {})
+    assert (general["wants_example"], general["language"]) == (True, "python")
+    assert (listed["goals"], TOLD) == ([], [])
+
+
+async def test_a_check_tells_why_no_model_can_and_asks_atos_minis_user_for_nothing() -> None:
+    async with served() as client:
+        outside = await call(client, "check_goal", goal="Build a price-tracking SaaS")
+        inside = await call(client, "check_goal", goal=ADD)
+
+    assert (outside["refusal"]["code"], outside["models"]) == ("out_of_scope", [])
+    assert (inside["models"], inside["wants_example"]) == (["atos-mini"], False)
+
+
+def brief_of_a_page(_: str) -> Brief:
+    return Brief(language="javascript")
+
+
+async def test_what_can_not_be_proven_is_said_before_and_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(goal_intake, "read_brief", brief_of_a_page)
+    async with served(GENERAL) as client:
+        checked = await call(client, "check_goal", goal="Write a web page")
+        goal = await call(client, "start_goal", goal="Write a web page")
+        given = await argument_of(DbosClient(open_database(load_settings())), goal["id"])
+
+    assert checked["warning"].startswith("This asks for javascript.")
+    assert checked["wants_example"] is False
+    assert given["announcement"] == checked["warning"]
+
+
+async def test_a_goal_that_runs_can_not_be_answered() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD))["id"]
+        for tool, given in (
+            ("answer_question", {"task_id": "T1", "answer": "1"}),
+            ("submit_fix", {"task_id": "T1", "files": {"a.py": ""}}),
+            ("retry_goal", {}),
+        ):
+            with pytest.raises(ToolError, match=r"conflict: .* Next: Follow it: atos-client watch"):
+                await client.call_tool(tool, {"goal_id": goal, **given})
+
+
+async def test_a_goal_whose_run_left_no_record_says_to_start_again() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD))["id"]
+        store = events_of(goal)
+        await DbosClient(open_database(load_settings())).cancel(goal)
+        store.append(goal, "goal_finished", {"state": "failed"}, key="f")
+        with pytest.raises(ToolError, match=r"conflict: .* left no record .* Start the goal again"):
+            await client.call_tool("retry_goal", {"goal_id": goal})
 
 
 async def test_a_place_that_can_not_be_used_is_refused(tmp_path: Path) -> None:
@@ -201,12 +313,20 @@ async def test_results_are_counted_over_goals() -> None:
     async with served() as client:
         ids = [(await call(client, "start_goal", goal=ADD))["id"] for _ in range(2)]
         store = events_of(ids[0])
+        plan = {"tasks": [{"id": "T1", "title": "Add", "complexity": "simple"}]}
+        store.append(ids[0], "plan_ready", plan, key="p")
+        done = {"state": "done", "proof": "agreed"}
+        done["evidence"] = "7 assertions that 4 of 5 candidates pass"
+        store.append(ids[0], "task_done", done, key="d", task="T1")
         store.append(ids[0], "goal_verified", {"passed": 3, "failed": 0}, key="v")
         store.append(ids[0], "goal_finished", {"state": "success"}, key="f")
         counted = await call(client, "aggregate_results", ids=ids)
 
     counted.pop("items")
     assert counted == {
+        "not_proven": [
+            f"{ids[0]}/T1: agreed, not proven: 7 assertions that 4 of 5 candidates pass"
+        ],
         "ok": False,
         "done": 1,
         "pending": 1,

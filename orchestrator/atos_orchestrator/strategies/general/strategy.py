@@ -46,6 +46,7 @@ class GeneralStrategy:
     name = "general"
     sandbox_policy: Literal["general"] = "general"
     verifies_repository = True
+    takes_examples = True
 
     def select(
         self, goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()

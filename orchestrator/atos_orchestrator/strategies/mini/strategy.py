@@ -48,6 +48,7 @@ class MiniStrategy:
 
     name = "mini"
     sandbox_policy: Literal["catalogue"] = "catalogue"
+    takes_examples = False
     verifies_repository = False
     """A person's own tests, in a repository that was there before, need not keep the catalogue's rules."""
 

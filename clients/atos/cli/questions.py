@@ -1,0 +1,121 @@
+"""Asking a person: for an example before a goal starts, and for an answer when a task has stopped."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from atos.cli.formatting import clean, question_lines, question_text
+from atos.cli.host_connection import HostClient
+from atos.cli.progress import Progress
+from atos_protocol.errors import AtosError, BadRequestError, ConflictError, WorkspaceError
+
+WHY = (
+    "One example helps a small model more than a bigger one does: 84 against 71 % right. Write it as"
+    " f(1) -> 2; Enter goes on."
+)
+
+
+def evidence(arguments: Namespace, orchestrate: HostClient) -> dict[str, Any]:
+    """Return the examples and tests of a goal: those of the command line, or what a person writes now.
+
+    Raises:
+        WorkspaceError: the file of tests can't be read.
+        BadRequestError: an example of the command line is none.
+    """
+    if arguments.tests:
+        return {"examples": arguments.example, "tests": read_text(Path(arguments.tests))}
+    examples: list[str] = list(arguments.example)
+    if not examples and not arguments.json and sys.stdin.isatty() and sys.stdout.isatty():
+        examples = ask_examples(orchestrate, arguments.goal)
+    return {"examples": examples} if examples else {}
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text.
+
+    Raises:
+        WorkspaceError: it can't be read.
+    """
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path} can't be read: {error}"
+        raise WorkspaceError(message, next_step="Name a text file.") from error
+
+
+def ask_examples(orchestrate: HostClient, goal: str) -> list[str]:
+    """Ask for examples where they would help, until an empty line."""
+    known = orchestrate.call("check_goal", {"goal": goal})
+    if not known["wants_example"]:
+        return []
+    say(WHY)
+    found: list[str] = []
+    while line := read_line("Another:" if found else "Example:"):
+        try:
+            orchestrate.call("check_goal", {"goal": goal, "examples": [line]})
+        except BadRequestError as error:
+            say_error(error)
+        else:
+            found.append(line)
+    return found
+
+
+def answer_on_terminal(orchestrate: HostClient, view: Mapping[str, Any], show: Progress) -> bool:
+    """Ask a person what a stopped goal asks; return whether it goes on."""
+    task = asking(view)
+    if task is None or not show.asks or view["state"] != "needs_help":
+        return False
+    show.keep()
+    print("\n" + "\n".join(question_lines(task, terminal_width())))
+    while line := read_line("Answer (a number, a value or an example; Enter leaves it open):"):
+        request = {"goal_id": view["id"], "task_id": task["id"], "answer": line}
+        try:
+            orchestrate.call("answer_question", request, resend=False)
+        except BadRequestError as error:
+            say_error(error)
+        except ConflictError as error:  # somebody else was faster
+            say_error(error)
+            return True
+        else:
+            return True
+    return False
+
+
+def asking(view: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the first task that asks something."""
+    tasks: Sequence[Mapping[str, Any]] = view.get("tasks") or []
+    return next((task for task in tasks if question_text(task)), None)
+
+
+def read_line(prompt: str) -> str:
+    """Return one line of the person; empty for Enter, the end of input, or Ctrl-C."""
+    sys.stdout.write(f"{prompt} ")
+    sys.stdout.flush()
+    try:
+        return sys.stdin.readline().strip()
+    except KeyboardInterrupt:
+        print()
+        return ""
+
+
+def say(text: str) -> None:
+    """Print a sentence, wrapped to the terminal."""
+    print(textwrap.fill(clean(text, 1000), terminal_width()))
+
+
+def say_error(error: AtosError) -> None:
+    """Print what is wrong with what was typed, and what to type instead."""
+    say(error.message)
+    if error.next_step:
+        say(f"→ {error.next_step}")
+
+
+def terminal_width() -> int:
+    """Return how many columns text may take."""
+    return max(20, shutil.get_terminal_size().columns - 1)

@@ -1,0 +1,38 @@
+"""Accepting a run of a goal: its event and its queued run in one transaction, both or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from atos_orchestrator.durable_json import encode
+from atos_orchestrator.execution.crash_points import point
+from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
+from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_input import GOAL, GoalInput
+
+
+@dataclass(frozen=True, slots=True)
+class GoalAcceptance:
+    """Accepts goals and their resumption; its calls block for one short transaction."""
+
+    engine: sa.Engine
+    events: EventStore
+    client: DbosClient
+
+    def accept(self, goal_input: GoalInput, kind: str, data: Mapping[str, Any], key: str) -> bool:
+        """Append an event and queue the run; return False where the event was there already."""
+        point("host.submit.before")
+        goal = goal_input.goal
+        with self.engine.begin() as connection:
+            seq = self.events.append_with(connection, goal, kind, data, key=key)
+            if seq:
+                argument = encode(goal_input)
+                self.client.submit_within(connection, GOAL, goal_input.run, argument, queue=GOALS)
+        if seq:
+            self.events.announce(goal, seq)
+        point("host.submit.after")
+        return bool(seq)

@@ -1,0 +1,98 @@
+"""Going on with a goal that ended short of success: answers, code handed in, another try.
+
+The goal's next run is queued together with the event that says so. What it starts from is the recorded result of
+the run before, so there is no third store, and nothing is lost by a kill in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+
+from atos_orchestrator.durable_json import decode
+from atos_orchestrator.events import fold
+from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
+from atos_orchestrator.execution.goal_api import Notify
+from atos_orchestrator.execution.goal_input import GoalRecord, Resumption, run_of
+from atos_orchestrator.execution.resumption import (
+    answered,
+    fixed,
+    next_input,
+    retried,
+    tasks_that_run,
+)
+from atos_protocol.errors import AtosError, ConflictError
+from atos_protocol.goals import FINAL_GOAL_STATES, RESUMABLE_GOAL_STATES, Event, GoalView
+
+RECORD_SECONDS = 20.0
+"""How long the last run may take to end after its last event: it removes its worktrees then."""
+
+Decision = Callable[[GoalRecord], tuple[Resumption, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class GoalSteering:
+    """Resumes goals; every method returns the goal as it stands after it.
+
+    They raise `NotFoundError` where there is no such goal or task, `BadRequestError` where what was handed in is
+    of no use, and `ConflictError` where the goal can't be resumed: it runs, succeeded or was cancelled.
+    """
+
+    acceptance: GoalAcceptance
+    known: Callable[[str], Awaitable[list[Event]]]
+    """Reads the events of a goal that must exist."""
+    notify: Notify
+
+    async def answer(self, goal: str, task: str, answer: str) -> GoalView:
+        """Go on with an answer to a task's question, or one more example of it."""
+        return await self._resume(goal, lambda record: answered(record, task, answer))
+
+    async def fix(self, goal: str, task: str, files: Mapping[str, str]) -> GoalView:
+        """Go on with code for a task; it is judged like any other candidate."""
+        return await self._resume(goal, lambda record: fixed(record, task, files))
+
+    async def retry(self, goal: str) -> GoalView:
+        """Try again what is not done."""
+        return await self._resume(goal, retried)
+
+    async def _resume(self, goal: str, decide: Decision) -> GoalView:
+        view = fold(await self.known(goal))
+        if view.state not in RESUMABLE_GOAL_STATES:
+            raise _not_now(view)
+        events = self.acceptance.events
+        revision = await anyio.to_thread.run_sync(events.revision, goal)
+        record = await self._record(run_of(goal, revision))
+        resumption, text = decide(record)
+        calls = await anyio.to_thread.run_sync(events.count, goal, "model_call")
+        goal_input = next_input(record, resumption, model_calls=calls)
+        data = {"tasks": list(tasks_that_run(resumption)), "text": text}
+        key = f"resumed:{goal_input.revision}"
+        accepted = await anyio.to_thread.run_sync(
+            self.acceptance.accept, goal_input, "goal_resumed", data, key
+        )
+        if not accepted:
+            raise _not_now(fold(await self.known(goal)))
+        await self.notify({"op": "wake"})
+        return fold(await self.known(goal))
+
+    async def _record(self, run: str) -> GoalRecord:
+        """Return the recorded result of a run that has told its last event."""
+        with anyio.move_on_after(RECORD_SECONDS):
+            try:
+                return decode(GoalRecord, await self.acceptance.client.result(run))
+            except (AtosError, ValueError) as error:
+                message = f"{run} left no record to go on from: {error}"
+                raise ConflictError(message, next_step="Start the goal again.") from error
+        message = f"{run} has ended, but its worker has not cleaned up yet"
+        raise ConflictError(message, next_step="Try again in a few seconds.")
+
+
+def _not_now(view: GoalView) -> ConflictError:
+    if view.state not in FINAL_GOAL_STATES:
+        message = f"goal {view.id} is {view.state}: it can be answered when it has stopped"
+        return ConflictError(message, next_step=f"Follow it: atos-client watch {view.id}")
+    message = f"goal {view.id} ended as {view.state}, which is not gone on from"
+    return ConflictError(message, next_step="Start a new goal.")

@@ -1,0 +1,49 @@
+"""Where a goal's seconds went, by event: a pure sum of the durations that model and sandbox events carry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from atos_protocol.goals import Spent
+
+SANDBOX_EVENTS = frozenset({"tests_run", "evaluated"})
+
+
+def add_event(spent: Spent, kind: str, data: Mapping[str, Any]) -> Spent:
+    """Return the sum with one more event; events that used neither a model nor the sandbox add nothing."""
+    if kind == "model_call":
+        # A call without its parts counts as writing: older records have only begin and end.
+        writing = _seconds(data, "seconds") if "seconds" in data else _duration(data)
+        return replace(
+            spent,
+            prompt_s=_sum(spent.prompt_s, _seconds(data, "prompt_seconds")),
+            writing_s=_sum(spent.writing_s, writing),
+            waiting_s=_sum(spent.waiting_s, _seconds(data, "queued")),
+        )
+    if kind in SANDBOX_EVENTS:
+        return replace(spent, sandbox_s=_sum(spent.sandbox_s, _duration(data)))
+    return spent
+
+
+def with_rest(spent: Spent, seconds: float) -> Spent:
+    """Return the sum with what is left of the time that passed."""
+    work = spent.prompt_s + spent.writing_s + spent.waiting_s + spent.sandbox_s
+    return replace(spent, rest_s=round(max(0.0, seconds - work), 3))
+
+
+def _sum(so_far: float, more: float) -> float:
+    return round(so_far + more, 3)
+
+
+def _seconds(data: Mapping[str, Any], name: str) -> float:
+    value = data.get(name)
+    usable = isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1e9
+    return float(value) if usable and value is not None else 0.0
+
+
+def _duration(data: Mapping[str, Any]) -> float:
+    began, ended = _seconds(data, "started_at"), _seconds(data, "ended_at")
+    return max(0.0, ended - began) if began else 0.0

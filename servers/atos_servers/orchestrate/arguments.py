@@ -1,0 +1,63 @@
+"""The tools' arguments: their types, limits and descriptions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+GoalText = Annotated[str, Field(description="What to build, in one or a few sentences.")]
+GoalId = Annotated[str, Field(description="Id of a goal, as start_goal or list_goals returns it.")]
+TaskId = Annotated[str, Field(description="T1, T2, ...")]
+Into = Annotated[
+    str,
+    Field(
+        description="Absolute path of a new or empty folder, or of a git repository, in which the"
+        " work is committed to a separate branch. Default: a new folder below ~/atos."
+    ),
+]
+GivenPlan = Annotated[
+    dict[str, Any],
+    Field(
+        default_factory=dict,
+        description="A plan in the format that plan_goal returns: it is repaired, then executed"
+        " instead of one made here.",
+    ),
+]
+Examples = Annotated[
+    list[str],
+    Field(
+        default_factory=list,
+        description="3 to 5 examples that you write from what the user wants, one each: `f(1) -> 2`,"
+        " `f([]) == []`, `f(-1) raises ValueError`, or an `assert`. They decide whether code is right.",
+    ),
+]
+Tests = Annotated[
+    str,
+    Field(
+        description="Text of a pytest file (at most 64 KB) that decides whether the code is right,"
+        " instead of examples. The goal is one task then, which writes the module that it imports."
+    ),
+]
+TaskPool = Literal["auto", "simple", "medium", "complex"]
+Pool = Annotated[
+    TaskPool, Field(description="Pool of models to start with; auto classifies the task.")
+]
+Key = Annotated[
+    str,
+    Field(
+        description="Idempotency key: a call with a known key returns its goal and starts nothing."
+    ),
+]
+Answer = Annotated[
+    str,
+    Field(
+        description="Number of an option (1 is the first), a value as Python writes it, `raises"
+        " ValueError`, or a whole example; without a question, a whole example.",
+        max_length=4000,
+    ),
+]
+Files = Annotated[
+    dict[str, str],
+    Field(description="Path -> text of the task's own files, relative to the repository."),
+]
