@@ -122,6 +122,7 @@ class Runner:
         overlay: Mapping[str, str] | None = None,
         seconds: float = 30.0,
         policy: Policy = "general",
+        packages: tuple[str, ...] = (),
     ) -> PytestRun:
         """Stage a folder, run its tests in the sandbox, and judge them.
 
@@ -138,7 +139,7 @@ class Runner:
             )
             job = job_in(
                 folder, level, sandbox, kind="pytest", arguments=wanted, canary=canaries.file,
-                catalogue=policy == "catalogue", limits=Limits(wall=wall),
+                catalogue=policy == "catalogue", limits=Limits(wall=wall), packages=packages,
             )  # fmt: skip
             outcome = await execute(job)
         return _judged(outcome, canaries, steering, level, self.python)
@@ -150,6 +151,7 @@ class Runner:
         script: Script,
         *,
         seconds: float = 30.0,
+        packages: tuple[str, ...] = (),
     ) -> ScriptRun:
         """Stage a folder and run a script in the copy, which is thrown away afterwards.
 
@@ -165,7 +167,7 @@ class Runner:
             stdin.write_bytes(script.stdin.encode()[:STDIN_BYTES])
             job = job_in(
                 folder, level, sandbox, kind="script", script=_script_file(script, folder),
-                arguments=script.arguments, limits=Limits(wall=wall),
+                arguments=script.arguments, limits=Limits(wall=wall), packages=packages,
             )  # fmt: skip
             outcome = await execute(job, stdin=stdin)
         _require_start(read_stream(bytes(outcome.report.data), outcome.key), outcome, self.python)
