@@ -15,7 +15,7 @@ from collections.abc import Mapping
 WHERE_FROM = frozenset(
     {
         "cert", "client-cert", "constraint", "default-timeout", "extra-index-url", "find-links",
-        "index-url", "no-index", "proxy", "retries", "timeout", "trusted-host",
+        "index-url", "no-index", "proxy", "timeout", "trusted-host",
     }
 )  # fmt: skip
 SECTIONS = ("global", "install", ":env:")
@@ -77,7 +77,7 @@ def clean_environment(
         "TMPDIR": home,
         "LANG": "C.UTF-8",
         "PIP_CONFIG_FILE": os.devnull,
-        "PIP_RETRIES": "1",
+        "PIP_RETRIES": "1",  # with none, pip does not say that it could not connect
         "PIP_KEYRING_PROVIDER": "disabled",
         **{name: environ[name] for name in both if name in environ},
         **index_environment(listed),
