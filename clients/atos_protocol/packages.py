@@ -39,5 +39,7 @@ class PackagesReport:
     """ready: run_pytest and run_python take these packages now. preparing: call again."""
     packages: tuple[InstalledPackage, ...]
     """What is installed, by name; empty while it is being prepared."""
+    modules: tuple[str, ...]
+    """Top-level modules that these packages provide."""
     next: str
     """What to do now."""

@@ -17,7 +17,7 @@ from atos_orchestrator.agents.prompts import (
 )
 from atos_orchestrator.agents.replies import ReplyError, read_files
 from atos_orchestrator.debugging.attempts import code_signature, next_attempt
-from atos_orchestrator.debugging.output_checks import code_fault, test_fault
+from atos_orchestrator.debugging.output_checks import code_fault, test_fault, undeclared_fault
 from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.debugging.stubs import signatures
 from atos_orchestrator.ports import Json
@@ -105,7 +105,8 @@ class Generation:
         key: str,
     ) -> Json:
         model = {"pool": reply.pool, "model": reply.model, "engine": reply.engine}
-        if fault := code_fault(written.files, before):
+        fault = code_fault(written.files, before)
+        if fault := fault or await undeclared_fault(self.context, written.files):
             return {"fault": fault, "draft": {}, "model_tests": {}, "model": model}
         workspace, version = self.context.workspace, code_draft(state["at"])
         draft = await workspace.draft(version, written.files)

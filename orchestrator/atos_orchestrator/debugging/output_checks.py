@@ -1,10 +1,13 @@
-"""Cheap, pure checks of a model's files before anything runs."""
+"""Cheap checks of a model's files before anything runs; pure but for a look at the worktree."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator, Mapping
+
+from atos_orchestrator.debugging.state import DebugContext
+from atos_orchestrator.planning.packages import import_fault, undeclared_imports
 
 PLACEHOLDER = re.compile(
     r"^\s*(#|//|<!--|\.\.\.)\s*\(?(\.\.\.\s*)?(the )?(rest|remaining|existing|previous|other|same|unchanged)"
@@ -27,6 +30,22 @@ def code_fault(fresh: Mapping[str, str], before: Mapping[str, str]) -> str:
             return f"{path} shrank from {old} to {new} lines: the complete file is needed"
     if before and dict(fresh) == dict(before):
         return "the repair changed nothing"
+    return ""
+
+
+async def undeclared_fault(context: DebugContext, files: Mapping[str, str]) -> str:
+    """Return which packages the files import though the goal does not name them, or an empty text."""
+    task = context.task
+    known = [*files, *task.files, *task.reads]
+    own = {path.removeprefix("src/").partition("/")[0].removesuffix(".py") for path in known}
+    allowed = {*task.packages, *context.modules}
+    for path, text in files.items():
+        if not path.endswith(".py"):
+            continue
+        foreign = undeclared_imports(text, allowed, own)
+        missing = [name for name in foreign if not await context.workspace.has_module(name)]
+        if fault := import_fault(path, missing):
+            return fault
     return ""
 
 

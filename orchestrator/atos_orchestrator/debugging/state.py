@@ -29,6 +29,8 @@ class DebugContext:
     seeds: tuple[Mapping[str, str], ...] = ()
     """Candidates from outside, as path -> text: handed in by a person or host, or kept from before an
     answer. They are judged before anything is sampled."""
+    modules: tuple[str, ...] = ()
+    """Top-level modules of the packages that are installed for it."""
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

@@ -229,8 +229,11 @@ class Tools:
         """
         found = await self._environments.prepare(packages)
         if found is None:
-            return PackagesReport("preparing", (), next="It goes on. Call prepare_packages again.")
-        return PackagesReport("ready", found.packages, next="Give `packages` to run_pytest.")
+            return PackagesReport(
+                "preparing", (), (), next="It goes on. Call prepare_packages again."
+            )
+        step = "Give `packages` to run_pytest or run_python."
+        return PackagesReport("ready", found.packages, found.modules, next=step)
 
     async def check_syntax(self, path: Place = "", source: Source = "") -> SyntaxReport:
         """Use before running code: compiles without running, and names each file's first error."""

@@ -36,7 +36,9 @@ class Environment:
 
     site: Path
     """The folder for `sys.path`."""
-    packages: tuple[InstalledPackage, ...]
+    packages: tuple[InstalledPackage, ...] = ()
+    modules: tuple[str, ...] = ()
+    """Top-level modules that the packages provide."""
 
 
 class Environments:
@@ -58,7 +60,8 @@ class Environments:
         self._root = root
         self._install_seconds = install_seconds
         self._wait_seconds = wait_seconds
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        """Installations that this process has started, by key."""
 
     def folders(self, asked: Iterable[str]) -> tuple[str, ...]:
         """Return the folders for `sys.path`: none where nothing is asked for.
@@ -85,25 +88,25 @@ class Environments:
         """
         requirements = checked_packages(asked)
         if not requirements:
-            return Environment(self._root, ())
+            return Environment(self._root)
         key = environment_key(requirements)
         if found := self._find(key):
             return found
-        process = self._running.get(key) or self._start(key, requirements)
+        process = self.running.get(key) or self._start(key, requirements)
         with anyio.move_on_after(self._wait_seconds):
             while process.poll() is None:  # noqa: ASYNC110 - a child that ends sets no event
                 await anyio.sleep(POLL_SECONDS)
         if process.poll() is None:
             return None
-        if self._running.get(key) is process:
-            del self._running[key]
+        if self.running.get(key) is process:
+            del self.running[key]
         if found := self._find(key):
             return found
         raise self._failure(key, process.returncode)
 
     async def is_busy(self) -> bool:
         """Tell whether an installation is under way."""
-        return any(process.poll() is None for process in self._running.values())
+        return any(process.poll() is None for process in self.running.values())
 
     def _start(self, key: str, requirements: tuple[str, ...]) -> subprocess.Popen[bytes]:
         """Start the installation; from the event loop's thread, with which it ends."""
@@ -112,7 +115,7 @@ class Environments:
         except OSError as error:
             message = f"{self._root} can't be made: {error.strerror}"
             raise PackagesError(message, next_step="Make it writable, or set ATOS_HOME.") from error
-        self._running[key] = subprocess.Popen(
+        self.running[key] = subprocess.Popen(
             [
                 sys.executable, "-I", "-m", install.__name__, str(os.getpid()), str(self._root), key,
                 str(self._install_seconds), *requirements,
@@ -122,7 +125,7 @@ class Environments:
             cwd="/",
             start_new_session=True,
         )  # fmt: skip
-        return self._running[key]
+        return self.running[key]
 
     def _find(self, key: str) -> Environment | None:
         folder = self._root / key
@@ -131,7 +134,7 @@ class Environments:
         except FileNotFoundError:
             return None
         packages = tuple(InstalledPackage(**entry) for entry in manifest["packages"])
-        return Environment(folder / install.SITE, packages)
+        return Environment(folder / install.SITE, packages, tuple(manifest["modules"]))
 
     def _failure(self, key: str, code: int) -> Exception:
         with contextlib.suppress(FileNotFoundError, ValueError):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import inspect
 import json
 import os
 import shutil
@@ -146,6 +147,7 @@ def _build(order: Order, building: Path) -> dict[str, Any]:
     return {
         "requirements": list(order.requirements),
         "packages": installed(entries, order.requirements),
+        "modules": provided(building / SITE),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -173,6 +175,13 @@ def installed(entries: Sequence[dict[str, Any]], wanted: Sequence[str]) -> list[
             }
         )
     return sorted(found, key=lambda package: package["name"])
+
+
+def provided(site: Path) -> list[str]:
+    """Return the top-level modules of a folder for `sys.path`."""
+    files = {inspect.getmodulename(each) for each in site.iterdir() if each.is_file()}
+    folders = {each.name for each in site.iterdir() if each.is_dir()}
+    return sorted(n for n in files | folders if n and n.isidentifier() and n != "__pycache__")
 
 
 def _run_pip(order: Order, home: Path, options: Sequence[str]) -> None:

@@ -21,7 +21,9 @@ OURS = frozenset(
 """Import names that ATOS installs."""
 
 
-RUN_THE_TESTS = frozenset({"_pytest", "iniconfig", "packaging", "pluggy", "py", "pygments", "pytest"})
+RUN_THE_TESTS = frozenset(
+    {"_pytest", "iniconfig", "packaging", "pluggy", "py", "pygments", "pytest"}
+)
 """Import names of pytest and of what it needs, which come from ATOS's own environment."""
 
 
