@@ -15,6 +15,7 @@ from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
+from atos_orchestrator.planning.packages import normalised
 from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.ports import Json
 from atos_protocol.packages import InstalledPackage, PackagesReport
@@ -116,9 +117,10 @@ class PassingTools:
 
 def prepared_report(packages: Sequence[str]) -> PackagesReport:
     """A report that says that each package is installed, and one that they need."""
-    asked = [InstalledPackage(name, "1.0", "", requested=True) for name in packages]
+    names = [normalised(name) for name in packages]
+    asked = [InstalledPackage(name, "1.0", "", requested=True) for name in names]
     needed = InstalledPackage("needed", "2.0", "", requested=False)
-    return PackagesReport("ready", (*asked, needed), ("needed", *packages), next="")
+    return PackagesReport("ready", (*asked, needed), ("needed", *names), next="")
 
 
 class OneReply:

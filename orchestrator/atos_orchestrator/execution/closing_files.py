@@ -49,16 +49,20 @@ async def closing_files(repository: Repository, ending: Ending) -> dict[str, str
     return files
 
 
+def versions(installed: PackagesReport) -> tuple[str, ...]:
+    """Return the packages that the goal asked for, as people write them: `flask 3.1.0`."""
+    return tuple(f"{p.name} {p.version}" for p in installed.packages if p.requested)
+
+
 def finished_goal(slug: str, ending: Ending, sources: Mapping[str, str]) -> FinishedGoal:
     """Return what the README tells. Pure."""
-    packages = ending.installed.packages
     verified = ending.verified
     return FinishedGoal(
         slug=slug,
         text=ending.text,
         tasks=tuple(_finished(ending, task.id, task.title) for task in ending.plan.tasks),
         sources=sources,
-        packages=tuple(f"{each.name} {each.version}" for each in packages if each.requested),
+        packages=versions(ending.installed),
         passed=verified.passed if verified else 0,
         failed=verified.failed if verified else 0,
     )

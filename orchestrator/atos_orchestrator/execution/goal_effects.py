@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.durable_json import decode, encode
-from atos_orchestrator.execution.closing_files import Ending, closing_files
+from atos_orchestrator.execution.closing_files import Ending, closing_files, versions
 from atos_orchestrator.execution.execution_log import write_execution_log
 from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.package_environment import NOTHING, packages_of, prepared
@@ -156,6 +156,7 @@ class GoalEffects:
         results = [each.result for each in outcomes.values() if each.result]
         engines = sorted({result.engine for result in results} - {""})
         models = sorted({result.model for result in results} - {""})
+        installed = await self._installed(plan, repository)
         text = execution_record(
             self.goal_input.text,
             plan,
@@ -163,10 +164,10 @@ class GoalEffects:
             verified,
             engine=", ".join(engines) or self.goal_input.engine,
             models=", ".join(models),
+            packages=versions(installed),
         )
         files = {record_path(repository.slug): text}
         if any(outcome.state == "done" for outcome in outcomes.values()):
-            installed = await self._installed(plan, repository)
             ending = Ending(self.goal_input.text, plan, outcomes, verified, installed)
             files |= await closing_files(repository, ending)
         key = f"{self.goal_input.goal}:record"
