@@ -219,6 +219,13 @@ class SandboxUnavailableError(AtosError):
     status = 503
 
 
+class PackagesError(AtosError):
+    """Packages can't be installed: no wheel fits, no index answers, or they contradict each other."""
+
+    code = "packages"
+    status = 502
+
+
 class UnsupportedError(AtosError):
     """The engine, system or protocol can't do this at all."""
 

@@ -15,9 +15,11 @@ from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
+from atos_orchestrator.planning.packages import normalised
 from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.ports import Json
 from atos_protocol.goals import Question
+from atos_protocol.packages import InstalledPackage, PackagesReport
 from atos_protocol.settings import Settings
 from atos_protocol.verdicts import Isolation, Verdict
 from doubles.tool_schemas import conforming
@@ -107,6 +109,8 @@ class PassingTools:
         self, server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
     ) -> Json:
         self.calls.append((server, tool))
+        if tool == "prepare_packages":
+            return conforming(server, tool, asdict(prepared_report(arguments["packages"])))
         files = modules(Path(arguments["path"]))
         verdict = Verdict(
             ok=True,
@@ -124,6 +128,14 @@ class PassingTools:
             proven="",
         )
         return conforming("code_runner", "run_pytest", asdict(verdict))
+
+
+def prepared_report(packages: Sequence[str]) -> PackagesReport:
+    """A report that says that each package is installed, and one that they need."""
+    names = [normalised(name) for name in packages]
+    asked = [InstalledPackage(name, "1.0", "", requested=True) for name in names]
+    needed = InstalledPackage("needed", "2.0", "", requested=False)
+    return PackagesReport("ready", (*asked, needed), ("needed", *names), next="")
 
 
 class OneReply:

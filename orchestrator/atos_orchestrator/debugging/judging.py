@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from atos_orchestrator.debugging.decision import Move, next_move, read_state
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
-from atos_orchestrator.debugging.output_checks import candidate_fault
+from atos_orchestrator.debugging.output_checks import candidate_fault, undeclared_fault
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
 from atos_orchestrator.debugging.task_workspace import DRAFTS
@@ -62,7 +62,8 @@ class Judging:
             candidate = replace(candidate, draft=await workspace.draft(name, whole))
         before = {path: await workspace.read_if_exists(path) for path in whole}
         fault = candidate_fault(whole, before, self.context.task)
-        return replace(candidate, fault=fault.text, mechanical=fault.mechanical)
+        text = fault.text or await undeclared_fault(self.context, whole)
+        return replace(candidate, fault=text, mechanical=fault.mechanical)
 
     async def evaluate(self, state: DebugState) -> Json:
         """Run every candidate against every assertion and call that it has not met yet."""

@@ -1,4 +1,4 @@
-"""Cheap, pure checks of a model's files before anything runs."""
+"""Cheap checks of a model's files before anything runs; pure but for a look at the worktree."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from atos_orchestrator.debugging.sources import defined_names, imported_names
 from atos_orchestrator.task import Task, name_of
+
+from atos_orchestrator.debugging.state import DebugContext
+from atos_orchestrator.planning.packages import import_fault, undeclared_imports
 
 PLACEHOLDER = re.compile(
     r"^\s*(#|//|<!--|\.\.\.)\s*\(?(\.\.\.\s*)?(the )?(rest|remaining|existing|previous|other|same|unchanged)"
@@ -54,6 +57,22 @@ def candidate_fault(fresh: Mapping[str, str], before: Mapping[str, str], task: T
     if code and missing and task.kind == "code":
         return Fault(f"{', '.join(missing)} is not defined", mechanical=True)
     return Fault()
+
+
+async def undeclared_fault(context: DebugContext, files: Mapping[str, str]) -> str:
+    """Return which packages the files import though the goal does not name them, or an empty text."""
+    task = context.task
+    known = [*files, *task.files, *task.reads]
+    own = {path.removeprefix("src/").partition("/")[0].removesuffix(".py") for path in known}
+    allowed = {*task.packages, *context.modules}
+    for path, text in files.items():
+        if not path.endswith(".py"):
+            continue
+        foreign = undeclared_imports(text, allowed, own)
+        missing = [name for name in foreign if not await context.workspace.has_module(name)]
+        if fault := import_fault(path, missing):
+            return fault
+    return ""
 
 
 def _lines(text: str) -> int:

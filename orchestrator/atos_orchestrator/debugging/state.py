@@ -32,6 +32,8 @@ class DebugContext:
     answer. They are judged before anything is sampled."""
     pools: tuple[Pool, ...] = ()
     """The pools as they were when the goal was accepted."""
+    modules: tuple[str, ...] = ()
+    """Top-level modules of the packages that are installed for it."""
 
     @property
     def plans(self) -> tuple[SamplingPlan, ...]:

@@ -26,6 +26,8 @@ class TaskWorkspace:
 
     root: Path
     tools: Tools
+    packages: tuple[str, ...] = ()
+    """Distributions that its code may import; they are installed already."""
     folders: set[str] = field(default_factory=set[str])
     """Folders that exist already, so that each is created once."""
 
@@ -54,6 +56,19 @@ class TaskWorkspace:
             return await self.read(path)
         except NotFoundError:
             return ""
+
+    async def has_module(self, name: str) -> bool:
+        """Return whether a top-level module is one of the worktree's own."""
+        places = (
+            f"{folder}{name}{end}" for folder in ("", "src/") for end in (".py", "/__init__.py")
+        )
+        for place in places:
+            try:
+                await self.read(place)
+            except NotFoundError:
+                continue
+            return True
+        return False
 
     async def draft(self, version: str, files: Mapping[str, str]) -> dict[str, str]:
         """Keep a version of some files; return path -> hash."""
@@ -90,6 +105,7 @@ class TaskWorkspace:
             "overlay": dict(overlay),
             "policy": policy,
         }
+        arguments |= {"packages": list(self.packages)} if self.packages else {}
         return decode(Verdict, await self._call("code_runner", "run_pytest", arguments))
 
     async def evaluate(
@@ -105,6 +121,7 @@ class TaskWorkspace:
             "assertions": list(assertions),
             "calls": list(calls),
         }
+        arguments |= {"packages": list(self.packages)} if self.packages else {}
         return decode(Evaluation, await self._call("code_runner", "evaluate", arguments))
 
     async def _call(self, server: str, tool: str, arguments: Json) -> Json:

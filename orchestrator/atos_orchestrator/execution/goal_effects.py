@@ -16,8 +16,10 @@ import anyio.to_thread
 
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.durable_json import decode, encode
+from atos_orchestrator.execution.closing_files import Ending, closing_files, versions
 from atos_orchestrator.execution.execution_log import write_execution_log
 from atos_orchestrator.execution.goal_input import GoalInput
+from atos_orchestrator.execution.package_environment import NOTHING, packages_of, prepared
 from atos_orchestrator.execution.result_aggregator import (
     GoalOutcome,
     TaskOutcome,
@@ -36,6 +38,8 @@ from atos_orchestrator.workspace.opening import open_repository, reopen_reposito
 from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.scaffold import record_path
 from atos_orchestrator.workspace.worktrees import close_repository, open_result
+from atos_protocol.errors import PackagesError
+from atos_protocol.packages import PackagesReport
 from atos_protocol.verdicts import Verdict
 
 VERIFY_SECONDS = 40.0
@@ -114,10 +118,14 @@ class GoalEffects:
         emit("task_done", data, key="end")
         return {"commit": commit}
 
-    async def verify(self, repository: Repository, outcomes: Mapping[str, TaskOutcome]) -> Json:
+    async def verify(
+        self, plan: Plan, repository: Repository, outcomes: Mapping[str, TaskOutcome]
+    ) -> Json:
         """Run all tests together, as far as the strategy covers the repository."""
         folder = await open_result(repository)
         strategy = strategy_named(self.goal_input.strategy)
+        packages = packages_of(plan)
+        await prepared(self.deps.tools, packages, repository.trees)
         found = await self.deps.tools(
             "code_runner",
             "run_pytest",
@@ -126,6 +134,7 @@ class GoalEffects:
                 "timeout_s": VERIFY_SECONDS,
                 "tests": [] if strategy.verifies_repository else test_files(outcomes),
                 "policy": strategy.sandbox_policy,
+                **({"packages": list(packages)} if packages else {}),
             },
             roots=[repository.trees],
         )
@@ -150,10 +159,11 @@ class GoalEffects:
         verified: Verification | None,
         repository: Repository,
     ) -> Json:
-        """Commit the execution log."""
+        """Commit the execution log, and what tells a person how to use the result."""
         results = [each.result for each in outcomes.values() if each.result]
         engines = sorted({result.engine for result in results} - {""})
         models = sorted({result.model for result in results} - {""})
+        installed = await self._installed(plan, repository)
         text = execution_record(
             self.goal_input.text,
             plan,
@@ -161,10 +171,21 @@ class GoalEffects:
             verified,
             engine=", ".join(engines) or self.goal_input.engine,
             models=", ".join(models),
+            packages=versions(installed),
         )
         files = {record_path(repository.slug): text}
+        if any(outcome.state == "done" for outcome in outcomes.values()):
+            ending = Ending(self.goal_input.text, plan, outcomes, verified, installed)
+            files |= await closing_files(repository, ending)
         key = f"{self.goal_input.run}:record"
         return {"commit": await commit_files(repository, files, "Add the execution log", key=key)}
+
+    async def _installed(self, plan: Plan, repository: Repository) -> PackagesReport:
+        """Return what was installed; the verification has had it installed, so this is no download."""
+        try:
+            return await prepared(self.deps.tools, packages_of(plan), repository.trees)
+        except PackagesError:
+            return NOTHING
 
     async def aggregate(self, outcome: GoalOutcome, repository: Repository | None) -> Json:
         """Record how the goal ended, and clean up."""

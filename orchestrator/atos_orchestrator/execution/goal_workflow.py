@@ -104,7 +104,7 @@ class _GoalRun:
         await self._run_tasks(plan, repository)
         verified = None
         if any(outcome.state == "done" for outcome in self.outcomes.values()):
-            verdict = await steps("verify", lambda: effects.verify(repository, self.outcomes))
+            verdict = await steps("verify", lambda: effects.verify(plan, repository, self.outcomes))
             verified = decode(Verification, verdict)
         goal = self.goal_input.goal
         outcome = goal_outcome(plan, self.outcomes, verified, str(repository.path), goal)

@@ -151,6 +151,7 @@ def execution_record(
     *,
     engine: str,
     models: str,
+    packages: Sequence[str] = (),
 ) -> str:
     """Return the execution log that the repository keeps.
 
@@ -167,6 +168,8 @@ def execution_record(
         lines += ["", "The plan was repaired:", "", *(f"* {note}" for note in plan.notes)]
     if verified is not None:
         lines += ["", f"All together: {verified.passed} passed, {verified.failed} failed."]
+    if packages:
+        lines += ["", f"Packages: {', '.join(packages)}."]
     return "\n".join(lines) + "\n"
 
 

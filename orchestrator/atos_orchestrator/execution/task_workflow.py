@@ -1,6 +1,7 @@
 """The task workflow: worktree -> debug graph -> commit.
 
     worktree   a checkout of what the goal has so far
+    packages   what its code may import besides the standard library, if anything, is installed
     debug      the loop of code, syntax check, tests and reflection (each of its nodes one step)
     commit     the task's files on the task's own branch, once
 
@@ -19,6 +20,7 @@ from atos_orchestrator.debugging.state import DebugContext, TaskResult
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.goal_input import GoalInput, Resumption
+from atos_orchestrator.execution.package_environment import prepared
 from atos_orchestrator.execution.steps import DurableEmit, DurableSteps
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.ports import Json
@@ -28,6 +30,7 @@ from atos_orchestrator.workspace.commits import commit_task
 from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.worktrees import open_worktree
 from atos_protocol.errors import AtosError
+from atos_protocol.packages import PackagesReport
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +89,18 @@ class TaskWorkflow:
             return {"worktree": str(folder)}
 
         worktree = Path((await steps("worktree", open_tree))["worktree"])
+        modules: tuple[str, ...] = ()
+        if task.packages:
+
+            async def prepare() -> Json:
+                return encode(await prepared(deps.tools, task.packages, worktree))
+
+            modules = decode(PackagesReport, await steps("packages", prepare)).modules
         result = await deps.debug(
             DebugContext(
                 task=task,
-                workspace=TaskWorkspace(worktree, deps.tools),
+                workspace=TaskWorkspace(worktree, deps.tools, task.packages),
+                modules=modules,
                 strategy=strategy_named(goal_input.strategy),
                 steps=steps,
                 chat=deps.limited_chat(goal_input, task.id),

@@ -35,12 +35,18 @@ def record_path(slug: str) -> str:
     return f"docs/execution/{slug}.md"
 
 
+def title_of(slug: str) -> str:
+    """Return a goal's short name as the title of its README."""
+    return slug.replace("-", " ").capitalize()
+
+
 def scaffold(slug: str, goal: str) -> dict[str, str]:
     """Return path -> text of the first commit of a new repository."""
-    title = slug.replace("-", " ").capitalize()
     return {
         ".gitignore": IGNORED,
-        "README.md": README.format(title=title, goal=goal.strip(), record=record_path(slug)),
+        "README.md": README.format(
+            title=title_of(slug), goal=goal.strip(), record=record_path(slug)
+        ),
         "pyproject.toml": PYPROJECT.format(slug=slug),
     }
 

@@ -137,6 +137,7 @@ class Runner:
         overlay: Mapping[str, str] | None = None,
         seconds: float = 30.0,
         policy: Policy = "general",
+        packages: tuple[str, ...] = (),
     ) -> PytestRun:
         """Stage a folder, run its tests in the sandbox, and judge them.
 
@@ -153,7 +154,7 @@ class Runner:
             )
             job = job_in(
                 folder, level, sandbox, kind="pytest", arguments=wanted, canary=canaries.file,
-                catalogue=policy == "catalogue", limits=Limits(wall=wall),
+                catalogue=policy == "catalogue", limits=Limits(wall=wall), packages=packages,
             )  # fmt: skip
             outcome = await execute(job)
         return _judged(outcome, canaries, steering, level, self.python)
@@ -166,6 +167,7 @@ class Runner:
         *,
         seconds: float = 30.0,
         policy: Policy = "general",
+        packages: tuple[str, ...] = (),
     ) -> EvaluationRun:
         """Run every candidate against every assertion and call, in as few runs as possible.
 
@@ -188,7 +190,7 @@ class Runner:
                     await anyio.to_thread.run_sync(stage, path, roots, folder, asked, report.left)
                     job = job_in(
                         folder, level, sandbox, kind="evaluate", catalogue=policy == "catalogue",
-                        limits=Limits(wall=left),
+                        limits=Limits(wall=left), packages=packages,
                     )  # fmt: skip
                     outcome = await execute(job)
                 intervals.append(outcome.interval())
@@ -211,6 +213,7 @@ class Runner:
         script: Script,
         *,
         seconds: float = 30.0,
+        packages: tuple[str, ...] = (),
     ) -> ScriptRun:
         """Stage a folder and run a script in the copy, which is thrown away afterwards.
 
@@ -226,7 +229,7 @@ class Runner:
             stdin.write_bytes(script.stdin.encode()[:STDIN_BYTES])
             job = job_in(
                 folder, level, sandbox, kind="script", script=_script_file(script, folder),
-                arguments=script.arguments, limits=Limits(wall=wall),
+                arguments=script.arguments, limits=Limits(wall=wall), packages=packages,
             )  # fmt: skip
             outcome = await execute(job, stdin=stdin)
         _require_start(read_stream(bytes(outcome.report.data), outcome.key), outcome, self.python)

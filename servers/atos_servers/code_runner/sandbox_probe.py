@@ -110,15 +110,23 @@ class SandboxProbe:
         return self.level
 
 
-def job_in(folder: RunFolder, level: IsolationLevel, sandbox: SandboxProbe, **more: object) -> Job:
+def job_in(
+    folder: RunFolder,
+    level: IsolationLevel,
+    sandbox: SandboxProbe,
+    *,
+    packages: tuple[str, ...] = (),
+    **more: object,
+) -> Job:
     """Return a job at an isolation level, with the paths and the command that the level needs."""
     python = sandbox.python
     job = Job(
         level=level,
         folder=str(folder.code),
         scratch=str(folder.scratch),
-        readable=python.readable,
+        readable=(*python.readable, *packages),
         site=python.site,
+        packages=packages,
         prefix=python.prefix,
         executable=python.executable,
         landlock=sandbox.landlock,

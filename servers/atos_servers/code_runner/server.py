@@ -10,6 +10,7 @@ from typing import Annotated
 from fastmcp import FastMCP
 from pydantic import BaseModel, Field
 
+from atos_protocol.packages import PackagesReport
 from atos_protocol.verdicts import (
     Evaluation,
     Isolation,
@@ -22,6 +23,7 @@ from atos_protocol.verdicts import (
     Verdict,
 )
 from atos_servers.code_runner.evaluation import Evaluated
+from atos_servers.code_runner.packages.environments import Environments
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import remove_stale_folders
 from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
@@ -30,7 +32,7 @@ from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, Policy
 from atos_servers.code_runner.verdict import ENDED, Judgement
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
-from atos_servers.host.tool_definition import null_means, read_only
+from atos_servers.host.tool_definition import changing, null_means, read_only
 
 MOST_TESTS = 300
 CASES_CHARACTERS = 16_000
@@ -165,6 +167,16 @@ Stdin = Annotated[str, null_means(""), Field(description="What the script reads;
 Place = Annotated[str, null_means(""), Field(description="File or folder; or give `source`.")]
 Source = Annotated[str, null_means(""), Field(description="Text to compile; or give `path`.")]
 
+Packages = Annotated[
+    list[str],
+    null_means(list[str]()),
+    Field(description="What it may import besides the standard library; see prepare_packages."),
+]
+Wanted = Annotated[
+    list[str],
+    Field(description="At most 8 distributions: 'flask', 'requests>=2.31', 'uvicorn[standard]'."),
+]
+
 
 Candidates = Annotated[
     list[dict[str, str]],
@@ -196,8 +208,9 @@ EvaluationRules = Annotated[
 class Tools:
     """The tools; each is one call of the runner in the connection's directories."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, environments: Environments) -> None:
         self._runner = runner
+        self._environments = environments
 
     async def run_pytest(
         self,
@@ -206,6 +219,7 @@ class Tools:
         overlay: Overlay = {},  # noqa: B006
         timeout_s: Seconds = 30.0,
         policy: Rules = "general",
+        packages: Packages = [],  # noqa: B006
     ) -> Verdict:
         """Use to find out whether code passes its tests. Runs pytest on a copy, in a sandbox.
 
@@ -214,8 +228,9 @@ class Tools:
         configuration files are not read.
         """
         run = await self._runner.tests(
-            Path(path), roots(), chosen=tests, overlay=overlay, seconds=timeout_s, policy=policy
-        )
+            Path(path), roots(), chosen=tests, overlay=overlay, seconds=timeout_s, policy=policy,
+            packages=self._environments.folders(packages),
+        )  # fmt: skip
         return _verdict(run)
 
     async def evaluate(
@@ -227,6 +242,7 @@ class Tools:
         modules: Modules = [],  # noqa: B006
         timeout_s: Seconds = 30.0,
         policy: EvaluationRules = "general",
+        packages: Packages = [],  # noqa: B006
     ) -> Evaluation:
         """Use to choose between versions of code: runs each against every assertion and call.
 
@@ -236,8 +252,9 @@ class Tools:
         """
         asked = Evaluated(tuple(candidates), tuple(assertions), tuple(calls), tuple(modules))
         run = await self._runner.evaluation(
-            Path(path), roots(), asked, seconds=timeout_s, policy=policy
-        )
+            Path(path), roots(), asked, seconds=timeout_s, policy=policy,
+            packages=self._environments.folders(packages),
+        )  # fmt: skip
         return Evaluation(
             candidates=run.outcomes,
             isolation=_isolation(run.level),
@@ -256,6 +273,7 @@ class Tools:
         args: Arguments = [],  # noqa: B006 - shown in the schema, never changed
         stdin: Stdin = "",
         timeout_s: Seconds = 30.0,
+        packages: Packages = [],  # noqa: B006
     ) -> ScriptResult:
         """Use to see what a script prints or how it fails. Runs it on a copy, in a sandbox.
 
@@ -263,8 +281,25 @@ class Tools:
         access to other files.
         """
         script = Script(code, file, tuple(args), stdin)
-        run = await self._runner.script(Path(path), roots(), script, seconds=timeout_s)
+        run = await self._runner.script(
+            Path(path), roots(), script, seconds=timeout_s,
+            packages=self._environments.folders(packages),
+        )  # fmt: skip
         return _script_result(run)
+
+    async def prepare_packages(self, packages: Wanted) -> PackagesReport:
+        """Use once before code that imports more than the standard library is run.
+
+        Installs packages for the sandbox, from wheels only: no package's code is run while
+        installing. Call again while its state is preparing; what is installed stays.
+        """
+        found = await self._environments.prepare(packages)
+        if found is None:
+            return PackagesReport(
+                "preparing", (), (), next="It goes on. Call prepare_packages again."
+            )
+        step = "Give `packages` to run_pytest or run_python."
+        return PackagesReport("ready", found.packages, found.modules, next=step)
 
     async def check_syntax(self, path: Place = "", source: Source = "") -> SyntaxReport:
         """Use before running code: compiles without running, and names each file's first error."""
@@ -288,13 +323,15 @@ class Tools:
 
 def build(services: Services) -> FastMCP:
     """Make the server; the sandbox is probed at the first call that needs it."""
-    del services  # takes nothing of the host: directories come with each connection
     remove_stale_folders()
-    tools = Tools(Runner())
+    environments = Environments(services.settings.home / "environments")
+    services.busy_checks.append(environments.is_busy)
+    tools = Tools(Runner(), environments)
     server: FastMCP = FastMCP("atos-code-runner")
     server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
     server.tool(tools.evaluate, annotations=read_only("Evaluate candidates in the sandbox"))
     server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))
+    server.tool(tools.prepare_packages, annotations=changing("Install packages", open_world=True))
     server.tool(tools.check_syntax, annotations=read_only("Check Python syntax"))
     server.tool(tools.sandbox_status, annotations=read_only("Sandbox status"))
     return server

@@ -1,4 +1,4 @@
-"""What code in the sandbox can import: the workspace and third-party packages, not the installed ATOS."""
+"""What code in the sandbox can import: the workspace and pytest, not ATOS nor what ATOS needs."""
 
 import tomllib
 from pathlib import Path
@@ -53,6 +53,22 @@ async def test_the_modules_of_the_launcher_itself_are_hidden_too(
     assert await printed(runner, workspace, code) == "[]\n"
 
 
-async def test_third_party_packages_stay_importable(runner: Runner, workspace: Path) -> None:
-    code = "import pytest, yaml; print('site-packages' in pytest.__file__, yaml.safe_load('3'))"
-    assert await printed(runner, workspace, code) == "True 3\n"
+async def test_pytest_is_importable_and_comes_from_our_environment(
+    runner: Runner, workspace: Path
+) -> None:
+    code = "import pytest, pluggy; print('site-packages' in pytest.__file__)"
+    assert await printed(runner, workspace, code) == "True\n"
+
+
+@pytest.mark.parametrize("name", ["anyio", "fastmcp", "httpx", "pydantic", "yaml"])
+async def test_what_atos_itself_needs_is_not_importable(
+    name: str, best_runner: Runner, workspace: Path
+) -> None:
+    assert f"No module named '{name}'" in await printed(best_runner, workspace, f"import {name}")
+
+
+async def test_tests_can_not_import_it_either(best_runner: Runner, workspace: Path) -> None:
+    (workspace / "test_it.py").write_text("import yaml\n\n\ndef test_it():\n    assert yaml\n")
+    run = await best_runner.tests(workspace, [workspace])
+    assert run.judgement.state == "error"
+    assert "No module named 'yaml'" in run.judgement.digest

@@ -1,4 +1,9 @@
-"""What code in the sandbox can import: third-party packages, and nothing of the installed ATOS."""
+"""What code in the sandbox can import: the standard library, the packages it was given, and pytest.
+
+Neither ATOS nor what ATOS needs is found by accident: a program that works only because `httpx` happens
+to be installed beside ATOS does not work where its requirements are. (Hidden is not forbidden: the files
+can be read.) Folders are put on `sys.path` and `site` is not used, so no `.pth` file in them has effect.
+"""
 
 from __future__ import annotations
 
@@ -16,34 +21,39 @@ OURS = frozenset(
 """Import names that ATOS installs."""
 
 
+RUN_THE_TESTS = frozenset(
+    {"_pytest", "iniconfig", "packaging", "pluggy", "py", "pygments", "pytest"}
+)
+"""Import names of pytest and of what it needs, which come from ATOS's own environment."""
+
+
 def add_packages(job: Job) -> None:
-    """Make third-party packages importable, as in the environment that the server runs in."""
-    sys.path[:] = [*sys.path, *job.site]
+    """Make the given packages importable, and pytest."""
+    sys.path[:] = [*sys.path, *job.packages]
     if job.prefix:
         sys.prefix = sys.exec_prefix = job.prefix
+    if job.kind == "pytest":  # the report plugin fits this pytest, not one that a package brings
+        sys.meta_path.insert(0, _Installed(frozenset({"_pytest", "pytest"}), job.site))
+    sys.meta_path.append(_Installed(RUN_THE_TESTS, job.site))
 
 
-def hide_atos(job: Job) -> None:
-    """Hide the installed ATOS; a workspace may have modules of the same names."""
+def hide_atos() -> None:
+    """Forget the modules of the launcher; a workspace may have modules of the same names."""
     for name in [n for n in sys.modules if n.partition(".")[0] in OURS]:
         del sys.modules[name]
-    sys.meta_path.insert(0, _WorkspaceOnly(job.site))
 
 
-class _WorkspaceOnly(MetaPathFinder):
-    """Finds modules of our names in the workspace, and never among the installed packages."""
+class _Installed(MetaPathFinder):
+    """Finds some modules, and no others, in ATOS's own environment."""
 
-    def __init__(self, installed: Sequence[str]) -> None:
-        self._installed = frozenset(installed)
+    def __init__(self, names: frozenset[str], folders: Sequence[str]) -> None:
+        self._names = names
+        self._folders = folders
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Answer for our names alone; ModuleNotFoundError keeps other finders from answering."""
-        if fullname not in OURS:
+        """Answer for our names alone; their submodules are found by the packages' own paths."""
+        if fullname not in self._names:
             return None
-        places = [entry for entry in sys.path if entry not in self._installed]
-        if (found := PathFinder.find_spec(fullname, places, target)) is None:
-            message = f"No module named {fullname!r}"
-            raise ModuleNotFoundError(message, name=fullname)
-        return found
+        return PathFinder.find_spec(fullname, self._folders, target)

@@ -49,7 +49,9 @@ class Job:
     scratch: str
     readable: tuple[str, ...] = ()
     site: tuple[str, ...] = ()
-    """Where third-party packages are, for `sys.path`."""
+    """Where pytest is, and the rest of ATOS's environment, which the code can't import."""
+    packages: tuple[str, ...] = ()
+    """Folders of the packages that the code may import."""
     prefix: str = ""
     executable: str = sys.executable
     limits: Limits = field(default_factory=Limits)
@@ -80,7 +82,7 @@ class Job:
 def job_from_json(text: str | bytes) -> Job:
     """Read the line that `Job.to_json` wrote."""
     raw: dict[str, Any] = json.loads(text)
-    lists = ("readable", "site", "arguments", "bwrap")
+    lists = ("readable", "site", "packages", "arguments", "bwrap")
     raw |= {name: tuple(raw[name]) for name in lists}
     raw["limits"] = Limits(**raw["limits"])
     return Job(**raw)

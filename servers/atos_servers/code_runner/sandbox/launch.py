@@ -85,7 +85,7 @@ def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
         return 0
     if remote is not None:
         remote.install()
-    guest_imports.hide_atos(job)
+    guest_imports.hide_atos()
     if job.kind == "pytest":
         return jobs.run_pytest(job, emit)
     emit({"event": "started"})

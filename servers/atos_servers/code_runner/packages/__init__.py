@@ -1,0 +1,1 @@
+"""Packages for sandboxed code: installed from wheels only, cached, mounted read-only."""
