@@ -11,7 +11,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 from atos_protocol.errors import AtosError, NoModelError, from_wire
 from atos_protocol.settings import Settings
@@ -43,9 +43,9 @@ def models(arguments: Namespace, settings: Settings) -> int:
     return run(arguments.action, *name, *flags)
 
 
-def run(*arguments: str) -> int:
+def run(*arguments: str, output: IO[str] | None = None) -> int:
     """Run the process behind `models` on this terminal; return its exit code."""
-    process = subprocess.Popen(_command(*arguments))
+    process = subprocess.Popen(_command(*arguments), stdout=output)
     while True:
         try:
             return process.wait()
@@ -53,8 +53,8 @@ def run(*arguments: str) -> int:
             continue  # the terminal has told it as well, and it ends by itself
 
 
-def ask(*arguments: str) -> Any:
-    """Return what the process behind `models` answers as JSON.
+def ask(*arguments: str) -> dict[str, Any]:
+    """Return the object that the process behind `models` answers; empty where it answers null.
 
     Raises:
         AtosError: as the process reports it.
@@ -68,9 +68,10 @@ def ask(*arguments: str) -> Any:
     except (subprocess.TimeoutExpired, ValueError) as error:
         message = f"the models can't be listed: {error}"
         raise AtosError(message, next_step="Run `atos-client models list`.") from error
-    if isinstance(answer, dict) and "error" in answer:
-        raise from_wire(answer["error"])
-    return answer
+    found = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+    if "error" in found:
+        raise from_wire(found["error"])
+    return found
 
 
 def offer() -> Offer | None:
@@ -96,16 +97,14 @@ def fetch_for(refusal: NoModelError, *, agreed: bool, may_ask: bool) -> None:
     proposed = offer()
     if proposed is None:
         raise refusal
-    step = f"Fetch a model that can: {proposed.command}. {refusal.next_step}"
+    step = f"This fetches one that can, {proposed.text}: {proposed.command}"
     declined = type(refusal)(refusal.message, next_step=step, data=refusal.data)
-    if not agreed:
-        if not may_ask or not _yes(refusal, proposed):
-            raise declined
-    if run("pull", proposed.name) != 0:
+    if not agreed and not (may_ask and _yes(refusal, proposed)):
+        raise declined
+    if run("pull", proposed.name, output=sys.stderr) != 0:
         message = f"{proposed.name} was not fetched"
-        raise NoModelError(
-            message, next_step=f"Try again, what arrived is kept: {proposed.command}"
-        )
+        step = f"Try again, what has arrived is kept: {proposed.command}"
+        raise NoModelError(message, next_step=step)
 
 
 def _yes(refusal: NoModelError, proposed: Offer) -> bool:

@@ -19,7 +19,7 @@ from atos_scheduler.models import checksum, survey
 from atos_scheduler.models.meter import Meter
 from atos_scheduler.models.pull import Puller
 from atos_scheduler.models.scheduler_notice import models_changed
-from atos_scheduler.models.sizes import bytes_text
+from atos_scheduler.models.sizes import bytes_text, share_text
 from atos_scheduler.models.sources.hugging_face import HuggingFace
 from atos_scheduler.models.sources.mirror import Mirror
 from atos_scheduler.models.sources.ollama import OllamaLibrary
@@ -131,7 +131,7 @@ class ModelCommands:
         machine = self._machine
         text = (
             f"{row.name} ({bytes_text(row.bytes)}, {row.licence},"
-            f" fits: needs {bytes_text(row.needs)} of {bytes_text(machine.budget)})"
+            f" fits: needs {share_text(row.needs, machine.budget)})"
         )
         notes = [s.describe(d) for s, d in self._offered_sources(row.name) if s.name == "wheels"]
         data = {"name": row.name, "text": text, "notes": notes}

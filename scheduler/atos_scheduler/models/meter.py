@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from atos_scheduler.models.sizes import bytes_text, seconds_text
+from atos_scheduler.models.sizes import bytes_text, seconds_text, share_text
 
 REDRAW_SECONDS = 0.25
 LOG_SHARE = 0.1
@@ -57,7 +57,7 @@ class Pace:
     def line(self, name: str, width: int) -> str:
         """Return one line of at most `width` characters; the bar gives way first."""
         share = self.done / self.total if self.total else 0.0
-        tail = f"{share:4.0%}  {bytes_text(self.done)} of {bytes_text(self.total)}"
+        tail = f"{share:4.0%}  {share_text(self.done, self.total)}"
         if rate := self.rate:
             left = (self.total - self.done) / rate
             tail += f"  {bytes_text(rate)}/s  {seconds_text(left)} left"

@@ -28,7 +28,7 @@ from atos_scheduler.catalogue.entries import ModelEntry
 from atos_scheduler.catalogue.origin import Download
 from atos_scheduler.models import checksum, lock, other_caches, survey
 from atos_scheduler.models.meter import Meter, bytes_below, bytes_of
-from atos_scheduler.models.sizes import bytes_text
+from atos_scheduler.models.sizes import bytes_text, share_text
 from atos_scheduler.models.sources.ollama import OllamaLibrary
 from atos_scheduler.models.sources.source import Source
 from atos_scheduler.models.store import ModelStore
@@ -91,9 +91,9 @@ class Puller:
 
     def _announce(self, name: str, entry: ModelEntry, machine: survey.Machine) -> None:
         size = f"{bytes_text(entry.download.bytes)}, " if entry.download else ""
-        needs, most = survey.needed(entry, machine.kind), bytes_text(machine.ceiling)
+        needs = survey.needed(entry, machine.kind)
         licence = entry.licence or "licence unknown"
-        self.meter.say(f"{name}: {size}{licence}, needs {bytes_text(needs)} of {most}")
+        self.meter.say(f"{name}: {size}{licence}, needs {share_text(needs, machine.ceiling)}")
         if needs > machine.budget:
             self.meter.say(f"  other programs leave {bytes_text(machine.budget)} at present")
 

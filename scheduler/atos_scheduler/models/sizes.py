@@ -14,6 +14,13 @@ def bytes_text(size: float) -> str:
     return f"{size:.0f} B"
 
 
+def share_text(part: int, whole: int) -> str:
+    """Return `2.0 of 17.4 GB`; both units where they differ."""
+    first, second = bytes_text(part), bytes_text(whole)
+    same = first.rpartition(" ")[2] == second.rpartition(" ")[2]
+    return f"{first.rpartition(' ')[0] if same else first} of {second}"
+
+
 def seconds_text(seconds: float) -> str:
     """Return `0:08`, `12:30` or `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)

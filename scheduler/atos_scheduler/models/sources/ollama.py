@@ -7,6 +7,7 @@ those of the maker's file, so they are not compared with it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import httpx
 
@@ -55,15 +56,16 @@ class OllamaLibrary:
         from ollama import Client, ResponseError
 
         waits = httpx.Timeout(SILENT_SECONDS, connect=ASK_SECONDS)
-        client = Client(host=self._url, timeout=waits, trust_env=False)
         layers: dict[str, tuple[int, int]] = {}
         status = ""
         try:
-            for line in client.pull(name, stream=True):
-                status = line.status or status
-                if line.digest:
-                    layers[line.digest] = (line.completed or 0, line.total or 0)
-                    progress(sum(d for d, _ in layers.values()), sum(t for _, t in layers.values()))
+            with closing(Client(host=self._url, timeout=waits, trust_env=False)) as client:
+                for line in client.pull(name, stream=True):
+                    status = line.status or status
+                    if line.digest:
+                        layers[line.digest] = (line.completed or 0, line.total or 0)
+                        done, total = map(sum, zip(*layers.values(), strict=True))
+                        progress(done, total)
         except (ResponseError, httpx.HTTPError, ConnectionError) as error:
             message = f"Ollama at {self._url} could not pull {name}: {error}"
             raise UnreachableError(message, next_step="See the log of Ollama.") from error
