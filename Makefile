@@ -10,12 +10,13 @@ IN_CHECK_ENV := $(FIRST_RUN) run check --
 # the shell from reading it, and `unexport` keeps make from exporting an expanded copy of its own.
 unexport GOAL
 export ATOS_GOAL := $(value GOAL)
+export ATOS_PULL := $(PULL)
 
 .DEFAULT_GOAL := help
 .PHONY: help goal test test-chaos test-install test-n8n check bench up down doctor
 
 help:
-	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it'
+	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first'
 	@echo 'make test                 all tests (under 5 minutes)'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'

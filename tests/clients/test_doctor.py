@@ -25,7 +25,8 @@ def test_it_names_rung_models_and_what_to_do_next(atos: Installation) -> None:
         "system": "ok", "git": "ok", "daemons": "ok", "sandbox": "ok",
     }  # fmt: skip
     assert found["sandbox"]["detail"].split(":")[0] in {"bwrap", "landlock", "seccomp"}
-    assert "ollama pull" in found["models"]["todo"]
+    assert found["models"]["todo"].startswith("atos-client models pull ")
+    assert "qwen2.5-coder:0.5b" in found["would fit"]["detail"]
 
 
 def test_it_says_what_is_broken_and_exits_1() -> None:

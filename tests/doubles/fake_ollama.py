@@ -98,6 +98,8 @@ class FakeOllama(AbstractContextManager["FakeOllama"]):
     cancelled: int = 0
     """Streams whose client went away."""
     active: int = 0
+    library: dict[str, int] = field(default_factory=dict[str, int])
+    """What it can pull: name -> bytes."""
 
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -180,6 +182,11 @@ def _app(fake: FakeOllama) -> Starlette:
         model = fake.find((await request.json()).get("model", ""))
         return JSONResponse(_shown(model)) if model else _missing("unknown")
 
+    async def pull(request: Request) -> Response:
+        return StreamingResponse(
+            _pulled(fake, (await request.json())["model"]), media_type="application/x-ndjson"
+        )
+
     async def generate(request: Request) -> Response:
         return await _infer(fake, await request.json(), chat=False)
 
@@ -193,10 +200,24 @@ def _app(fake: FakeOllama) -> Starlette:
             Route("/api/tags", tags, methods=["GET", "HEAD"]),
             Route("/api/ps", ps),
             Route("/api/show", show, methods=["POST"]),
+            Route("/api/pull", pull, methods=["POST"]),
             Route("/api/generate", generate, methods=["POST"]),
             Route("/api/chat", chat, methods=["POST"]),
         ]
     )
+
+
+async def _pulled(fake: FakeOllama, name: str) -> AsyncGenerator[bytes]:
+    lines: list[Body] = [{"status": "pulling manifest"}]
+    if (size := fake.library.get(name)) is None:
+        lines.append({"error": "pull model manifest: file does not exist"})
+    else:
+        layer = {"status": "pulling 1234", "digest": "sha256:1234", "total": size}
+        lines += [layer | {"completed": part} for part in (0, size // 2, size)]
+        lines += [{"status": "verifying sha256 digest"}, {"status": "success"}]
+        fake.models.append(FakeModel(name, size))
+    for line in lines:
+        yield json.dumps(line).encode() + b"\n"
 
 
 async def _infer(fake: FakeOllama, body: Body, *, chat: bool) -> Response:

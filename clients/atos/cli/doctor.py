@@ -10,16 +10,18 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from atos.cli.formatting import bytes_text
 from atos.cli.host_connection import HostClient, scheduler_status
+from atos.cli.models import ask
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import AtosError
 from atos_protocol.settings import Settings
 
 LOW_DISK = 2 << 30
 """Bytes below which a goal, let alone a model, may run out of room."""
+NO_OFFER = "Set ATOS_GGUF=/path/to/model.gguf, or ATOS_OPENAI_URL=http://..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +132,21 @@ def models(settings: Settings) -> Iterator[Finding]:
         for pool in general:
             detail = ", ".join(pool["members"]) or "none"
             yield Finding("ok" if pool["members"] else "missing", pool["name"], detail)
-        return
-    yield Finding(
-        "missing",
-        "models",
-        "only atos-mini, a demonstration model with a small catalogue",
-        "Install Ollama and run `ollama pull qwen2.5:3b`, or set ATOS_GGUF=/path/to/model.gguf,"
-        " or ATOS_OPENAI_URL=http://...",
-    )
+    yield from catalogue(only_mini=not any(p["members"] for p in general))
+
+
+def catalogue(*, only_mini: bool) -> Iterator[Finding]:
+    """Report which models of the catalogue are here, and which others would fit."""
+    found = ask("fit")
+    rows: list[dict[str, Any]] = found["models"]
+    here = [f"{row['name']} ({row['licence']})" for row in rows if row["here"]]
+    fits = [row["name"] for row in rows if row["fits"] and not row["here"] and row["permissive"]]
+    if here:
+        yield Finding("ok", "models", f"here: {', '.join(here)}")
+    elif only_mini:
+        detail = "only atos-mini, a demonstration model with a small catalogue"
+        offered = found["offer"]
+        todo = f"atos-client models pull {offered['name']}" if offered else NO_OFFER
+        yield Finding("missing", "models", detail, todo)
+    if fits:
+        yield Finding("ok", "would fit", ", ".join(fits))

@@ -11,10 +11,11 @@ from typing import Any
 
 from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
 from atos.cli.host_connection import HostClient
+from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress
 from atos.cli.questions import answer_on_terminal, evidence
 from atos_protocol.daemons import is_up
-from atos_protocol.errors import NotFoundError, UnreachableError
+from atos_protocol.errors import NoModelError, NotFoundError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings
 
@@ -31,7 +32,7 @@ def build(arguments: Namespace, settings: Settings) -> int:
     request: dict[str, Any] = {"goal": arguments.goal} | evidence(arguments, orchestrate)
     if arguments.into:
         request["into"] = str(Path(arguments.into).expanduser().absolute())
-    view = orchestrate.call("start_goal", request, resend=False)
+    view = _start(orchestrate, request, arguments)
     if arguments.detach:
         if arguments.json:
             print(json.dumps(result_object(view)))
@@ -45,6 +46,17 @@ def build(arguments: Namespace, settings: Settings) -> int:
         orchestrate.close()
         orchestrate.call("cancel_goal", {"goal_id": view["id"]})
         return CANCELLED
+
+
+def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespace) -> Any:
+    """Start a goal; where no model can do it, fetch one if the person agrees, and start it then."""
+    try:
+        return orchestrate.call("start_goal", request, resend=False)
+    except NoModelError as refusal:
+        may_ask = sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json
+        fetch_for(refusal, agreed=arguments.pull, may_ask=may_ask)
+    orchestrate.close()  # the download may have taken longer than the host keeps a silent client
+    return orchestrate.call("start_goal", request, resend=False)
 
 
 def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from atos_protocol.errors import AtosError, exit_code
 from atos_protocol.settings import load_settings
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     build = command("build", "Turn a goal into a tested git repository.")
     build.add_argument("goal", metavar="GOAL", help="what to build, in one sentence")
     build.add_argument("--into", metavar="DIR", help="a new or empty folder, or a git repository")
+    build.add_argument("--pull", action="store_true", help="fetch a model first if none is here")
     build.add_argument("--detach", action="store_true", help="start it and return at once")
     build.add_argument(
         "--example", metavar="TEXT", action="append", default=[],
@@ -56,12 +58,31 @@ def parser() -> argparse.ArgumentParser:
     fix.add_argument("files", metavar="[NAME=]FILE", nargs="+", help="the task's own files")
     retry = command("retry", "Try again what is not done of a goal (default: the newest).")
     retry.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    _add_models(commands)
     command("doctor", "Say what is there, what is missing, and what to do about it.")
     command("up", "Start the daemons.")
     command("down", "End the daemons; running goals go on when they are started again.")
     config = command("mcp-config", "Print the entry for Claude Desktop and other MCP hosts.")
     config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
     return top
+
+
+def _add_models(commands: Any) -> None:
+    about = "List, fetch, check and remove models."
+    actions = commands.add_parser("models", help=about, description=about).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    for action, says, name in (
+        ("list", "Show the catalogue: what is here, what fits, licences.", ""),
+        ("pull", "Fetch a model and verify it; without NAME the proposed one.", "?"),
+        ("fit", "Show what this machine can run.", ""),
+        ("remove", "Remove a fetched model.", "1"),
+        ("verify", "Compare fetched models with what was published.", "?"),
+    ):
+        made = actions.add_parser(action, help=says, description=says)
+        made.add_argument("--json", action="store_true", help="machine-readable output")
+        if name:
+            made.add_argument("name", metavar="NAME", nargs="?" if name == "?" else None)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,6 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import steering
 
             return getattr(steering, arguments.command)(arguments, settings)
+        case "models":
+            from atos.cli.models import models
+
+            return models(arguments, settings)
         case "doctor":
             from atos.cli.doctor import doctor
 

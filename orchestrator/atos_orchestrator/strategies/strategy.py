@@ -21,8 +21,8 @@ from atos_protocol.goals import Complexity
 from atos_protocol.scheduler_api import Pool
 
 INSTALL = (
-    "Install Ollama (https://ollama.com) and run `ollama pull qwen2.5:3b`, or set ATOS_GGUF to a GGUF"
-    " file, or ATOS_OPENAI_URL to an OpenAI-compatible server; then ask again."
+    "Fetch a model: `atos-client models pull` takes the best one for this machine. Or set ATOS_GGUF to a"
+    " GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server. Then ask again."
 )
 """Next step of every error that says there is no model."""
 

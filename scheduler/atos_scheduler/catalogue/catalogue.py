@@ -22,7 +22,7 @@ FRESH_SECONDS = 2.0
 """Age up to which a list is not asked for again, however often it is needed."""
 STALE_SECONDS = 30.0
 """Age from which a list is asked for again although it has an answer."""
-INSTALL = "Install Ollama and pull a model, or name a GGUF file in ATOS_GGUF."
+INSTALL = "Run `atos-client models pull`, or name a GGUF file in ATOS_GGUF."
 REINSTALL = "Its weights are not in this installation: install atos again."
 
 

@@ -1,7 +1,8 @@
 """The embedded engine: GGUF files in llama.cpp workers, one process per loaded model.
 
 It needs no server and no GPU, so a fresh machine has real inference. Its models are the weights
-that are shipped and the files that `ATOS_GGUF` names, each under its file's stem.
+that are shipped and the files that `ATOS_GGUF` names, each under its file's stem, and the files that
+`atos-client models pull` fetched, under the catalogue's names.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import importlib.util
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from atos_scheduler.engines.protocol import (
     Request,
 )
 from atos_scheduler.engines.stream import accepted
+from atos_scheduler.models.store import ModelStore, StoredModel
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ class LlamaCpp:
         self._threads = settings.cpu_threads or max(1, _usable_cores() // 2)
         self._unchecked = set(shipped.glob("*.gguf"))
         """Shipped weights whose checksum has not been compared yet."""
-        self._files = _by_stem([*sorted(self._unchecked), *settings.gguf])
+        self._named = _by_stem([*sorted(self._unchecked), *settings.gguf])
+        self._store = ModelStore(settings.models)
         self._models: dict[str, LlamaModel] = {}
         self._loading: dict[str, anyio.Lock] = {}
 
@@ -65,13 +68,17 @@ class LlamaCpp:
     async def installed(self) -> list[InstalledModel]:
         """List the GGUF files that can be read; an unreadable one is logged and left out."""
         found: list[InstalledModel] = []
-        for name, path in self._files.items():
+        fetched = await anyio.to_thread.run_sync(self._store.models)
+        for name, path in self._files(fetched).items():
             try:
                 header = await anyio.to_thread.run_sync(read_header, path)
             except LoadFailedError as error:
                 logger.warning("GGUF left out", extra={"model": name, "why": error.message})
                 continue
-            digest = await anyio.to_thread.run_sync(recorded_sha256, path)
+            if path == self._named.get(name):
+                digest = await anyio.to_thread.run_sync(recorded_sha256, path)
+            else:
+                digest = fetched[name].sha256
             found.append(
                 InstalledModel(name, header.size, header.details(), header.context, digest)
             )
@@ -129,15 +136,21 @@ class LlamaCpp:
         for name in list(self._models):
             await self.unload(name)
 
+    def _files(self, fetched: Mapping[str, StoredModel]) -> dict[str, Path]:
+        """Return name -> file; what a person named comes before what was fetched."""
+        return {name: Path(model.path) for name, model in fetched.items()} | self._named
+
     def _path(self, spec: ModelSpec) -> Path:
-        source = spec.source or spec.name
-        if (path := self._files.get(source)) is not None and path.exists():
+        source, files = spec.source or spec.name, self._files(self._store.models())
+        if (path := files.get(source)) is not None and path.exists():
             return path
         path = Path(source)
         if path.is_absolute() and path.is_file():
             return path
-        known = ", ".join(self._files) or "none"
-        step = f"Known are: {known}. Name a GGUF file in ATOS_GGUF."
+        known = ", ".join(files) or "none"
+        step = (
+            f"Known are: {known}. Name a GGUF file in ATOS_GGUF, or run `atos-client models pull`."
+        )
         message = f"there is no GGUF model {source!r}"
         raise NoModelError(message, next_step=step)
 

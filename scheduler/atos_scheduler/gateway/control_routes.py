@@ -1,4 +1,4 @@
-"""The control routes, `/atos/v1/*`: status, pools, plans, load, unload, events."""
+"""The control routes, `/atos/v1/*`: status, pools, plans, load, unload, refresh, events."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ class ControlRoutes:
             Route(plan, self.drop_plan, methods=["DELETE"]),
             Route("/atos/v1/load", self.load, methods=["POST"]),
             Route("/atos/v1/unload", self.unload, methods=["POST"]),
+            Route("/atos/v1/refresh", self.refresh, methods=["POST"]),
             Route("/atos/v1/events", self.events),
         ]
 
@@ -79,6 +80,11 @@ class ControlRoutes:
         await self._state.catalogue.refresh()
         found = [asdict(pool) for pool in self._state.catalogue.pools()]
         return JSONResponse({"pools": found})
+
+    async def refresh(self, _: Request) -> Response:
+        """List what the engines have anew, whenever it was done last."""
+        await self._state.catalogue.refresh(0.0)
+        return JSONResponse({"models": sorted(self._state.catalogue.deployments)})
 
     async def put_plan(self, request: Request) -> Response:
         """Keep a plan as a hint."""

@@ -48,7 +48,7 @@ def test_no_model_at_all_is_told_apart_from_a_goal_out_of_scope() -> None:
         select_models(ADD, pools(NOTHING))
 
     assert not isinstance(nothing.value, OutOfScopeError)
-    assert "ollama pull qwen2.5:3b" in nothing.value.next_step
+    assert "atos-client models pull" in nothing.value.next_step
 
 
 def test_a_pool_that_is_needed_names_what_would_fill_it() -> None:

@@ -30,7 +30,9 @@ def pool(found: Catalogue, name: str) -> Pool:
 
 
 async def test_installed_members_come_in_the_listed_order_and_the_rest_is_missing() -> None:
-    found = await catalogue(ScriptedEngine(models(["qwen2.5:3b", "gemma2:2b", "llama3.2:latest"])))
+    found = await catalogue(
+        ScriptedEngine(models(["granite4.1:3b", "qwen2.5-coder:7b", "llama3.2:latest"]))
+    )
     assert pool(found, "simple") == snapshot(
         Pool(
             name="simple",
@@ -39,19 +41,18 @@ async def test_installed_members_come_in_the_listed_order_and_the_rest_is_missin
             system=False,
             schema=True,
             dialect="chat",
-            members=("gemma2:2b", "qwen2.5:3b"),
-            missing=("qwen2.5:1.5b: is not installed",),
-            samples=5,
+            members=("qwen2.5-coder:7b", "granite4.1:3b"),
+            missing=("qwen2.5-coder:1.5b: is not installed",),
+            samples=3,
         )
     )
 
 
 async def test_a_model_is_found_under_its_other_names() -> None:
-    found = await catalogue(ScriptedEngine(models(["qwen2.5:7b", "phi3.5:latest"])))
-    assert pool(found, "orchestrator").members == ("qwen2.5:7b",)
-    assert pool(found, "medium").members == ("phi3.5:latest", "qwen2.5:7b")
+    found = await catalogue(ScriptedEngine(models(["qwen2.5-coder:7b-instruct", "phi3.5:latest"])))
+    assert pool(found, "orchestrator").members == ("qwen2.5-coder:7b-instruct",)
     assert (await found.candidates("phi3.5"))[0].name == "phi3.5:latest"
-    assert (await found.candidates("qwen2.5:7b-instruct"))[0].name == "qwen2.5:7b"
+    assert (await found.candidates("qwen2.5-coder:7b"))[0].name == "qwen2.5-coder:7b-instruct"
 
 
 async def test_other_chat_models_stand_in_where_no_listed_one_is_installed() -> None:
@@ -78,14 +79,14 @@ async def test_a_stand_in_must_keep_the_contract_and_the_reason_is_shown() -> No
 async def test_a_listed_model_that_breaks_the_contract_is_refused_with_the_reason(
     tmp_path: Path,
 ) -> None:
-    text = "models:\n  gemma2:2b: {context: 1024}\n  qwen2.5:3b: {schema: false}\n"
+    text = "models:\n  granite4.1:3b: {context: 1024}\n  qwen2.5-coder:7b: {schema: false}\n"
     (tmp_path / "models.yaml").write_text(text, encoding="utf-8")
-    engine = ScriptedEngine(models(["gemma2:2b", "qwen2.5:3b", "qwen2.5:1.5b"]))
+    engine = ScriptedEngine(models(["granite4.1:3b", "qwen2.5-coder:7b", "qwen2.5-coder:1.5b"]))
     found = await catalogue(engine, home=tmp_path)
-    assert pool(found, "simple").members == ("qwen2.5:1.5b",)
+    assert pool(found, "simple").members == ("qwen2.5-coder:1.5b",)
     assert pool(found, "simple").missing == (
-        "gemma2:2b: context 1024 is below the pool's 4096",
-        "qwen2.5:3b: can't be held to a JSON schema",
+        "qwen2.5-coder:7b: can't be held to a JSON schema",
+        "granite4.1:3b: context 1024 is below the pool's 4096",
     )
 
 

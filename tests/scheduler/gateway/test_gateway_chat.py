@@ -513,5 +513,5 @@ async def test_no_model_in_a_pool_says_what_is_missing() -> None:
         with pytest.raises(NoModelError) as caught:
             await running.client.chat("atos/complex", HI)
     assert str(caught.value) == snapshot(
-        "pool atos/complex has no model: qwen2.5-coder:3b: is not installed. Install Ollama and pull a model, or name a GGUF file in ATOS_GGUF."
+        "pool atos/complex has no model: qwen2.5-coder:1.5b: is not installed; granite4.1:3b: is not installed; qwen2.5-coder:0.5b: is not installed. Run `atos-client models pull`, or name a GGUF file in ATOS_GGUF."
     )

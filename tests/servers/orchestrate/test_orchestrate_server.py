@@ -87,7 +87,7 @@ async def test_a_goal_outside_the_catalogue_is_refused_with_what_to_do() -> None
         said = await refused(client, "start_goal", goal="Build a price-tracking SaaS")
 
     assert said == snapshot(
-        "out_of_scope: only the demonstration model atos-mini is here, and this goal is not in the catalogue of atos-mini Next: Install Ollama (https://ollama.com) and run `ollama pull qwen2.5:3b`, or set ATOS_GGUF to a GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server; then ask again. atos-mini itself can, for example: add two numbers; subtract two numbers; multiply two numbers."
+        "out_of_scope: only the demonstration model atos-mini is here, and this goal is not in the catalogue of atos-mini Next: Fetch a model: `atos-client models pull` takes the best one for this machine. Or set ATOS_GGUF to a GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server. Then ask again. atos-mini itself can, for example: add two numbers; subtract two numbers; multiply two numbers."
     )
 
 
@@ -96,7 +96,7 @@ async def test_without_any_model_a_goal_is_refused_with_what_to_do() -> None:
         said = await refused(client, "start_goal", goal=ADD)
 
     assert said == snapshot(
-        "no_model: no model is installed that could do this Next: Install Ollama (https://ollama.com) and run `ollama pull qwen2.5:3b`, or set ATOS_GGUF to a GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server; then ask again."
+        "no_model: no model is installed that could do this Next: Fetch a model: `atos-client models pull` takes the best one for this machine. Or set ATOS_GGUF to a GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server. Then ask again."
     )
 
 

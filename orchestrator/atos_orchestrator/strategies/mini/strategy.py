@@ -36,7 +36,7 @@ PARAMETERS = "1.5 million"
 ANNOUNCEMENT = (
     f"No general model is installed, so atos-mini works on this goal. It is a demonstration model of"
     f" {PARAMETERS} parameters that comes with ATOS and knows only a printed catalogue of small"
-    " functions. For anything else install Ollama and run `ollama pull qwen2.5:3b`."
+    " functions. For anything else fetch a model: `atos-client models pull`."
 )
 PLAN_RETRY_TEMPERATURE = 0.3
 SAMPLE_TEMPERATURE = 0.7
