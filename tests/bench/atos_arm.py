@@ -1,0 +1,101 @@
+"""The arm under test: the goal handed to ATOS through its public client, as any program would."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from atos import Atos, Goal, GoalEvent, GoalResult
+from atos_protocol.errors import AtosError
+from bench.goal_runs import Costs, Delivery, Files
+from bench.sample_goals import GoalVariant
+
+DEADLINE = 1800.0
+"""Seconds after which a goal is cancelled and counts as failed."""
+
+
+async def ask_atos(atos: Atos, variant: GoalVariant, deadline: float = DEADLINE) -> Delivery:
+    """Start a goal in a folder of its own and wait for its end; nobody answers its questions."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="goal", ignore_cleanup_errors=True) as folder:
+        goal: Goal | None = None
+        events: list[GoalEvent] = []
+        try:
+            with anyio.fail_after(deadline):
+                goal = await atos.start_goal(variant.text, into=Path(folder) / variant.sample.id)
+                async for event in goal.events():
+                    events.append(event)  # noqa: PERF401 - those before a timeout count too
+                result = await goal.result()
+        except AtosError as error:
+            return _failed(f"{type(error).__name__}: {error.message}", start, events)
+        except TimeoutError:
+            if goal is not None:
+                await goal.cancel()
+            return _failed(f"no end within {deadline:.0f} s", start, events)
+        return _delivery(result, events, variant, time.monotonic() - start)
+
+
+def _delivery(
+    result: GoalResult, events: list[GoalEvent], variant: GoalVariant, seconds: float
+) -> Delivery:
+    done, asked = result.state == "success", result.state == "needs_help"
+    return Delivery(
+        files=files_of(result.repository, variant) if done else {},
+        state="delivered" if done else "asked" if asked else "failed",
+        seconds=seconds,
+        proof=claimed_proof(result.view),
+        why="" if done else str(result.view.get("summary") or result.state),
+        candidates=candidates_of(result, events, variant),
+        costs=costs(events),
+    )
+
+
+def _failed(why: str, start: float, events: list[GoalEvent]) -> Delivery:
+    return Delivery({}, "failed", time.monotonic() - start, why=why, costs=costs(events))
+
+
+def files_of(repository: Path | None, variant: GoalVariant) -> Files:
+    """Return the files that the goal asked for, as far as the repository has them."""
+    found: dict[str, str] = {}
+    for name in variant.sample.modules if repository else ():
+        path = (repository or Path()) / name
+        if path.is_file():
+            found[name] = path.read_text(encoding="utf-8", errors="replace")
+    return found
+
+
+def candidates_of(
+    result: GoalResult, events: list[GoalEvent], variant: GoalVariant
+) -> tuple[Files, ...]:
+    """Return every program that was sampled for the goal.
+
+    The public client does not hand them out, so the ceiling is what was delivered until it does. A goal
+    of one task keeps its candidates as drafts in the task's worktree: whoever joins the two reads them
+    here, before the folder is removed.
+    """
+    return ()
+
+
+def costs(events: list[GoalEvent]) -> Costs:
+    """Sum up the model calls among a goal's events."""
+    calls = [event.data for event in events if event.kind == "model_call"]
+    return Costs(
+        prompt_tokens=sum(int(call.get("prompt_tokens") or 0) for call in calls),
+        tokens=sum(int(call.get("tokens") or 0) for call in calls),
+        calls=len(calls),
+    )
+
+
+def claimed_proof(view: Mapping[str, Any]) -> str:
+    """Return what a goal's tasks say that their code rests on: `examples: 3 of 3 examples`."""
+    claims = [
+        f"{task['proof']}: {task['evidence']}".rstrip(": ")
+        for task in view.get("tasks", ())
+        if task.get("proof")
+    ]
+    return "; ".join(dict.fromkeys(claims))

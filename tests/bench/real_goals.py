@@ -1,0 +1,155 @@
+"""`make bench NAME=real-goals MODEL=path [SEEDS=3]`: sample goals with a real model, live.
+
+Each text of each goal, each seed, two arms: the model asked once (`bare`), and ATOS. Judged by hidden
+tests that neither of them ever sees. Every run is a line of `build/bench/real-goals/<model>.jsonl`; what
+is there is not run again, so the command may be interrupted at any time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import anyio
+
+from atos import Atos
+from atos.scheduler_client import SchedulerClient
+from atos_protocol.errors import NoModelError
+from bench.atos_arm import ask_atos
+from bench.bare_arm import ask_bare
+from bench.goal_judge import HiddenTests
+from bench.goal_runs import ARMS, Arm, Delivery, GoalRun, RunFile, digest_of
+from bench.goal_table import goal_by_goal, table
+from bench.private_home import private_home
+from bench.sample_goals import GoalVariant, read_samples, variants
+from bench.table import BUILD
+
+ATTEMPTS = 10
+PAUSE = 2.0
+
+T = TypeVar("T")
+
+
+class Ask(Protocol):
+    """Hands a goal to an arm."""
+
+    async def __call__(self, arm: Arm, variant: GoalVariant, seed: int) -> Delivery:
+        """Return what the arm came back with."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs are wanted."""
+
+    texts: Sequence[GoalVariant]
+    arms: Sequence[Arm]
+    seeds: int
+
+    def missing(self, file: RunFile) -> list[tuple[Arm, GoalVariant, int]]:
+        """Return what is not in the file, seeds outermost: equal prompts would be read once only."""
+        return [
+            (arm, variant, seed)
+            for seed in range(self.seeds)
+            for arm in self.arms
+            for variant in self.texts
+            if (arm, variant.id, seed, digest_of(variant)) not in file
+        ]
+
+
+async def run_missing(
+    wanted: Wanted, file: RunFile, model: str, ask: Ask, tests: HiddenTests
+) -> None:
+    """Run what is missing, one after the other; print the table after each."""
+    todo = wanted.missing(file)
+    for number, (arm, variant, seed) in enumerate(todo, 1):
+        run = await tests.judged(model, arm, variant, seed, await ask(arm, variant, seed))
+        file.add(run)
+        print(f"\n{number} of {len(todo)}: {said(run)}")
+        print("\n".join(table(file.runs, wanted.texts)), flush=True)
+
+
+def said(run: GoalRun) -> str:
+    """Return a run in one line."""
+    delivery = run.delivery
+    facts = f"{delivery.seconds:.0f} s, {delivery.costs.tokens} tokens"
+    why = delivery.proof or delivery.why
+    return f"{run.arm} {run.goal} seed {run.seed}: {run.outcome}, {facts}; {run.failures}; {why}"
+
+
+async def patiently(act: Callable[[], Awaitable[T]]) -> T:
+    """Do what needs the model again where it is not listed: a busy machine lists its files late.
+
+    Raises:
+        AtosError: it is still not there, or something else is wrong.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await act()
+        except NoModelError:
+            await anyio.sleep(PAUSE)
+    return await act()
+
+
+@asynccontextmanager
+async def live(weights: Path) -> AsyncGenerator[Ask]:
+    """Start daemons in a home of their own, with this model and nothing else."""
+    with private_home(ATOS_GGUF=str(weights)) as settings:
+        async with SchedulerClient(settings) as scheduler, Atos.connect(settings) as atos:
+            await patiently(
+                lambda: scheduler.load(weights.stem)
+            )  # neither arm pays for the first load
+
+            async def ask(arm: Arm, variant: GoalVariant, seed: int) -> Delivery:
+                if arm == "bare":
+                    return await patiently(lambda: ask_bare(scheduler, weights.stem, variant, seed))
+                return await ask_atos(atos, variant)
+
+            yield ask
+
+
+def options() -> argparse.Namespace:
+    """Read the command line; each option's default comes from the environment, for `make`."""
+    read = argparse.ArgumentParser(description=__doc__)
+    read.add_argument("--model", default=os.environ.get("MODEL", ""), help="path of a GGUF file")
+    read.add_argument("--seeds", type=int, default=int(os.environ.get("SEEDS", "1")))
+    read.add_argument("--only", default=os.environ.get("ONLY", ""), help="id of one goal")
+    read.add_argument("--arm", choices=ARMS, default=os.environ.get("ARM") or None)
+    return read.parse_args()
+
+
+def weights_of(given: argparse.Namespace) -> Path:
+    """Return the model's file.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    weights = Path(given.model).expanduser().absolute()
+    if not weights.is_file():
+        message = f"there is no model {given.model!r}; give MODEL=path of a GGUF file"
+        raise SystemExit(message)
+    return weights
+
+
+async def measure(given: argparse.Namespace) -> None:
+    """Run what the options ask for and is not there yet, and print both tables."""
+    weights = weights_of(given)
+    texts = [v for v in variants(read_samples()) if given.only in {"", v.id, v.sample.id}]
+    if not texts:
+        message = f"there is no goal {given.only!r}"
+        raise SystemExit(message)
+    wanted = Wanted(texts, [given.arm] if given.arm else ARMS, given.seeds)
+    file = RunFile(BUILD / "real-goals" / f"{weights.stem}.jsonl")
+    if wanted.missing(file):
+        async with live(weights) as ask:
+            await run_missing(wanted, file, weights.stem, ask, HiddenTests())
+    print("\n".join(["", *table(file.runs, texts), "", *goal_by_goal(file.runs, texts)]))
+
+
+if __name__ == "__main__":
+    anyio.run(measure, options())
