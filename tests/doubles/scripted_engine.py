@@ -119,8 +119,14 @@ class ScriptedEngine:
                 raise EngineError(message)
             ended = True
             count = len(script.reply)
-            counts = {"prompt_tokens": 3, "reused_tokens": 1, "tokens": count}
-            yield Chunk(done=True, **counts, prompt_seconds=0.5, seconds=1.0)
+            yield Chunk(
+                done=True,
+                prompt_tokens=3,
+                reused_tokens=1,
+                tokens=count,
+                prompt_seconds=0.5,
+                seconds=1.0,
+            )
         finally:
             if not ended and script.confirms is not None:
                 with anyio.CancelScope(shield=True), anyio.fail_after(5):

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from atos_orchestrator.debugging.sources import defined_names, imported_names
-from atos_orchestrator.task import Task, name_of
-
 from atos_orchestrator.debugging.state import DebugContext
 from atos_orchestrator.planning.packages import import_fault, undeclared_imports
+from atos_orchestrator.task import Task, name_of
 
 PLACEHOLDER = re.compile(
     r"^\s*(#|//|<!--|\.\.\.)\s*\(?(\.\.\.\s*)?(the )?(rest|remaining|existing|previous|other|same|unchanged)"

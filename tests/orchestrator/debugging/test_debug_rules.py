@@ -59,10 +59,8 @@ def task(complexity: Complexity) -> Task:
     return Task("T1", "a", files=("a.py",), complexity=complexity)
 
 
-def fault(
-    fresh: Mapping[str, str], before: Mapping[str, str], wanted: Task = task("simple")
-) -> str:
-    return output_checks.candidate_fault(fresh, before, wanted).text
+def fault(fresh: Mapping[str, str], before: Mapping[str, str], wanted: Task | None = None) -> str:
+    return output_checks.candidate_fault(fresh, before, wanted or task("simple")).text
 
 
 # What may be spent ------------------------------------------------------------------------------

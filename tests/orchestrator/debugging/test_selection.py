@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,7 +109,9 @@ def test_what_is_chosen_passes_what_is_kept_and_the_order_of_losers_does_not_mat
         assert not columns
 
 
-def test_shared_misconceptions_are_seldom_picked_and_hardly_ever_accepted() -> None:
+def test_shared_misconceptions_are_seldom_picked_and_hardly_ever_accepted(
+    record_property: Callable[[str, object], None],
+) -> None:
     picked = solvable = accepted = wrong = 0
     for seed in range(CASES):
         each = case(seed)
@@ -117,8 +121,7 @@ def test_shared_misconceptions_are_seldom_picked_and_hardly_ever_accepted() -> N
         picked += right
         accepted += chosen.accepted
         wrong += chosen.accepted and not right
-    print(
-        f"picked {picked / solvable:.1%} of {solvable}; accepted {accepted / CASES:.1%}; wrong {wrong / accepted:.1%}"
-    )
+    shares = f"picked {picked / solvable:.1%}, accepted {accepted / CASES:.1%}, wrong {wrong / accepted:.1%}"
+    record_property("selection", shares)
     assert picked >= 0.90 * solvable
     assert wrong <= 0.02 * accepted

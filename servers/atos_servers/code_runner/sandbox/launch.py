@@ -68,7 +68,7 @@ def _emitter(channel: socket.socket) -> report.Emit:
 def _evaluate(job: Job, channel: socket.socket, supervisor: int) -> int:
     confine.confine(job, supervisor)
     guest_imports.add_packages(job)
-    guest_imports.hide_atos(job)
+    guest_imports.hide_atos()
     lines = evaluate.start(job, channel)  # before the key is here: no cell's memory has it
     return evaluate.relay(lines, _emitter(channel))
 
