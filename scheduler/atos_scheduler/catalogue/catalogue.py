@@ -16,7 +16,7 @@ from atos_scheduler.engines.protocol import Engine, InstalledModel
 
 logger = logging.getLogger(__name__)
 
-LIST_SECONDS = 3.0
+LIST_SECONDS = 10.0
 """Longest wait for one engine's list of models."""
 FRESH_SECONDS = 2.0
 """Age up to which a list is not asked for again, however often it is needed."""

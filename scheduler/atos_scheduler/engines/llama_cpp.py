@@ -25,7 +25,7 @@ from atos_protocol.errors import (
     NoModelError,
 )
 from atos_protocol.settings import Settings
-from atos_scheduler.engines.gguf_header import read_header
+from atos_scheduler.engines.gguf_header import GgufHeader, read_header
 from atos_scheduler.engines.llama_cpp_model import LlamaModel
 from atos_scheduler.engines.protocol import (
     Caps,
@@ -56,6 +56,7 @@ class LlamaCpp:
         """Shipped weights whose checksum has not been compared yet."""
         self._named = _by_stem([*sorted(self._unchecked), *settings.gguf])
         self._store = ModelStore(settings.models)
+        self._headers: dict[Path, tuple[tuple[int, int], GgufHeader]] = {}
         self._models: dict[str, LlamaModel] = {}
         self._loading: dict[str, anyio.Lock] = {}
 
@@ -71,7 +72,7 @@ class LlamaCpp:
         fetched = await anyio.to_thread.run_sync(self._store.models)
         for name, path in self._files(fetched).items():
             try:
-                header = await anyio.to_thread.run_sync(read_header, path)
+                header = await anyio.to_thread.run_sync(self._header, path)
             except LoadFailedError as error:
                 logger.warning("GGUF left out", extra={"model": name, "why": error.message})
                 continue
@@ -83,6 +84,21 @@ class LlamaCpp:
                 InstalledModel(name, header.size, header.details(), header.context, digest)
             )
         return found
+
+    def _header(self, path: Path) -> GgufHeader:
+        """Read a file's header; again only after the file has changed, since it takes a quarter second.
+
+        Raises:
+            LoadFailedError: it can't be read.
+        """
+        try:
+            facts = path.stat()
+        except OSError:
+            return read_header(path)
+        mark = (facts.st_mtime_ns, facts.st_size)
+        if (known := self._headers.get(path)) is None or known[0] != mark:
+            known = self._headers[path] = (mark, read_header(path))
+        return known[1]
 
     def model(self, name: str) -> LlamaModel | None:
         """Return the loaded model of this name, alive or not."""
