@@ -65,6 +65,15 @@ def name_of(signature: str) -> str:
     return found[0] if found else ""
 
 
+def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
+    """Return the stated errors that none of the task's examples shows."""
+    return tuple(
+        clause
+        for clause in task.errors
+        if not any(f"raises({clause.error}" in example for example in task.examples)
+    )
+
+
 def test_file(task: Task) -> str:
     """Return the path of a code task's tests; an empty text for other kinds.
 

@@ -1,4 +1,4 @@
-"""A goal with general models behind Ollama's API: planned, written, tested, repaired by reflection.
+"""A goal with general models behind Ollama's API: planned, written by several, judged by agreement.
 
 The models are a fake that answers by role; daemons, scheduler, sandbox and git are real.
 """
@@ -21,7 +21,7 @@ def ollama() -> Iterator[FakeOllama]:
         yield fake
 
 
-def test_a_goal_is_planned_written_and_repaired_by_the_models_that_are_pulled(
+def test_a_goal_is_planned_and_written_by_the_models_that_are_pulled(
     ollama: FakeOllama,
 ) -> None:
     atos = Installation(ATOS_OLLAMA_URL=ollama.url)
@@ -33,11 +33,11 @@ def test_a_goal_is_planned_written_and_repaired_by_the_models_that_are_pulled(
     assert (result["exit"], result["state"]) == (0, "success"), told
     assert result["engine"] == "ollama"
     assert set(result["models"]) <= {m.name for m in ollama.models}
-    assert [(t["id"], t["state"], t["rounds"]) for t in result["tasks"]] == [
-        ("T1", "done", 1),
-        ("T2", "done", 0),
+    assert [(t["id"], t["state"], t["proof"]) for t in result["tasks"]] == [
+        ("T1", "done", "agreed"),
+        ("T2", "done", "agreed"),
     ]
-    assert [d["cause"] for kind, d in told if kind == "reflected"]
+    assert all("candidates pass" in t["evidence"] for t in result["tasks"])
     assert not [d for kind, d in told if kind == "announcement"], "atos-mini was not asked"
     assert {body.get("truncate") for body in ollama.bodies if body.get("messages")} == {False}
     by_hand = pytest_by_hand(Path(result["repository"]))

@@ -1,7 +1,7 @@
 """What the debug graph does next: a pure function of what is known about the candidates.
 
 Where tests were handed in, or examples are law, candidates are drawn one by one and the first that meets
-them goes on to the final test. Where there is neither, all candidates of a pool are drawn, testers write
+them goes on to the final test; a stated error that no example shows gets rows of its own first. Where there is neither, all candidates of a pool are drawn, testers write
 assertions, and `selection` picks. If nobody can be picked: a repair of a mechanical fault, the
 next pool, and in the end a person.
 """
@@ -18,6 +18,9 @@ from atos_orchestrator.debugging.state import Candidate, DebugState
 from atos_orchestrator.durable_json import decode
 from atos_orchestrator.strategies.strategy import SamplingPlan
 from atos_protocol.goals import Proof
+
+MORE_FOR_ERRORS = 2
+"""Samples that a stated error is worth which the first good candidate does not raise."""
 
 Node = Literal["sample", "testers", "evaluate", "repair", "escalate", "test", "accept", "ask"]
 
@@ -57,6 +60,17 @@ class Facts:
         return [at for at, row in enumerate(self.assertions) if row.origin != "example"]
 
     @property
+    def clauses(self) -> frozenset[str]:
+        """Stated errors for which there is a row."""
+        return frozenset(row.clause for row in self.assertions if row.origin == "error")
+
+    def errors_shown(self, at: int) -> int:
+        """Return for how many stated errors a candidate passes a row."""
+        rows = enumerate(self.assertions)
+        column = self.columns[at]
+        return len({row.clause for n, row in rows if row.origin == "error" and column.passes(n)})
+
+    @property
     def usable(self) -> list[int]:
         """Candidates that may still be chosen."""
         return [at for at, candidate in enumerate(self.candidates) if candidate.usable]
@@ -84,7 +98,12 @@ def _column(state: DebugState, at: int) -> Column:
 
 
 def next_move(
-    state: DebugState, plans: Sequence[SamplingPlan], *, supplied: bool, judged: bool
+    state: DebugState,
+    plans: Sequence[SamplingPlan],
+    *,
+    supplied: bool,
+    judged: bool,
+    stated_errors: bool = False,
 ) -> Move:
     """Decide what comes next.
 
@@ -93,6 +112,7 @@ def next_move(
         plans: what may be spent, pool by pool.
         supplied: whether test files decide that no model wrote.
         judged: whether there is anything that can be run; a page of documentation can't.
+        stated_errors: whether the goal asks for an error that none of its examples shows.
     """
     facts, plan = read_state(state), plans[state["stage"]]
     if not judged or supplied:
@@ -102,16 +122,37 @@ def next_move(
             return Move(node, usable[0], proof)
         return _more(state, facts, plans)
     if facts.examples and not facts.weak:
-        if good := meeting(facts.columns, facts.examples):
-            choice = choose(facts.columns, facts.examples, facts.written)
-            count = len(facts.examples)
-            return Move("test", good[0], "examples", f"{count} of {count} examples", choice.kept)
-        return _more(state, facts, plans)
+        return _by_examples(state, facts, plans, ask_for_errors=stated_errors and plan.testers > 0)
     if state["sampled"] < plan.samples:
         return Move("sample")
     if state["asked"] < plan.testers:
         return Move("testers")
     return _agreed(state, facts, plans)
+
+
+def _by_examples(
+    state: DebugState, facts: Facts, plans: Sequence[SamplingPlan], *, ask_for_errors: bool
+) -> Move:
+    """Take the first candidate that meets the examples, unless it does not raise what the goal asks for.
+
+    A row that a rule has begun for a stated error is valid in three of five cases, but a candidate without
+    the check passes none. So one that passes a row for each stated error is worth two more samples.
+    """
+    good = meeting(facts.columns, facts.examples)
+    if not good:
+        return _more(state, facts, plans)
+    if ask_for_errors and not state["asked"]:
+        return Move("testers")
+    best_at = max(good, key=lambda at: (facts.errors_shown(at), -at))
+    open_ones = len(facts.clauses) - facts.errors_shown(best_at)
+    more = min(plans[state["stage"]].samples, good[0] + 1 + MORE_FOR_ERRORS)
+    if open_ones and state["sampled"] < more:
+        return Move("sample")
+    kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
+    words = f"{len(facts.examples)} of {len(facts.examples)} examples"
+    if facts.clauses:
+        words += f", {facts.errors_shown(best_at)} of {len(facts.clauses)} stated errors"
+    return Move("test", best_at, "examples", words, kept)
 
 
 def _agreed(state: DebugState, facts: Facts, plans: Sequence[SamplingPlan]) -> Move:

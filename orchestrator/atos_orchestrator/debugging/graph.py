@@ -20,7 +20,7 @@ from atos_orchestrator.debugging.final_test import FinalTest
 from atos_orchestrator.debugging.judging import Judging
 from atos_orchestrator.debugging.sampling import Sampler
 from atos_orchestrator.debugging.state import DebugContext, DebugState, TaskResult, first_state
-from atos_orchestrator.debugging.testers import Testers
+from atos_orchestrator.debugging.testers import Testers, examples_decide
 from atos_orchestrator.durable_json import decode
 from atos_orchestrator.graphs import Run, Transitions, build
 
@@ -72,6 +72,8 @@ def debug_graph(context: DebugContext) -> Run:
 
     def after_testers(state: DebugState) -> str:
         """Ask all testers before anything runs: one run judges them all."""
+        if examples_decide(state):
+            return "evaluate"
         return "testers" if state["asked"] < context.plans[state["stage"]].testers else "evaluate"
 
     choices = {

@@ -13,7 +13,7 @@ from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugStat
 from atos_orchestrator.debugging.task_workspace import DRAFTS
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import test_file
+from atos_orchestrator.task import test_file, unshown_errors
 from atos_protocol.verdicts import Evaluation
 
 
@@ -109,7 +109,11 @@ class Judging:
         supplied = bool(context.strategy.supplied_tests(task))
         judged = bool(test_file(task)) or task.kind == "test"
         move = next_move(
-            state, context.plans, supplied=supplied or task.kind == "test", judged=judged
+            state,
+            context.plans,
+            supplied=supplied or task.kind == "test",
+            judged=judged,
+            stated_errors=bool(unshown_errors(task)),
         )
         if move.node in {"test", "accept", "ask", "escalate", "repair"}:
             number = sum(decode(Candidate, each).passed >= 0 for each in state["candidates"])

@@ -30,7 +30,7 @@ from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import ErrorClause, name_of
+from atos_orchestrator.task import ErrorClause, name_of, unshown_errors
 
 TEMPERATURE = 0.8
 MOST_ROWS = 40
@@ -48,7 +48,7 @@ class Testers:
     context: DebugContext
 
     async def testers(self, state: DebugState) -> Json:
-        """Ask one tester; the first one also writes the rows for stated errors."""
+        """Ask one tester; the first one also writes the rows for stated errors, alone where examples decide."""
         context, asked = self.context, state["asked"]
         plan = context.plans[state["stage"]]
         number = f"{state['stage']}.{asked}"
@@ -59,8 +59,10 @@ class Testers:
             key = f"{context.task.id}:testers:{number}"
             given = await assigned(context, key)
             target = _target(names, asked)
-            sources = await self._ask(assertions_request(given, target, sampling), names, key)
-            rows = [encode(Assertion(source, "tester")) for source in sources]
+            rows: list[Json] = []
+            if not examples_decide(state):
+                sources = await self._ask(assertions_request(given, target, sampling), names, key)
+                rows = [encode(Assertion(source, "tester")) for source in sources]
             if not asked:
                 rows += await self._error_rows(given, names, sampling, key)
             return {"assertions": rows}
@@ -95,7 +97,7 @@ class Testers:
         self, given: Assignment, names: Sequence[str], sampling: Sampling, key: str
     ) -> list[Json]:
         rows: dict[str, Json] = {}
-        for at, clause in enumerate(given.task.errors):
+        for at, clause in enumerate(unshown_errors(given.task)):
             clause = clause if clause.name or len(names) != 1 else _about(clause, names[0])
             for n in range(ERROR_ROWS):
                 varied = Sampling(sampling.pool, TEMPERATURE if n else 0.0, 200 + n)
@@ -104,6 +106,11 @@ class Testers:
                     if clause.error in source and "raises(" in source:
                         rows[source] = encode(Assertion(source, "error", clause.text))
         return list(rows.values())
+
+
+def examples_decide(state: DebugState) -> bool:
+    """Return whether there are examples that fail on a stub, as far as that is known."""
+    return not state["weak"] and any(row["origin"] == "example" for row in state["assertions"])
 
 
 def _about(clause: ErrorClause, name: str) -> ErrorClause:

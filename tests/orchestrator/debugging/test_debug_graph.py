@@ -254,6 +254,35 @@ async def test_tests_that_were_handed_in_decide(tmp_path: Path) -> None:
     assert [run["which"] for run in loop.emit.of("tests_run")] == ["acceptance"] * 2
 
 
+STRICT = (
+    "def add(a, b):\n    if a < 0:\n        raise ValueError('negative')\n    return a + b\n"
+)
+CLAUSE = ErrorClause("ValueError", "a negative a raises ValueError", "add")
+ERROR_ROW = (
+    "```python\n# a negative a raises ValueError\nassert raises(ValueError, lambda: add(-1, 2))"
+)
+
+
+async def test_a_stated_error_that_no_example_shows_is_worth_more_samples(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [code(RIGHT), code(STRICT)], "tester": [ERROR_ROW] * 2})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert (result.outcome, result.rounds) == ("done", 1)
+    assert result.evidence.startswith("1 of 1 examples, 1 of 1 stated errors; fails on a stub")
+    assert (tmp_path / "add.py").read_text() == STRICT
+    assert "pytest.raises(ValueError)" in (tmp_path / "tests/test_add.py").read_text()
+
+
+async def test_a_stated_error_that_nobody_raises_is_said_in_the_evidence(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 3, "tester": [ERROR_ROW] * 2})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert (result.outcome, result.rounds) == ("done", 2)
+    assert result.evidence.startswith("1 of 1 examples, 0 of 1 stated errors;")
+
+
 # Agreement, where there is no example --------------------------------------------------------------
 
 
