@@ -95,6 +95,7 @@ class _Planner:
             request = context.strategy.plan_request(
                 context.goal, context.scope, state["faults"], asked
             )
+            self._warn_of_a_cut_goal(request)
             try:
                 reply = await self._ask(request, f"decompose:{asked}")
                 return {"raw": read_json(reply.text), "faults": []}
@@ -105,6 +106,16 @@ class _Planner:
 
         found = await context.steps(f"decompose.{asked}", work)
         return {"raw": found["raw"], "faults": found["faults"], "asked": asked + 1}
+
+    def _warn_of_a_cut_goal(self, request: ModelRequest) -> None:
+        """Say so when the planner does not read all of the goal; some strategies never show it."""
+        context = self.context
+        words = str(request.messages[-1]["content"])
+        if context.strategy.brief(context.goal) is not None and context.goal not in words:
+            text = (
+                f"The goal has {len(context.goal)} characters: the planner did not read its middle."
+            )
+            context.emit("warning", {"text": text}, key="plan:cut")
 
     async def _ask(self, request: ModelRequest, key: str) -> Reply:
         return await ask(self.context.chat, self.context.emit, request, key=f"plan:{key}")
@@ -127,6 +138,8 @@ class _Planner:
         plan, faults = context.strategy.review_plan(
             repaired.plan, repaired.rejected, context.scope, last=self._is_last(state)
         )
+        if given is not None:
+            faults = [*faults, *repaired.faults]
         brief = context.strategy.brief(context.goal)
         if brief is not None:
             plan = with_facts(plan, brief, context.examples, context.tests)
@@ -165,7 +178,8 @@ class _Planner:
         return {} if brief is None else {"brief": brief.counts}
 
     async def _complexity(self, task: Task, plan: Plan, *, by_rule: bool) -> Complexity:
-        if task.title in _graded_titles(self.context.given):
+        # A task that repair merged has the titles of both in its own.
+        if any(title in task.title for title in _graded_titles(self.context.given)):
             return task.complexity
         return await self.context.strategy.complexity(task, plan, None if by_rule else self._ask)
 

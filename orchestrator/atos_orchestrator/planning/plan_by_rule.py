@@ -7,10 +7,14 @@
     anything else            no plan: a model decomposes the goal
 
 Splitting what fits into one file costs a small model more than it helps: each part is written without
-the others in view. A goal is **small** if it has at most `MAX_WORDS` words outside of its examples, names at
-most `MAX_SIGNATURES` functions and classes, lists at most `MAX_FEATURES` items, and either names a function or
-class, or does not ask for something large (`LARGE`: app, service, ...), or calls that small itself. A goal
-that names one module is more than one task only if it asks for something large at length.
+the others in view. A goal is **small** if
+
+* it has at most `MAX_WORDS` words outside of its examples, names at most `MAX_SIGNATURES` functions and
+  classes, and lists at most `MAX_FEATURES` items; and
+* it names a function or class, or asks for nothing large (`LARGE`: app, service, ...), or calls that small.
+
+A goal that names one module is more than one task only if it asks for something large in more than `LONG`
+words.
 """
 
 from __future__ import annotations
@@ -37,8 +41,10 @@ LONG = 60
 """Words above which a goal that asks for something large is more than one module."""
 
 LARGE = re.compile(
-    r"\b(?P<kind>apps?|applications?|saas|websites?|web ?sites?|(?:micro)?services?|platforms?|dashboards?|systems?"
-    r"|back-?ends?|front-?ends?|full-stack|rest apis?|toolkits?|suites?|frameworks?|trackers?|shops?|stores?"
+    r"\b(?P<kind>apps?|applications?|saas|websites?|web ?sites?|(?:micro)?services?"
+    r"|platforms?|dashboards?|systems?"
+    r"|back-?ends?|front-?ends?|full-stack|rest apis?|toolkits?|suites?|frameworks?"
+    r"|trackers?|shops?|stores?"
     r"|marketplaces?|crm|erp|games?|bots?|managers?|packages? with)\b",
     re.IGNORECASE,
 )

@@ -60,6 +60,8 @@ class Repaired:
     plan: Plan
     rejected: tuple[str, ...] = ()
     """Why another plan would be better; empty where this one is good."""
+    faults: tuple[str, ...] = ()
+    """What a trusted author must correct, because it decides about code and can't be used as it is."""
 
 
 @dataclass(slots=True)
@@ -115,7 +117,8 @@ def repair(raw: object, *, trusted: bool = False) -> Repaired:
     notes.lines += [*merged, *waiting]
     summary = _text(cast("Mapping[str, Any]", raw).get("summary"), 400) if _is_map(raw) else ""
     plan = Plan(tuple(tasks), summary, tuple(notes.lines))
-    return Repaired(plan, tuple(_rejections(plan, len(entries), notes)))
+    rejected = tuple(_rejections(plan, len(entries), notes))
+    return Repaired(plan, rejected, tuple(notes.faults))
 
 
 def _is_map(value: object) -> bool:
@@ -292,7 +295,6 @@ def _rejections(plan: Plan, entries: int, notes: _Notes) -> Iterator[str]:
         yield "the plan has no task"
     elif not any(task.kind == "code" for task in plan.tasks):
         yield "the plan has no task that writes code"
-    yield from notes.faults
     if len(notes.moved) >= 3 and len(notes.moved) > CHANGED_TOO_MUCH * entries:
         yield f"{len(notes.moved)} of {entries} tasks were wrong:"
         yield from notes.lines

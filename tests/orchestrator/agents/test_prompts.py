@@ -217,7 +217,9 @@ def test_the_planner_is_told_the_goal_and_every_fault_of_its_last_plan() -> None
     request = plan_request("Count words", ["the plan has no task", "T2 waits for itself"])
 
     assert user(request) == snapshot("""\
-Goal: Count words
+The goal:
+Count words
+
 Your last plan was rejected:
 - the plan has no task
 - T2 waits for itself

@@ -13,10 +13,14 @@ from atos_orchestrator.planning.graph import make_plan
 from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.registry import strategy_named
+from atos_orchestrator.task import ErrorClause, Task
 from atos_protocol.errors import BadRequestError, LengthError, PlanRejectedError
 from doubles.graph_ports import EventList, Killed, RecordedSteps
 from doubles.plan_problems import problems
 from doubles.scripted_model import ScriptedChat
+
+LARGE = "Build an app that counts words"
+"""A goal that no rule plans."""
 
 TWO_TASKS = {
     "summary": "Parse, then print.",
@@ -51,10 +55,11 @@ async def plan(
     emit: EventList,
     *,
     given: Mapping[str, Any] | None = None,
+    examples: tuple[str, ...] = (),
 ) -> Plan:
     strategy = strategy_named("mini" if mini else "general")
     found = encode(mini) if mini else None
-    return await make_plan(PlanContext(goal, strategy, found, steps, chat, emit, given))
+    return await make_plan(PlanContext(goal, strategy, found, steps, chat, emit, given, examples))
 
 
 def mini_scope(goal: str) -> scope.Scope:
@@ -67,14 +72,14 @@ async def test_a_good_plan_passes_in_one_ask() -> None:
     chat = ScriptedChat({"planner": [json.dumps(TWO_TASKS)]})
     steps, emit = RecordedSteps(), EventList()
 
-    made = await plan("Count words", None, steps, chat, emit)
+    made = await plan(LARGE, None, steps, chat, emit)
 
     assert problems(made) == []
     assert [(t.id, t.depends_on, t.complexity) for t in made.tasks] == [
         ("T1", (), "simple"),
         ("T2", ("T1",), "simple"),
     ]
-    assert steps.names == ["decompose.0", "repair.1", "classify"]
+    assert steps.names == ["brief", "decompose.0", "repair.1", "classify"]
     assert emit.of("plan_ready") == snapshot(
         [
             {
@@ -83,6 +88,15 @@ async def test_a_good_plan_passes_in_one_ask() -> None:
                     {"id": "T2", "title": "Count words of a file", "complexity": "simple"},
                 ],
                 "notes": [],
+                "brief": {
+                    "modules": 0,
+                    "signatures": 0,
+                    "examples": 0,
+                    "errors": 0,
+                    "constraints": 0,
+                    "packages": 0,
+                    "language": "python",
+                },
             }
         ]
     )
@@ -92,7 +106,7 @@ async def test_a_rejected_plan_is_asked_for_once_more_with_every_fault_listed() 
     docs_only = {"tasks": [{"id": 1, "title": "Explain", "kind": "docs", "files": ["a.md"]}]}
     chat = ScriptedChat({"planner": [json.dumps(docs_only), json.dumps(TWO_TASKS)]})
 
-    made = await plan("Count words", None, RecordedSteps(), chat, EventList())
+    made = await plan(LARGE, None, RecordedSteps(), chat, EventList())
 
     assert len(made.tasks) == 2
     again = chat.asked[1].messages[-1]["content"]
@@ -104,7 +118,7 @@ async def test_two_unreadable_replies_end_without_a_plan(bad: str | Exception) -
     chat = ScriptedChat({"planner": [bad, bad]})
 
     with pytest.raises(PlanRejectedError):
-        await plan("Count words", None, RecordedSteps(), chat, EventList())
+        await plan(LARGE, None, RecordedSteps(), chat, EventList())
 
     assert chat.unused == {}
 
@@ -113,7 +127,7 @@ async def test_thinking_aloud_and_a_fence_around_the_json_do_no_harm() -> None:
     said = f"<think>hm {{}}</think>\n```json\n{json.dumps(TWO_TASKS)}\n```"
     chat = ScriptedChat({"planner": [said]})
 
-    made = await plan("Count words", None, RecordedSteps(), chat, EventList())
+    made = await plan(LARGE, None, RecordedSteps(), chat, EventList())
 
     assert len(made.tasks) == 2
 
@@ -125,10 +139,10 @@ async def test_a_doubtful_task_is_put_to_the_vote() -> None:
     chat = ScriptedChat({"planner": [raw], "classifier": votes})
     steps = RecordedSteps()
 
-    made = await plan("Parse things", None, steps, chat, EventList())
+    made = await plan(LARGE, None, steps, chat, EventList())
 
     assert made.tasks[0].complexity == "medium"
-    assert steps.names == ["decompose.0", "repair.1", "classify"]
+    assert steps.names == ["brief", "decompose.0", "repair.1", "classify"]
 
 
 async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
@@ -153,31 +167,24 @@ async def test_a_plan_of_the_host_is_repaired_and_no_model_is_asked() -> None:
             "tasks": [
                 {
                     "id": "T1",
-                    "title": "API",
-                    "kind": "code",
-                    "files": ["app.py"],
-                    "depends_on": ["T2"],
-                    "contract": "",
-                    "acceptance": [],
-                    "reads": ["app.py"],
-                    "complexity": "simple",
-                    "scope": None,
-                },
-                {
-                    "id": "T2",
-                    "title": "Tables",
+                    "title": "API and Tables",
                     "kind": "code",
                     "files": ["app.py"],
                     "depends_on": [],
                     "contract": "",
                     "acceptance": [],
                     "reads": [],
+                    "signatures": [],
+                    "examples": [],
+                    "errors": [],
+                    "tests": "",
+                    "packages": [],
                     "complexity": "complex",
                     "scope": None,
-                },
+                }
             ],
             "summary": "",
-            "notes": [],
+            "notes": ["T1 and T2 are one task, because both write app.py"],
         }
     )
 
@@ -212,6 +219,11 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "contract": "def count_words(text)",
                     "acceptance": [],
                     "reads": [],
+                    "signatures": [],
+                    "examples": [],
+                    "errors": [],
+                    "tests": "",
+                    "packages": [],
                     "complexity": "simple",
                     "scope": {
                         "family": "count_words",
@@ -228,6 +240,11 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "contract": "def reverse_string(text)",
                     "acceptance": [],
                     "reads": [],
+                    "signatures": [],
+                    "examples": [],
+                    "errors": [],
+                    "tests": "",
+                    "packages": [],
                     "complexity": "simple",
                     "scope": {
                         "family": "reverse_string",
@@ -244,6 +261,11 @@ async def test_atos_mini_plans_what_the_scope_check_understood() -> None:
                     "contract": "def is_palindrome(text)",
                     "acceptance": [],
                     "reads": [],
+                    "signatures": [],
+                    "examples": [],
+                    "errors": [],
+                    "tests": "",
+                    "packages": [],
                     "complexity": "simple",
                     "scope": {
                         "family": "is_palindrome",
@@ -273,9 +295,111 @@ async def test_a_kill_after_the_model_answered_repeats_that_call_only() -> None:
     record = RecordedSteps(die_in="repair.1")
     emit = EventList()
     with pytest.raises(Killed):
-        await plan("w", None, record, ScriptedChat({"planner": [json.dumps(TWO_TASKS)]}), emit)
+        await plan(LARGE, None, record, ScriptedChat({"planner": [json.dumps(TWO_TASKS)]}), emit)
 
-    made = await plan("w", None, RecordedSteps(record.record), ScriptedChat({}), emit)
+    made = await plan(LARGE, None, RecordedSteps(record.record), ScriptedChat({}), emit)
 
     assert len(made.tasks) == 2
     assert len(emit.of("plan_ready")) == len(emit.of("model_call")) == 1
+
+
+async def test_a_goal_whose_words_say_what_the_tasks_are_is_planned_without_a_model() -> None:
+    goal = "Write prices.py with parse(text): parse('1.50') == 1.5. It raises ValueError for empty input."
+    steps, emit = RecordedSteps(), EventList()
+
+    made = await plan(
+        goal, None, steps, ScriptedChat({}), emit, examples=("assert parse('2') == 2",)
+    )
+
+    assert steps.names == ["brief", "repair.0", "classify"]
+    assert made == Plan(
+        (
+            Task(
+                "T1",
+                goal[:80],
+                files=("prices.py",),
+                contract="parse(text)",
+                signatures=("parse(text)",),
+                examples=("assert parse('1.50') == 1.5", "assert parse('2') == 2"),
+                errors=(ErrorClause("ValueError", "raises ValueError for empty input", "parse"),),
+            ),
+        )
+    )
+    assert emit.of("plan_ready") == [
+        {
+            "tasks": [{"id": "T1", "title": goal[:80], "complexity": "simple"}],
+            "notes": [],
+            "brief": {
+                "modules": 1,
+                "signatures": 1,
+                "examples": 1,
+                "errors": 1,
+                "constraints": 0,
+                "packages": 0,
+                "language": "python",
+            },
+        }
+    ]
+
+
+async def test_what_the_goal_says_is_law_and_what_the_planner_says_is_a_hint() -> None:
+    goal = f"{LARGE}: words(line). words('a b') == ['a', 'b']"
+    steps = RecordedSteps()
+    chat = ScriptedChat({"planner": [json.dumps(TWO_TASKS)]})
+    goal += "\n" + "It has many features. " * 60
+
+    made = await plan(goal, None, steps, chat, EventList())
+
+    assert [(task.examples, task.signatures) for task in made.tasks] == [
+        (("assert words('a b') == ['a', 'b']",), ("words(line)",)),
+        ((), ("count(path: str) -> int",)),
+    ]
+    assert made.tasks[1].acceptance == ("count('x') -> 0",)
+
+
+async def test_examples_tests_and_packages_of_a_plan_that_was_handed_in_are_law() -> None:
+    tests = "from b import g\n\n\ndef test_g():\n    assert g() == 1\n"
+    given = {
+        "tasks": [
+            {"id": 1, "title": "A", "files": ["a.py"], "acceptance": ["f(1) -> 2", "is fast"]},
+            {"id": 2, "title": "B", "files": ["b.py"], "tests": tests, "packages": ["flask"]},
+        ]
+    }
+
+    made = await plan(LARGE, None, RecordedSteps(), ScriptedChat({}), EventList(), given=given)
+
+    assert made.tasks == (
+        Task("T1", "A", files=("a.py",), acceptance=("is fast",), examples=("assert f(1) == 2",)),
+        Task("T2", "B", files=("b.py",), tests=tests, packages=("flask",)),
+    )
+
+
+async def test_a_plan_that_was_handed_in_with_an_example_that_is_none_is_refused() -> None:
+    given = {"tasks": [{"title": "A", "files": ["a.py"], "examples": ["f(x) is good"]}]}
+
+    with pytest.raises(BadRequestError, match="T1: this is no example that can be checked"):
+        await plan(LARGE, None, RecordedSteps(), ScriptedChat({}), EventList(), given=given)
+
+
+async def test_a_planner_that_can_not_read_all_of_a_goal_is_announced() -> None:
+    goal = f"{LARGE}. " + "It has many features. " * 500
+    emit = EventList()
+
+    await plan(
+        goal, None, RecordedSteps(), ScriptedChat({"planner": [json.dumps(TWO_TASKS)]}), emit
+    )
+
+    assert emit.of("warning") == [
+        {"text": f"The goal has {len(goal)} characters: the planner did not read its middle."}
+    ]
+
+
+async def test_atos_mini_plans_by_its_own_rules() -> None:
+    wanted = mini_scope("Write a Python function to add two numbers")
+    chat = ScriptedChat({"planner": [dialect.plan_reply(wanted.wanted)]})
+    steps, emit = RecordedSteps(), EventList()
+
+    await plan("Write a Python function to add two numbers", wanted, steps, chat, emit)
+
+    assert steps.names == ["decompose.0", "repair.1", "classify"]
+    assert list(emit.of("plan_ready")[0]) == ["tasks", "notes"]

@@ -2,6 +2,8 @@
 
 import json
 import random
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -9,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atos_orchestrator.durable_json import decode, encode
-from atos_orchestrator.plan import MAX_TASKS, Plan
+from atos_orchestrator.plan import MAX_FILES, MAX_TASKS, Plan
 from atos_orchestrator.planning.repair import repair
 from atos_orchestrator.strategies.general.strategy import GeneralStrategy
+from atos_orchestrator.task import ErrorClause, Task
 from doubles.plan_problems import problems
 
 anything: st.SearchStrategy[Any] = st.recursive(
@@ -46,25 +49,76 @@ task_like = st.fixed_dictionaries(
         "contract": anything,
         "acceptance": anything,
         "complexity": st.sampled_from(["simple", "huge"]) | anything,
+        **dict.fromkeys(
+            ("signatures", "examples", "errors", "tests", "packages"),
+            st.sampled_from(
+                [
+                    ["f(1) == 2", "f(1) -> 3", "f(x)", "", 7],
+                    [{"error": "ValueError", "text": "if n is 0"}, {"error": "x"}, None],
+                    "assert f() == 1",
+                    "x =",
+                    {"a": []},
+                    None,
+                ]
+            ),
+        ),
     },
 )
 
 
-@settings(max_examples=120, deadline=None)
+def unmerged(plan: Plan) -> list[str]:
+    """Return the files that two tasks of one kind write although one could have written both."""
+    found: list[str] = []
+    for first, second in combinations(plan.tasks, 2):
+        shared = set(first.files) & set(second.files)
+        small = len(set(first.files) | set(second.files)) <= MAX_FILES
+        alike = first.kind == second.kind and not (first.tests and second.tests)
+        if shared and small and alike and not third_between(plan, first.id, second.id):
+            found += sorted(shared)
+    return found
+
+
+def third_between(plan: Plan, one: str, other: str) -> bool:
+    """Return whether a path of more than one edge leads from one task to another, either way."""
+    edges = {task.id: set(task.depends_on) for task in plan.tasks}
+    for start, end in ((one, other), (other, one)):
+        reached, open_ones = set[str](), edges[start] - {end}
+        while open_ones:
+            each = open_ones.pop()
+            reached.add(each)
+            open_ones |= edges[each] - reached
+        if end in reached:
+            return True
+    return False
+
+
+def task(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "title": f"Task {number}",
+        "kind": "code",
+        "files": [f"m{number}.py"],
+    } | more
+
+
+@settings(max_examples=80, deadline=None)
 @given(st.fixed_dictionaries({"tasks": st.lists(task_like | anything, max_size=14)}) | anything)
 def test_whatever_a_model_says_a_plan_without_problems_comes_out(raw: Any) -> None:
-    made = repair(raw).plan
+    check(repair(raw).plan)
+    check(repair(raw, trusted=True).plan)
 
-    assert not made.tasks or problems(made) == []
+
+def check(made: Plan) -> None:
+    assert not made.tasks or problems(made) + unmerged(made) == []
     assert decode(Plan, json.loads(json.dumps(encode(made)))) == made
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(task_like, min_size=1, max_size=12))
-def test_a_repaired_plan_is_left_alone(tasks: list[Any]) -> None:
-    once = repair({"tasks": tasks}).plan
+@settings(max_examples=40, deadline=None)
+@given(st.lists(task_like, min_size=1, max_size=8), st.booleans())
+def test_a_repaired_plan_is_left_alone(tasks: list[Any], trusted: bool) -> None:
+    once = repair({"tasks": tasks}, trusted=trusted).plan
 
-    twice = repair(encode(once)).plan
+    twice = repair(encode(once), trusted=trusted).plan
 
     assert twice.tasks == once.tasks
     assert twice.notes == ()
@@ -87,17 +141,8 @@ def test_two_thousand_broken_plans_leave_none_invalid() -> None:
             for n in range(count)
         ]
         made = repair({"tasks": tasks}).plan
-        invalid += bool(made.tasks) and bool(problems(made))
+        invalid += bool(made.tasks) and bool(problems(made) or unmerged(made))
     assert invalid == 0
-
-
-def task(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "id": number,
-        "title": f"Task {number}",
-        "kind": "code",
-        "files": [f"m{number}.py"],
-    } | more
 
 
 def test_dependants_of_a_second_task_of_one_title_go_to_the_first() -> None:
@@ -109,11 +154,73 @@ def test_dependants_of_a_second_task_of_one_title_go_to_the_first() -> None:
     ]
 
 
-def test_an_order_that_the_plan_gives_to_two_writers_of_a_file_is_kept() -> None:
-    made = repair([task(1, files=["app.py"], depends_on=[2]), task(2, files=["app.py"])]).plan
+def test_tasks_that_write_one_file_are_one_task() -> None:
+    made = repair(
+        [
+            task(1, files=["app.py"], depends_on=[2], contract="def a()", acceptance=["a() -> 1"]),
+            task(2, files=["app.py", "b.py"], contract="def b()", complexity="medium"),
+            task(3, depends_on=[2]),
+        ]
+    ).plan
 
-    assert [t.depends_on for t in made.tasks] == [("T2",), ()]
-    assert made.notes == ()
+    assert made == Plan(
+        (
+            Task(
+                "T1",
+                "Task 1 and Task 2",
+                files=("app.py", "b.py"),
+                contract="def a()\ndef b()",
+                acceptance=("a() -> 1",),
+                complexity="medium",
+            ),
+            Task("T2", "Task 3", files=("m3.py",), depends_on=("T1",)),
+        ),
+        notes=("T1 and T2 are one task, because both write app.py",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tasks", "apart"),
+    [
+        pytest.param(
+            [task(1, files=["README.md"]), task(2, kind="docs", files=["README.md"])],
+            [(), ("T1",)],
+            id="code and documentation",
+        ),
+        pytest.param(
+            [
+                task(1, files=["app.py", "a.py", "b.py"]),
+                task(2, files=["app.py", "c.py", "d.py"]),
+            ],
+            [(), ("T1",)],
+            id="too many files for one task",
+        ),
+        pytest.param(
+            [
+                task(1, files=["app.py"]),
+                task(2, depends_on=[1]),
+                task(3, files=["app.py"], depends_on=[2]),
+            ],
+            [(), ("T1",), ("T2",)],
+            id="a third task between them",
+        ),
+    ],
+)
+def test_tasks_that_can_not_be_merged_take_turns(
+    tasks: list[dict[str, Any]], apart: list[tuple[str, ...]]
+) -> None:
+    made = repair(tasks).plan
+
+    assert [t.depends_on for t in made.tasks] == apart
+
+
+def test_two_tasks_with_tests_of_their_own_take_turns() -> None:
+    tests = "from app import f\n\ndef test_f():\n    assert f() == 1\n"
+    given = [task(n, files=["app.py"], tests=tests) for n in (1, 2)]
+
+    made = repair(given, trusted=True).plan
+
+    assert [(t.depends_on, t.tests) for t in made.tasks] == [((), tests), (("T1",), tests)]
 
 
 def test_modules_whose_tests_would_share_a_file_take_turns() -> None:
@@ -157,3 +264,38 @@ def test_only_so_many_tasks_are_kept() -> None:
 
     assert len(made.tasks) == MAX_TASKS
     assert any("only the first" in note for note in made.notes)
+
+
+def test_what_decides_about_code_is_taken_from_an_author_and_never_from_a_model() -> None:
+    said = task(
+        1,
+        acceptance=["f(2) -> 4", "it is fast"],
+        examples=["f(-1) raises ValueError"],
+        errors=[{"error": "ValueError", "text": "raises ValueError if n is negative", "name": "f"}],
+        tests="from m1 import f\n\n\ndef test_f():\n    assert f(3) == 6\n",
+        signatures=["f(n)"],
+        packages=["Flask", "ruamel_yaml", "../x"],
+    )
+
+    plain = Task("T1", "Task 1", files=("m1.py",))
+    assert repair([said]).plan.tasks == (replace(plain, acceptance=("f(2) -> 4", "it is fast")),)
+    assert repair([said], trusted=True).plan.tasks == (
+        replace(
+            plain,
+            acceptance=("it is fast",),
+            signatures=("f(n)",),
+            examples=("assert raises(ValueError, lambda: f(-1))", "assert f(2) == 4"),
+            errors=(ErrorClause("ValueError", "raises ValueError if n is negative", "f"),),
+            tests="from m1 import f\n\n\ndef test_f():\n    assert f(3) == 6\n",
+            packages=("flask", "ruamel-yaml"),
+        ),
+    )
+
+
+def test_an_author_is_told_what_can_not_decide_about_code() -> None:
+    made = repair([task(1, examples=["f(x) is good"]), task(2, tests="def test_(")], trusted=True)
+
+    assert made.faults == (
+        "T1: this is no example that can be checked: 'f(x) is good'",
+        "T2: its tests are no Python",
+    )

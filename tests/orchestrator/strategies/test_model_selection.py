@@ -85,11 +85,16 @@ def test_a_single_task_of_general_models_is_one_file_in_the_pool_that_was_asked_
                 {
                     "id": "T1",
                     "title": "Sum a list",
+                    "kind": "code",
                     "contract": """\
 Sum a list
 of prices\
 """,
                     "files": ["sum_list_prices.py"],
+                    "signatures": [],
+                    "examples": [],
+                    "errors": [],
+                    "packages": [],
                     "complexity": "complex",
                 }
             ]

@@ -19,24 +19,32 @@ MAX_CLAUSE = 300
 
 _ERROR = re.compile(ERROR)
 _VERB = re.compile(
-    r"(?:\b(?:rais(?:es?|ed|ing)|throws?|throwing|thrown|fails?|failing|rejects?|refuses?|error|is|are|get|gives?)\b"
-    r"|->|=>|→|:)[ \t\n]*(?:with|by raising|immediately|must raise)?[ \t\n]*(?:an?|the)?[ \t\n]*(?:built-in )?[`*\"']*\Z"
+    r"(?:\b(?:rais(?:es?|ed|ing)|throws?|throwing|thrown|fails?|failing|rejects?|refuses?"
+    r"|error|is|are|get|gives?)\b"
+    r"|->|=>|→|:)[ \t\n]*(?:with|by raising|immediately|must raise)?[ \t\n]*(?:an?"
+    r"|the)?[ \t\n]*(?:built-in )?[`*\"']*\Z"
 )
 _NEVER = re.compile(
-    r"\b(?:not|never|don't|doesn't|without|instead of|catch(?:es|ing)?|handl(?:es?|ing)|swallow\w*|except|isn't)"
-    r"[ \t\n]+(?:(?:be|to|ever|a|an|any)[ \t\n]+)*(?:rais(?:e|es|ed|ing)[ \t\n]+)?(?:an?[ \t\n]+|the[ \t\n]+)?[`*\"']*\Z"
+    r"\b(?:not|never|don't|doesn't|without|instead of|catch(?:es|ing)?|handl(?:es?|ing)"
+    r"|swallow\w*|except|isn't)"
+    r"[ \t\n]+(?:(?:be|to|ever|a|an|any)[ \t\n]+)*(?:rais(?:e|es|ed"
+    r"|ing)[ \t\n]+)?(?:an?[ \t\n]+|the[ \t\n]+)?[`*\"']*\Z"
 )
 _CONDITION = re.compile(
-    r"[`*\"')]*[ \t\n]*(?:(?:is|are|(?:should|must|will) be|gets)[ \t\n]+(?:raised|thrown)[ \t\n]+)?"
+    r"[`*\"')]*[ \t\n]*(?:(?:is|are|(?:should|must|will) be|gets)[ \t\n]+(?:raised"
+    r"|thrown)[ \t\n]+)?"
     r"(?:\([^()\n]{0,60}\)[ \t\n]*)?(?:if|when|whenever|for|on|unless|where|in case)\b"
 )
 _OTHER = re.compile(r"[`*\"']*[ \t\n]*(?:or|/)[ \t\n]*(?:an?[ \t\n]+)?[`*\"']*\Z")
 _SUBJECT = re.compile(
-    r"\b(?:if|when|whenever|whose|that|with|where|which|unless|on|of|for|not|empty|negative|unknown|missing|invalid|duplicate|a|an|any|every|no|too|non-?\w+"
-    r"|anything|everything|else|otherwise|other|malformed|bad|wrong|than|both|all|dividing|division|un\w+|in\w{4,})\b"
+    r"\b(?:if|when|whenever|whose|that|with|where|which|unless|on|of|for|not|empty|negative"
+    r"|unknown|missing|invalid|duplicate|a|an|any|every|no|too|non-?\w+"
+    r"|anything|everything|else|otherwise|other|malformed|bad|wrong|than|both|all|dividing"
+    r"|division|un\w+|in\w{4,})\b"
 )
 _CUTS = re.compile(
-    r";[ \t\n]+|,[ \t\n]+(?:and|but|or)[ \t\n]+|,[ \t\n]+|[ \t\n]+(?:and|but)[ \t\n]+|[ \t]+[-–—][ \t]+|:[ \t\n]+|\([ \t]*"
+    r";[ \t\n]+|,[ \t\n]+(?:and|but|or)[ \t\n]+|,[ \t\n]+|[ \t\n]+(?:and|but)[ \t\n]+"
+    r"|[ \t]+[-–—][ \t]+|:[ \t\n]+|\([ \t]*"
 )
 _STRONG_CUTS = re.compile(r";[ \t\n]+|,[ \t\n]+(?:and|but)[ \t\n]+")
 _STARTS = re.compile(

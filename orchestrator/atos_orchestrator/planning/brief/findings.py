@@ -1,4 +1,7 @@
-"""What a brief consists of. Every finding stands in the text: a place says where, or the words are its own."""
+"""What a brief consists of.
+
+Every finding stands in the goal's text: its place says where, or its words are the text's own.
+"""
 
 from __future__ import annotations
 

@@ -13,17 +13,21 @@ from atos_orchestrator.planning.brief.spans import sentences
 
 _FILE = re.compile(r"(?<![\w./-])((?:[A-Za-z_][\w-]*/)*[A-Za-z_][\w-]*\.py)\b(?![\w/])", re.ASCII)
 _NAMED = re.compile(
-    r"\b(?:module|file|script)s?[ \t]+(?:(?:called|named)[ \t]+[`\"']?|[`\"'])([a-z_]\w*)\b(?![\w.(])",
+    r"\b(?:module|file|script)s?[ \t]+(?:(?:called|named)[ \t]+[`\"']?"
+    r"|[`\"'])([a-z_]\w*)\b(?![\w.(])",
     re.ASCII,
 )
 _BEFORE = re.compile(r"`([a-z_]\w*)`[ \t]+module\b", re.ASCII)
 _TEST = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 _USE = re.compile(
-    r"\b(?:using|uses?|reus(?:es?|ing)|imports?|importing|from|on top of|builds? on|based on|help of"
-    r"|via|calls?|depends? on|relies on)[ \t\n]+(?:the[ \t]+)?(?:(?:module|file)[ \t]+)?(?:named[ \t]+)?[`\"']?\Z"
+    r"\b(?:using|uses?|reus(?:es?|ing)|imports?|importing|from|on top of|builds? on"
+    r"|based on|help of"
+    r"|via|calls?|depends? on|relies on)[ \t\n]+(?:the[ \t]+)?(?:(?:module"
+    r"|file)[ \t]+)?(?:named[ \t]+)?[`\"']?\Z"
 )
 _IN = re.compile(
-    r"\b(?:in|into|inside|to)[ \t\n]+(?:the[ \t]+|a[ \t]+)?(?:(?:module|file)[ \t]+)?(?:called[ \t]+|named[ \t]+)?[`\"']?\Z"
+    r"\b(?:in|into|inside|to)[ \t\n]+(?:the[ \t]+|a[ \t]+)?(?:(?:module"
+    r"|file)[ \t]+)?(?:called[ \t]+|named[ \t]+)?[`\"']?\Z"
 )
 _LOOK_BACK = 40
 

@@ -24,7 +24,7 @@ _BARE = re.compile(r"\bfunctions?[ \t]+(?:(?:called|named)[ \t]+)?(?=[`\"']?[^\W
 _ARROW = re.compile(r"[`\"']?[ \t]*->[ \t]*`?")
 _TYPE = re.compile(r"[A-Za-z_][\w.]*")
 _OR = re.compile(r"[ \t]*\|[ \t]*")
-_PLURALS = frozenset({"s", "es", "ies", "optional", "n", "log"})
+_PLURALS = frozenset({"s", "es", "ies", "optional"})
 _NOT_FUNCTIONS = BUILTINS | frozenset(dir(math)) | CONSTRUCTORS.keys() | frozenset({"O", "raises"})
 _TYPES = frozenset(
     {"int", "str", "float", "bool", "list", "dict", "tuple", "set", "bytes", "object"}

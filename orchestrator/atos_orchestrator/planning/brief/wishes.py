@@ -9,17 +9,23 @@ MAX_CONSTRAINTS = 12
 """Of one goal; what comes after them is left out."""
 
 _CONSTRAINT = re.compile(
-    r"\bwithout[ \t\n]+(?:using|importing|calling|modifying|mutating|changing|sorting|relying|recursion|loops?"
-    r"|regular expressions|regex\w*|external|third[- ]party|any|libraries|imports|the[ \t]+`?\w+`?[ \t]+(?:module|library|function|operator|package)|`?\w+\(\))"
+    r"\bwithout[ \t\n]+(?:using|importing|calling|modifying|mutating|changing|sorting"
+    r"|relying|recursion|loops?"
+    r"|regular expressions|regex\w*|external|third[- ]party|any|libraries|imports"
+    r"|the[ \t]+`?\w+`?[ \t]+(?:module|library|function|operator|package)|`?\w+\(\))"
     r"[^.,;:()\n]{0,80}"
-    r"|\b(?:(?:do|does|must|should|may|can)[ \t]+not|don't|mustn't|never)[ \t]+(?:use|import|call|modify|mutate|change|sort|rely)\b[^.,;:()\n]{2,80}"
-    r"|\b(?:using[ \t]+|use[ \t]+|with[ \t]+)?(?:only|just)[ \t]+(?:use[ \t]+)?(?:the[ \t]+)?(?:Python[ \t]+)?standard library\b"
+    r"|\b(?:(?:do|does|must|should|may|can)[ \t]+not|don't|mustn't|never)[ \t]+(?:use"
+    r"|import|call|modify|mutate|change|sort|rely)\b[^.,;:()\n]{2,80}"
+    r"|\b(?:using[ \t]+|use[ \t]+|with[ \t]+)?(?:only"
+    r"|just)[ \t]+(?:use[ \t]+)?(?:the[ \t]+)?(?:Python[ \t]+)?standard library\b"
     r"|\bstandard library[ \t]+only\b"
-    r"|\bno[ \t]+(?:external|third[- ]party|other)[ \t]+(?:packages|libraries|dependencies|modules)\b"
+    r"|\bno[ \t]+(?:external|third[- ]party|other)[ \t]+(?:packages|libraries|dependencies"
+    r"|modules)\b"
     r"|\bno[ \t]+(?:recursion|imports|loops|globals|classes|regular expressions|regex(?:es)?)\b"
     r"|\b(?:in|with)[ \t]+(?:linear|constant|quadratic|logarithmic)[ \t]+(?:time|space|memory)\b"
     r"|\b(?:in[ \t]+)?O\([\w ^*+²]{1,20}\)(?:[ \t]+(?:amortized[ \t]+)?(?:time|space|memory))?"
-    r"|\bin[- ]place\b|\bin (?:one|a single) pass\b|\b(?:recursively|iteratively)\b|\bthread[- ]safe\b"
+    r"|\bin[- ]place\b|\bin (?:one|a single) pass\b|\b(?:recursively|iteratively)\b"
+    r"|\bthread[- ]safe\b"
     r"|\bcase[- ](?:in)?sensitive(?:ly)?\b|\b(?:with|use|using) type hints\b",
     re.IGNORECASE,
 )
@@ -62,12 +68,11 @@ PACKAGES: Mapping[str, str] = {
 _WORDS = frozenset({"bottle", "click", "pillow", "requests", "rich", "tabulate"})
 """Packages whose names are English words: they count only where the text says that it means a package."""
 
-_ANY_PACKAGE = re.compile(
-    rf"(?<![\w./-])(?:{'|'.join(map(re.escape, sorted(PACKAGES, key=len, reverse=True)))})(?![\w/-]|\.\w)",
-    re.IGNORECASE,
-)
+_SPELLINGS = "|".join(map(re.escape, sorted(PACKAGES, key=len, reverse=True)))
+_ANY_PACKAGE = re.compile(rf"(?<![\w./-])(?:{_SPELLINGS})(?![\w/-]|\.\w)", re.IGNORECASE)
 _WANTED = re.compile(
-    r"\b(?:using|via|imports?|on top of|with|uses?)[ \t\n]+(?:the[ \t]+)?(?:Python[ \t]+)?[`\"']?\Z",
+    r"\b(?:using|via|imports?|on top of|with"
+    r"|uses?)[ \t\n]+(?:the[ \t]+)?(?:Python[ \t]+)?[`\"']?\Z",
     re.IGNORECASE,
 )
 _IS_PACKAGE = re.compile(r"[`\"']?[ \t]+(?:library|package|module|framework)\b", re.IGNORECASE)
@@ -106,7 +111,10 @@ _LANGUAGES: Mapping[str, str] = {
     "scala": "scala",
 }
 _NAMES = "|".join(map(re.escape, sorted(_LANGUAGES, key=len, reverse=True)))
-_ARTICLE = r"(?:me[ \t]+)?(?:an?|the|some|my|our)?[ \t]*(?:(?!for\b|of\b|that\b|to\b|from\b|with\b|in\b|into\b|which\b|and\b)[\w'-]+[ \t]+){0,3}?"
+_ARTICLE = (
+    r"(?:me[ \t]+)?(?:an?|the|some|my|our)?[ \t]*"
+    r"(?:(?!(?:for|of|that|to|from|with|in|into|which|and)\b)[\w'-]+[ \t]+){0,3}?"
+)
 _MAKE = r"\b(?:write|build|create|make|generate|implement|code|develop|design|compose|draft)[ \t]+"
 _IN_LANGUAGE = re.compile(
     rf"\bin[ \t]+(?:plain[ \t]+|vanilla[ \t]+|pure[ \t]+)?(?P<name>{_NAMES}|Go)(?![\w+#])",
@@ -114,15 +122,20 @@ _IN_LANGUAGE = re.compile(
 )
 _MADE_IN = re.compile(
     rf"{_MAKE}{_ARTICLE}(?P<name>{_NAMES})[ \t]+(?:\w+[ \t]+)?"
-    r"(?:functions?|classe?s?|scripts?|programs?|code|modules?|components?|apps?|applications?|query|queries|statements?"
-    r"|pages?|files?|schemas?|commands?|snippets?|one-liners?|websites?|sites?|forms?|games?|class)\b",
+    r"(?:functions?|classe?s?|scripts?|programs?|code|modules?|components?|apps?"
+    r"|applications?|query|queries|statements?"
+    r"|pages?|files?|schemas?|commands?|snippets?|one-liners?|websites?|sites?|forms?"
+    r"|games?|class)\b",
     re.IGNORECASE,
 )
 _PAGE = re.compile(
     rf"{_MAKE}{_ARTICLE}(?:web[ -]?page|landing page|home ?page|website|web ?site)\b", re.IGNORECASE
 )
 _PROSE = re.compile(
-    rf"{_MAKE}{_ARTICLE}(?:essay|poem|haiku|story|blog post|letter|e-?mail|speech|article|summary|press release|song|recipe|cover letter|README|tutorial)s?\b(?![ \t]+(?:parser|generator|validator|function|class|module|server|client|formatter|sender|counter|manager|address))",
+    rf"{_MAKE}{_ARTICLE}(?:essay|poem|haiku|story|blog post|letter|e-?mail|speech|article"
+    rf"|summary|press release|song|recipe|cover letter|README"
+    rf"|tutorial)s?\b(?![ \t]+(?:parser|generator|validator|function|class|module|server"
+    rf"|client|formatter|sender|counter|manager|address))",
     re.IGNORECASE,
 )
 _FILES = re.compile(r"(?<![\w/.-])[\w-]+\.(js|ts|html|css|sql|sh|go|rs|rb|php|java|cpp|c)\b(?!\()")
