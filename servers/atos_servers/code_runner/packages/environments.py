@@ -129,9 +129,7 @@ class Environments:
 
     def _find(self, key: str) -> Environment | None:
         folder = self._root / key
-        try:
-            manifest = json.loads((folder / install.MANIFEST).read_bytes())
-        except FileNotFoundError:
+        if (manifest := install.complete(folder)) is None:
             return None
         packages = tuple(InstalledPackage(**entry) for entry in manifest["packages"])
         return Environment(folder / install.SITE, packages, tuple(manifest["modules"]))
