@@ -13,7 +13,7 @@ from atos_orchestrator.ports import Tools
 from atos_protocol.errors import DeadlineError
 from atos_protocol.packages import PackagesReport
 
-PREPARE_SECONDS = 360.0
+PREPARE_SECONDS = 660.0
 """An installation ends by itself before that."""
 PAUSE_SECONDS = 0.2
 """Between two calls that answer at once though the installation goes on."""

@@ -234,7 +234,9 @@ async def test_sandbox_status_names_the_level_and_its_remedies(client: Client[An
 
 async def test_the_tools_tell_clients_what_they_are(client: Client[Any]) -> None:
     tools = {tool.name: tool for tool in await client.list_tools()}
-    assert sorted(tools) == ["check_syntax", "run_pytest", "run_python", "sandbox_status"]
+    installs = "prepare_packages"
+    runs = {"check_syntax", "run_pytest", "run_python", "sandbox_status"}
+    assert set(tools) == {installs, *runs}
     for tool in tools.values():
         schemas = f"{tool.input_schema} {tool.output_schema}"
         assert "$ref" not in schemas
@@ -243,7 +245,7 @@ async def test_the_tools_tell_clients_what_they_are(client: Client[Any]) -> None
         assert tool.description is not None
         assert tool.description.startswith("Use ")
         assert tool.annotations is not None
-        assert tool.annotations.read_only_hint is True
+        assert tool.annotations.read_only_hint is (tool.name != installs)
 
 
 async def test_several_runs_at_once_each_get_their_own_verdict(

@@ -93,6 +93,15 @@ def locked(root: Path, key: str, deadline: float) -> Generator[None]:
         os.close(handle)
 
 
+def complete(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of an installed environment; None where there is none that can be used."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        return manifest if {"packages", "modules"} <= manifest.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def sweep(root: Path, own: str) -> None:
     """Remove what killed installations left; the lock of `own` is held."""
     for folder in root.glob(f"{BUILDING}*"):
@@ -111,8 +120,9 @@ def install(order: Order) -> None:
         OSError: the disk is full or the folder can't be written.
     """
     with locked(order.root, order.key, order.deadline):
-        if (order.root / order.key).is_dir():
+        if complete(order.root / order.key) is not None:
             return
+        shutil.rmtree(order.root / order.key, ignore_errors=True)
         failure_file(order.root, order.key).unlink(missing_ok=True)
         sweep(order.root, order.key)
         _require_disk(order.root)

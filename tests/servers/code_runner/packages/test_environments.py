@@ -10,6 +10,7 @@ import pytest
 
 from atos_protocol.errors import ConflictError, PackagesError
 from atos_servers.code_runner.packages.environments import Environment, Environments
+from atos_servers.code_runner.packages.requirements import checked_packages, environment_key
 from doubles.package_index import PackageIndex, Wheel, sdist
 
 pytestmark = pytest.mark.timeout(120)
@@ -30,7 +31,9 @@ def versions(found: Environment | None) -> list[tuple[str, str, bool, bool]]:
 
 async def test_a_package_is_installed_with_what_it_needs(index: PackageIndex, root: Path) -> None:
     index.add(OUTER, INNER)
-    os.makedirs(root / ".building-deadbeef-x" / "site")  # noqa: PTH103 - left by a killed one
+    broken = environment_key(checked_packages(["outer"]))
+    for left in (".building-deadbeef-x", broken):
+        os.makedirs(root / left / "site" / "rest")  # noqa: PTH103 - in an async function
     environments = Environments(root)
     with pytest.raises(ConflictError, match="outer: not installed for the sandbox yet"):
         environments.folders(["outer"])
