@@ -21,6 +21,7 @@ import anyio
 
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import NotFoundError, WorkspaceError
+from doubles.plain_evaluation import evaluation
 from doubles.tool_schemas import conforming
 
 PACKAGES = sysconfig.get_path("purelib")
@@ -119,6 +120,10 @@ class PlainTools:
             }
             return {"ok": False, "errors": [fault]}
         return {"ok": True, "errors": []}
+
+    async def _code_runner_evaluate(self, policy: str, **asked: Any) -> Json:
+        assert policy in {"general", "catalogue"}
+        return await evaluation(**asked)
 
     async def _code_runner_run_pytest(
         self, path: str, tests: list[str], overlay: dict[str, str], policy: str

@@ -32,7 +32,7 @@ from atos_orchestrator.task import Task
 from atos_protocol.errors import ConflictError
 from atos_protocol.goals import Complexity
 from atos_protocol.scheduler_api import Pool
-from atos_protocol.verdicts import Isolation, TestCase, Verdict
+from atos_protocol.verdicts import CandidateOutcome, Isolation, TestCase, Verdict
 from doubles.plain_tools import PlainTools
 
 MODULE = '''"""Doc."""
@@ -361,3 +361,21 @@ async def test_a_draft_that_somebody_changed_is_not_used(tmp_path: Path) -> None
 
 async def test_a_file_that_is_not_there_reads_as_nothing(tmp_path: Path) -> None:
     assert await TaskWorkspace(tmp_path, PlainTools()).read_if_exists("none.py") == ""
+
+
+async def test_candidates_are_evaluated_over_the_worktree(tmp_path: Path) -> None:
+    tools = PlainTools()
+    workspace = TaskWorkspace(tmp_path, tools)
+    await workspace.write("base.py", "ONE = 1\n")
+    good = {"inc.py": "from base import ONE\ndef inc(n): return n + ONE\n"}
+    found = await workspace.evaluate(
+        [good, {"inc.py": "import nothing_of_this_name\n"}], ["assert inc(1) == 2"], ["inc(2)"]
+    )
+    assert found.candidates == (
+        CandidateOutcome("", ("pass",), ("= 3",)),
+        CandidateOutcome(
+            "ModuleNotFoundError: No module named 'nothing_of_this_name'",
+            ("error: not loaded",),
+            ("error: not loaded",),
+        ),
+    )

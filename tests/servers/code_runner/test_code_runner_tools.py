@@ -1,5 +1,6 @@
 """The tools as a client sees them, over an in-memory connection to the real server."""
 
+import json
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -157,6 +158,57 @@ async def test_a_reply_stays_short_enough_for_a_model(client: Client[Any], works
     assert printed.structured_content["truncated"] is True
 
 
+async def test_evaluate_answers_what_each_candidate_did(
+    client: Client[Any], workspace: Path
+) -> None:
+    put(workspace, {"base.py": "ONE = 1\n"})
+    evaluation = await called(
+        client,
+        "evaluate",
+        path=str(workspace),
+        candidates=[
+            {"m.py": "from base import ONE\ndef inc(n): return n + ONE\n"},
+            {"m.py": "raise ValueError('no')\n"},
+        ],
+        assertions=["assert inc(1) == 2", "assert inc(1) == 3"],
+        calls=["inc(1.5)"],
+    )
+    assert 0 < evaluation.pop("started_at") <= evaluation.pop("ended_at")
+    assert evaluation.pop("isolation")["level"] in {"bwrap", "landlock"}
+    assert evaluation.pop("interpreter") == sys.executable
+    assert isinstance(evaluation.pop("uid"), int)
+    assert evaluation == snapshot(
+        {
+            "candidates": [
+                {"load": "", "rows": ["pass", "fail: 2 != 3"], "values": ["= 2.5"]},
+                {
+                    "load": "ValueError: no",
+                    "rows": ["error: not loaded", "error: not loaded"],
+                    "values": ["error: not loaded"],
+                },
+            ],
+            "proven": "Each cell ran in a process of its own, and each candidate apart from the others; the report's key was in none of them. Not proven: an assertion shares its cell with the candidate, so code written to cheat could forge its own outcomes, not those of others.",
+        }
+    )
+
+
+async def test_the_largest_evaluation_fits_in_a_reply(client: Client[Any], workspace: Path) -> None:
+    candidate = {"m.py": "def f(n): return 'é' * n\n"}
+    result = await client.call_tool(
+        "evaluate",
+        {
+            "path": str(workspace),
+            "candidates": [candidate] * 3,
+            "assertions": ["assert f(100) == f(200)"] * 60,
+            "calls": [f"f({n} + 200)" for n in range(60)],
+        },
+    )
+    assert result.structured_content is not None
+    text = json.dumps(result.structured_content, ensure_ascii=False)
+    assert len(text.encode()) < 32_000
+    assert len(set(result.structured_content["candidates"][0]["values"])) == 60
+
+
 async def test_check_syntax_names_the_first_fault_of_each_file(
     client: Client[Any], workspace: Path
 ) -> None:
@@ -204,6 +256,36 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"path": "{ws}", "overlay": {"/x": ""}},
         "not a path inside",
     ),
+    "no candidate": (
+        "evaluate",
+        {"path": "{ws}", "candidates": [], "assertions": []},
+        "no candidate",
+    ),
+    "too many candidates": (
+        "evaluate",
+        {"path": "{ws}", "candidates": [{"a.py": ""}] * 13, "assertions": []},
+        "13 candidates are more than 12",
+    ),
+    "too long an assertion": (
+        "evaluate",
+        {"path": "{ws}", "candidates": [{"a.py": ""}], "assertions": ["#" * 65537]},
+        "65537 bytes",
+    ),
+    "nothing to import": (
+        "evaluate",
+        {"path": "{ws}", "candidates": [{"test_a.py": ""}], "assertions": []},
+        "candidate 0 has no Python file",
+    ),
+    "climbing candidate": (
+        "evaluate",
+        {"path": "{ws}", "candidates": [{"../a.py": ""}], "assertions": []},
+        "not a path inside",
+    ),
+    "no module": (
+        "evaluate",
+        {"path": "{ws}", "candidates": [{}], "assertions": [], "modules": ["os; x"]},
+        "not the name of a module",
+    ),
     "nothing to run": ("run_python", {"path": "{ws}"}, "exactly one"),
     "two things to run": ("run_python", {"path": "{ws}", "code": "1", "file": "a"}, "exactly one"),
     "no such script": ("run_python", {"path": "{ws}", "file": "a.py"}, "no file"),
@@ -235,7 +317,7 @@ async def test_sandbox_status_names_the_level_and_its_remedies(client: Client[An
 async def test_the_tools_tell_clients_what_they_are(client: Client[Any]) -> None:
     tools = {tool.name: tool for tool in await client.list_tools()}
     installs = "prepare_packages"
-    runs = {"check_syntax", "run_pytest", "run_python", "sandbox_status"}
+    runs = {"check_syntax", "evaluate", "run_pytest", "run_python", "sandbox_status"}
     assert set(tools) == {installs, *runs}
     for tool in tools.values():
         schemas = f"{tool.input_schema} {tool.output_schema}"

@@ -149,3 +149,18 @@ def test_the_code_process_can_compute_and_open_nothing(machine: str) -> None:
         assert answer(program, table[call], (), AUDIT_ARCH[machine]) == errno.EPERM
     for call in ("openat", "openat2", "execve", "clone", "clone3", "socket", "kill", "unlinkat"):
         assert call not in seccomp.COMPUTES
+
+
+@machines
+def test_a_cell_starts_threads_alone_and_signals_itself_alone(machine: str) -> None:
+    program = seccomp.deny_list(seccomp.single(77), machine)
+
+    def asked(call: str, *arguments: int) -> str | int:
+        return answer(program, TABLES[machine][call], arguments, AUDIT_ARCH[machine])
+
+    assert asked("clone", 0x10000) == ALLOW
+    assert asked("clone", 17) == errno.EPERM
+    assert asked("kill", 77, 9) == ALLOW
+    for pid in (1, 76, 0, -1, -77):
+        assert asked("kill", pid, 9) == errno.EPERM
+    assert asked("setsid") == asked("setpgid", 0, 0) == errno.EPERM

@@ -35,11 +35,18 @@ class Candidate:
         self._job, self._folder, self._modules = job, folder, modules
         self.reading, self._writing = os.pipe()
 
-    def start(self, works: Sequence[Prepared], deadline: float) -> int:
-        """Fork the process; the caller reads one JSON line per outcome from `reading`."""
+    def start(self, works: Sequence[Prepared], kept_out: int, deadline: float) -> int:
+        """Fork the process; the caller reads one JSON line per outcome from `reading`.
+
+        Args:
+            works: what its cells are to run.
+            kept_out: the evaluator's own way to report, which no candidate may have.
+            deadline: of all cells, on the monotonic clock.
+        """
         child = os.fork()
         if child == 0:
             try:
+                os.close(kept_out)
                 os.close(self.reading)
                 self._serve(works, deadline)
             finally:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from atos_servers.code_runner.sandbox import assertion, canonical, cell
+from atos_servers.code_runner.sandbox import assertion, canonical, cell, kernel
 from atos_servers.code_runner.sandbox.assertion import Prepared
 from atos_servers.code_runner.sandbox.candidate import Candidate
 from atos_servers.code_runner.sandbox.job import Job
@@ -83,12 +83,15 @@ def _outcome(line: bytes) -> str:
 class Evaluator:
     """Evaluates one candidate after the other, and reports a line for each cell of each."""
 
-    def __init__(self, job: Job, emit: Emit, deadline: float) -> None:
-        self._job, self._emit, self._deadline = job, emit, deadline
+    def __init__(self, job: Job, writing: int, deadline: float) -> None:
+        self._job, self._writing, self._deadline = job, writing, deadline
         self._plan = read_plan(job.scratch)
         works = [_prepared(text, assertion.prepared_assertion) for text in self._plan.assertions]
         works += [_prepared(text, assertion.prepared_call) for text in self._plan.calls]
         self._works = works
+
+    def _emit(self, record: dict[str, Any]) -> None:
+        os.write(self._writing, json.dumps(record).encode() + b"\n")
 
     def run(self) -> None:
         """Evaluate all candidates; time that one doesn't use is the later ones'."""
@@ -107,7 +110,7 @@ class Evaluator:
 
     def _evaluate(self, number: int, modules: tuple[str, ...], deadline: float) -> None:
         candidate = Candidate(self._job, Path(self._job.folder, str(number)), modules)
-        child = candidate.start(self._works, deadline - LAST_SECONDS / 2)
+        child = candidate.start(self._works, self._writing, deadline - LAST_SECONDS / 2)
         outcomes = _lines(candidate.reading, 1 + len(self._works), deadline)
         load = next(outcomes, None)
         why = load if load is not None else _why_not_loaded(child, deadline)
@@ -136,18 +139,15 @@ def _why_not_loaded(child: int, deadline: float) -> str:
 
 def start(job: Job, channel: socket.socket) -> int:
     """Fork the evaluator, without the channel to the host; return where its lines come from."""
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # no cell opens our memory or pipes below /proc
     reading, writing = os.pipe()
     deadline = time.monotonic() + job.limits.wall - LAST_SECONDS
     if os.fork() == 0:
         channel.close()
         os.close(reading)
         warnings.simplefilter("ignore")
-
-        def emit(record: dict[str, Any]) -> None:
-            os.write(writing, json.dumps(record).encode() + b"\n")
-
         try:
-            Evaluator(job, emit, deadline).run()
+            Evaluator(job, writing, deadline).run()
         finally:
             os._exit(0)
     os.close(writing)
