@@ -118,6 +118,8 @@ class Pool:
     """Models that keep the contract and can be used now, first choice first."""
     missing: tuple[str, ...] = ()
     """Listed models that are not installed, or why a member was refused."""
+    parallel: int = 1
+    """Requests at once that are answered faster than one after another, by the first member."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """An engine that does exactly what a test tells it, and records what it was asked to do."""
 
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -119,8 +119,8 @@ class ScriptedEngine:
                 raise EngineError(message)
             ended = True
             count = len(script.reply)
-            counts = {"prompt_tokens": 3, "reused_tokens": 1, "tokens": count}
-            yield Chunk(done=True, **counts, prompt_seconds=0.5, seconds=1.0)
+            end = Chunk(done=True, prompt_tokens=3, reused_tokens=1, tokens=count)
+            yield replace(end, prompt_seconds=0.5, seconds=1.0)
         finally:
             if not ended and script.confirms is not None:
                 with anyio.CancelScope(shield=True), anyio.fail_after(5):

@@ -160,3 +160,19 @@ async def test_a_model_on_somebody_elses_server_costs_nothing_and_comes_first() 
     found = await catalogue(ScriptedEngine(models(["near"])), remote)
     assert pool(found, "simple").members == ("far", "near")
     assert found.deployments["far"].candidate == Candidate("far", 0, 4)
+
+
+async def test_a_base_model_without_a_chat_template_is_in_no_chat_pool_and_the_pool_says_why() -> (
+    None
+):
+    base = Script(details={"chat_template": False})
+    found = await catalogue(ScriptedEngine({"base": base}))
+    (why,) = [m for m in pool(found, "simple").missing if m.startswith("base")]
+    assert (
+        why == "base: has no chat template: it is a base model, which does not follow instructions"
+    )
+    with pytest.raises(NoModelError, match="base: has no chat template"):
+        await found.candidates("atos/simple")
+    assert [d.name for d in await found.candidates("base")] == ["base"], (
+        "by its name it can be asked"
+    )

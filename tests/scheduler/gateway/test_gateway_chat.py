@@ -16,6 +16,7 @@ from atos_protocol.errors import (
     LoadFailedError,
     NoModelError,
     RefusedError,
+    RepetitionError,
     UnreachableError,
 )
 from atos_protocol.scheduler_api import Answer, Demand
@@ -515,3 +516,14 @@ async def test_no_model_in_a_pool_says_what_is_missing() -> None:
     assert str(caught.value) == snapshot(
         "pool atos/complex has no model: qwen2.5-coder:3b: is not installed. Install Ollama and pull a model, or name a GGUF file in ATOS_GGUF."
     )
+
+
+async def test_a_reply_that_repeats_itself_is_ended_with_a_reason_and_frees_its_slot() -> None:
+    endless = Script(reply=("and so on, ",) * 5000)
+    engine = ScriptedEngine({"a": endless, "b": Script()})
+    async with scheduler([engine]) as running:
+        with pytest.raises(RepetitionError, match=r"a repeated itself without end.*and so on, "):
+            await running.client.chat("a", HI)
+        assert engine.log[-1] == "cancelled a"
+        endless.reply = ("better",)
+        assert (await running.client.chat("a", HI)).text == "better"
