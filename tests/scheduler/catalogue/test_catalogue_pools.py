@@ -9,7 +9,8 @@ from inline_snapshot import snapshot
 from atos_protocol.errors import NoModelError
 from atos_protocol.scheduler_api import Pool
 from atos_scheduler.catalogue.catalogue import Catalogue
-from atos_scheduler.catalogue.entries import load_entries
+from atos_scheduler.catalogue.contracts import deployment_of
+from atos_scheduler.catalogue.entries import ModelEntry, load_entries
 from atos_scheduler.core.types import Candidate
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
@@ -41,6 +42,7 @@ async def test_installed_members_come_in_the_listed_order_and_the_rest_is_missin
             dialect="chat",
             members=("gemma2:2b", "qwen2.5:3b"),
             missing=("qwen2.5:1.5b: is not installed",),
+            parallel=3,
         )
     )
 
@@ -176,3 +178,13 @@ async def test_a_base_model_without_a_chat_template_is_in_no_chat_pool_and_the_p
     assert [d.name for d in await found.candidates("base")] == ["base"], (
         "by its name it can be asked"
     )
+
+
+async def test_side_by_side_pays_on_a_gpu_for_every_slot_and_on_a_small_cpu_for_none() -> None:
+    (installed,) = await ScriptedEngine(models("a")).installed()
+    engine, entry = ScriptedEngine(models("a")), ModelEntry(slots=4)
+    found = [
+        deployment_of(engine, installed, entry, device, cores).parallel
+        for device, cores in (("cuda", 2), ("cpu", 2), ("cpu", 8), ("cpu", 64))
+    ]
+    assert found == [4, 1, 2, 4]
