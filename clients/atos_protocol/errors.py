@@ -153,9 +153,23 @@ class ContextError(AtosError):
 
 
 class LengthError(AtosError):
-    """The reply ran into its length limit, so it is incomplete."""
+    """The reply is incomplete: it ran into its length limit, repeated itself, or is empty."""
 
     code = "length"
+    status = 422
+
+
+class RepetitionError(LengthError):
+    """The reply repeated itself without end, so it was ended early."""
+
+    code = "repetition"
+    status = 422
+
+
+class EmptyReplyError(LengthError):
+    """The model ended its reply without having written anything."""
+
+    code = "empty_reply"
     status = 422
 
 

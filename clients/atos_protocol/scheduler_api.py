@@ -122,6 +122,8 @@ class Pool:
     """Most candidates that one task asks of this pool before it looks elsewhere."""
     reflect: bool = False
     """Whether a model of this pool is asked why a candidate failed."""
+    parallel: int = 1
+    """Requests at once that are answered faster than one after another, by the first member."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class Settings:
         0, _size, "bytes, or a size such as 6GiB", "most memory for models; 0 means measured"
     )
     cpu_threads: int = _setting(
-        0, int, "a number of threads", "threads of the embedded engine; 0 means half the cores"
+        0, int, "a number of threads", "threads of the embedded engine; 0 means the idle cores"
     )
     simulate: bool = _setting(
         False, _flag, "true or false", "use the simulated engine and device instead of real ones"

@@ -40,7 +40,7 @@ SMALL = Shape(dim=384, layers=6, heads=6, kv_heads=2, ff=1032)
 """10 million parameters: slow enough to be cancelled or killed half-way."""
 
 
-def write_random(path: Path, shape: Shape = TINY, seed: int = 0) -> Path:
+def write_random(path: Path, shape: Shape = TINY, seed: int = 0, template: str = CHATML) -> Path:
     """Write a model of random weights over a byte vocabulary; at temperature 0 it never ends."""
     alphabet = _byte_alphabet()
     tokens = [*alphabet, alphabet[32] * 2, *SPECIAL]
@@ -51,7 +51,7 @@ def write_random(path: Path, shape: Shape = TINY, seed: int = 0) -> Path:
     }
     weights |= {name: np.ones(shape.dim, np.float32) for name in _norms(shape)}
     weights["token_embd.weight"][tokens.index("<|im_end|>")] = 0.0  # a logit of 0 is never the best
-    return _write(path, shape, tokens, weights, "atos-random")
+    return _write(path, shape, tokens, weights, "atos-random", template)
 
 
 def write_scripted(path: Path, reply: str) -> Path:
@@ -124,7 +124,14 @@ def _norms(shape: Shape) -> list[str]:
     return ["output_norm.weight", *blocks]
 
 
-def _write(path: Path, shape: Shape, tokens: list[str], weights: Weights, name: str) -> Path:
+def _write(
+    path: Path,
+    shape: Shape,
+    tokens: list[str],
+    weights: Weights,
+    name: str,
+    template: str = CHATML,
+) -> Path:
     writer: Any = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
     writer.add_context_length(shape.context)
@@ -139,6 +146,8 @@ def _write(path: Path, shape: Shape, tokens: list[str], weights: Weights, name: 
     writer.add_vocab_size(len(tokens))
     writer.add_file_type(1)
     _write_tokenizer(writer, tokens)
+    if template:
+        writer.add_chat_template(template)
     for tensor, array in weights.items():
         writer.add_tensor(tensor, array if array.ndim == 1 else array.astype(np.float16))
     writer.write_header_to_file()
@@ -162,4 +171,3 @@ def _write_tokenizer(writer: Any, tokens: list[str]) -> None:
     writer.add_pad_token_id(end_of_text)
     writer.add_eot_token_id(end_of_turn)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHATML)

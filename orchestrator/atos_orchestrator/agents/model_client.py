@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.agents.model_request import ModelRequest, Reply
-from atos_protocol.errors import LengthError
+from atos_protocol.errors import EmptyReplyError, LengthError
 from atos_protocol.scheduler_api import POOL_PREFIX, Demand
 
 CALL_SECONDS = 600.0
@@ -46,6 +46,9 @@ class ModelClient:
                 f"the reply of {answer.model} ran into its limit of {request.max_tokens} tokens"
             )
             raise LengthError(message, next_step="Ask for less at once.")
+        if answer.text.strip() == request.begin.strip():
+            message = f"{answer.model} wrote nothing ({answer.tokens} tokens)"
+            raise EmptyReplyError(message, next_step="Ask another way, or another model.")
         return Reply(
             text=answer.text,
             model=answer.model,

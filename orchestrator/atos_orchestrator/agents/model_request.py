@@ -67,7 +67,8 @@ class Reply:
 Chat = Callable[[ModelRequest], Awaitable[Reply]]
 """Sends a request to a model of its pool.
 
-Raises `LengthError` when the reply ran into `max_tokens`, and any other `AtosError` of the scheduler.
+Raises `LengthError` when the reply ran into `max_tokens` or repeated itself, `EmptyReplyError` when there
+is none, and any other `AtosError` of the scheduler.
 """
 
 

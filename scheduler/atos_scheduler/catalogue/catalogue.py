@@ -13,6 +13,7 @@ from atos_protocol.scheduler_api import POOL_PREFIX, EngineStatus, Pool
 from atos_scheduler.catalogue.contracts import Deployment, deployment_of, find, resolve
 from atos_scheduler.catalogue.entries import Entries, ModelEntry
 from atos_scheduler.engines.protocol import Engine, InstalledModel
+from atos_scheduler.engines.threads import usable_cores
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Catalogue:
         self._engines = engines
         self._device = device
         self._budget = budget
+        self._cores = usable_cores()
         self._pools: dict[str, tuple[Pool, tuple[Deployment, ...]]] = {}
         self._fresh = fresh
         self._asked = float("-inf")
@@ -82,9 +84,8 @@ class Catalogue:
         for engine in self._engines:
             for installed in answers[engine.name][1]:
                 entry = self._entry(installed.name)
-                deployments.setdefault(
-                    installed.name, deployment_of(engine, installed, entry, self._device)
-                )
+                found = deployment_of(engine, installed, entry, self._device, self._cores)
+                deployments.setdefault(installed.name, found)
         self.deployments = deployments
         self._pools = {
             name: resolve(name, pool, deployments, self.entries.models, self._budget)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from atos_protocol.scheduler_api import Pool
 from atos_scheduler.catalogue.entries import ModelEntry, PoolEntry
-from atos_scheduler.core.estimate import Shape, footprint
+from atos_scheduler.core.estimate import Shape, footprint, prompt_cache
 from atos_scheduler.core.types import Candidate, size_text
 from atos_scheduler.engines.protocol import Caps, Engine, InstalledModel, ModelSpec
+from atos_scheduler.engines.threads import parallel
 
 DEFAULT_CONTEXT = 4096
 REMOTE_SLOTS = 4
@@ -33,6 +34,8 @@ class Deployment:
     entry: ModelEntry
     spec: ModelSpec
     candidate: Candidate
+    parallel: int = 1
+    """Requests at once that are answered faster than one after another."""
 
     @property
     def name(self) -> str:
@@ -41,37 +44,53 @@ class Deployment:
 
 
 def deployment_of(
-    engine: Engine, installed: InstalledModel, entry: ModelEntry, device: str
+    engine: Engine, installed: InstalledModel, entry: ModelEntry, device: str, cores: int = 1
 ) -> Deployment:
-    """Freeze how a model is loaded, and estimate what it takes."""
-    trained = installed.context or DEFAULT_CONTEXT
+    """Freeze how a model is loaded, and estimate what it takes.
+
+    Args:
+        engine: what has it.
+        installed: what the engine says of it.
+        entry: what the settings say of it.
+        device: the kind of device that it is loaded on.
+        cores: the cores that it runs on if that device is the CPU.
+    """
+    caps, trained = engine.caps, installed.context or DEFAULT_CONTEXT
     context = entry.context or min(DEFAULT_CONTEXT, trained)
-    slots = entry.slots or (1 if engine.caps.load else REMOTE_SLOTS)
+    slots = entry.slots or (1 if caps.load else REMOTE_SLOTS)
+    shape = _shape(installed, entry)
+    remembers = caps.prompt_cache and slots == 1
     spec = ModelSpec(
         name=installed.name,
         source=entry.source or installed.name,
         context=context,
         slots=slots,
         options=entry.options.model_dump(exclude_unset=True),
+        prompt_cache=prompt_cache(shape, context) if remembers else 0,
     )
-    needs = _estimate(engine.caps, installed, entry, spec, device)
-    return Deployment(engine, installed, entry, spec, Candidate(installed.name, needs, slots))
+    needs = _estimate(caps, installed, shape, spec, device)
+    pays = parallel(cores) if caps.load and device == "cpu" else slots
+    candidate = Candidate(installed.name, needs, slots)
+    return Deployment(engine, installed, entry, spec, candidate, min(slots, pays))
+
+
+def _shape(installed: InstalledModel, entry: ModelEntry) -> Shape:
+    known = installed.details.get("kv_bytes_per_token", 0)
+    return Shape(
+        weights=max(entry.weights, installed.size),
+        kv_per_token=entry.kv_per_token or (known if isinstance(known, int) else 0),
+        compute=entry.compute,
+    )
 
 
 def _estimate(
-    caps: Caps, installed: InstalledModel, entry: ModelEntry, spec: ModelSpec, device: str
+    caps: Caps, installed: InstalledModel, shape: Shape, spec: ModelSpec, device: str
 ) -> int:
     if not caps.load:
         return 0  # somebody else's server, and somebody else's memory
     if not caps.real_weights:
         return installed.size
-    known = installed.details.get("kv_bytes_per_token", 0)
-    shape = Shape(
-        weights=max(entry.weights, installed.size),
-        kv_per_token=entry.kv_per_token or (known if isinstance(known, int) else 0),
-        compute=entry.compute,
-    )
-    return footprint(shape, spec.context, spec.slots, device)
+    return footprint(shape, spec.context, spec.slots, device) + spec.prompt_cache
 
 
 def contract_violation(pool: PoolEntry, deployment: Deployment, budget: int) -> str:
@@ -80,6 +99,8 @@ def contract_violation(pool: PoolEntry, deployment: Deployment, budget: int) -> 
     trained = deployment.installed.context
     if entry.dialect != pool.dialect:
         return f"understands {entry.dialect} prompts only, the pool sends {pool.dialect} prompts"
+    if pool.dialect == "chat" and deployment.installed.details.get("chat_template") is False:
+        return "has no chat template: it is a base model, which does not follow instructions"
     if spec.context < pool.context:
         return f"context {spec.context} is below the pool's {pool.context}"
     if trained and trained < pool.context:
@@ -162,5 +183,6 @@ def resolve(
         missing=tuple(missing),
         samples=pool.samples,
         reflect=pool.reflect,
+        parallel=members[0].parallel if members else 1,
     )
     return visible, tuple(members)

@@ -37,8 +37,24 @@ class Shape:
     compute: int = 0
 
 
+PROMPT_CACHE_CONTEXTS = 2
+"""Contexts that the prompt cache holds beside the slot: the prompts of samples, testers and of
+another goal, each of a third of the context or so."""
+PROMPT_CACHE_LIMIT = 512 * MIB
+
+
+def per_token(shape: Shape) -> int:
+    """Return the key/value bytes of one token, known or guessed from the weights."""
+    return shape.kv_per_token or -(-shape.weights // WEIGHTS_PER_TOKEN)
+
+
+def prompt_cache(shape: Shape, context: int) -> int:
+    """Return the bytes of the prompt cache of a model with one slot, in whole MiB."""
+    wanted = min(PROMPT_CACHE_LIMIT, PROMPT_CACHE_CONTEXTS * context * per_token(shape))
+    return -(-wanted // MIB) * MIB
+
+
 def footprint(shape: Shape, context: int, slots: int, device: str) -> int:
     """Estimate the bytes of a loaded model with `slots` of `context` tokens each."""
-    per_token = shape.kv_per_token or -(-shape.weights // WEIGHTS_PER_TOKEN)
     compute = shape.compute or min(COMPUTE_LIMIT, 8 * MIB + shape.weights // 4)
-    return shape.weights + context * slots * per_token + compute + OVERHEAD.get(device, 0)
+    return shape.weights + context * slots * per_token(shape) + compute + OVERHEAD.get(device, 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +26,7 @@ MAX_ITEMS = 16 << 20
 MAX_HEADER = 256 << 20
 """Bytes read before the reader gives up on a file."""
 
+TEMPLATE = "tokenizer.chat_template"
 STRING, ARRAY = 8, 9
 SCALARS = {
     0: "B",
@@ -67,6 +68,8 @@ class GgufHeader:
     key_length: int
     """Elements of one head's key; likewise the value's below."""
     value_length: int
+    chat_template: bool = True
+    """Whether it says how to write a conversation: a base model does not."""
 
     @property
     def kv_bytes_per_token(self) -> int:
@@ -88,6 +91,7 @@ class GgufHeader:
             "head_count": self.heads,
             "head_count_kv": self.kv_heads,
             "kv_bytes_per_token": self.kv_bytes_per_token,
+            **({} if self.chat_template else {"chat_template": False}),
         }
 
 
@@ -106,7 +110,7 @@ def read_header(path: Path) -> GgufHeader:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         message = f"{path} can't be used as a GGUF model: {reason}"
         raise LoadFailedError(message, next_step="Name a GGUF file that is complete.") from error
-    return facts(values, parameters, size)
+    return replace(facts(values, parameters, size), chat_template=bool(values.get(TEMPLATE)))
 
 
 class _Reader:

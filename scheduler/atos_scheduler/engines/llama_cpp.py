@@ -37,6 +37,7 @@ from atos_scheduler.engines.protocol import (
 )
 from atos_scheduler.engines.stream import accepted
 from atos_scheduler.models.store import ModelStore, StoredModel
+from atos_scheduler.engines.threads import threads_now
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +49,11 @@ class LlamaCpp:
     """Runs GGUF models on the CPU through `xllamacpp`."""
 
     name = "llama_cpp"
-    caps = Caps(load=True, unload=True, reports_memory=True, schema=True)
+    caps = Caps(load=True, unload=True, reports_memory=True, schema=True, prompt_cache=True)
 
     def __init__(self, settings: Settings, shipped: Path = SHIPPED) -> None:
-        self._threads = settings.cpu_threads or max(1, _usable_cores() // 2)
+        self._threads = settings.cpu_threads
+        """0 lets every load decide by how busy the machine is."""
         self._unchecked = set(shipped.glob("*.gguf"))
         """Shipped weights whose checksum has not been compared yet."""
         self._named = _by_stem([*sorted(self._unchecked), *settings.gguf])
@@ -126,7 +128,8 @@ class LlamaCpp:
             await self.loaded()
             if (model := self._models.get(spec.name)) is None:
                 await self._check_shipped(path)
-                model = await LlamaModel.load(spec, os.fspath(path), self._threads)
+                threads = self._threads or await anyio.to_thread.run_sync(threads_now)
+                model = await LlamaModel.load(spec, os.fspath(path), threads)
                 self._models[spec.name] = model
             elif model.spec != spec:
                 message = f"{spec.name} is loaded with another context, slots or options"
@@ -203,13 +206,6 @@ def check_sha256(weights: Path) -> None:
     if found != wanted:
         message = f"{weights.name} is damaged: its sha256 is {found[:12]}..., not {wanted[:12]}..."
         raise LoadFailedError(message, next_step="Install atos again.")
-
-
-def _usable_cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
 
 
 def _by_stem(files: Iterable[Path]) -> dict[str, Path]:

@@ -44,6 +44,7 @@ class LlamaModel:
         self._process = process
         self.client = client
         self._slots = Slots(spec.name, spec.slots)
+        self._at_load = process.memory()
 
     @classmethod
     async def load(
@@ -63,6 +64,7 @@ class LlamaModel:
             "slots": spec.slots,
             "context": spec.context,
             "threads": threads,
+            "prompt_cache": spec.prompt_cache if spec.slots == 1 else 0,
         }
         process = await EngineProcess.start(WORKER, config, seconds)
         client = httpx.AsyncClient(
@@ -85,9 +87,10 @@ class LlamaModel:
         return self._process.pid
 
     def footprint(self) -> LoadedModel:
-        """Return the worker's resident memory now."""
+        """Return the worker's resident memory now; its prompt cache counts from the start."""
         total = self.spec.context * self.spec.slots
-        return LoadedModel(self.spec.name, self._process.memory(), vram=0, context=total)
+        now = max(self._process.memory(), self._at_load + self.spec.prompt_cache)
+        return LoadedModel(self.spec.name, now, vram=0, context=total)
 
     async def end(self) -> None:
         """End the worker; return when its process has exited and its memory is free."""

@@ -43,8 +43,9 @@ def completion(
         "stop": list(request.stop),
         "stream": True,
         "cache_prompt": True,
-        "id_slot": slot,
     }
+    if spec.slots > 1:
+        body["id_slot"] = slot  # a named slot is served without a look at the prompt cache
     if request.seed is not None:
         body["seed"] = request.seed
     if schema is not None:

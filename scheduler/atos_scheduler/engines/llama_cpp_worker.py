@@ -1,6 +1,7 @@
 """The process that holds one GGUF model: `python -m atos_scheduler.engines.llama_cpp_worker`.
 
-    stdin   one JSON line {path, key, slots, context, threads}, then nothing: when it is closed we exit
+    stdin   one JSON line {path, key, slots, context, threads, prompt_cache},
+            then nothing: when it is closed we exit
     stdout  one JSON line {"url", "version"} when the model answers HTTP, nothing else
     stderr  llama.cpp's errors, lines with ` E `: the only place with the reason of a failed load
 
@@ -69,8 +70,11 @@ def _serve(config: dict[str, Any]) -> Any:
     params.cpuparams_batch.n_threads = config["threads"]
     params.kv_unified = False  # each slot has its own part of the context
     params.fit_params = False  # no automatic sizing: the budget has fixed it
-    params.cache_ram_mib = 0  # a prompt cache of up to 8 GiB that the budget does not know
-    params.n_ctx_checkpoints = 0  # likewise
+    # what the budget allows, and not the default of 8 GiB
+    params.cache_ram_mib = config["prompt_cache"] >> 20
+    # 0: whatever the slot holds is kept in the cache before another prompt takes its place
+    params.slot_prompt_similarity = 0.0
+    params.n_ctx_checkpoints = 0  # memory that the budget does not know
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [config["key"]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -163,9 +164,11 @@ class Ollama:
         )
         size, digest = model.size or 0, model.digest or ""
         if digest not in self._details:
-            info = (await self._ollama().show(model.model)).modelinfo or {}
-            parameters = info.get("general.parameter_count", 0)
-            self._details[digest] = facts(info, parameters, size).details()
+            shown = await self._ollama().show(model.model)
+            info = shown.modelinfo or {}
+            header = facts(info, info.get("general.parameter_count", 0), size)
+            template = (shown.template or "").strip() != wire.NO_TEMPLATE
+            self._details[digest] = replace(header, chat_template=template).details()
         details = self._details[digest] | listed
         return InstalledModel(model.model, size, details, details["context_length"], digest)
 

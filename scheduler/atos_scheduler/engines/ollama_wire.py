@@ -21,6 +21,8 @@ from atos_scheduler.engines.schema import Schema
 KEEP_ALIVE = "30m"
 """Longer than any pause of a running scheduler; short enough to free the GPU after one that crashed."""
 NANO = 1e-9
+NO_TEMPLATE = "{{ .Prompt }}"
+"""The template of a model that was made without one, such as a base model."""
 
 
 def full_name(model: str) -> str:

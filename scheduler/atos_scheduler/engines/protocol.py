@@ -26,6 +26,8 @@ class Caps:
     """Measured bytes of a loaded model are known; otherwise the estimate stands."""
     schema: bool
     """A JSON schema constrains the reply."""
+    prompt_cache: bool = False
+    """Prompts can be remembered beside the slots, in `ModelSpec.prompt_cache` bytes of memory."""
     real_weights: bool = True
     """False for the simulated engine."""
 
@@ -44,6 +46,8 @@ class ModelSpec:
     """Requests answered at once."""
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     """Sampling options applied to every request that does not set them."""
+    prompt_cache: int = 0
+    """Bytes of memory for prompts that no slot holds any more; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

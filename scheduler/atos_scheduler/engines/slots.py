@@ -1,6 +1,8 @@
 """Which slots of a loaded model are free, and what each still remembers. Pure.
 
 A slot keeps the keys and values of its last prompt: a prompt that begins like it costs only the rest.
+But it also takes their place. So a slot is worth what it spares this prompt, less half of what it
+would forget: another goal's prompt goes to an empty slot although it shares its first lines with all.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ class Slots:
         self._model = model
         self._count = count
         self._idle = dict.fromkeys(range(count), "")
-        """Free slot -> the prompt that it remembers."""
+        """Free slot -> the prompt that it remembers; the one used least recently comes first."""
 
     def take(self, prompt: str) -> int:
-        """Take the free slot that remembers most of this prompt.
+        """Take the free slot that is worth most to this prompt.
 
         Raises:
             BusyError: none is free; llama.cpp would queue in silence, so this asks too much.
@@ -28,7 +30,7 @@ class Slots:
         if not self._idle:
             message = f"all {self._count} slots of {self._model} are taken"
             raise BusyError(message, next_step="Wait for one of its replies to end.")
-        slot = max(self._idle, key=lambda s: _shared(self._idle[s], prompt))
+        slot = max(self._idle, key=lambda s: worth(self._idle[s], prompt))
         del self._idle[slot]
         return slot
 
@@ -37,7 +39,10 @@ class Slots:
         self._idle[slot] = prompt
 
 
-def _shared(a: str, b: str) -> int:
-    """Return how many characters two prompts have in common at their beginning."""
-    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))
-    return sum(1 for _ in same)
+def worth(remembered: str, prompt: str) -> int:
+    """Return what a slot is worth to a prompt, in half characters."""
+    same = itertools.takewhile(
+        lambda pair: pair[0] == pair[1], zip(remembered, prompt, strict=False)
+    )
+    spared = sum(1 for _ in same)
+    return 2 * spared - (len(remembered) - spared)

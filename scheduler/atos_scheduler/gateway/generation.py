@@ -27,6 +27,7 @@ from atos_protocol.errors import (
     DeadlineError,
     EngineError,
     NoModelError,
+    RepetitionError,
 )
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.catalogue.catalogue import Catalogue
@@ -34,12 +35,15 @@ from atos_scheduler.catalogue.contracts import Deployment
 from atos_scheduler.core.events import UnloadAsked
 from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.engines.protocol import Chunk, Request
+from atos_scheduler.gateway.repetition import Repetition
 from atos_scheduler.lease_request import Granted, LeaseRequest
 
 logger = logging.getLogger(__name__)
 
 BUFFER = 32_768
 """Chunks kept for a slow reader; more than a reply can have at the contexts that are served."""
+SHOWN = 60
+"""Characters of a repeated part in a message."""
 FROZEN = {
     "temperature": "temperature",
     "seed": "seed",
@@ -194,16 +198,25 @@ class Generation:
 
     async def _stream(self, granted: Granted, request: Request) -> None:
         """Pass the engine's chunks on; its slot is free when `GenerationFinished` is put."""
-        done = False
+        done, repetition = False, Repetition()
         async with aclosing(granted.deployment.engine.answer(request)) as chunks:
             async for chunk in chunks:
                 self._put(chunk)
                 self._text_sent = self._text_sent or bool(chunk.text)
                 done = done or chunk.done
+                if not done and (part := repetition.see(chunk.text)):
+                    raise _repeats(granted.deployment.name, part)
         if not done:
             message = f"{granted.deployment.engine.name} ended the reply before it was complete"
             raise EngineError(message, next_step="Try again.")
         self._put(GenerationFinished(time.time()))
+
+
+def _repeats(model: str, part: str) -> RepetitionError:
+    shown = part if len(part) <= SHOWN else f"{part[:SHOWN]}..."
+    message = f"{model} repeated itself without end, so its reply was ended: {shown!r}"
+    step = "Ask another way, with a higher temperature, or another model."
+    return RepetitionError(message, next_step=step)
 
 
 def _with_context(

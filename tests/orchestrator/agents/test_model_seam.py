@@ -10,7 +10,7 @@ import pytest
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.agents.model_client import ModelClient
 from atos_orchestrator.agents.model_request import ModelRequest, ask
-from atos_protocol.errors import LengthError, NoModelError
+from atos_protocol.errors import EmptyReplyError, LengthError, NoModelError
 from atos_protocol.scheduler_api import Answer, Demand
 from doubles.graph_ports import EventList
 from doubles.recorded_model import Cassette, CassetteMissError
@@ -121,8 +121,9 @@ async def test_a_reply_that_is_too_long_is_a_warning_and_an_error() -> None:
 class FakeScheduler:
     """Answers one chat and remembers what was asked."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, text: str = "hi") -> None:
         self.reason = reason
+        self.text = text
         self.asked: list[dict[str, Any]] = []
 
     async def chat(
@@ -130,7 +131,7 @@ class FakeScheduler:
     ) -> Answer:
         self.asked.append({"model": model, "headers": demand.to_headers()} | more)
         return Answer(
-            text="hi",
+            text=self.text,
             reason=self.reason,
             model="gemma2:2b",
             engine="ollama",
@@ -210,3 +211,11 @@ async def test_a_reply_that_ran_into_its_limit_is_an_error() -> None:
 
     with pytest.raises(LengthError, match="gemma2:2b ran into its limit of 99 tokens"):
         await chat(request("x", "simple", max_tokens=99))
+
+
+@pytest.mark.parametrize(("begin", "text"), [("", ""), ("", " \n"), ("assert f(", "assert f(\n")])
+async def test_a_model_that_writes_nothing_is_an_error(begin: str, text: str) -> None:
+    chat = ModelClient(cast("SchedulerClient", FakeScheduler("stop", text)), goal="g1")
+
+    with pytest.raises(EmptyReplyError, match="gemma2:2b wrote nothing"):
+        await chat(request("x", "simple", begin=begin))

@@ -9,7 +9,8 @@ from inline_snapshot import snapshot
 from atos_protocol.errors import NoModelError
 from atos_protocol.scheduler_api import Pool
 from atos_scheduler.catalogue.catalogue import Catalogue
-from atos_scheduler.catalogue.entries import load_entries
+from atos_scheduler.catalogue.contracts import deployment_of
+from atos_scheduler.catalogue.entries import ModelEntry, load_entries
 from atos_scheduler.core.types import Candidate
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
@@ -44,6 +45,7 @@ async def test_installed_members_come_in_the_listed_order_and_the_rest_is_missin
             members=("qwen2.5-coder:7b", "granite4.1:3b"),
             missing=("qwen2.5-coder:1.5b: is not installed",),
             samples=3,
+            parallel=3,
         )
     )
 
@@ -162,3 +164,29 @@ async def test_a_model_on_somebody_elses_server_costs_nothing_and_comes_first() 
     found = await catalogue(ScriptedEngine(models(["near"])), remote)
     assert pool(found, "simple").members == ("far", "near")
     assert found.deployments["far"].candidate == Candidate("far", 0, 4)
+
+
+async def test_a_base_model_without_a_chat_template_is_in_no_chat_pool_and_the_pool_says_why() -> (
+    None
+):
+    base = Script(details={"chat_template": False})
+    found = await catalogue(ScriptedEngine({"base": base}))
+    (why,) = [m for m in pool(found, "simple").missing if m.startswith("base")]
+    assert (
+        why == "base: has no chat template: it is a base model, which does not follow instructions"
+    )
+    with pytest.raises(NoModelError, match="base: has no chat template"):
+        await found.candidates("atos/simple")
+    assert [d.name for d in await found.candidates("base")] == ["base"], (
+        "by its name it can be asked"
+    )
+
+
+async def test_side_by_side_pays_on_a_gpu_for_every_slot_and_on_a_small_cpu_for_none() -> None:
+    (installed,) = await ScriptedEngine(models("a")).installed()
+    engine, entry = ScriptedEngine(models("a")), ModelEntry(slots=4)
+    found = [
+        deployment_of(engine, installed, entry, device, cores).parallel
+        for device, cores in (("cuda", 2), ("cpu", 2), ("cpu", 8), ("cpu", 64))
+    ]
+    assert found == [4, 1, 2, 4]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos_scheduler.core.estimate import Shape, footprint
+from atos_scheduler.core.estimate import Shape, footprint, prompt_cache
 from atos_scheduler.core.types import MIB, size_text
 
 QWEN_7B = Shape(weights=4174 * MIB, kv_per_token=56 * 1024, compute=304 * MIB)
@@ -33,6 +33,13 @@ def test_more_slots_context_or_weights_never_need_less(
     assert footprint(Shape(weights + MIB), context, slots, "cpu") >= plain
     assert footprint(Shape(weights), context + 1, slots, "cpu") > plain
     assert footprint(Shape(weights), context, slots + 1, "cpu") > plain
+
+
+def test_the_prompt_cache_holds_two_contexts_within_its_limit() -> None:
+    small = Shape(weights=400 * MIB, kv_per_token=12 * 1024)
+    assert prompt_cache(small, 4096) == 96 * MIB
+    assert prompt_cache(QWEN_7B, 4096) == 448 * MIB
+    assert prompt_cache(QWEN_7B, 32_768) == 512 * MIB
 
 
 def test_sizes_are_written_for_people() -> None:

@@ -37,6 +37,14 @@ def test_a_real_file_tells_its_facts(tiny: Path) -> None:
     )
 
 
+def test_a_base_model_has_no_chat_template(tmp_path: Path) -> None:
+    base = write_random(tmp_path / "base.gguf", TINY, template="")
+    assert (read_header(base).chat_template, read_header(base).details()["chat_template"]) == (
+        False,
+        False,
+    )
+
+
 def test_keys_and_values_cost_two_bytes_an_element_in_every_layer(tiny: Path) -> None:
     header = read_header(tiny)
     head = header.embedding // header.heads

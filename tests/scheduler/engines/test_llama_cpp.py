@@ -106,6 +106,30 @@ async def test_what_a_slot_remembers_of_a_prompt_is_counted_as_reused(engine: Ll
     assert all(end.prompt_seconds > 0 and end.seconds > 0 for end in ends)
 
 
+async def test_a_prompt_whose_place_others_took_is_remembered_in_the_prompt_cache(
+    engine: LlamaCpp,
+) -> None:
+    await engine.load(ModelSpec("small", "small", 1024, 1, prompt_cache=16 << 20))
+    goal, other = "a goal and its files " * 8, "nothing that was seen before " * 6
+
+    async def read_anew(prompt: str) -> int:
+        asked = Request("small", prompt=prompt, max_tokens=1)
+        last = [chunk async for chunk in engine.answer(asked)][-1]
+        return 100 * (last.prompt_tokens - last.reused_tokens) // last.prompt_tokens
+
+    sample, tester = goal + "write code", goal + "write tests for it all, and more of them"
+    prompts = (sample, sample, tester, sample, other, sample)
+    assert [await read_anew(prompt) for prompt in prompts] == snapshot([100, 0, 16, 0, 100, 0])
+
+
+async def test_the_prompt_cache_is_charged_before_it_is_filled(engine: LlamaCpp) -> None:
+    worker = await worker_of(engine, slots=1)
+    plain = worker.footprint().bytes
+    await engine.unload("small")
+    found = await engine.load(ModelSpec("small", "small", 1024, 1, prompt_cache=256 << 20))
+    assert found.bytes > plain + (200 << 20)
+
+
 async def test_the_footprint_is_the_resident_memory_of_the_worker(
     engine: LlamaCpp, files: tuple[Path, ...]
 ) -> None:

@@ -16,6 +16,7 @@ from atos_protocol.errors import (
     LoadFailedError,
     NoModelError,
     RefusedError,
+    RepetitionError,
     UnreachableError,
 )
 from atos_protocol.scheduler_api import Answer, Demand
@@ -318,7 +319,8 @@ async def test_a_cancelled_engine_keeps_its_slot_until_it_confirms() -> None:
 
 
 async def test_a_reader_that_stops_reading_does_not_keep_the_slot() -> None:
-    engine = ScriptedEngine({"a": Script(reply=tuple("x" * 1000 for _ in range(2000)))})
+    pieces = (" ".join(map(str, range(n, n + 200))) for n in range(2000))
+    engine = ScriptedEngine({"a": Script(reply=tuple(pieces))})
     async with (
         scheduler([engine]) as running,
         running.http.stream("POST", "/api/chat", json=body()) as reply,
@@ -515,3 +517,14 @@ async def test_no_model_in_a_pool_says_what_is_missing() -> None:
     assert str(caught.value) == snapshot(
         "pool atos/complex has no model: qwen2.5-coder:1.5b: is not installed; granite4.1:3b: is not installed; qwen2.5-coder:0.5b: is not installed. Run `atos-client models pull`, or name a GGUF file in ATOS_GGUF."
     )
+
+
+async def test_a_reply_that_repeats_itself_is_ended_with_a_reason_and_frees_its_slot() -> None:
+    endless = Script(reply=("and so on, ",) * 5000)
+    engine = ScriptedEngine({"a": endless, "b": Script()})
+    async with scheduler([engine]) as running:
+        with pytest.raises(RepetitionError, match=r"a repeated itself without end.*and so on, "):
+            await running.client.chat("a", HI)
+        assert engine.log[-1] == "cancelled a"
+        endless.reply = ("better",)
+        assert (await running.client.chat("a", HI)).text == "better"
