@@ -6,7 +6,6 @@ import pty
 import select
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,24 +19,28 @@ pytestmark = pytest.mark.timeout(120)
 GOAL = "Write a haiku generator with a web page"
 
 
-@pytest.fixture
-def published(tmp_path: Path) -> bytes:
-    return write_scripted(tmp_path / "published.gguf", "no").read_bytes()
-
-
-@pytest.fixture
-def server(published: bytes) -> Iterator[FileServer]:
-    with FileServer({FILE: published}) as server:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileServer]:
+    file = tmp_path_factory.mktemp("published") / "published.gguf"
+    with FileServer({FILE: write_scripted(file, "no").read_bytes()}) as server:
         yield server
 
 
-@pytest.fixture
-def atos(published: bytes, server: FileServer) -> Iterator[Installation]:
+@pytest.fixture(scope="module")
+def installation(server: FileServer) -> Iterator[Installation]:
     mirror = {"ATOS_MODEL_SOURCES": "mirror", "ATOS_MODEL_MIRROR": server.url}
     made = Installation(**mirror)
-    ModelHome(made.person, published).write_catalogue()
+    ModelHome(made.person, server.files[FILE]).write_catalogue()
     yield made
     made.close()
+
+
+@pytest.fixture
+def atos(installation: Installation, server: FileServer) -> Installation:
+    """The installation without a model; its daemons go on from test to test."""
+    installation.run("models", "remove", NAME)
+    server.asked.clear()
+    return installation
 
 
 def on_a_terminal(atos: Installation, *arguments: str, answer: str) -> tuple[int, str]:
@@ -46,7 +49,7 @@ def on_a_terminal(atos: Installation, *arguments: str, answer: str) -> tuple[int
     if pid == 0:
         os.chdir(atos.person)
         os.execve(CLIENT, [CLIENT, *arguments], atos.environment)
-    screen, asked, deadline = "", False, time.monotonic() + 60
+    screen, asked, deadline = "", False, time.monotonic() + 90
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 1.0)[0]:
             continue
@@ -74,7 +77,7 @@ def test_without_a_terminal_the_one_command_is_said_and_nothing_fetched(
 def test_pull_answers_yes_and_the_goal_is_started_with_the_new_model(
     atos: Installation, server: FileServer
 ) -> None:
-    done = atos.run("build", "--pull", "--detach", "--json", GOAL)
+    done = atos.run("build", "--pull", "--detach", "--json", GOAL, timeout=100)
     assert done.returncode == 0, done.stderr
     started = json.loads(done.stdout)
     assert (started["goal"], started["models"]) == (GOAL, [NAME])

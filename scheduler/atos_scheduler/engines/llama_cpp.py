@@ -25,7 +25,7 @@ from atos_protocol.errors import (
     NoModelError,
 )
 from atos_protocol.settings import Settings
-from atos_scheduler.engines.gguf_header import read_header
+from atos_scheduler.engines.gguf_header import GgufHeader, read_header
 from atos_scheduler.engines.llama_cpp_model import LlamaModel
 from atos_scheduler.engines.protocol import (
     Caps,
@@ -56,6 +56,8 @@ class LlamaCpp:
         """Shipped weights whose checksum has not been compared yet."""
         self._named = _by_stem([*sorted(self._unchecked), *settings.gguf])
         self._store = ModelStore(settings.models)
+        self._headers: dict[tuple[Path, int, int], GgufHeader] = {}
+        """By path, size and time of change: a vocabulary takes long to skip on a busy machine."""
         self._models: dict[str, LlamaModel] = {}
         self._loading: dict[str, anyio.Lock] = {}
 
@@ -71,7 +73,7 @@ class LlamaCpp:
         fetched = await anyio.to_thread.run_sync(self._store.models)
         for name, path in self._files(fetched).items():
             try:
-                header = await anyio.to_thread.run_sync(read_header, path)
+                header = await anyio.to_thread.run_sync(self._header, path)
             except LoadFailedError as error:
                 logger.warning("GGUF left out", extra={"model": name, "why": error.message})
                 continue
@@ -135,6 +137,16 @@ class LlamaCpp:
         """End every worker."""
         for name in list(self._models):
             await self.unload(name)
+
+    def _header(self, path: Path) -> GgufHeader:
+        try:
+            found = path.stat()
+        except OSError:
+            return read_header(path)  # which says why
+        key = (path, found.st_size, found.st_mtime_ns)
+        if key not in self._headers:
+            self._headers[key] = read_header(path)
+        return self._headers[key]
 
     def _files(self, fetched: Mapping[str, StoredModel]) -> dict[str, Path]:
         """Return name -> file; what a person named comes before what was fetched."""
