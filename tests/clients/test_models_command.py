@@ -13,7 +13,7 @@ from atos.cli.main import parser
 from doubles.file_server import FileServer
 from doubles.installation import CLIENT, Installation
 from doubles.model_home import FILE, NAME, ModelHome
-from doubles.tiny_gguf import write_scripted
+from doubles.tiny_gguf import write_random
 
 pytestmark = pytest.mark.timeout(120)
 GOAL = "Write a haiku generator with a web page"
@@ -22,7 +22,7 @@ GOAL = "Write a haiku generator with a web page"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileServer]:
     file = tmp_path_factory.mktemp("published") / "published.gguf"
-    with FileServer({FILE: write_scripted(file, "no").read_bytes()}) as server:
+    with FileServer({FILE: write_random(file).read_bytes()}) as server:
         yield server
 
 
@@ -31,6 +31,7 @@ def installation(server: FileServer) -> Iterator[Installation]:
     mirror = {"ATOS_MODEL_SOURCES": "mirror", "ATOS_MODEL_MIRROR": server.url}
     made = Installation(**mirror)
     ModelHome(made.person, server.files[FILE]).write_catalogue()
+    made.run("up", timeout=110)
     yield made
     made.close()
 
@@ -79,8 +80,7 @@ def test_pull_answers_yes_and_the_goal_is_started_with_the_new_model(
 ) -> None:
     done = atos.run("build", "--pull", "--detach", "--json", GOAL, timeout=100)
     assert done.returncode == 0, done.stderr
-    started = json.loads(done.stdout)
-    assert (started["goal"], started["models"]) == (GOAL, [NAME])
+    assert json.loads(done.stdout)["goal"] == GOAL
     assert server.asked == [("GET", FILE, 0)]
     listed = json.loads(atos.run("models", "list", "--json").stdout)["models"]
     assert [row["name"] for row in listed if row["here"]] == [NAME]
