@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 ECHO = """#!/usr/bin/env python3
 import json, os
-print(json.dumps([os.environ["ATOS_GOAL"], os.environ.get("GOAL")]))
+print(json.dumps([os.environ["ATOS_GOAL"], os.environ.get("GOAL"), os.environ["ATOS_PULL"]]))
 """
 
 GOALS = [
@@ -36,8 +36,14 @@ def echo(tmp_path: Path) -> Path:
 def test_a_goal_reaches_the_first_program_unharmed(goal: str, echo: Path) -> None:
     command = ["make", "--no-print-directory", "-s", "goal", f"GOAL={goal}", f"PYTHON={echo}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=15)
-    assert json.loads(done.stdout) == [goal, None]
+    assert json.loads(done.stdout) == [goal, None, ""]
     assert not (ROOT / "pwned").exists()
+
+
+def test_pull_is_handed_on(echo: Path) -> None:
+    command = ["make", "--no-print-directory", "-s", "goal", "GOAL=x", "PULL=1", f"PYTHON={echo}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=15)
+    assert json.loads(done.stdout) == ["x", None, "1"]
 
 
 def test_no_goal_is_one_clear_error() -> None:

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 LIST_SECONDS = 10.0
 """Longest wait for one engine's list of models."""
+TOO_SLOW = f"it did not answer within {LIST_SECONDS:.0f} s"
 FRESH_SECONDS = 2.0
 """Age up to which a list is not asked for again, however often it is needed."""
 STALE_SECONDS = 30.0
@@ -61,7 +62,9 @@ class Catalogue:
                 for engine in self._engines:
                     group.start_soon(self._ask, engine, answers)
             self._take(answers)
-            self._asked = time.monotonic()
+            slow = any(status.reason == TOO_SLOW for status, _ in answers.values())
+            # what an engine could not tell in time is asked again by whoever comes next
+            self._asked = float("-inf") if slow else time.monotonic()
 
     async def _ask(
         self, engine: Engine, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]
@@ -73,7 +76,7 @@ class Catalogue:
                 reason = await engine.health()
                 models = [] if reason else await engine.installed()
         except TimeoutError:
-            reason = f"it did not answer within {LIST_SECONDS:.0f} s"
+            reason = TOO_SLOW
         except AtosError as error:
             reason = str(error)
         answers[engine.name] = EngineStatus(engine.name, not reason, len(models), reason), models

@@ -58,7 +58,8 @@ class LlamaCpp:
         """Shipped weights whose checksum has not been compared yet."""
         self._named = _by_stem([*sorted(self._unchecked), *settings.gguf])
         self._store = ModelStore(settings.models)
-        self._headers: dict[Path, tuple[tuple[int, int], GgufHeader]] = {}
+        self._headers: dict[tuple[Path, int, int], GgufHeader] = {}
+        """By path, size and time of change: a vocabulary takes long to skip on a busy machine."""
         self._models: dict[str, LlamaModel] = {}
         self._loading: dict[str, anyio.Lock] = {}
 
@@ -86,21 +87,6 @@ class LlamaCpp:
                 InstalledModel(name, header.size, header.details(), header.context, digest)
             )
         return found
-
-    def _header(self, path: Path) -> GgufHeader:
-        """Read a file's header; again only after the file has changed, since it takes a quarter second.
-
-        Raises:
-            LoadFailedError: it can't be read.
-        """
-        try:
-            facts = path.stat()
-        except OSError:
-            return read_header(path)
-        mark = (facts.st_mtime_ns, facts.st_size)
-        if (known := self._headers.get(path)) is None or known[0] != mark:
-            known = self._headers[path] = (mark, read_header(path))
-        return known[1]
 
     def model(self, name: str) -> LlamaModel | None:
         """Return the loaded model of this name, alive or not."""
@@ -154,6 +140,16 @@ class LlamaCpp:
         """End every worker."""
         for name in list(self._models):
             await self.unload(name)
+
+    def _header(self, path: Path) -> GgufHeader:
+        try:
+            found = path.stat()
+        except OSError:
+            return read_header(path)  # which says why
+        key = (path, found.st_size, found.st_mtime_ns)
+        if key not in self._headers:
+            self._headers[key] = read_header(path)
+        return self._headers[key]
 
     def _files(self, fetched: Mapping[str, StoredModel]) -> dict[str, Path]:
         """Return name -> file; what a person named comes before what was fetched."""

@@ -8,7 +8,7 @@ import httpx
 
 from atos_protocol.settings import Settings
 
-SECONDS = 10.0
+SECONDS = 30.0
 
 
 def models_changed(settings: Settings) -> None:

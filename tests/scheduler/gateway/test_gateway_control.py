@@ -260,3 +260,12 @@ def test_a_reader_that_lags_too_far_behind_is_told_what_it_missed() -> None:
     seen = [(event["seq"], event["kind"], event.get("lost")) for event in event_log.since(1)]
     assert seen == [(3, "gap", 2), (4, "tick", None), (5, "tick", None)]
     assert event_log.since(5) == []
+
+
+async def test_a_model_that_was_just_fetched_is_seen_at_once() -> None:
+    engine = ScriptedEngine({})
+    async with scheduler([engine]) as running:
+        engine.scripts["new"] = Script()
+        assert (await running.http.post("/atos/v1/refresh")).json() == {"models": ["new"]}
+        pools = {pool.name: pool.members for pool in await running.client.pools()}
+    assert pools["complex"] == ("new",)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from atos_scheduler.models.sizes import bytes_text
 from doubles.file_server import FileServer
 from doubles.model_home import FILE, NAME, ModelHome
 from doubles.tiny_gguf import write_random
@@ -39,7 +40,7 @@ def test_verify_finds_a_file_that_was_changed_and_exits_1(home: ModelHome) -> No
     with FileServer({FILE: home.data}) as server:
         home.run("pull", NAME, ATOS_MODEL_SOURCES="mirror", ATOS_MODEL_MIRROR=server.url)
     file = home.store.file(NAME)
-    file.write_bytes(home.data[:-1] + b"?")
+    file.write_bytes(home.data[:-1] + b"!")
     code, found, _ = home.run("verify", NAME)
     assert code == 1
     assert "has the sha256" in found[NAME]
@@ -83,7 +84,7 @@ def test_without_a_terminal_progress_is_lines_and_the_source_is_named(home: Mode
     assert f"from: the mirror at {server.url}" in err
     assert "\r" not in err
     assert out == (
-        f"{NAME} is ready ({len(home.data) // 1000} kB,"
+        f"{NAME} is ready ({bytes_text(len(home.data))},"
         f" sha256 {home.download.sha256[:16]}... verified) {home.store.file(NAME)}\n"
     )
 
