@@ -43,6 +43,9 @@ class Ask(Protocol):
         ...
 
 
+Judge = Callable[[Arm, GoalVariant, int, Delivery], Awaitable[GoalRun]]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which runs are wanted."""
@@ -62,13 +65,11 @@ class Wanted:
         ]
 
 
-async def run_missing(
-    wanted: Wanted, file: RunFile, model: str, ask: Ask, tests: HiddenTests
-) -> None:
+async def run_missing(wanted: Wanted, file: RunFile, ask: Ask, judge: Judge) -> None:
     """Run what is missing, one after the other; print the table after each."""
     todo = wanted.missing(file)
     for number, (arm, variant, seed) in enumerate(todo, 1):
-        run = await tests.judged(model, arm, variant, seed, await ask(arm, variant, seed))
+        run = await judge(arm, variant, seed, await ask(arm, variant, seed))
         file.add(run)
         print(f"\n{number} of {len(todo)}: {said(run)}")
         print("\n".join(table(file.runs, wanted.texts)), flush=True)
@@ -147,7 +148,7 @@ async def measure(given: argparse.Namespace) -> None:
     file = RunFile(BUILD / "real-goals" / f"{weights.stem}.jsonl")
     if wanted.missing(file):
         async with live(weights) as ask:
-            await run_missing(wanted, file, weights.stem, ask, HiddenTests())
+            await run_missing(wanted, file, ask, HiddenTests(weights.stem))
     print("\n".join(["", *table(file.runs, texts), "", *goal_by_goal(file.runs, texts)]))
 
 
