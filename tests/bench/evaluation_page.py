@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from bench import real_humaneval
-from bench.goal_runs import GoalRun, read_runs
+from bench.goal_runs import GoalRun, current, read_runs
 from bench.goal_table import goal_by_goal, table
 from bench.recorded import read_lines, write_lines
 from bench.sample_goals import read_samples, variants
@@ -41,7 +41,8 @@ def published() -> dict[str, list[GoalRun]]:
 def goal_lines(runs: dict[str, list[GoalRun]]) -> list[str]:
     """Return the tables of `real-goals`."""
     texts, lines = variants(read_samples()), list[str]()
-    for model, some in runs.items():
+    for model, every in runs.items():
+        some = current(every, texts)
         lines += ["", f"**{model}**", "", *table(some, texts), "", *goal_by_goal(some, texts)]
     return lines[1:] or [NOTHING]
 

@@ -80,6 +80,12 @@ def digest_of(variant: GoalVariant) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:12]
 
 
+def current(runs: Iterable[GoalRun], texts: Iterable[GoalVariant]) -> list[GoalRun]:
+    """Return the runs of these texts, without those of a goal as it was before a change."""
+    known = {(variant.id, digest_of(variant)) for variant in texts}
+    return [run for run in runs if (run.goal, run.digest) in known]
+
+
 def read_runs(lines: Iterable[bytes]) -> list[GoalRun]:
     """Build runs from their lines."""
     return [_run(json.loads(line)) for line in lines]

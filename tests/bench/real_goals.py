@@ -23,13 +23,13 @@ from atos_protocol.errors import NoModelError
 from bench.atos_arm import ask_atos
 from bench.bare_arm import ask_bare
 from bench.goal_judge import HiddenTests
-from bench.goal_runs import ARMS, Arm, Delivery, GoalRun, RunFile, digest_of
+from bench.goal_runs import ARMS, Arm, Delivery, GoalRun, RunFile, current, digest_of
 from bench.goal_table import goal_by_goal, table
 from bench.private_home import private_home
 from bench.sample_goals import GoalVariant, read_samples, variants
 from bench.table import BUILD
 
-ATTEMPTS = 10
+ATTEMPTS = 60
 PAUSE = 2.0
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ async def run_missing(wanted: Wanted, file: RunFile, ask: Ask, judge: Judge) -> 
         run = await judge(arm, variant, seed, await ask(arm, variant, seed))
         file.add(run)
         print(f"\n{number} of {len(todo)}: {said(run)}")
-        print("\n".join(table(file.runs, wanted.texts)), flush=True)
+        print("\n".join(table(current(file.runs, wanted.texts), wanted.texts)), flush=True)
 
 
 def said(run: GoalRun) -> str:
@@ -109,7 +109,7 @@ async def live(weights: Path) -> AsyncGenerator[Ask]:
             async def ask(arm: Arm, variant: GoalVariant, seed: int) -> Delivery:
                 if arm == "bare":
                     return await patiently(lambda: ask_bare(scheduler, weights.stem, variant, seed))
-                return await ask_atos(atos, variant)
+                return await patiently(lambda: ask_atos(atos, settings.home, variant))
 
             yield ask
 
@@ -149,7 +149,8 @@ async def measure(given: argparse.Namespace) -> None:
     if wanted.missing(file):
         async with live(weights) as ask:
             await run_missing(wanted, file, ask, HiddenTests(weights.stem))
-    print("\n".join(["", *table(file.runs, texts), "", *goal_by_goal(file.runs, texts)]))
+    runs = current(file.runs, texts)
+    print("\n".join(["", *table(runs, texts), "", *goal_by_goal(runs, texts)]))
 
 
 if __name__ == "__main__":

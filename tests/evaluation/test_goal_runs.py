@@ -8,7 +8,7 @@ import pytest
 from atos_orchestrator.debugging.stubs import stub_source
 from bench.bare_arm import files_in, messages_of
 from bench.goal_judge import HiddenTests
-from bench.goal_runs import Arm, Costs, Delivery, GoalRun, RunFile, digest_of
+from bench.goal_runs import Arm, Costs, Delivery, GoalRun, RunFile, current, digest_of
 from bench.goal_table import goal_by_goal, table
 from bench.real_goals import Wanted, run_missing
 from bench.sample_goals import SOLUTIONS, GoalVariant, read_samples, variants
@@ -86,6 +86,7 @@ def test_a_goal_whose_tests_were_changed_is_run_anew(path: Path) -> None:
     changed = GoalVariant(replace(SLUGS.sample, tests=f"{SLUGS.sample.tests}\n"))
     assert Wanted([SLUGS], ["bare"], 1).missing(file) == []
     assert Wanted([changed], ["bare"], 1).missing(file) == [("bare", changed, 0)]
+    assert (current([run], [SLUGS]), current([run], [changed])) == ([run], [])
 
 
 @pytest.mark.timeout(120)
