@@ -12,6 +12,7 @@ import anyio
 
 from atos import Atos, Goal, GoalEvent, GoalResult
 from atos_protocol.errors import AtosError
+from bench.drafts import Drafts
 from bench.goal_runs import Costs, Delivery, Files
 from bench.sample_goals import GoalVariant
 
@@ -19,8 +20,20 @@ DEADLINE = 1800.0
 """Seconds after which a goal is cancelled and counts as failed."""
 
 
-async def ask_atos(atos: Atos, variant: GoalVariant, deadline: float = DEADLINE) -> Delivery:
-    """Start a goal in a folder of its own and wait for its end; nobody answers its questions."""
+async def ask_atos(
+    atos: Atos, home: Path, variant: GoalVariant, deadline: float = DEADLINE
+) -> Delivery:
+    """Start a goal in a folder of its own and wait for its end; nobody answers its questions.
+
+    Args:
+        atos: the connection.
+        home: ATOS's home, where candidates are looked for.
+        variant: the goal.
+        deadline: seconds after which it is cancelled.
+
+    Raises:
+        AtosError: the goal can't be started.
+    """
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="goal", ignore_cleanup_errors=True) as folder:
         goal: Goal | None = None
@@ -28,20 +41,28 @@ async def ask_atos(atos: Atos, variant: GoalVariant, deadline: float = DEADLINE)
         try:
             with anyio.fail_after(deadline):
                 goal = await atos.start_goal(variant.text, into=Path(folder) / variant.sample.id)
+                drafts = Drafts(home, goal.id)
                 async for event in goal.events():
-                    events.append(event)  # noqa: PERF401 - those before a timeout count too
+                    events.append(event)
+                    drafts.look()
                 result = await goal.result()
         except AtosError as error:
+            if goal is None:
+                raise  # it never began: nothing is known about the model
             return _failed(f"{type(error).__name__}: {error.message}", start, events)
         except TimeoutError:
             if goal is not None:
                 await goal.cancel()
             return _failed(f"no end within {deadline:.0f} s", start, events)
-        return _delivery(result, events, variant, time.monotonic() - start)
+        return _delivery(result, events, variant, drafts, time.monotonic() - start)
 
 
 def _delivery(
-    result: GoalResult, events: list[GoalEvent], variant: GoalVariant, seconds: float
+    result: GoalResult,
+    events: list[GoalEvent],
+    variant: GoalVariant,
+    drafts: Drafts,
+    seconds: float,
 ) -> Delivery:
     done, asked = result.state == "success", result.state == "needs_help"
     return Delivery(
@@ -50,7 +71,7 @@ def _delivery(
         seconds=seconds,
         proof=claimed_proof(result.view),
         why="" if done else str(result.view.get("summary") or result.state),
-        candidates=candidates_of(result, events, variant),
+        candidates=drafts.candidates(variant.sample.modules),
         costs=costs(events),
     )
 
@@ -67,18 +88,6 @@ def files_of(repository: Path | None, variant: GoalVariant) -> Files:
         if path.is_file():
             found[name] = path.read_text(encoding="utf-8", errors="replace")
     return found
-
-
-def candidates_of(
-    result: GoalResult, events: list[GoalEvent], variant: GoalVariant
-) -> tuple[Files, ...]:
-    """Return every program that was sampled for the goal.
-
-    The public client does not hand them out, so the ceiling is what was delivered until it does. A goal
-    of one task keeps its candidates as drafts in the task's worktree: whoever joins the two reads them
-    here, before the folder is removed.
-    """
-    return ()
 
 
 def costs(events: list[GoalEvent]) -> Costs:

@@ -36,7 +36,7 @@ def messages_of(variant: GoalVariant) -> list[dict[str, str]]:
 
 def files_in(text: str, modules: Sequence[str]) -> Files:
     """Return the files of a reply; none where one of them can't be found."""
-    for whole in (text, f"{text}\n```\n"):
+    for whole in (text, f"{text.rstrip()}\n```\n"):
         try:
             return read_files(whole, modules)
         except ReplyError:

@@ -30,7 +30,8 @@ class Share:
         middle = (self.value + Z95**2 / (2 * self.of)) / spread
         variance = self.value * (1 - self.value) / self.of + Z95**2 / (4 * self.of**2)
         half = Z95 * math.sqrt(variance) / spread
-        return max(0.0, middle - half), min(1.0, middle + half)
+        low = middle - half if self.hits else 0.0
+        return low, middle + half if self.hits < self.of else 1.0
 
     def __str__(self) -> str:
         """Percent: `84 [73-91]`; `-` of nothing."""

@@ -14,10 +14,11 @@ SECONDS = 35.0
 
 
 class HiddenTests:
-    """Runs the hidden tests of sample goals."""
+    """Runs the hidden tests of sample goals on what a model's arms delivered."""
 
-    def __init__(self) -> None:
-        """Probe nothing yet."""
+    def __init__(self, model: str) -> None:
+        """Judge runs of this model."""
+        self._model = model
         self._runner = Runner()
 
     async def failures(self, sample: SampleGoal, files: Files) -> str:
@@ -35,8 +36,8 @@ class HiddenTests:
         failed = [t.id.rpartition("::")[2] for t in run.judgement.tests if t.outcome != "passed"]
         return f"{run.judgement.state}: {', '.join(failed)}"
 
-    async def judged(
-        self, model: str, arm: Arm, variant: GoalVariant, seed: int, delivery: Delivery
+    async def __call__(
+        self, arm: Arm, variant: GoalVariant, seed: int, delivery: Delivery
     ) -> GoalRun:
         """Judge a delivery and its candidates."""
         sample = variant.sample
@@ -48,4 +49,6 @@ class HiddenTests:
         for files in delivery.candidates:
             reachable = reachable or not await self.failures(sample, files)
         digest = digest_of(variant)
-        return GoalRun(model, arm, variant.id, seed, digest, outcome, delivery, reachable, failures)
+        return GoalRun(
+            self._model, arm, variant.id, seed, digest, outcome, delivery, reachable, failures
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -80,6 +80,17 @@ def digest_of(variant: GoalVariant) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:12]
 
 
+def current(runs: Iterable[GoalRun], texts: Iterable[GoalVariant]) -> list[GoalRun]:
+    """Return the runs of these texts, without those of a goal as it was before a change."""
+    known = {(variant.id, digest_of(variant)) for variant in texts}
+    return [run for run in runs if (run.goal, run.digest) in known]
+
+
+def read_runs(lines: Iterable[bytes]) -> list[GoalRun]:
+    """Build runs from their lines."""
+    return [_run(json.loads(line)) for line in lines]
+
+
 class RunFile:
     """The runs of one model, one JSON line each."""
 
@@ -87,16 +98,11 @@ class RunFile:
         """Read what is there; a last line that a kill cut off is dropped."""
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.runs = list[GoalRun]()
-        whole = 0
         data = path.read_bytes() if path.exists() else b""
-        for line in data.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
-            self.runs.append(_run(json.loads(line)))
-            whole += len(line)
-        if whole < len(data):
-            os.truncate(path, whole)
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            os.truncate(path, len(whole))
+        self.runs = read_runs(whole.splitlines())
 
     def __contains__(self, key: object) -> bool:
         return any(run.key == key for run in self.runs)

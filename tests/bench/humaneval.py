@@ -55,10 +55,11 @@ def read_problems(path: Path, count: int) -> list[tuple[Problem, Answers]]:
     entries = [json.loads(line) for line in gzip.decompress(packed).splitlines()]
     single = [entry for entry in entries if entry["prompt"].count("def ") == 1]
     random.Random(SHUFFLE).shuffle(single)
-    return [(_problem(entry), _answers(entry)) for entry in single[:count]]
+    return [(problem_of(entry), answers_of(entry)) for entry in single[:count]]
 
 
-def _problem(entry: dict[str, str]) -> Problem:
+def problem_of(entry: dict[str, str]) -> Problem:
+    """Return what a model may see of an entry."""
     prompt, name = entry["prompt"], entry["entry_point"]
     functions = [node for node in ast.parse(prompt).body if isinstance(node, ast.FunctionDef)]
     function = next(node for node in functions if node.name == name)
@@ -66,6 +67,7 @@ def _problem(entry: dict[str, str]) -> Problem:
     return Problem(entry["task_id"], name, head, ast.get_docstring(function) or "")
 
 
-def _answers(entry: dict[str, str]) -> Answers:
+def answers_of(entry: dict[str, str]) -> Answers:
+    """Return what a model may not see of an entry."""
     tests = f"{entry['test']}\ncheck({entry['entry_point']})"
     return Answers(entry["prompt"] + entry["canonical_solution"], tests)

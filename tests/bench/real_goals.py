@@ -23,13 +23,13 @@ from atos_protocol.errors import NoModelError
 from bench.atos_arm import ask_atos
 from bench.bare_arm import ask_bare
 from bench.goal_judge import HiddenTests
-from bench.goal_runs import ARMS, Arm, Delivery, GoalRun, RunFile, digest_of
+from bench.goal_runs import ARMS, Arm, Delivery, GoalRun, RunFile, current, digest_of
 from bench.goal_table import goal_by_goal, table
 from bench.private_home import private_home
 from bench.sample_goals import GoalVariant, read_samples, variants
 from bench.table import BUILD
 
-ATTEMPTS = 10
+ATTEMPTS = 60
 PAUSE = 2.0
 
 T = TypeVar("T")
@@ -41,6 +41,9 @@ class Ask(Protocol):
     async def __call__(self, arm: Arm, variant: GoalVariant, seed: int) -> Delivery:
         """Return what the arm came back with."""
         ...
+
+
+Judge = Callable[[Arm, GoalVariant, int, Delivery], Awaitable[GoalRun]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +65,14 @@ class Wanted:
         ]
 
 
-async def run_missing(
-    wanted: Wanted, file: RunFile, model: str, ask: Ask, tests: HiddenTests
-) -> None:
+async def run_missing(wanted: Wanted, file: RunFile, ask: Ask, judge: Judge) -> None:
     """Run what is missing, one after the other; print the table after each."""
     todo = wanted.missing(file)
     for number, (arm, variant, seed) in enumerate(todo, 1):
-        run = await tests.judged(model, arm, variant, seed, await ask(arm, variant, seed))
+        run = await judge(arm, variant, seed, await ask(arm, variant, seed))
         file.add(run)
         print(f"\n{number} of {len(todo)}: {said(run)}")
-        print("\n".join(table(file.runs, wanted.texts)), flush=True)
+        print("\n".join(table(current(file.runs, wanted.texts), wanted.texts)), flush=True)
 
 
 def said(run: GoalRun) -> str:
@@ -108,7 +109,7 @@ async def live(weights: Path) -> AsyncGenerator[Ask]:
             async def ask(arm: Arm, variant: GoalVariant, seed: int) -> Delivery:
                 if arm == "bare":
                     return await patiently(lambda: ask_bare(scheduler, weights.stem, variant, seed))
-                return await ask_atos(atos, variant)
+                return await patiently(lambda: ask_atos(atos, settings.home, variant))
 
             yield ask
 
@@ -147,8 +148,9 @@ async def measure(given: argparse.Namespace) -> None:
     file = RunFile(BUILD / "real-goals" / f"{weights.stem}.jsonl")
     if wanted.missing(file):
         async with live(weights) as ask:
-            await run_missing(wanted, file, weights.stem, ask, HiddenTests())
-    print("\n".join(["", *table(file.runs, texts), "", *goal_by_goal(file.runs, texts)]))
+            await run_missing(wanted, file, ask, HiddenTests(weights.stem))
+    runs = current(file.runs, texts)
+    print("\n".join(["", *table(runs, texts), "", *goal_by_goal(runs, texts)]))
 
 
 if __name__ == "__main__":
