@@ -80,7 +80,7 @@ def test_events_read_as_sentences() -> None:
             "01:01:04 T1  acceptance tests passed: 5 passed, 0 failed [landlock]",
             "01:01:05 T1  on a stub the model's own tests fail, as they must",
             "01:01:06 T1  done after 2 repairs",
-            "01:01:07 T1  evidence in the goal: 3 examples, 1 errors, 0 tests",
+            "01:01:07 T1  evidence in the goal: examples 3, errors 1, tests 0",
             "01:01:08 T1  evaluated 5 candidates, 9 rows, 0 calls [bwrap]",
             "01:01:09 T1  selected: 9 rows, 2 assertions dropped",
             "01:01:10 T1  asks: f(1) gives 1 or 2?",
@@ -134,7 +134,8 @@ def test_a_question_is_shown_with_its_options_and_where_tasks_overlap_the_time_s
             "  sandbox     landlock (uid 1000, /usr/bin/python3)",
             "  models      atos-mini (llama_cpp)",
             "  repository  /home/ann/atos/add-two-numbers",
-            "  time        3 s: reading prompts 9, writing 3, sandbox 1, waiting 0, rest 0 (side by side: the sum of all work)",
+            "  time        3 s: reading prompts 9, writing 3, sandbox 1, waiting 0, rest 0",
+            "              (several at a time: these are sums of work)",
         ]
     )
 

@@ -1,6 +1,7 @@
 """A real worker process whose dependencies are doubles: run as `python -m doubles.double_worker`.
 
-DOUBLE_SECONDS is how long each task takes; DOUBLE_CHILD=1 makes each task wait for a child process.
+DOUBLE_SECONDS is how long each task takes; DOUBLE_CHILD=1 makes each task wait for a child process;
+DOUBLE_ASKS=T1 makes that task ask a question until it has an example.
 """
 
 import os
@@ -19,6 +20,7 @@ from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task
+from atos_protocol.goals import Question
 from atos_protocol.settings import Settings
 from doubles.workflow_deps_doubles import GivenPlan, OneReply, PassingTools, TimedWork
 
@@ -29,6 +31,7 @@ PLAN = Plan(
         Task("T3", "Third", files=("third.py",), depends_on=("T1",)),
     )
 )
+QUESTION = Question("first(1) gives 1 or 2?", "first(1)", ("1", "2"))
 CHILD = "599"
 """The child is `sleep` with this argument."""
 
@@ -54,6 +57,7 @@ async def open_deps(
     """Yield the doubles."""
     seconds = float(os.environ.get("DOUBLE_SECONDS", "0.2"))
     kind = WithChild if os.environ.get("DOUBLE_CHILD") else TimedWork
+    asks = dict.fromkeys(os.environ.get("DOUBLE_ASKS", "").split(), QUESTION)
     yield WorkflowDeps(
         settings=settings,
         runtime=runtime,
@@ -61,7 +65,7 @@ async def open_deps(
         chat=lambda _goal, _task: OneReply(),
         tools=PassingTools(),
         plan=GivenPlan(PLAN),
-        debug=kind({task.id: seconds for task in PLAN.tasks}),
+        debug=kind({task.id: seconds for task in PLAN.tasks}, asks=asks),
     )
 
 

@@ -93,7 +93,7 @@ def _evaluated(data: Json) -> str:
 
 
 def _evidence(data: Json) -> str:
-    counts = [f"{data.get(name, 0)} {name}" for name in ("examples", "errors", "tests")]
+    counts = [f"{name} {data.get(name, 0)}" for name in ("examples", "errors", "tests")]
     return f"evidence in the goal: {', '.join(counts)}"
 
 
@@ -171,7 +171,7 @@ def goal_report(view: Json) -> list[str]:
     if view.get("repository"):
         lines.append(f"  repository  {view['repository']}")
     if view.get("spent"):
-        lines.append(f"  time        {time_line(view)}")
+        lines += labelled("time", time_lines(view))
     if error := view.get("error"):
         lines.append(f"  why         {clean(error.get('message', ''), 600)}")
         lines += [f"  next        {clean(error['next'], 400)}"] if error.get("next") else []
@@ -206,17 +206,18 @@ def question_lines(task: Json, width: int = 100) -> list[str]:
     return [*asked, *(f"  {number}) {clean(option, width - 6)}" for number, option in options)]
 
 
-def time_line(view: Json) -> str:
+def time_lines(view: Json) -> list[str]:
     """Return where a goal's seconds went: `31 s: reading prompts 12, writing 9, ...`."""
     spent: dict[str, float] = view.get("spent") or {}
     names = {
         "prompt_s": "reading prompts", "writing_s": "writing", "sandbox_s": "sandbox",
         "waiting_s": "waiting", "rest_s": "rest",
     }  # fmt: skip
-    parts = [f"{text} {spent.get(name, 0):.0f}" for name, text in names.items()]
     seconds = float(view.get("seconds") or 0)
-    overlap = sum(spent.values()) > seconds + 0.01
-    return f"{seconds:.0f} s: {', '.join(parts)}" + " (side by side: the sum of all work)" * overlap
+    parts = [f"{text} {spent.get(name, 0):.0f}" for name, text in names.items()]
+    overlap = sum(spent.values()) > seconds + 0.5
+    note = "(several at a time: these are sums of work)"
+    return [f"{seconds:.0f} s: {', '.join(parts)}", *[note] * overlap]
 
 
 def goals_table(goals: Sequence[Json]) -> list[str]:

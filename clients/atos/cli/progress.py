@@ -8,7 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from atos.cli.formatting import event_line, goal_report, result_object, task_table
+from atos.cli.formatting import MARKS, event_line, goal_report, result_object, task_table
+from atos_protocol.goals import FINAL_GOAL_STATES
 
 Json = Mapping[str, Any]
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -91,7 +92,8 @@ class Live:
         kept = [event_line(e) for e in events if e["kind"] in {"announcement", "warning"}]
         if events:
             self._last = event_line(events[-1])
-        spin = SPINNER[self._frame % len(SPINNER)]
+        over = view["state"] in FINAL_GOAL_STATES
+        spin = MARKS[view["state"]] if over else SPINNER[self._frame % len(SPINNER)]
         head = f"{spin} {view['state']} {float(view.get('seconds') or 0):.0f} s"
         self._draw(kept, [head, *task_table(view.get("tasks", [])), f"  {self._last}"])
 

@@ -86,7 +86,7 @@ def check_tests(text: str) -> str:
     return text
 
 
-def tested_module(tests: str) -> str:
+def module_under_test(tests: str) -> str:
     """Return the path of the file that tests import first; empty where they import only installed modules."""
     known = {*sys.stdlib_module_names, "pytest", "hypothesis", "__future__"}
     for node in ast.walk(ast.parse(tests)):

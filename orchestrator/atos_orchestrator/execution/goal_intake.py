@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from atos.scheduler_client import SchedulerClient
-from atos_orchestrator.execution.evidence_given import tested_module
+from atos_orchestrator.execution.evidence_given import module_under_test
 from atos_orchestrator.execution.goal_api import TaskPool
 from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.goal import slug, validate_goal
@@ -133,7 +133,7 @@ def _single_task(
 ) -> Json | None:
     """Return the plan of a goal of one task, which writes the module that the given tests import."""
     plan = strategy.single_task_plan(text, pool, scope)
-    module = tested_module(tests) if tests and strategy.takes_examples else ""
+    module = module_under_test(tests) if tests and strategy.takes_examples else ""
     if plan is None or not module:
         return plan
     task, *others = plan["tasks"]

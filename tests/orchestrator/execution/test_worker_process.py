@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,8 +14,10 @@ from atos_orchestrator.events import fold
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
 from atos_orchestrator.execution.goal_input import GOAL, GoalInput, Limits
-from atos_protocol.goals import GoalView
+from atos_orchestrator.execution.goal_steering import GoalSteering
+from atos_protocol.goals import Event, GoalView
 from atos_protocol.settings import load_settings
 from doubles.worker_harness import HostedWorker
 
@@ -36,6 +39,14 @@ class House:
         self.events.create()
         self.client = DbosClient(engine)
         self.client.prepare()
+        acceptance = GoalAcceptance(engine, self.events, self.client)
+        self.steering = GoalSteering(acceptance, self.known, self.wake)
+
+    async def known(self, goal: str) -> list[Event]:
+        return self.events.read(goal)
+
+    async def wake(self, _: dict[str, Any]) -> None:
+        """The worker polls often enough by itself."""
 
     async def submit(self, goal: str = "g1") -> None:
         self.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
@@ -101,6 +112,51 @@ async def test_killed_at_a_crash_point_the_goal_ends_with_the_same_tree(
     ]
     assert tree(killed.repository) == tree(unharmed.repository)
     assert git(killed.repository, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("point", ["goal.intake.after", "task.commit.after", "goal.record.after"])
+async def test_killed_after_an_answer_nothing_of_it_is_lost_and_nothing_is_done_twice(
+    house: House, point: str
+) -> None:
+    await house.submit()
+    asks = {"DOUBLE_ASKS": "T1", "DOUBLE_SECONDS": "0"}
+    with HostedWorker(house.log, **asks) as worker:
+        house.until(lambda view: view.state == "needs_help")
+        # Its record is written after the last event: only then has it ended.
+        await house.client.result("g1")
+        worker.process.kill()
+        worker.process.wait()
+    await house.steering.answer("g1", "T1", "1")
+    with HostedWorker(house.log, ATOS_CRASHPOINT=point, **asks) as killed:
+        killed.process.wait(30)
+    with HostedWorker(house.log, ATOS_CRASHPOINT=point, **asks):
+        ended = house.until(lambda view: view.state == "success")
+
+    assert killed.process.returncode == -9
+    assert {task.state for task in ended.tasks} == {"done"}
+    assert house.events.count("g1", "goal_finished") == 2
+    assert effects(ended.repository) == [
+        "g1.r2:record", "g1:T1", "g1:T2", "g1:T3", "g1:record", "g1:scaffold",
+    ]  # fmt: skip
+
+
+async def test_cancelling_ends_the_newest_run(house: House) -> None:
+    await house.submit()
+    with HostedWorker(house.log, DOUBLE_ASKS="T1", DOUBLE_SECONDS="0") as worker:
+        house.until(lambda view: view.state == "needs_help")
+        await house.client.result("g1")
+        worker.hang_up()
+        worker.process.wait(5)
+    await house.steering.answer("g1", "T1", "1")
+    with HostedWorker(house.log, DOUBLE_CHILD="1") as worker:
+        house.until(lambda _: house.events.count("g1", "warning") == 1)
+        children = [e.data["pid"] for e in house.events.read("g1") if e.kind == "warning"]
+        worker.tell(op="cancel", goal="g1")
+        await all_gone(children)
+        runs = {run.id: run.state for run in await house.client.list(body=GOAL)}
+
+    assert not any(alive(pid) for pid in children)
+    assert runs == {"g1": "success", "g1.r2": "cancelled"}
 
 
 async def all_gone(pids: list[int]) -> None:
