@@ -9,7 +9,14 @@ from doubles.price_tracker import GOAL, price_models
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 
-STEPS = ("goal.classify", "task.examples", "task.sample", "task.evaluate", "task.testers", "task.select")
+STEPS = (
+    "goal.classify",
+    "task.examples",
+    "task.sample",
+    "task.evaluate",
+    "task.testers",
+    "task.select",
+)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

@@ -1,7 +1,7 @@
 """An engine that does exactly what a test tells it, and records what it was asked to do."""
 
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import anyio
 

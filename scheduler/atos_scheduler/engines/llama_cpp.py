@@ -36,8 +36,8 @@ from atos_scheduler.engines.protocol import (
     Request,
 )
 from atos_scheduler.engines.stream import accepted
-from atos_scheduler.models.store import ModelStore, StoredModel
 from atos_scheduler.engines.threads import threads_now
+from atos_scheduler.models.store import ModelStore, StoredModel
 
 logger = logging.getLogger(__name__)
 

@@ -254,9 +254,7 @@ async def test_tests_that_were_handed_in_decide(tmp_path: Path) -> None:
     assert [run["which"] for run in loop.emit.of("tests_run")] == ["acceptance"] * 2
 
 
-STRICT = (
-    "def add(a, b):\n    if a < 0:\n        raise ValueError('negative')\n    return a + b\n"
-)
+STRICT = "def add(a, b):\n    if a < 0:\n        raise ValueError('negative')\n    return a + b\n"
 CLAUSE = ErrorClause("ValueError", "a negative a raises ValueError", "add")
 ERROR_ROW = (
     "```python\n# a negative a raises ValueError\nassert raises(ValueError, lambda: add(-1, 2))"
