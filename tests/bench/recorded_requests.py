@@ -1,69 +1,55 @@
-"""What is asked of a model about a HumanEval problem, once and for all policies.
+"""What is asked of a model about a HumanEval problem, once and for all policies: the product's own requests.
 
-One greedy program and four that go about it in other ways; then three testers, none of whom sees code or
-another tester. This is the one place to switch when the product's prompts change.
+The problem is a task of one function, as the brief would make it of the goal that a person types. One greedy
+program and four that go about it in other ways; then three testers, none of whom sees code or another tester.
 """
 
 from __future__ import annotations
 
-from atos_orchestrator.agents.model_request import ModelRequest, Role
+from atos_orchestrator.agents.model_request import ModelRequest
+from atos_orchestrator.agents.prompts import APPROACHES, Sampling, assertions_request, assignment
+from atos_orchestrator.agents.prompts import sample_request as program_request
+from atos_orchestrator.debugging.testers import TEMPERATURE
+from atos_orchestrator.planning.brief.reading import read_brief
+from atos_orchestrator.strategies.general.strategy import SAMPLE_TEMPERATURE, TESTERS
+from atos_orchestrator.task import Task
 from bench.humaneval import Problem
 
-SYSTEM = "You are a careful Python programmer."
-CODER = (
-    "Write this function in one ```python fence, with the imports that it needs. Code only: no"
-    " docstring, no tests."
-)
-TESTER = (
-    "Don't write the function. Write 5 tests of it, each one line `assert {name}(...) == ...`, with"
-    " other values than the examples: usual cases, edge cases, and cases that a careless author"
-    " gets wrong."
-)
-APPROACHES = (
-    "",
-    "Begin with a comment that lists the edge cases.",
-    "Use small helper functions inside it.",
-    "Write it the way the standard library would.",
-    "Begin with a comment that says the simplest correct approach in one sentence.",
-)
-CODE_STOPS = (
-    "```", "\ndef ", "\nprint(", "\nassert ", "\nif __name__", "\n# Test", "\n# Example",
-)  # fmt: skip
-TEST_STOPS = ("```", "\ndef ", "\n#", "\n\n\n")
-CODE_TOKENS = 300
-TEST_TOKENS = 220
-TESTERS = 3
-TEMPERATURE = 0.8
-"""Of every sample but the first of its role."""
+POOL = "simple"
+
+
+def goal_of(problem: Problem) -> str:
+    """Return the problem as a person would type it."""
+    return f"Write this Python function:\n{problem.head}\n\nWhat it does:\n{problem.text}"
+
+
+def task_of(problem: Problem) -> Task:
+    """Return the one task that such a goal is."""
+    goal, signature = goal_of(problem), problem.head.splitlines()[-1].rstrip(":")
+    brief = read_brief(goal)
+    return Task(
+        "T1",
+        problem.name,
+        files=("solution.py",),
+        signatures=(signature,),
+        examples=tuple(example.assertion for example in brief.examples),
+        errors=brief.errors,
+    )
 
 
 def requests_of(problem: Problem) -> list[ModelRequest]:
     """Return all requests about a problem; what they have in common comes first in each."""
+    given = assignment(goal_of(problem), task_of(problem), {})
     programs = [
-        _request(problem, "coder", f"{CODER} {approach}".strip(), number, number)
+        program_request(
+            given, Sampling(POOL, SAMPLE_TEMPERATURE if number else 0.0, number, approach)
+        )
         for number, approach in enumerate(APPROACHES)
     ]
-    words = TESTER.format(name=problem.name)
     testers = [
-        _request(problem, "tester", words, number, 100 + number) for number in range(TESTERS)
+        assertions_request(
+            given, problem.name, Sampling(POOL, TEMPERATURE if number else 0.0, 100 + number)
+        )
+        for number in range(TESTERS)
     ]
     return [*programs, *testers]
-
-
-def _request(problem: Problem, role: Role, words: str, number: int, seed: int) -> ModelRequest:
-    coder = role == "coder"
-    about = f"A Python function:\n{problem.head}\n\nWhat it does:\n{problem.text}"
-    begin = f"{problem.head}\n" if coder else f"assert {problem.name}("
-    return ModelRequest(
-        role,
-        [
-            {"role": "system", "content": SYSTEM},
-            {"role": "user", "content": f"{about}\n\n{words}"},
-        ],
-        pool="",
-        max_tokens=CODE_TOKENS if coder else TEST_TOKENS,
-        temperature=TEMPERATURE if number else 0.0,
-        seed=seed,
-        begin=f"```python\n{begin}",
-        stop=CODE_STOPS if coder else TEST_STOPS,
-    )

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from atos_orchestrator.agents import prompts
 from atos_orchestrator.agents.model_request import ModelRequest
-from bench import record_replies, recorded_requests
+from bench import record_replies
 from bench.embedded_model import recorded
 from bench.humaneval import Problem, read_problems
 from bench.record_replies import record
@@ -84,7 +85,7 @@ async def test_more_problems_are_added_to_a_finished_recording(out: Path) -> Non
 
 async def test_a_changed_prompt_is_asked_anew(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await record(PROBLEMS[:1], Recording(out), "m", ScriptedModel())
-    monkeypatch.setattr(recorded_requests, "SYSTEM", "You are somebody else.")
+    monkeypatch.setattr(prompts, "SYSTEM", "You are somebody else.")
     model = ScriptedModel()
     assert await record(PROBLEMS[:1], Recording(out), "m", model) == 1
     assert model.asked[0].messages[0]["content"] == "You are somebody else."

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from atos_orchestrator.planning import brief
 from atos_protocol.errors import BadRequestError
 
 MAX_EXAMPLES = 50
 MAX_EXAMPLE_BYTES = 4000
 MAX_TESTS_BYTES = 64 * 1024
-ACCEPTED = "Write `f(1) -> 2`, `f(1) == 2`, `f(-1) raises ValueError` or `assert f(1) == 2`."
 
 
 def read_examples(lines: Sequence[str]) -> tuple[str, ...]:
@@ -44,26 +43,7 @@ def read_example(line: str) -> str:
     if len(text.encode(errors="replace")) > MAX_EXAMPLE_BYTES:
         message = f"it is longer than {MAX_EXAMPLE_BYTES} bytes"
         raise BadRequestError(message, next_step="Give a shorter one.")
-    return _reader()(text)
-
-
-def _reader() -> Callable[[str], str]:
-    """Return the brief's rules for examples; plain assertions alone where they are missing."""
-    brief = importlib.import_module("atos_orchestrator.planning.brief")
-    return getattr(brief, "read_example", read_assertion)
-
-
-def read_assertion(text: str) -> str:
-    """Return Python source whose last statement is an `assert`.
-
-    Raises:
-        BadRequestError: it is something else.
-    """
-    tree = parsed(text, "it")
-    if not tree.body or not isinstance(tree.body[-1], ast.Assert):
-        message = "it is not an example"
-        raise BadRequestError(message, next_step=ACCEPTED)
-    return text
+    return brief.read_example(text)
 
 
 def check_tests(text: str) -> str:

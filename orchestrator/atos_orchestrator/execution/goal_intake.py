@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from atos_orchestrator.execution.evidence_given import module_under_test
 from atos_orchestrator.execution.goal_api import TaskPool
 from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.goal import slug, validate_goal
-from atos_orchestrator.planning.brief import Brief
+from atos_orchestrator.planning.brief import Brief, read_brief
 from atos_orchestrator.ports import Json
 from atos_orchestrator.strategies.registry import select_models, strategy_named
 from atos_orchestrator.strategies.strategy import Strategy
@@ -24,13 +23,6 @@ from atos_protocol.settings import Settings
 NOT_USED = (
     "The examples and tests that were handed in are not used: this model has tests of its own."
 )
-
-
-def read_brief(text: str) -> Brief:
-    """Return what rules find in a goal's text; nothing where the rules are missing."""
-    module = importlib.import_module("atos_orchestrator.planning.brief")
-    rules: Callable[[str], Brief] | None = getattr(module, "read_brief", None)
-    return rules(text) if rules is not None else Brief()
 
 
 def unproven(brief: Brief) -> str:
