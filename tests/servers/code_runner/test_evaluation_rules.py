@@ -4,7 +4,7 @@ import math
 import sys
 from collections import OrderedDict, deque
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 from hypothesis import given
@@ -96,24 +96,33 @@ def test_a_call_of_a_broken_object_is_an_error() -> None:
     assert prepared_call("it")({"it": Broken()}) == "error: LookupError: no"
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (0.1 + 0.2, 0.3),
-        (-0.0, 0.0),
-        ({"b": 1, "a": 2}, OrderedDict(a=2, b=1)),
-        ({3, 1, 2}, frozenset([2, 3, 1])),
-        ((1.0, 2.0), Pair(1.0, 2.0)),
-        ([{1.1 + 2.2}], [{3.3}]),
-    ],
-    ids=str,
-)
+EQUALS: list[tuple[object, object]] = [
+    (0.1 + 0.2, 0.3),
+    (-0.0, 0.0),
+    ({"b": 1, "a": 2}, OrderedDict[str, int](a=2, b=1)),
+    ({3, 1, 2}, frozenset([2, 3, 1])),
+    ((1.0, 2.0), Pair(1.0, 2.0)),
+    ([{1.1 + 2.2}], [{3.3}]),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EQUALS, ids=str)
 def test_what_is_equal_looks_equal(one: object, other: object) -> None:
     assert canonical(one) == canonical(other)
 
 
 def test_values_look_as_they_do_in_python_and_objects_as_their_type() -> None:
-    looks = [[], (1,), set[int](), {"a": (1, "x")}, object(), deque([object()]), len, 1e300, True]
+    looks: list[object] = [
+        list[int](),
+        (1,),
+        set[int](),
+        {"a": (1, "x")},
+        object(),
+        deque([object()]),
+        len,
+        1e300,
+        True,
+    ]
     assert [canonical(value) for value in looks] == [
         "[]", "(1,)", "set()", "{'a': (1, 'x')}", "<object>", "<deque>",
         "<built-in function len>", "1e+300", "True",
@@ -151,7 +160,8 @@ def test_rounding_is_forgiven_at_any_depth(value: Any) -> None:
         if isinstance(each, float):
             return math.nextafter(each, math.inf)
         if isinstance(each, dict):
-            return {key: rounded(item) for key, item in each.items()}
+            pairs = cast("dict[str, Any]", each)
+            return {key: rounded(item) for key, item in pairs.items()}
         return [rounded(item) for item in each]
 
     assert value == rounded(value) or close(value, rounded(value))

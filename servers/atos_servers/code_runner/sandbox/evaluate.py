@@ -15,6 +15,7 @@ are out of its reach. If it manages to end the whole run, the host goes on with 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -118,6 +119,7 @@ class Evaluator:
         for text in self._completed(outcomes, deadline) if why == "" else ():
             self._emit({"event": "cell", "candidate": number, "why": text})
         cell.end(child)
+        _reap()
         os.close(candidate.reading)
         cell.empty(self._job.scratch)
 
@@ -130,6 +132,15 @@ class Evaluator:
         late = time.monotonic() >= deadline - LAST_SECONDS
         rest = "timeout" if late else "error: the candidate's process ended"
         yield from [rest] * (len(self._works) - given)
+
+
+def _reap() -> None:
+    """Collect the orphans of a candidate that was killed: they count as processes until then."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < deadline:
+            if not os.waitpid(-1, os.WNOHANG)[0]:
+                time.sleep(cell.LOOK_SECONDS)
 
 
 def _why_not_loaded(child: int, deadline: float) -> str:
@@ -145,6 +156,7 @@ def start(job: Job, channel: socket.socket) -> int:
     if os.fork() == 0:
         channel.close()
         os.close(reading)
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         warnings.simplefilter("ignore")
         try:
             Evaluator(job, writing, deadline).run()
