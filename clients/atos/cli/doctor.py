@@ -42,9 +42,9 @@ def doctor(arguments: Namespace, settings: Settings) -> int:
     else:
         for finding in findings:
             mark = {"ok": "✓", "missing": "·", "broken": "✗"}[finding.state]
-            print(f"{mark} {finding.what:12}{finding.detail}")
+            print(f"{mark} {finding.what:13}{finding.detail}")
             if finding.todo:
-                print(f"  {'':12}→ {finding.todo}")
+                print(f"  {'':13}→ {finding.todo}")
     return 1 if any(f.state == "broken" for f in findings) else 0
 
 
