@@ -24,7 +24,7 @@ from atos_protocol.errors import (
     NoModelError,
 )
 from atos_protocol.settings import Settings
-from atos_scheduler.engines.gguf_header import read_header
+from atos_scheduler.engines.gguf_header import GgufHeader, read_header
 from atos_scheduler.engines.llama_cpp_model import LlamaModel
 from atos_scheduler.engines.protocol import (
     Caps,
@@ -55,6 +55,8 @@ class LlamaCpp:
         self._unchecked = set(shipped.glob("*.gguf"))
         """Shipped weights whose checksum has not been compared yet."""
         self._files = _by_stem([*sorted(self._unchecked), *settings.gguf])
+        self._headers: dict[tuple[Path, int, int], GgufHeader] = {}
+        """Path, time of the last change and size -> the header: it is listed every few seconds."""
         self._models: dict[str, LlamaModel] = {}
         self._loading: dict[str, anyio.Lock] = {}
 
@@ -69,7 +71,7 @@ class LlamaCpp:
         found: list[InstalledModel] = []
         for name, path in self._files.items():
             try:
-                header = await anyio.to_thread.run_sync(read_header, path)
+                header = await anyio.to_thread.run_sync(self._header, path)
             except LoadFailedError as error:
                 logger.warning("GGUF left out", extra={"model": name, "why": error.message})
                 continue
@@ -78,6 +80,21 @@ class LlamaCpp:
                 InstalledModel(name, header.size, header.details(), header.context, digest)
             )
         return found
+
+    def _header(self, path: Path) -> GgufHeader:
+        """Read a file's header, unless that was done since it last changed.
+
+        Raises:
+            LoadFailedError: the file can't be read, or is not GGUF.
+        """
+        try:
+            now = path.stat()
+        except OSError:
+            return read_header(path)
+        key = path, now.st_mtime_ns, now.st_size
+        if key not in self._headers:
+            self._headers[key] = read_header(path)
+        return self._headers[key]
 
     def model(self, name: str) -> LlamaModel | None:
         """Return the loaded model of this name, alive or not."""
