@@ -12,6 +12,7 @@ from atos_protocol.errors import BadRequestError
 MAX_EXAMPLES = 50
 MAX_EXAMPLE_BYTES = 4000
 MAX_TESTS_BYTES = 64 * 1024
+ACCEPTED = "Write `f(1) -> 2`, `f(1) == 2`, `f(-1) raises ValueError` or `assert f(1) == 2`."
 
 
 def read_examples(lines: Sequence[str]) -> tuple[str, ...]:

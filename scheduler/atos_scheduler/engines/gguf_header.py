@@ -26,6 +26,8 @@ MAX_ITEMS = 16 << 20
 MAX_HEADER = 256 << 20
 """Bytes read before the reader gives up on a file."""
 
+BLOCK = 1 << 20
+LENGTH = struct.Struct("<Q")
 TEMPLATE = "tokenizer.chat_template"
 STRING, ARRAY = 8, 9
 SCALARS = {
@@ -164,11 +166,29 @@ class _Reader:
         if kind in SCALARS:
             self.skip(count * struct.calcsize(SCALARS[kind]))
         elif kind == STRING:
-            for _ in range(count):
-                self.skip(self.bounded("Q", MAX_STRING, "bytes in one string"))
+            self._skip_strings(count)
         else:
             message = f"it holds an array of type {kind}"
             raise ValueError(message)
+
+    def _skip_strings(self, count: int) -> None:
+        """Skip strings in large blocks: one by one, a vocabulary would take a second."""
+        block, at = b"", 0
+        for _ in range(count):
+            if at + LENGTH.size > len(block):
+                block, at = block[at:] + self._file.read(BLOCK), 0
+                if len(block) < LENGTH.size or self._file.tell() > MAX_HEADER:
+                    message = "it ends within its header, or that is too long"
+                    raise ValueError(message)
+            (size,) = LENGTH.unpack_from(block, at)
+            if size > MAX_STRING:
+                message = f"it claims {size} bytes in one string"
+                raise ValueError(message)
+            at += LENGTH.size + size
+            if at > len(block):
+                self.skip(at - len(block))
+                block, at = b"", 0
+        self._file.seek(at - len(block), os.SEEK_CUR)
 
 
 def _contents(reader: _Reader) -> tuple[dict[str, Value], int]:

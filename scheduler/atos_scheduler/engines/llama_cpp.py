@@ -88,6 +88,21 @@ class LlamaCpp:
             )
         return found
 
+    def _header(self, path: Path) -> GgufHeader:
+        """Read a file's header, unless that was done since it last changed.
+
+        Raises:
+            LoadFailedError: the file can't be read, or is not GGUF.
+        """
+        try:
+            now = path.stat()
+        except OSError:
+            return read_header(path)
+        key = path, now.st_mtime_ns, now.st_size
+        if key not in self._headers:
+            self._headers[key] = read_header(path)
+        return self._headers[key]
+
     def model(self, name: str) -> LlamaModel | None:
         """Return the loaded model of this name, alive or not."""
         return self._models.get(name)
@@ -140,16 +155,6 @@ class LlamaCpp:
         """End every worker."""
         for name in list(self._models):
             await self.unload(name)
-
-    def _header(self, path: Path) -> GgufHeader:
-        try:
-            found = path.stat()
-        except OSError:
-            return read_header(path)  # which says why
-        key = (path, found.st_size, found.st_mtime_ns)
-        if key not in self._headers:
-            self._headers[key] = read_header(path)
-        return self._headers[key]
 
     def _files(self, fetched: Mapping[str, StoredModel]) -> dict[str, Path]:
         """Return name -> file; what a person named comes before what was fetched."""

@@ -1,9 +1,8 @@
 """How many threads a model gets on the CPU, and how many requests at once pay there.
 
 Reading and writing a token ends at a barrier of all threads, so a thread that waits for a busy core
-holds up the others: on two cores at a load of 12, a token took 0.3 s with one thread and 1 to 3 s
-with two. So a model gets the
-physical cores that are idle when it is loaded, and never more.
+holds up the others: on two cores at a load of 5, a 0.5B model wrote 10 to 12 tokens/s with one thread
+and 1.4 to 2.0 with two. So a model gets the physical cores that are idle when it is loaded.
 """
 
 from __future__ import annotations

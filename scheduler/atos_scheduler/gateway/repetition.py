@@ -10,26 +10,25 @@ SHORTEST = 1_000
 TIMES = 4
 LONGEST_PART = 1_000
 """Characters of a part whose repetition is looked for."""
+MARK = 16
+"""Characters at the end of a text whose earlier places give the periods that it may have."""
 STEP = 128
-"""Characters between two looks: each costs a millisecond."""
+"""Characters between two looks."""
 
 
 def repeated_part(text: str) -> str:
-    """Return what the end of a text repeats without end; "" if it does not.
-
-    The periods of all suffixes are found at once, as Knuth, Morris and Pratt do it.
-    """
-    tail = text[: -TIMES * LONGEST_PART - 1 : -1]
-    borders = [0]
-    """Length of a prefix, less one -> length of its longest border."""
-    for at in range(1, len(tail)):
-        border = borders[-1]
-        while border and tail[border] != tail[at]:
-            border = borders[border - 1]
-        borders.append(border + (tail[border] == tail[at]))
-        period = at + 1 - borders[-1]
-        if at + 1 >= max(SHORTEST, TIMES * period):
-            return tail[period - 1 :: -1]
+    """Return what the end of a text repeats without end; "" if it does not."""
+    tail = text[-TIMES * LONGEST_PART :]
+    mark, end = tail[-MARK:], len(tail) - MARK
+    found = tail.rfind(mark, 0, len(tail) - 1)
+    while found >= 0:
+        period = end - found
+        size = max(SHORTEST, TIMES * period)
+        if size > len(tail):
+            return ""
+        if tail[-size:-period] == tail[period - size :]:
+            return tail[-period:]
+        found = tail.rfind(mark, 0, found + MARK - 1)
     return ""
 
 

@@ -311,6 +311,18 @@ async def test_installed_leaves_out_what_can_not_be_read(files: tuple[Path, ...]
     )
 
 
+async def test_a_file_that_changed_is_read_again_and_a_truncated_one_hides_no_other(
+    files: tuple[Path, ...], tmp_path: Path
+) -> None:
+    whole, changing = files[1], tmp_path / "changing.gguf"
+    changing.write_bytes(whole.read_bytes()[:300])
+    settings = Settings(home=tmp_path, workspaces=tmp_path, gguf=(changing, whole))
+    engine = LlamaCpp(settings, shipped=Path("/nowhere"))
+    assert [m.name for m in await engine.installed()] == ["small"]
+    changing.write_bytes(whole.read_bytes())
+    assert [m.name for m in await engine.installed()] == ["changing", "small"]
+
+
 def test_two_files_of_one_name_are_a_configuration_error(files: tuple[Path, ...]) -> None:
     twice = (files[1], Path("/elsewhere/small.gguf"))
     settings = Settings(home=files[0].parent, workspaces=files[0].parent, gguf=twice)

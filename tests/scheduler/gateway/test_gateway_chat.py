@@ -319,8 +319,8 @@ async def test_a_cancelled_engine_keeps_its_slot_until_it_confirms() -> None:
 
 
 async def test_a_reader_that_stops_reading_does_not_keep_the_slot() -> None:
-    pieces = (" ".join(map(str, range(n, n + 200))) for n in range(2000))
-    engine = ScriptedEngine({"a": Script(reply=tuple(pieces))})
+    pieces = tuple(f"{number} " * 150 for number in range(2000))
+    engine = ScriptedEngine({"a": Script(reply=pieces)})
     async with (
         scheduler([engine]) as running,
         running.http.stream("POST", "/api/chat", json=body()) as reply,
