@@ -51,10 +51,10 @@ async def evaluation(
     candidates: list[dict[str, str]],
     assertions: list[str],
     calls: list[str],
-    modules: list[str],
+    modules: list[str] | None = None,
 ) -> dict[str, Any]:
     """Return the reply of the tool; cells share a process, so none may hang, exit or crash."""
-    asked = Evaluated(tuple(candidates), tuple(assertions), tuple(calls), tuple(modules))
+    asked = Evaluated(tuple(candidates), tuple(assertions), tuple(calls), tuple(modules or ()))
     text = json.dumps({"assertions": assertions, "calls": calls})
     started = time.time()
     found = [

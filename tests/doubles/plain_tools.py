@@ -47,35 +47,6 @@ print(json.dumps(cases))
 """A test runner in a page, because a whole pytest per run would make these suites slow."""
 
 
-JUDGE = """
-import importlib, json, math, pathlib, sys
-root, job = sys.argv[1], json.load(sys.stdin)
-sys.path[:] = [root, *sys.path]
-def raises(error, call):
-    try: call()
-    except error: return True
-    return False
-def told(error): return f"error: {type(error).__name__}: {error}"
-space, load = {"raises": raises}, ""
-try:
-    for path in job["files"]:
-        if path.endswith(".py") and not path.startswith("tests/"):
-            module = importlib.import_module(path[:-3].replace("/", "."))
-            space.update({k: v for k, v in vars(module).items() if k[:1] != "_"})
-except Exception as error: load = told(error)[7:]
-rows, values = [], []
-for source in [] if load else job["assertions"]:
-    try: exec(source, dict(space)); rows.append("pass")
-    except AssertionError: rows.append("fail")
-    except Exception as error: rows.append(told(error))
-for call in [] if load else job["calls"]:
-    try: values.append(f"= {eval(call, dict(space))!r}")
-    except Exception as error: values.append(told(error))
-print(json.dumps({"load": load, "rows": rows, "values": values}))
-"""
-"""Judges one candidate: no cell of its own, no time limit, but the real tool's outcomes."""
-
-
 @dataclass
 class PlainTools:
     """Implements the `Tools` port; `calls` lists server, tool and arguments."""
@@ -121,7 +92,7 @@ class PlainTools:
             return {"ok": False, "errors": [fault]}
         return {"ok": True, "errors": []}
 
-    async def _code_runner_evaluate(self, policy: str, **asked: Any) -> Json:
+    async def _code_runner_evaluate(self, policy: str = "general", **asked: Any) -> Json:
         assert policy in {"general", "catalogue"}
         return await evaluation(**asked)
 
@@ -154,40 +125,6 @@ class PlainTools:
             "tests": cases,
             "digest": "\n".join(told) or done.stderr.decode()[-2000:],
             "reasons": [],
-            "isolation": {"level": "seccomp", "description": "no sandbox: a test double"},
-            "interpreter": sys.executable,
-            "uid": 0,
-            "started_at": started,
-            "ended_at": time.time(),
-            "proven": "",
-        }
-
-    async def _code_runner_evaluate(
-        self,
-        path: str,
-        candidates: list[dict[str, str]],
-        assertions: list[str],
-        calls: list[str],
-    ) -> Json:
-        started = time.time()
-        outcomes: list[Json] = []
-        for files in candidates:
-            with tempfile.TemporaryDirectory() as folder:
-                staged = Path(folder) / "copy"
-                shutil.copytree(path, staged, ignore=shutil.ignore_patterns(".git"))
-                for name, text in files.items():
-                    (staged / name).parent.mkdir(parents=True, exist_ok=True)
-                    (staged / name).write_text(text)
-                job = {"files": list(files), "assertions": assertions, "calls": calls}
-                command = [sys.executable, "-I", "-S", "-c", JUDGE, str(staged)]
-                done = await anyio.run_process(command, input=json.dumps(job).encode(), env={})
-            found: Json = json.loads(done.stdout)
-            if found["load"]:
-                found["rows"] = ["error: not loaded" for _ in assertions]
-                found["values"] = ["error: not loaded" for _ in calls]
-            outcomes.append(found)
-        return {
-            "candidates": outcomes,
             "isolation": {"level": "seccomp", "description": "no sandbox: a test double"},
             "interpreter": sys.executable,
             "uid": 0,

@@ -116,8 +116,8 @@ Serve it
 
 ## What was proven
 
-* Serve (`app.py`): it passes its tests (2 tests passed)
-* Fetch (`fetch.py`): it passes its tests (2 tests passed)
+* Serve (`app.py`): it passes the tests that were handed in
+* Fetch (`fetch.py`): it passes the tests that were handed in
 
 ## Packages
 

@@ -213,7 +213,7 @@ def test_a_refusal_says_why_and_what_to_do() -> None:
 
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "this goal is not in the catalogue of atos-mini"
-    assert "Install Ollama" in refusal.next_step
+    assert "atos-client models pull" in refusal.next_step
     assert "GGUF" in refusal.next_step
     assert len(refusal.nearest) == 3
 
