@@ -125,6 +125,9 @@ class Settings:
     cpu_threads: int = _setting(
         0, int, "a number of threads", "threads of the embedded engine; 0 means the idle cores"
     )
+    seed: int = _setting(
+        0, int, "a number", "another one draws other samples of the models, goal by goal"
+    )
     simulate: bool = _setting(
         False, _flag, "true or false", "use the simulated engine and device instead of real ones"
     )

@@ -11,7 +11,7 @@ import argparse
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -53,12 +53,18 @@ class Wanted:
     texts: Sequence[GoalVariant]
     arms: Sequence[Arm]
     seeds: int
+    first: int = 0
+    """Seeds from this one up to `seeds`, which is not among them."""
+
+    def of(self, seed: int) -> Wanted:
+        """Return those of one seed."""
+        return replace(self, first=seed, seeds=seed + 1)
 
     def missing(self, file: RunFile) -> list[tuple[Arm, GoalVariant, int]]:
         """Return what is not in the file, seeds outermost: equal prompts would be read once only."""
         return [
             (arm, variant, seed)
-            for seed in range(self.seeds)
+            for seed in range(self.first, self.seeds)
             for arm in self.arms
             for variant in self.texts
             if (arm, variant.id, seed, digest_of(variant)) not in file
@@ -98,9 +104,9 @@ async def patiently(act: Callable[[], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def live(weights: Path) -> AsyncGenerator[Ask]:
-    """Start daemons in a home of their own, with this model and nothing else."""
-    with private_home(ATOS_GGUF=str(weights)) as settings:
+async def live(weights: Path, seed: int = 0) -> AsyncGenerator[Ask]:
+    """Start daemons in a home of their own, with this model, this seed and nothing else."""
+    with private_home(ATOS_GGUF=str(weights), ATOS_SEED=str(seed)) as settings:
         async with SchedulerClient(settings) as scheduler, Atos.connect(settings) as atos:
             await patiently(
                 lambda: scheduler.load(weights.stem)
@@ -146,9 +152,9 @@ async def measure(given: argparse.Namespace) -> None:
         raise SystemExit(message)
     wanted = Wanted(texts, [given.arm] if given.arm else ARMS, given.seeds)
     file = RunFile(BUILD / "real-goals" / f"{weights.stem}.jsonl")
-    if wanted.missing(file):
-        async with live(weights) as ask:
-            await run_missing(wanted, file, ask, HiddenTests(weights.stem))
+    for seed in sorted({seed for _, _, seed in wanted.missing(file)}):
+        async with live(weights, seed) as ask:
+            await run_missing(wanted.of(seed), file, ask, HiddenTests(weights.stem))
     runs = current(file.runs, texts)
     print("\n".join(["", *table(runs, texts), "", *goal_by_goal(runs, texts)]))
 

@@ -9,6 +9,8 @@ from atos_orchestrator.agents.model_request import ModelRequest, Reply
 from atos_protocol.errors import EmptyReplyError, LengthError
 from atos_protocol.scheduler_api import POOL_PREFIX, Demand
 
+SEED_STEP = 1000
+"""More than the seeds that one goal uses."""
 CALL_SECONDS = 600.0
 """Longest that a call may take, including its wait for a lease."""
 
@@ -20,6 +22,8 @@ class ModelClient:
     scheduler: SchedulerClient
     goal: str
     task: str = ""
+    seed: int = 0
+    """Added to every request's own, so that a goal can be tried with other samples."""
 
     async def __call__(self, request: ModelRequest) -> Reply:
         """Return the answer of a model in the request's pool; see `Chat` for the errors."""
@@ -29,7 +33,7 @@ class ModelClient:
             schema=request.schema,
             max_tokens=request.max_tokens,
             temperature=request.temperature,
-            seed=request.seed,
+            seed=request.seed + SEED_STEP * self.seed,
             begin=request.begin,
             stop=request.stop,
             demand=Demand(

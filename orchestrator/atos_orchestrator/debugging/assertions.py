@@ -15,7 +15,8 @@ from typing import Literal
 
 from atos_orchestrator.debugging.sources import parse_source
 
-Origin = Literal["example", "error", "tester"]
+Origin = Literal["example", "error", "tester", "agreed"]
+"""Who wrote it; `agreed` is a value that independent candidates give."""
 MOST_LINES = 12
 MOST_CHARACTERS = 1200
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
@@ -162,6 +163,15 @@ def calls_in(assertions: Iterable[str], names: Sequence[str]) -> list[str]:
             ):
                 found.setdefault(ast.unparse(node))
     return list(found)
+
+
+def value_assertion(call: str, value: str) -> str | None:
+    """Return the assertion that a call gives a value (`= 3`); None where the value is no plain literal."""
+    try:
+        ast.literal_eval(value.removeprefix("= "))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    return f"assert {call} == {value.removeprefix('= ')}" if value.startswith("= ") else None
 
 
 def nearby_calls(calls: Sequence[str], most: int = 16) -> list[str]:

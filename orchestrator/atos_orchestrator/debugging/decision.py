@@ -48,6 +48,8 @@ class Facts:
     columns: tuple[Column, ...]
     """Per candidate; one that can't be used does not load."""
     weak: bool
+    calls: tuple[str, ...] = ()
+    """Calls on which the candidates' values are compared."""
 
     @property
     def examples(self) -> list[int]:
@@ -84,7 +86,7 @@ def read_state(state: DebugState) -> Facts:
         for at, candidate in enumerate(candidates)
     )
     assertions = tuple(decode(Assertion, each) for each in state["assertions"])
-    return Facts(candidates, assertions, columns, state["weak"])
+    return Facts(candidates, assertions, columns, state["weak"], tuple(state["calls"]))
 
 
 def _column(state: DebugState, at: int) -> Column:
@@ -169,6 +171,8 @@ def _agreed(state: DebugState, facts: Facts, plans: Sequence[SamplingPlan]) -> M
 
 def described(choice: Choice) -> str:
     """Return in words what agreement there is."""
+    if not choice.passed:
+        return f"{choice.group} of {choice.of} candidates give the same values"
     rows = "1 assertion" if choice.passed == 1 else f"{choice.passed} assertions"
     return f"{rows} that {choice.group} of {choice.of} candidates pass"
 

@@ -13,6 +13,7 @@ _TITLES = {
     "example": "The goal's own examples.",
     "error": "Errors that the goal asks for.",
     "tester": "Written by a model before the code, and confirmed by independent candidates.",
+    "agreed": "Values that independent candidates give; nobody else has confirmed them.",
 }
 
 

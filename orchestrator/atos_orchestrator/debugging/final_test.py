@@ -13,6 +13,7 @@ from typing import Literal
 
 import anyio
 
+from atos_orchestrator.debugging.assertions import Assertion, value_assertion
 from atos_orchestrator.debugging.decision import Facts, Move, read_state
 from atos_orchestrator.debugging.delivered_tests import render_tests
 from atos_orchestrator.debugging.ending import DIGEST_LINES, TESTS_DRAFT
@@ -26,6 +27,8 @@ from atos_orchestrator.task import test_file
 from atos_protocol.verdicts import Verdict
 
 MOST_LOSERS = 2
+FEWEST = 3
+"""Assertions of a delivered test file; values on which candidates agree make up for what is missing."""
 Which = Literal["acceptance", "model", "stub"]
 
 
@@ -126,6 +129,8 @@ class FinalTest:
     ) -> Json:
         task, path = self.context.task, test_file(self.context.task)
         kept = [facts.assertions[row] for row in move.kept]
+        if move.proof == "agreed" and len(kept) < FEWEST:
+            kept += agreed_values(facts, move, FEWEST - len(kept))
         verdict, text = Json(), ""
         for again in range(2):
             text, names = render_tests(task.files, kept)
@@ -172,6 +177,19 @@ class FinalTest:
 
     async def _code(self, candidate: Candidate, at: int) -> dict[str, str]:
         return await self.context.workspace.recall(draft_name(at), candidate.draft)
+
+
+def agreed_values(facts: Facts, move: Move, most: int) -> list[Assertion]:
+    """Return what the chosen candidate gives on some calls, where another candidate gives the same."""
+    mine = facts.columns[move.candidate].values
+    others = [facts.columns[at].values for at in facts.usable if at != move.candidate]
+    found = [
+        Assertion(source, "agreed")
+        for at, (call, value) in enumerate(zip(facts.calls, mine, strict=True))
+        if any(values[at] == value for values in others)
+        and (source := value_assertion(call, value)) is not None
+    ]
+    return found[:most]
 
 
 def _fails(facts: Facts, at: int, move: Move) -> bool:

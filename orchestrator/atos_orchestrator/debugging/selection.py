@@ -4,8 +4,9 @@ With examples, they are law: the first candidate that meets all of them is taken
 assertions vouch for each other (CodeT's dual agreement, arXiv 2207.10397): candidates that pass the same
 assertions are a group, whose score is the root of its size times the assertions that it passes; agreement of outputs
 breaks ties (MBR-exec, 2204.11454). Independent errors seldom agree, shared misconceptions do: so a group
-is accepted only if it has `MIN_GROUP` members and is `MIN_LEAD` assertions ahead of every other one.
-Otherwise one input on which the best two groups differ is worth more than another vote.
+is accepted only if it has `MIN_GROUP` members and no other group equals it: it passes more assertions, or as
+many and has more members. Otherwise one input on which the best two groups differ is worth more than
+another vote. `docs/decisions/0009` has the figures.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MIN_GROUP = 2
-MIN_LEAD = 2
 _PASS = "pass"
 
 
@@ -48,6 +48,8 @@ class Choice:
     """Assertions that it passes, of those that were not given as examples."""
     lead: int = 0
     """How many more it passes than the best candidate outside of its group."""
+    rivals: int = 0
+    """Candidates in the group of `rival`."""
     rival: int = -1
     """The best candidate that behaves otherwise; -1 where there is none."""
     of: int = 0
@@ -102,14 +104,16 @@ def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence
     group = [at for at in good if _same(columns[at], columns[best], rows)]
     others = [at for at in good if at not in group]
     rival = max(others, key=score, default=-1)
+    rivals = [at for at in others if _same(columns[at], columns[rival], rows)]
     passed = sum(kinds[best])
     lead = passed - max((sum(kinds[at]) for at in others), default=0)
     return Choice(
         best,
-        accepted=len(group) >= MIN_GROUP and lead >= MIN_LEAD,
+        accepted=len(group) >= MIN_GROUP and (lead, len(group)) > (0, len(rivals)),
         group=len(group),
         passed=passed,
         lead=lead,
+        rivals=len(rivals),
         rival=rival,
         of=len(good),
         kept=tuple(row for row in rows if columns[best].passes(row)),

@@ -82,7 +82,7 @@ async def open_workflow_deps(
             settings=settings,
             runtime=runtime,
             events=events,
-            chat=lambda goal, task: ModelClient(scheduler, goal, task),
+            chat=lambda goal, task: ModelClient(scheduler, goal, task, settings.seed),
             tools=tools.call,
             plan=make_plan,
             debug=debug_task,

@@ -30,13 +30,13 @@ def test_a_candidate_that_does_not_load_meets_nothing() -> None:
     assert meeting([Column(loads=False)], []) == []
 
 
-def test_two_that_agree_and_lead_by_two_assertions_are_accepted() -> None:
+def test_two_that_agree_and_lead_are_accepted() -> None:
     columns = [column("+---", "1"), column("-+++", "2"), column("-+++", "2")]
 
     chosen = choose(columns, [], [0, 1, 2, 3])
 
     assert chosen == Choice(
-        1, accepted=True, group=2, passed=3, lead=2, rival=0, of=3, kept=(1, 2, 3)
+        1, accepted=True, group=2, passed=3, lead=2, rivals=1, rival=0, of=3, kept=(1, 2, 3)
     )
 
 
@@ -44,10 +44,18 @@ def test_a_candidate_alone_is_never_accepted_by_agreement() -> None:
     assert not choose([column("++++"), column("----")], [], [0, 1, 2, 3]).accepted
 
 
-def test_a_lead_of_one_assertion_is_not_enough() -> None:
-    columns = [column("++-", "1"), column("++-", "1"), column("+--", "2")]
+def test_as_many_assertions_and_more_members_are_enough_but_equal_groups_are_not() -> None:
+    two_to_one = [column("++-", "1"), column("++-", "1"), column("+-+", "2")]
+    two_to_two = [*two_to_one, column("+-+", "2")]
 
-    assert not choose(columns, [], [0, 1, 2]).accepted
+    assert choose(two_to_one, [], [0, 1, 2]).accepted
+    assert not choose(two_to_two, [], [0, 1, 2]).accepted
+
+
+def test_a_rival_that_passes_more_assertions_is_never_outvoted() -> None:
+    columns = [column("++++-----", "1")] * 3 + [column("+++++----", "2")]
+
+    assert not choose(columns, [], list(range(9))).accepted
 
 
 def test_candidates_that_pass_the_same_but_give_other_values_are_no_group() -> None:
