@@ -72,29 +72,42 @@ def _tests(data: Json) -> str:
 
 
 def _done(data: Json) -> str:
-    repairs = int(data.get("rounds") or 0)
+    others = int(data.get("rounds") or 0)
     rests = f": {clean(proof_text(str(data.get('proof')), str(data.get('evidence') or '')))}"
     return (
         f"{data.get('state')}"
-        + f" after {repairs} repair{'s' * (repairs > 1)}" * bool(repairs)
+        + f" after {others + 1} candidates" * bool(others)
         + rests * bool(data.get("proof"))
     )
 
 
 def _selected(data: Json) -> str:
-    dropped = len(data.get("dropped") or ())
-    said = clean(data.get("evidence") or data.get("next") or "nothing")
-    return f"selected: {said}" + f", {dropped} assertions dropped" * bool(dropped)
+    said, dropped = clean(data.get("evidence") or ""), len(data.get("dropped") or ())
+    going_on = {"repair": "repairs a candidate", "escalate": "goes on with a larger model"}
+    if (then := str(data.get("next"))) in going_on:
+        return f"none can be taken; {going_on[then]}"
+    if then == "ask":
+        return f"none can be taken: {said or 'no candidate meets what decides'}"
+    name = f"candidate {int(data.get('candidate') or 0) + 1}"
+    return (
+        f"takes {name}"
+        + f": {said}" * bool(said)
+        + f"; {dropped} assertions dropped" * bool(dropped)
+    )
 
 
 def _evaluated(data: Json) -> str:
-    counts = [f"{data.get(name, 0)} {name}" for name in ("candidates", "rows", "calls")]
-    return f"evaluated {', '.join(counts)} [{data.get('isolation')}]"
+    rows: Any = data.get("rows", 0)
+    passed: list[Any] = data.get("passed") or []
+    told = ", ".join(f"{count} of {rows}" for count in passed)
+    return f"assertions passed: {told or 'none'} [{data.get('isolation')}]"
 
 
 def _evidence(data: Json) -> str:
-    counts = [f"{name} {data.get(name, 0)}" for name in ("examples", "errors", "tests")]
-    return f"evidence in the goal: {', '.join(counts)}"
+    names = (("examples", "example"), ("errors", "stated error"), ("tests", "test file"))
+    counts = [(int(data.get(field) or 0), noun) for field, noun in names]
+    told = [f"{count} {noun}{'s' * (count > 1)}" for count, noun in counts if count]
+    return f"what decides: {', '.join(told) or 'nothing in the goal; candidates have to agree'}"
 
 
 def _asked(data: Json) -> str:
@@ -109,8 +122,12 @@ SAY: dict[str, Callable[[Json], str]] = {
     "task_queued": lambda _: "queued",
     "task_started": lambda _: "started",
     "model_call": _call,
-    "code_written": lambda d: f"wrote {clean(d.get('path'))}",
-    "syntax_checked": lambda d: "syntax is right" if d.get("ok") else "syntax is wrong",
+    "code_written": lambda d: (
+        f"candidate {int(d.get('round') or 0) + 1} wrote {clean(d.get('path'))}"
+    ),
+    "syntax_checked": lambda d: (
+        "can be judged" if d.get("ok") else f"can't be judged: {clean(d.get('fault') or 'syntax')}"
+    ),
     "tests_run": _tests,
     "reflected": lambda d: f"reflected: {clean(d.get('cause', ''), 160)}",
     "evidence_found": _evidence,
@@ -143,7 +160,7 @@ def task_table(tasks: Sequence[Json]) -> list[str]:
     return [
         f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], 48):50}"
         f"{t.get('complexity') or '':9}{t['state']:10}"
-        + (f"repaired {t['rounds']} time{'s' * (t['rounds'] > 1)}" if t.get("rounds") else "")
+        + (f"{t['rounds'] + 1} candidates" if t.get("rounds") else "")
         for t in tasks
     ]
 
