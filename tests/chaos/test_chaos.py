@@ -19,7 +19,15 @@ MOMENTS = 12
 KINDS = 3
 """How many kinds of steps the kills at moments must fall into."""
 
-NOT_PASSED = ("task.tests.", "task.reflect.", "goal.classify.")
+NOT_PASSED = (
+    "goal.brief.",
+    "goal.classify.",
+    "task.ask.",
+    "task.evaluate.",
+    "task.names.",
+    "task.repair.",
+    "task.testers.",
+)
 """Steps that atos-mini's toolkit goal does not take: tests come with the code, and it passes at once."""
 
 PASSED = [name for name in STEP_POINTS if not name.startswith(NOT_PASSED)]

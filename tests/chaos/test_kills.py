@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(180)
 POINTS: dict[Victim, str] = {
     "worker": "goal.integrate.after",
     "servers": "task.test.before",
-    "scheduler": "task.code.before",
+    "scheduler": "task.sample.before",
 }
 
 

@@ -94,7 +94,7 @@ def test_a_goal_outside_the_catalogue_is_refused_and_nothing_is_left(atos: Insta
     done = atos.run("build", "Build a price-tracking SaaS")
     assert done.returncode == 3
     assert "atos-mini" in done.stderr
-    assert "ollama pull" in done.stderr
+    assert "atos-client models pull" in done.stderr
     after = json.loads(atos.run("status", "--json").stdout)
     assert after["goals"] == json.loads(before)["goals"]
     assert not [p for p in (atos.person / "atos").iterdir() if "price" in p.name]

@@ -22,6 +22,7 @@ from atos_protocol.settings import load_settings
 
 GOAL_STEPS = (
     "intake",
+    "brief",
     "decompose",
     "repair",
     "classify",

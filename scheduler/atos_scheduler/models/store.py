@@ -18,8 +18,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from atos_scheduler.catalogue.origin import Download
+if TYPE_CHECKING:  # pydantic would cost the scheduler a tenth of a second at its start
+    from atos_scheduler.catalogue.origin import Download
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from atos_servers.vram import server as vram
 from doubles.running_scheduler import GIB, Running, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine
 
-SMALL, CODER = "qwen2.5:3b", "qwen2.5-coder:3b"
+SMALL, CODER = "qwen2.5-coder:1.5b", "qwen2.5-coder:7b"
 
 
 async def _tell_nobody(message: dict[str, Any]) -> None:
@@ -68,7 +68,7 @@ async def test_status_shows_budget_residents_and_pools() -> None:
     assert status["summary"].split("; ") == snapshot(
         [
             "simulated:0: 1.0 of 4.0 GiB committed",
-            "loaded: qwen2.5:3b",
+            "loaded: qwen2.5-coder:1.5b",
             "no requests waiting",
             "usable pools: atos/orchestrator, atos/simple, atos/medium, atos/complex",
         ]
@@ -88,7 +88,7 @@ async def test_status_shows_budget_residents_and_pools() -> None:
     assert status["residents"] == snapshot(
         [
             {
-                "model": "qwen2.5:3b",
+                "model": "qwen2.5-coder:1.5b",
                 "engine": "scripted",
                 "device": "simulated:0",
                 "state": "resident",
@@ -100,10 +100,10 @@ async def test_status_shows_budget_residents_and_pools() -> None:
     )
     assert {pool["name"]: pool["members"] for pool in status["pools"]} == snapshot(
         {
-            "orchestrator": ["qwen2.5:3b"],
-            "simple": ["qwen2.5:3b"],
-            "medium": ["qwen2.5:3b"],
-            "complex": ["qwen2.5-coder:3b"],
+            "orchestrator": ["qwen2.5-coder:1.5b"],
+            "simple": ["qwen2.5-coder:1.5b"],
+            "medium": ["qwen2.5-coder:1.5b"],
+            "complex": ["qwen2.5-coder:1.5b"],
             "mini": [],
         }
     )
@@ -120,20 +120,20 @@ async def test_models_are_listed_with_their_pools_and_whether_they_are_loaded() 
     assert models == snapshot(
         [
             {
-                "name": "qwen2.5:3b",
+                "name": "qwen2.5-coder:1.5b",
                 "bytes": 1073741824,
                 "parameters": "3B",
                 "quantization": "",
                 "loaded": True,
-                "pools": ["atos/orchestrator", "atos/simple", "atos/medium"],
+                "pools": ["atos/orchestrator", "atos/simple", "atos/medium", "atos/complex"],
             },
             {
-                "name": "qwen2.5-coder:3b",
+                "name": "qwen2.5-coder:7b",
                 "bytes": 1073741824,
                 "parameters": "",
                 "quantization": "",
                 "loaded": False,
-                "pools": ["atos/complex"],
+                "pools": [],
             },
         ]
     )
@@ -142,8 +142,8 @@ async def test_models_are_listed_with_their_pools_and_whether_they_are_loaded() 
 async def test_a_pool_is_loaded_by_its_first_choice() -> None:
     async with served() as (client, engine, _):
         loaded = await ask(client, "load", model="atos/complex")
-    assert loaded == {"model": CODER, "state": "resident", "next": ""}
-    assert engine.log[0] == f"load {CODER}"
+    assert loaded == {"model": SMALL, "state": "resident", "next": ""}
+    assert engine.log[0] == f"load {SMALL}"
 
 
 async def test_a_load_that_takes_long_goes_on_and_a_second_call_finds_it_done(
