@@ -36,7 +36,7 @@ test-chaos:
 	@$(IN_TEST_ENV) pytest -m chaos tests/chaos -s
 
 test-real:
-	@$(IN_TEST_ENV) pytest -m real tests/real -s
+	@$(IN_TEST_ENV) pytest -m real tests/real_models -s
 
 test-install:
 	@$(IN_TEST_ENV) python tests/packaging/check_installation.py $(PYTHONS)
