@@ -108,10 +108,10 @@ class Assignment:
 
     @property
     def function(self) -> str:
-        """The signature, if the task is one new function whose parameters are known; else empty."""
+        """The signature, or the bare name, if the task is one new function; else empty."""
         heads = self.task.signatures
         alone = len(heads) == 1 and len(self.task.files) == 1 and not self.replaces
-        return heads[0] if alone and "(" in heads[0] and not heads[0].startswith("class ") else ""
+        return heads[0] if alone and not heads[0].startswith("class ") else ""
 
 
 def assignment(goal: str, task: Task, files: Mapping[str, str]) -> Assignment:
@@ -150,7 +150,7 @@ def sample_request(given: Assignment, sampling: Sampling) -> ModelRequest:
     if task.kind == "docs":
         return _request("writer", given, _PAGE.format(path=task.files[0]), sampling, MODULE_TOKENS)
     if head := given.function:
-        begin = f"{FENCE}{_defined(head)}\n"
+        begin = f"{FENCE}{_defined(head)}"
         stops = (*_CODE_STOPS, "\ndef ", _MAIN_STOP)
         words = f"The function: {head}\n{_FUNCTION} {sampling.approach}".strip()
         return _request("coder", given, words, sampling, FUNCTION_TOKENS, begin, stops)
@@ -171,9 +171,10 @@ def _files(task: Task) -> str:
 
 
 def _defined(head: str) -> str:
-    """Return a signature as the line that begins its definition."""
+    """Return a signature as the line that begins its definition; of a bare name, what comes before it ends."""
     line = head.strip().rstrip(":")
-    return f"{line}:" if line.startswith(("def ", "async def ")) else f"def {line}:"
+    line = line if line.startswith(("def ", "async def ")) else f"def {line}"
+    return f"{line}:\n" if "(" in line else f"{line}("
 
 
 def _wants_command(given: Assignment) -> bool:

@@ -53,6 +53,11 @@ _SMALL = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w+")
+_FUNCTION = re.compile(r"\bfunction\b", re.IGNORECASE)
+_MORE = re.compile(
+    r"\b(functions|class(es)?|modules?|methods?|program|script|command|tool|cli|app)\b",
+    re.IGNORECASE,
+)
 _BULLET = re.compile(r"^[ \t]*(?:[-*+•]|\d+[.)])[ \t]", re.MULTILINE)
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ENDINGS = {
@@ -122,18 +127,28 @@ def _is_large(text: str) -> bool:
 def one_task_plan(brief: Brief, text: str, files: Sequence[str] = ()) -> Json:
     """Return the plan of a goal that is one task."""
     heads = [each.head for each in brief.signatures]
+    written = list(files) or [file_name(brief, text)]
+    contract = "\n".join(heads) or text.strip()
+    if not heads and _is_one_function(brief, text):
+        # candidates and testers that name it each their own way can never agree
+        heads = [PurePosixPath(written[0]).stem]
     task: Json = {
         "id": "T1",
         "title": (text.strip().splitlines() or [""])[0][:MAX_TITLE],
         "kind": "docs" if brief.language == "prose" else "code",
-        "files": list(files) or [file_name(brief, text)],
-        "contract": ("\n".join(heads) or text.strip())[:MAX_CONTRACT],
+        "files": written,
+        "contract": contract[:MAX_CONTRACT],
         "signatures": heads,
         "examples": [each.assertion for each in brief.examples],
         "errors": [encode(each) for each in brief.errors],
         "packages": list(brief.packages),
     }
     return {"tasks": [task]}
+
+
+def _is_one_function(brief: Brief, text: str) -> bool:
+    """Return whether a goal is a single Python function that it does not name."""
+    return brief.language == "python" and bool(_FUNCTION.search(text)) and not _MORE.search(text)
 
 
 def file_name(brief: Brief, text: str) -> str:

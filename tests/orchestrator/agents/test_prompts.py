@@ -131,6 +131,12 @@ if __name__\
     )
 
 
+def test_a_function_of_which_only_the_name_is_known_is_begun_with_it() -> None:
+    request = sample_request(assignment(GOAL, replace(TASK, signatures=("count",)), {}), SAMPLING)
+
+    assert request.begin == "```python\ndef count("
+
+
 def test_a_module_is_begun_inside_its_fence_and_told_what_to_define() -> None:
     task = replace(TASK, signatures=("class Stack", "load(path)"))
     request = sample_request(assignment(GOAL, task, {}), SAMPLING)

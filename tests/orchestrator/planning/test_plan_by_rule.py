@@ -133,6 +133,26 @@ def test_a_goal_that_is_not_small_is_left_to_a_model(goal: str) -> None:
     assert plan(goal) is None
 
 
+@pytest.mark.parametrize(
+    ("goal", "signatures"),
+    [
+        ("Write a Python function to add two numbers", ("add_two_numbers",)),
+        ("Write median.py with a function that finds the middle value", ("median",)),
+        ("Write a function f(x) that doubles x", ("f(x)",)),
+        ("Write two functions that convert temperatures", ()),
+        ("Write a class for a stack", ()),
+        ("Write a JavaScript function that adds two numbers", ()),
+    ],
+)
+def test_a_function_that_the_goal_does_not_name_gets_one_name_for_everybody(
+    goal: str, signatures: tuple[str, ...]
+) -> None:
+    made = plan(goal)
+
+    assert made is not None
+    assert made.tasks[0].signatures == signatures
+
+
 def test_examples_do_not_make_a_goal_large() -> None:
     rows = "\n".join(f"- f({n}, {list(range(n))}) == {n}" for n in range(20))
 
