@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from atos_protocol.goals import Complexity
@@ -66,11 +66,20 @@ def name_of(signature: str) -> str:
 
 
 def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
-    """Return the stated errors that none of the task's examples shows."""
+    """Return the stated errors that none of the task's examples shows, one for each function that may raise it.
+
+    Where the goal does not say which function a clause is about, it may be about every one.
+    """
+    heads = [head for head in task.signatures if not head.startswith("class ")]
+    functions = tuple(name_of(head) for head in heads) or ("",)
     return tuple(
-        clause
+        replace(clause, name=name)
         for clause in task.errors
-        if not any(f"raises({clause.error}" in example for example in task.examples)
+        for name in ((clause.name,) if clause.name else functions)
+        if not any(
+            f"raises({clause.error}" in example and f"{name}(" in example
+            for example in task.examples
+        )
     )
 
 

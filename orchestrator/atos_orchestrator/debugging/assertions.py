@@ -31,6 +31,8 @@ class Assertion:
     origin: Origin
     clause: str = ""
     """For an error: what the goal says about it."""
+    about: str = ""
+    """For an error: the function that is to raise it; empty where that is open."""
 
 
 def read_assertions(reply: str, names: Sequence[str]) -> list[str]:

@@ -62,15 +62,20 @@ class Facts:
         return [at for at, row in enumerate(self.assertions) if row.origin != "example"]
 
     @property
-    def clauses(self) -> frozenset[str]:
-        """Stated errors for which there is a row."""
-        return frozenset(row.clause for row in self.assertions if row.origin == "error")
+    def errors(self) -> frozenset[tuple[str, str]]:
+        """Stated errors for which there is a row: clause, and the function that is to raise it."""
+        return frozenset(
+            (row.clause, row.about) for row in self.assertions if row.origin == "error"
+        )
 
-    def errors_shown(self, at: int) -> int:
-        """Return for how many stated errors a candidate passes a row."""
-        rows = enumerate(self.assertions)
+    def errors_shown(self, at: int) -> frozenset[tuple[str, str]]:
+        """Return the stated errors for which a candidate passes a row."""
         column = self.columns[at]
-        return len({row.clause for n, row in rows if row.origin == "error" and column.passes(n)})
+        return frozenset(
+            (row.clause, row.about)
+            for number, row in enumerate(self.assertions)
+            if row.origin == "error" and column.passes(number)
+        )
 
     @property
     def usable(self) -> list[int]:
@@ -145,15 +150,16 @@ def _by_examples(
         return _more(state, facts, plans)
     if ask_for_errors and not state["asked"]:
         return Move("testers")
-    best_at = max(good, key=lambda at: (facts.errors_shown(at), -at))
-    open_ones = len(facts.clauses) - facts.errors_shown(best_at)
+    best_at = max(good, key=lambda at: (len(facts.errors_shown(at)), -at))
+    shown = facts.errors_shown(best_at)
+    open_ones = facts.errors - shown
     more = min(plans[state["stage"]].samples, good[0] + 1 + MORE_FOR_ERRORS)
     if open_ones and state["sampled"] < more:
         return Move("sample")
     kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
     words = f"{len(facts.examples)} of {len(facts.examples)} examples"
-    if facts.clauses:
-        words += f", {facts.errors_shown(best_at)} of {len(facts.clauses)} stated errors"
+    if clauses := {clause for clause, _ in facts.errors}:
+        words += f", {len({clause for clause, _ in shown})} of {len(clauses)} stated errors"
     return Move("test", best_at, "examples", words, kept)
 
 

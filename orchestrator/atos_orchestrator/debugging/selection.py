@@ -4,8 +4,8 @@ With examples, they are law: the first candidate that meets all of them is taken
 assertions vouch for each other (CodeT's dual agreement, arXiv 2207.10397): candidates that pass the same
 assertions are a group, whose score is the root of its size times the assertions that it passes; agreement of outputs
 breaks ties (MBR-exec, 2204.11454). Independent errors seldom agree, shared misconceptions do: so a group
-is accepted only if it has `MIN_GROUP` members and no other group equals it: it passes more assertions, or as
-many and has more members. Otherwise one input on which the best two groups differ is worth more than
+is accepted only if it has `MIN_GROUP` members and passes more assertions than every other candidate; or as
+many, if it has `MIN_TIED` members and more than its rival. Otherwise one input on which the best two groups differ is worth more than
 another vote. `docs/decisions/0009` has the figures.
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MIN_GROUP = 2
+MIN_TIED = 3
 _PASS = "pass"
 
 
@@ -109,7 +110,7 @@ def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence
     lead = passed - max((sum(kinds[at]) for at in others), default=0)
     return Choice(
         best,
-        accepted=len(group) >= MIN_GROUP and (lead, len(group)) > (0, len(rivals)),
+        accepted=_is_enough(len(group), len(rivals), lead),
         group=len(group),
         passed=passed,
         lead=lead,
@@ -118,6 +119,10 @@ def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence
         of=len(good),
         kept=tuple(row for row in rows if columns[best].passes(row)),
     )
+
+
+def _is_enough(group: int, rivals: int, lead: int) -> bool:
+    return group >= MIN_GROUP if lead > 0 else lead == 0 and group >= MIN_TIED and group > rivals
 
 
 def _same(one: Column, other: Column, rows: Sequence[int]) -> bool:

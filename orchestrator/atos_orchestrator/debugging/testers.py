@@ -104,7 +104,8 @@ class Testers:
                 request = error_request(given, clause, varied)
                 for source in await self._ask(request, names, f"{key}:error:{at}:{n}"):
                     if clause.error in source and "raises(" in source:
-                        rows[source] = encode(Assertion(source, "error", clause.text))
+                        row = Assertion(source, "error", clause.text, clause.name)
+                        rows[source] = encode(row)
         return list(rows.values())
 
 

@@ -272,6 +272,27 @@ async def test_a_stated_error_that_no_example_shows_is_worth_more_samples(tmp_pa
     assert "pytest.raises(ValueError)" in (tmp_path / "tests/test_add.py").read_text()
 
 
+async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_the_other(
+    tmp_path: Path,
+) -> None:
+    both = STRICT + "\n\ndef twice(a):\n    return add(a, a)\n"
+    shown = "assert raises(ValueError, lambda: add(-1, 0))"
+    row = "```python\n# negative numbers raise ValueError\nassert raises(ValueError, lambda: twice(-1))"
+    task = add_task(
+        EXAMPLE,
+        shown,
+        signatures=("add(a, b)", "twice(a)"),
+        errors=(ErrorClause("ValueError", "negative numbers raise ValueError"),),
+    )
+    loop = Loop(tmp_path, {"coder": [code(both)], "tester": [row] * 2})
+
+    result = await loop.run(task)
+
+    assert (result.outcome, result.rounds) == ("done", 0)
+    assert [call.begin.rpartition("lambda: ")[2] for call in loop.chat.asked[1:]] == ["twice("] * 2
+    assert result.evidence.startswith("2 of 2 examples, 1 of 1 stated errors")
+
+
 async def test_a_stated_error_that_nobody_raises_is_said_in_the_evidence(tmp_path: Path) -> None:
     loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 3, "tester": [ERROR_ROW] * 2})
 
@@ -306,7 +327,7 @@ async def test_doubt_becomes_one_distinguishing_input_and_both_programs_are_kept
     tmp_path: Path,
 ) -> None:
     rows = "assert add(1, 2) == 3\nassert add(5, 0) == 5\nassert add(5, 1) == 4\n"
-    coders = [code(WRONG), code(RIGHT), code(RIGHT), code(WRONG), code(RIGHT)]
+    coders = [code(RIGHT), code(WRONG), code(WRONG), code(RIGHT), BROKEN]
     loop = Loop(tmp_path, {"coder": coders, "tester": [code(rows)] * 3})
 
     result = await loop.run(add_task())

@@ -45,11 +45,11 @@ def test_a_candidate_alone_is_never_accepted_by_agreement() -> None:
 
 
 def test_as_many_assertions_and_more_members_are_enough_but_equal_groups_are_not() -> None:
-    two_to_one = [column("++-", "1"), column("++-", "1"), column("+-+", "2")]
-    two_to_two = [*two_to_one, column("+-+", "2")]
+    one, other = column("++-", "1"), column("+-+", "2")
 
-    assert choose(two_to_one, [], [0, 1, 2]).accepted
-    assert not choose(two_to_two, [], [0, 1, 2]).accepted
+    assert choose([one] * 3 + [other] * 2, [], [0, 1, 2]).accepted
+    assert not choose([one] * 3 + [other] * 3, [], [0, 1, 2]).accepted
+    assert not choose([one] * 2 + [other], [], [0, 1, 2]).accepted
 
 
 def test_a_rival_that_passes_more_assertions_is_never_outvoted() -> None:
