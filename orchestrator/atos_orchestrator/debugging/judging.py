@@ -115,6 +115,10 @@ class Judging:
             judged=judged,
             stated_errors=bool(unshown_errors(task)),
         )
+        if move.proof == "tests":
+            own = "its tests pass on the code and fail on a stub of it"
+            evidence = own if task.kind == "test" else context.strategy.supplied_evidence
+            move = replace(move, evidence=evidence)
         if move.node in {"test", "accept", "ask", "escalate", "repair"}:
             number = sum(decode(Candidate, each).passed >= 0 for each in state["candidates"])
             name = f"{len(state['candidates'])}.{len(state['assertions'])}.{number}"

@@ -81,6 +81,11 @@ class Strategy(Protocol):
         ...
 
     @property
+    def supplied_evidence(self) -> str:
+        """What code rests on that passes the supplied tests, in words."""
+        ...
+
+    @property
     def verifies_repository(self) -> bool:
         """Whether the final verification runs all tests of the repository, or the goal's own only."""
         ...

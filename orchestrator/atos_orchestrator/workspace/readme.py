@@ -15,7 +15,7 @@ from atos_protocol.goals import Proof, TaskState
 
 PROVEN: Mapping[Proof, str] = {
     "examples": "it gives what the examples say",
-    "tests": "it passes the tests that were handed in",
+    "tests": "it passes tests that were there before it",
     "agreed": "agreed, not proven",
     "unproven": "nothing was proven",
     "": "it passes its tests",

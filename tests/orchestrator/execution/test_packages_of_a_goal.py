@@ -116,8 +116,8 @@ Serve it
 
 ## What was proven
 
-* Serve (`app.py`): it passes the tests that were handed in
-* Fetch (`fetch.py`): it passes the tests that were handed in
+* Serve (`app.py`): it passes tests that were there before it
+* Fetch (`fetch.py`): it passes tests that were there before it
 
 ## Packages
 

@@ -45,6 +45,7 @@ class GeneralStrategy:
 
     name = "general"
     sandbox_policy: Literal["general"] = "general"
+    supplied_evidence = "passes the tests that were handed in"
     verifies_repository = True
     takes_examples = True
 

@@ -49,6 +49,7 @@ class MiniStrategy:
     name = "mini"
     sandbox_policy: Literal["catalogue"] = "catalogue"
     takes_examples = False
+    supplied_evidence = "passes the tests of atos-mini's catalogue"
     verifies_repository = False
     """A person's own tests, in a repository that was there before, need not keep the catalogue's rules."""
 
