@@ -65,17 +65,28 @@ def name_of(signature: str) -> str:
     return found[0] if found else ""
 
 
+def classes_of(task: Task) -> tuple[str, ...]:
+    """Return the signatures that are classes; functions beside one may be its methods."""
+    return tuple(head for head in task.signatures if head.startswith("class "))
+
+
 def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
     """Return the stated errors that none of the task's examples shows, one for each function that may raise it.
 
-    Where the goal does not say which function a clause is about, it may be about every one.
+    A clause that does not name its function may be about every one ("in all of them"). What a class raises needs
+    a set-up, so such a clause has no name.
     """
-    heads = [head for head in task.signatures if not head.startswith("class ")]
-    functions = tuple(name_of(head) for head in heads) or ("",)
+    functions = tuple(name_of(head) for head in task.signatures) or ("",)
+
+    def names(clause: ErrorClause) -> tuple[str, ...]:
+        if classes_of(task):
+            return ("",)
+        return (clause.name,) if clause.name and clause.name in clause.text else functions
+
     return tuple(
         replace(clause, name=name)
         for clause in task.errors
-        for name in ((clause.name,) if clause.name else functions)
+        for name in names(clause)
         if not any(
             f"raises({clause.error}" in example and f"{name}(" in example
             for example in task.examples

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 
 from atos_orchestrator.agents.model_request import ModelRequest, Role
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import ErrorClause, Task
+from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
 
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
 FUNCTION_TOKENS = 400
 MODULE_TOKENS = 1300
 ASSERTION_TOKENS = 260
-ERROR_ROW_TOKENS = 60
+ERROR_ROW_TOKENS = 90
 REFLECT_TOKENS = 400
 
 _GOAL = 3900
@@ -167,7 +167,9 @@ def _files(task: Task) -> str:
     else:
         listed = ", ".join(task.files)
         words = f"Write the complete files {listed}, each in one fence named ```python path.py. Code only."
-    return f"{words} Define: {'; '.join(task.signatures)}." if task.signatures else words
+    # of a class the goal's own words tell the methods: listed here, they would become functions
+    heads = [f"class {name_of(head)}" for head in classes_of(task)] or list(task.signatures)
+    return f"{words} Define: {'; '.join(heads)}." if heads else words
 
 
 def _defined(head: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from atos_orchestrator.debugging.sources import defined_names, imported_names
+from atos_orchestrator.debugging.sources import defined_names, imported_names, method_names
 from atos_orchestrator.debugging.state import DebugContext
 from atos_orchestrator.planning.packages import import_fault, undeclared_imports
 from atos_orchestrator.task import Task, name_of
@@ -51,7 +51,9 @@ def candidate_fault(fresh: Mapping[str, str], before: Mapping[str, str], task: T
         if lost:
             return Fault(f"{path} no longer defines {', '.join(sorted(lost))}", mechanical=True)
     code = [text for path, text in fresh.items() if path.endswith(".py")]
-    named = frozenset[str]().union(*(defined_names(text) | imported_names(text) for text in code))
+    named = frozenset[str]().union(
+        *(defined_names(text) | imported_names(text) | method_names(text) for text in code)
+    )
     missing = [name for head in task.signatures if (name := name_of(head)) and name not in named]
     if code and missing and task.kind == "code":
         return Fault(f"{', '.join(missing)} is not defined", mechanical=True)

@@ -50,6 +50,18 @@ def defined_names(source: str) -> frozenset[str]:
     return frozenset(names)
 
 
+def method_names(source: str) -> frozenset[str]:
+    """Return the names of all methods of a module's classes."""
+    tree = parse_source(source)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)] if tree else []
+    return frozenset(
+        node.name
+        for each in classes
+        for node in each.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
 def imported_names(source: str) -> frozenset[str]:
     """Return the names that a module imports at its top level."""
     tree = parse_source(source)

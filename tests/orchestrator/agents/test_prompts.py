@@ -138,14 +138,14 @@ def test_a_function_of_which_only_the_name_is_known_is_begun_with_it() -> None:
 
 
 def test_a_module_is_begun_inside_its_fence_and_told_what_to_define() -> None:
-    task = replace(TASK, signatures=("class Stack", "load(path)"))
+    task = replace(TASK, signatures=("class Stack: push(x)", "load(path)"))
     request = sample_request(assignment(GOAL, task, {}), SAMPLING)
 
     assert user(request).removeprefix(f"{GOAL}\n\n") == snapshot("""\
 These hold:
 assert count('empty.txt') == 0
 
-Write the complete file report.py in one ```python fence, with the imports that it needs. Code only: no docstrings, no tests, no example calls. Define: class Stack; load(path).\
+Write the complete file report.py in one ```python fence, with the imports that it needs. Code only: no docstrings, no tests, no example calls. Define: class Stack.\
 """)
     assert (request.begin, "\nif __name__" in request.stop) == ("```python\n", True)
 

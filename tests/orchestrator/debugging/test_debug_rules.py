@@ -28,7 +28,7 @@ from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.strategies.general.strategy import TESTERS, GeneralStrategy
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
 from atos_orchestrator.strategies.strategy import SamplingPlan
-from atos_orchestrator.task import Task
+from atos_orchestrator.task import ErrorClause, Task, unshown_errors
 from atos_protocol.errors import ConflictError
 from atos_protocol.goals import Complexity
 from atos_protocol.scheduler_api import Pool
@@ -143,6 +143,30 @@ def test_code_must_define_what_its_task_names() -> None:
 
     assert fault({"a.py": "class Stack: ...\nfrom b import g\n"}, {}, wanted) == "f is not defined"
     assert fault({"a.py": "f = g = 1\nclass Stack: ...\n"}, {}, wanted) == ""
+
+
+def test_what_the_goal_calls_a_function_may_be_a_method_of_its_class() -> None:
+    wanted = replace(task("simple"), signatures=("class Account", "deposit(amount)"))
+
+    assert fault({"a.py": "class Account:\n    def deposit(self, amount): ...\n"}, {}, wanted) == ""
+
+
+def test_a_clause_that_names_no_function_is_about_every_one_that_no_example_shows() -> None:
+    clause = ErrorClause("ValueError", "an empty list raises ValueError in both", "spread")
+    both = replace(
+        task("simple"),
+        signatures=("median(values)", "spread(values)"),
+        examples=("assert raises(ValueError, lambda: median([]))",),
+        errors=(clause,),
+    )
+    of_class = replace(both, signatures=("class Stats", *both.signatures))
+
+    assert unshown_errors(both) == (replace(clause, name="spread"),)
+    assert unshown_errors(replace(both, examples=())) == (
+        replace(clause, name="median"),
+        replace(clause, name="spread"),
+    )
+    assert unshown_errors(replace(of_class, examples=())) == (replace(clause, name=""),)
 
 
 # Forgotten imports ---------------------------------------------------------------------------------

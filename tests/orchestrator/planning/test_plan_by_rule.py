@@ -133,6 +133,14 @@ def test_a_goal_that_is_not_small_is_left_to_a_model(goal: str) -> None:
     assert plan(goal) is None
 
 
+def test_a_clause_goes_on_over_what_raises_the_same_error_as_well() -> None:
+    goal = "Write roman.py. A number below 1 raises ValueError, and so does a text with another letter."
+
+    assert [each.text for each in read_brief(goal).errors] == [
+        "A number below 1 raises ValueError, and so does a text with another letter"
+    ]
+
+
 @pytest.mark.parametrize(
     ("goal", "signatures"),
     [

@@ -40,8 +40,10 @@ _SUBJECT = re.compile(
     r"\b(?:if|when|whenever|whose|that|with|where|which|unless|on|of|for|not|empty|negative"
     r"|unknown|missing|invalid|duplicate|a|an|any|every|no|too|non-?\w+"
     r"|anything|everything|else|otherwise|other|malformed|bad|wrong|than|both|all|dividing"
-    r"|division|un\w+|in\w{4,})\b"
+    r"|division|un\w+|in\w{4,})\b",
+    re.IGNORECASE,
 )
+_SO_DOES = re.compile(r"[`*\"']*,?[ \t\n]+and[ \t\n]+so[ \t\n]+do(?:es)?\b")
 _CUTS = re.compile(
     r";[ \t\n]+|,[ \t\n]+(?:and|but|or)[ \t\n]+|,[ \t\n]+|[ \t\n]+(?:and|but)[ \t\n]+"
     r"|[ \t]+[-–—][ \t]+|:[ \t\n]+|\([ \t]*"
@@ -114,7 +116,8 @@ def _clause(text: str, within: Place, error: re.Match[str]) -> Place | None:
         return None
     start = within.start + _last_start(text[within.start : error.start()])
     quoted = text[error.start() - 1 : error.start()] == text[error.end() : error.end() + 1] == "`"
-    said = Place(start, error.end() + quoted)
+    so_does = _SO_DOES.match(text, error.end(), within.end)
+    said = Place(start, within.end if so_does else error.end() + quoted)
     words = text[start : error.start()]
     return _trimmed(text, said) if _SUBJECT.search(words) else None
 
