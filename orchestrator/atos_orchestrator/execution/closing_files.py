@@ -94,9 +94,9 @@ async def _is_scaffold(repository: Repository, text: str) -> bool:
 
 
 async def _sources(repository: Repository, ending: Ending) -> dict[str, str]:
-    done = [
-        each.result for each in ending.outcomes.values() if each.state == "done" and each.result
-    ]
+    # in the plan's order: tasks end in another one after a crash, and the page must stay the same
+    settled = [ending.outcomes[task.id] for task in ending.plan.tasks]
+    done = [each.result for each in settled if each.state == "done" and each.result]
     paths = [path for result in done for path in result.files]
     wanted = [p for p in paths if p.endswith(".py") and not p.startswith("tests/")]
     return {path: await _standing(repository, path) for path in wanted[:MOST_SOURCES]}
