@@ -25,12 +25,13 @@ from atos_orchestrator.debugging.assertions import (
     read_assertions,
 )
 from atos_orchestrator.debugging.decision import read_state
-from atos_orchestrator.debugging.sampling import assigned
+from atos_orchestrator.debugging.sampling import assigned, draft_name
 from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, name_of, unshown_errors
+from atos_protocol.errors import LengthError
 
 TEMPERATURE = 0.8
 MOST_ROWS = 40
@@ -80,7 +81,7 @@ class Testers:
             counts: dict[str, int] = {}
             for at in facts.usable:
                 draft = {p: s for p, s in facts.candidates[at].draft.items() if p.endswith(".py")}
-                code = await self.context.workspace.recall(f"candidate-{at}", draft)
+                code = await self.context.workspace.recall(draft_name(at), draft)
                 for name in defined_names("\n".join(code.values())):
                     counts[name] = counts.get(name, 0) + (not name.startswith("_"))
             most = max(counts.values(), default=0)
@@ -89,7 +90,10 @@ class Testers:
         return tuple((await self.context.steps(f"names.{number}", work))["names"])
 
     async def _ask(self, request: ModelRequest, names: Sequence[str], key: str) -> list[str]:
-        reply = await ask(self.context.chat, self.context.emit, request, key=key)
+        try:
+            reply = await ask(self.context.chat, self.context.emit, request, key=key)
+        except LengthError:  # an empty or repeating reply costs its own rows, and a warning tells
+            return []
         whole = reply.text.rpartition("\n")[0] if reply.cut else reply.text
         return read_assertions(whole, names)
 

@@ -323,6 +323,16 @@ async def test_candidates_and_assertions_that_vouch_for_each_other_are_accepted_
     assert [row["assertion"] for row in dropped] == ["assert add(1, 1) == 7"]
 
 
+async def test_a_tester_without_a_usable_reply_costs_its_own_rows_only(tmp_path: Path) -> None:
+    testers = [LengthError("the reply is empty"), code(ROWS), code(ROWS)]
+    coders = [code(WRONG), code(RIGHT), code(OTHER), code(WRONG), code(RIGHT)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": testers})
+
+    result = await loop.run(add_task())
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+
+
 async def test_doubt_becomes_one_distinguishing_input_and_both_programs_are_kept(
     tmp_path: Path,
 ) -> None:
