@@ -42,9 +42,11 @@ SERIALIZER = DBOSPortableJSONSerializer()
 """JSON: DBOS's own default is pickle, which runs the code of whoever can write the database."""
 
 POLL_SECONDS = 0.03
-"""How often the queues, and a run that is waited for, are polled while goals are unfinished."""
+"""How often the queues are polled after something happened to a goal."""
 IDLE_POLL_SECONDS = 0.25
-"""The same while there is nothing to do, for a tenth of the processor time."""
+"""The same at other times, for a tenth of the processor time."""
+RESULT_POLL_SECONDS = 0.1
+"""How often a run that is waited for is looked at."""
 logging.getLogger("dbos").setLevel(logging.WARNING)  # it logs every migration and every start
 
 STATES: dict[str, RunState] = {
@@ -169,7 +171,7 @@ async def outcome(handle: WorkflowHandleAsync[Json]) -> Json:
         AtosError: its body failed.
     """
     try:
-        return await handle.get_result(polling_interval_sec=POLL_SECONDS)
+        return await handle.get_result(polling_interval_sec=RESULT_POLL_SECONDS)
     except dbos_error.DBOSAwaitedWorkflowCancelledError as error:
         message = f"{handle.workflow_id} was cancelled"
         raise CancelledWorkError(message) from error

@@ -31,8 +31,8 @@ from dbos import error as dbos_error
 from atos_orchestrator.execution.cancellation import RunningScopes
 from atos_orchestrator.execution.dbos_client import (
     APPLICATION,
-    POLL_SECONDS,
     QUEUES,
+    RESULT_POLL_SECONDS,
     SERIALIZER,
     VERSION,
     Body,
@@ -101,7 +101,7 @@ class DbosRuntime(DbosClient):
         handles: list[WorkflowHandleAsync[Json]] = [
             await DBOS.retrieve_workflow_async(run, existing_workflow=False) for run in sorted(runs)
         ]
-        first = await DBOS.wait_first_async(handles, polling_interval_sec=POLL_SECONDS)
+        first = await DBOS.wait_first_async(handles, polling_interval_sec=RESULT_POLL_SECONDS)
         return first.workflow_id
 
     @asynccontextmanager

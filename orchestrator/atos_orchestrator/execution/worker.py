@@ -100,7 +100,7 @@ class Worker:
         self._runtime = runtime
         self.events = events
         self.hints = hints
-        self.poll_interval = PollInterval(runtime.set_poll_interval, events.unfinished)
+        self.poll_interval = PollInterval(runtime.set_poll_interval)
 
     async def receive(self, message: dict[str, Any]) -> None:
         """Act on a message from the host."""

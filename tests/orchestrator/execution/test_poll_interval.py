@@ -24,17 +24,9 @@ class Interval:
             await anyio.to_thread.run_sync(self._changed.acquire)
 
 
-async def test_the_worker_polls_seldom_when_nothing_is_unfinished_until_there_is_activity() -> None:
-    interval, goals, looks = Interval(), ["g1"], list[int]()
-    idle: list[float] = []
-
-    def unfinished() -> list[str]:
-        looks.append(len(goals))
-        if len(looks) == 3:
-            goals.clear()
-        return ["g1"] if looks[-1] else []
-
-    poll_interval = PollInterval(interval, unfinished, idle_after=0.01)
+async def test_the_worker_polls_often_after_activity_and_seldom_until_the_next() -> None:
+    interval = Interval()
+    poll_interval = PollInterval(interval, idle_after=0.01)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(poll_interval.run)
         await interval.next()
@@ -44,6 +36,5 @@ async def test_the_worker_polls_seldom_when_nothing_is_unfinished_until_there_is
         await interval.next()
         tasks.cancel_scope.cancel()
 
-    assert looks == [1, 1, 1, 0]
     assert idle == [POLL_SECONDS, IDLE_POLL_SECONDS]
     assert interval.set == [POLL_SECONDS, IDLE_POLL_SECONDS, POLL_SECONDS]
