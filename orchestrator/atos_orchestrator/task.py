@@ -70,18 +70,30 @@ def classes_of(task: Task) -> tuple[str, ...]:
     return tuple(head for head in task.signatures if head.startswith("class "))
 
 
+def functions_of(task: Task) -> tuple[str, ...]:
+    """Return the names of the functions that make up a task's one file; none where it is not made of functions."""
+    if task.kind != "code" or len(task.files) != 1 or classes_of(task):
+        return ()
+    return tuple(dict.fromkeys(name_of(head) for head in task.signatures))
+
+
 def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
     """Return the stated errors that none of the task's examples shows, one for each function that may raise it.
 
-    A clause that does not name its function may be about every one ("in all of them"). What a class raises needs
-    a set-up, so such a clause has no name.
+    A clause is about the function that it names, or else about those that have a parameter of which it speaks
+    ("a text with another letter", `decode(text)`), or else about every one ("in all of them"). What a class raises
+    needs a set-up, so such a clause has no name.
     """
     functions = tuple(name_of(head) for head in task.signatures) or ("",)
 
     def names(clause: ErrorClause) -> tuple[str, ...]:
         if classes_of(task):
             return ("",)
-        return (clause.name,) if clause.name and clause.name in clause.text else functions
+        if clause.name and clause.name in clause.text:
+            return (clause.name,)
+        words = set(re.findall(r"[^\W\d]\w*", clause.text)) - {"a"}  # which is an article
+        spoken_of = [head for head in task.signatures if words & set(_parameters(head))]
+        return tuple(name_of(head) for head in spoken_of) or functions
 
     return tuple(
         replace(clause, name=name)
@@ -92,6 +104,11 @@ def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
             for example in task.examples
         )
     )
+
+
+def _parameters(signature: str) -> list[str]:
+    inside = signature.partition("(")[2].rpartition(")")[0]
+    return re.findall(r"(?:^|,)\s*\**([^\W\d]\w*)", inside)
 
 
 def test_file(task: Task) -> str:

@@ -62,7 +62,7 @@ _CLASS_TESTS = (
     "Don't write the code. Write 5 tests of it, each a function of at most 6 lines that ends in an `assert`:"
     " usual cases, edge cases, and cases that a careless author gets wrong."
 )
-_ERROR = "Don't write the code. Write one test of this requirement: {clause}"
+_ERROR = "Don't write the code. Write 3 different tests of this requirement: {clause}"
 _REPAIR = (
     "This is the file {path}:\n```python\n{code}\n```\nIt fails: {fact}\n"
     "Write the complete corrected file in one ```python fence. Code only."
@@ -93,6 +93,21 @@ class Sampling:
     seed: int = 0
     approach: str = ""
     """How this sample is to go about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a sample is to write where something is known already; as it stands, the whole file."""
+
+    functions: tuple[str, ...] = ()
+    """Names of the functions to write; none: everything."""
+    kept: str = ""
+    """The rest of the file, with which the reply begins."""
+    clauses: tuple[str, ...] = ()
+    """Stated errors that no candidate raises so far."""
+
+
+WHOLE = Part()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +159,35 @@ def assignment(goal: str, task: Task, files: Mapping[str, str]) -> Assignment:
     return Assignment(task, "\n\n".join(parts), tuple(cuts), own)
 
 
-def sample_request(given: Assignment, sampling: Sampling) -> ModelRequest:
-    """Ask for a candidate: the files of a task."""
+def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) -> ModelRequest:
+    """Ask for a candidate: the files of a task, or what is missing in its one file."""
     task = given.task
     if task.kind == "docs":
         return _request("writer", given, _PAGE.format(path=task.files[0]), sampling, MODULE_TOKENS)
     if head := given.function:
-        begin = f"{FENCE}{_defined(head)}"
+        begin = f"{FENCE}{_defined(head, part.clauses)}"
         stops = (*_CODE_STOPS, "\ndef ", _MAIN_STOP)
-        words = f"The function: {head}\n{_FUNCTION} {sampling.approach}".strip()
+        words = f"The function: {head}\n{_FUNCTION} {sampling.approach}{_sure(part)}".strip()
         return _request("coder", given, words, sampling, FUNCTION_TOKENS, begin, stops)
-    words = f"{_files(task)} {sampling.approach}".strip()
+    words = f"{_files(task)} {sampling.approach}{_sure(part)}".strip()
     if len(task.files) > 1:
         return _request("coder", given, words, sampling, MODULE_TOKENS)
     stops = _CODE_STOPS if _wants_command(given) else (*_CODE_STOPS, _MAIN_STOP)
-    return _request("coder", given, words, sampling, MODULE_TOKENS, FENCE, stops)
+    if len(part.functions) == 1:
+        stops = (*stops, "\ndef ")
+    begin = f"{FENCE}{_begun(task, part)}"
+    return _request("coder", given, words, sampling, MODULE_TOKENS, begin, stops)
+
+
+def _sure(part: Part) -> str:
+    return f" Be sure of this: {'; '.join(part.clauses)}." if part.clauses else ""
+
+
+def _begun(task: Task, part: Part) -> str:
+    """Return the file as far as it is there, up to the head of the first function that is missing."""
+    head = next((each for each in task.signatures if name_of(each) in part.functions), "")
+    kept = f"{part.kept}\n\n\n" if part.kept else ""
+    return f"{kept}{_defined(head, part.clauses)}" if head else ""
 
 
 def _files(task: Task) -> str:
@@ -172,11 +201,17 @@ def _files(task: Task) -> str:
     return f"{words} Define: {'; '.join(heads)}." if heads else words
 
 
-def _defined(head: str) -> str:
-    """Return a signature as the line that begins its definition; of a bare name, what comes before it ends."""
+def _defined(head: str, clauses: Sequence[str] = ()) -> str:
+    """Return a signature as the line that begins its definition, and below it what must not be forgotten.
+
+    Of a bare name it returns what comes before its parameters.
+    """
     line = head.strip().rstrip(":")
     line = line if line.startswith(("def ", "async def ")) else f"def {line}"
-    return f"{line}:\n" if "(" in line else f"{line}("
+    if "(" not in line:
+        return f"{line}("
+    comments = [f"    # {' '.join(clause.split())[:200]}\n" for clause in clauses]
+    return f"{line}:\n{''.join(comments)}"
 
 
 def _wants_command(given: Assignment) -> bool:
@@ -198,12 +233,17 @@ def assertions_request(given: Assignment, name: str, sampling: Sampling) -> Mode
     return _request("tester", given, words, sampling, ASSERTION_TOKENS, begin, stops)
 
 
-def error_request(given: Assignment, clause: ErrorClause, sampling: Sampling) -> ModelRequest:
-    """Ask for one assertion that a stated error is raised: a rule begins it, or it would not be written."""
+def error_request(
+    given: Assignment, clause: ErrorClause, sampling: Sampling, opening: str = ""
+) -> ModelRequest:
+    """Ask for assertions that a stated error is raised: a rule begins them, or they would not be written.
+
+    `opening` begins the first argument as well, where its type is known: a quote, a bracket.
+    """
     comment = f"# {' '.join(clause.text.split())[:200]}"
     if clause.name and clause.name[0].islower():
-        begin = f"{FENCE}{comment}\nassert raises({clause.error}, lambda: {clause.name}("
-        stops = ("```", "\n")
+        row = f"assert raises({clause.error}, lambda: {clause.name}("
+        begin, stops = f"{FENCE}{comment}\n{row}{opening}", ("```", "\n\n", "\n#", "\ndef ")
     else:
         begin = f"{FENCE}{comment}\ndef test_{clause.error.lower()}():\n    "
         stops = ("```", "\n\n", "\ndef ", "\nclass ")

@@ -167,6 +167,31 @@ def calls_in(assertions: Iterable[str], names: Sequence[str]) -> list[str]:
     return list(found)
 
 
+_OPENINGS: tuple[tuple[type, str], ...] = ((str, '"'), (list, "["), (tuple, "("), (dict, "{"))
+
+
+def first_argument(assertions: Sequence[str], name: str) -> str:
+    """Return how the first argument of a function begins in all of its known calls: a quote or a bracket.
+
+    Empty where that can't be told from one character, as of numbers, or the calls differ.
+    """
+    found: set[str] = set()
+    for call in calls_in(assertions, [name]):
+        tree = parse_source(call)
+        node = tree.body[0].value if tree and isinstance(tree.body[0], ast.Expr) else None
+        if isinstance(node, ast.Call) and node.args:
+            found.add(_opening(node.args[0]))
+    return found.pop() if len(found) == 1 else ""
+
+
+def _opening(argument: ast.expr) -> str:
+    try:
+        value = ast.literal_eval(argument)
+    except (ValueError, TypeError, MemoryError):
+        return ""
+    return next((text for kind, text in _OPENINGS if isinstance(value, kind)), "")
+
+
 def value_assertion(call: str, value: str) -> str | None:
     """Return the assertion that a call gives a value (`= 3`); None where the value is no plain literal."""
     try:

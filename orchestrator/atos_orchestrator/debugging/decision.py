@@ -1,28 +1,39 @@
 """What the debug graph does next: a pure function of what is known about the candidates.
 
 Where tests were handed in, or examples are law, candidates are drawn one by one and the first that meets
-them goes on to the final test; a stated error that no example shows gets rows of its own first. Where there is neither, all candidates of a pool are drawn, testers write
-assertions, and `selection` picks. If nobody can be picked: a repair of a mechanical fault, the
+them goes on to the final test; a stated error that no example shows gets rows of its own first. Where there is
+neither, all candidates of a pool are drawn, testers write assertions, and `selection` picks. A file of several
+functions is judged function by function too (`by_function`): what is right in several candidates is put together,
+and a further sample writes only what is missing. If nobody can be picked: a repair of a mechanical fault, the
 next pool, and in the end a person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from atos_orchestrator.debugging.assertions import Assertion
-from atos_orchestrator.debugging.selection import Choice, Column, choose, meeting
-from atos_orchestrator.debugging.state import Candidate, DebugState
-from atos_orchestrator.durable_json import decode
+from atos_orchestrator.debugging.by_function import (
+    WHOLE_FILE,
+    Focus,
+    agreed_by_function,
+    error_rows_of,
+    next_focus,
+    picked_by_examples,
+)
+from atos_orchestrator.debugging.facts import Facts, read_state
+from atos_orchestrator.debugging.selection import Choice, choose, meeting
+from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
 from atos_protocol.goals import Proof
 
 MORE_FOR_ERRORS = 2
 """Samples that a stated error is worth which the first good candidate does not raise."""
 
-Node = Literal["sample", "testers", "evaluate", "repair", "escalate", "test", "accept", "ask"]
+Node = Literal[
+    "sample", "combine", "testers", "evaluate", "repair", "escalate", "test", "accept", "ask"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,71 +48,12 @@ class Move:
     """Assertions that stay, by index."""
     rival: int = -1
     """The best candidate that behaves otherwise; -1 where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The graph's state, read."""
-
-    candidates: tuple[Candidate, ...]
-    assertions: tuple[Assertion, ...]
-    columns: tuple[Column, ...]
-    """Per candidate; one that can't be used does not load."""
-    weak: bool
-    calls: tuple[str, ...] = ()
-    """Calls on which the candidates' values are compared."""
-
-    @property
-    def examples(self) -> list[int]:
-        """Assertions that are law, by index."""
-        return [at for at, row in enumerate(self.assertions) if row.origin == "example"]
-
-    @property
-    def written(self) -> list[int]:
-        """Assertions that models wrote, by index."""
-        return [at for at, row in enumerate(self.assertions) if row.origin != "example"]
-
-    @property
-    def errors(self) -> frozenset[tuple[str, str]]:
-        """Stated errors for which there is a row: clause, and the function that is to raise it."""
-        return frozenset(
-            (row.clause, row.about) for row in self.assertions if row.origin == "error"
-        )
-
-    def errors_shown(self, at: int) -> frozenset[tuple[str, str]]:
-        """Return the stated errors for which a candidate passes a row."""
-        column = self.columns[at]
-        return frozenset(
-            (row.clause, row.about)
-            for number, row in enumerate(self.assertions)
-            if row.origin == "error" and column.passes(number)
-        )
-
-    @property
-    def usable(self) -> list[int]:
-        """Candidates that may still be chosen."""
-        return [at for at, candidate in enumerate(self.candidates) if candidate.usable]
-
-
-def read_state(state: DebugState) -> Facts:
-    """Read the parts of a state that decide."""
-    candidates = tuple(decode(Candidate, each) for each in state["candidates"])
-    columns = tuple(
-        _column(state, at) if candidate.usable else Column(loads=False)
-        for at, candidate in enumerate(candidates)
-    )
-    assertions = tuple(decode(Assertion, each) for each in state["assertions"])
-    return Facts(candidates, assertions, columns, state["weak"], tuple(state["calls"]))
-
-
-def _column(state: DebugState, at: int) -> Column:
-    seen: Mapping[str, Any] = state["outcomes"].get(str(at), {})
-    rows, values = seen.get("rows", {}), seen.get("values", {})
-    return Column(
-        tuple(rows.get(str(row), "") for row in range(len(state["assertions"]))),
-        tuple(values.get(call, "") for call in state["calls"]),
-        loads=bool(seen.get("loads", True)),
-    )
+    picks: tuple[int, ...] = ()
+    """For each function of the task the candidate that it is taken from; with `combine` and `ask`."""
+    about: str = ""
+    """With `ask`: the function on which `candidate` and `rival` differ; empty for the whole file."""
+    focus: Focus = WHOLE_FILE
+    """With `sample`: what is to be written."""
 
 
 def next_move(
@@ -111,6 +63,7 @@ def next_move(
     supplied: bool,
     judged: bool,
     stated_errors: bool = False,
+    functions: Sequence[str] = (),
 ) -> Move:
     """Decide what comes next.
 
@@ -120,6 +73,7 @@ def next_move(
         supplied: whether test files decide that no model wrote.
         judged: whether there is anything that can be run; a page of documentation can't.
         stated_errors: whether the goal asks for an error that none of its examples shows.
+        functions: the functions of the task's file; none where it is not made of functions.
     """
     facts, plan = read_state(state), plans[state["stage"]]
     if not judged or supplied:
@@ -129,50 +83,116 @@ def next_move(
             return Move(node, usable[0], proof)
         return _more(state, facts, plans)
     if facts.examples and not facts.weak:
-        return _by_examples(state, facts, plans, ask_for_errors=stated_errors and plan.testers > 0)
+        ask_for_errors = stated_errors and plan.testers > 0
+        return _by_examples(state, facts, plans, functions, ask_for_errors=ask_for_errors)
     if state["sampled"] < plan.samples:
         return Move("sample")
-    if state["asked"] < plan.testers:
+    if state["asked"] < testers_wanted(plan, functions):
         return Move("testers")
-    return _agreed(state, facts, plans)
+    return _agreed(state, facts, plans, functions)
+
+
+def testers_wanted(plan: SamplingPlan, functions: Sequence[str]) -> int:
+    """Return how many testers are asked where no example decides: each function has one at least."""
+    return max(plan.testers, len(functions)) if plan.testers else 0
 
 
 def _by_examples(
-    state: DebugState, facts: Facts, plans: Sequence[SamplingPlan], *, ask_for_errors: bool
+    state: DebugState,
+    facts: Facts,
+    plans: Sequence[SamplingPlan],
+    functions: Sequence[str],
+    *,
+    ask_for_errors: bool,
 ) -> Move:
     """Take the first candidate that meets the examples, unless it does not raise what the goal asks for.
 
     A row that a rule has begun for a stated error is valid in three of five cases, but a candidate without
-    the check passes none. So one that passes a row for each stated error is worth two more samples.
+    the check passes none. So one that shows each stated error is worth two more samples.
     """
     good = meeting(facts.columns, facts.examples)
-    if not good:
-        return _more(state, facts, plans)
-    if ask_for_errors and not state["asked"]:
+    best_at = max(good, key=lambda at: (facts.error_rows(at), -at), default=-1)
+    if ask_for_errors and good and not state["asked"]:
         return Move("testers")
-    best_at = max(good, key=lambda at: (len(facts.errors_shown(at)), -at))
+    picks = picked_by_examples(facts, functions)
+    if picks and _is_new(facts, picks) and _gains(facts, functions, picks, best_at):
+        return Move("combine", picks=picks)
+    if best_at < 0:
+        focus = next_focus(facts, functions, -1)
+        return replace(_more(state, facts, plans), focus=focus)
     shown = facts.errors_shown(best_at)
-    open_ones = facts.errors - shown
-    more = min(plans[state["stage"]].samples, good[0] + 1 + MORE_FOR_ERRORS)
-    if open_ones and state["sampled"] < more:
-        return Move("sample")
+    drawn_first = len([at for at in facts.drawn if at <= good[0]])
+    more = min(plans[state["stage"]].samples, drawn_first + MORE_FOR_ERRORS)
+    if facts.errors - shown and state["sampled"] < more:
+        return Move("sample", focus=next_focus(facts, functions, best_at))
     kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
     words = f"{len(facts.examples)} of {len(facts.examples)} examples"
-    if clauses := {clause for clause, _ in facts.errors}:
-        words += f", {len({clause for clause, _ in shown})} of {len(clauses)} stated errors"
+    if facts.errors:
+        words += f", {_stated(shown)} of {_stated(facts.errors)} stated errors"
     return Move("test", best_at, "examples", words, kept)
 
 
-def _agreed(state: DebugState, facts: Facts, plans: Sequence[SamplingPlan]) -> Move:
-    choice = choose(facts.columns, facts.examples, facts.written, decisive=False)
-    if choice.accepted:
+def _gains(facts: Facts, functions: Sequence[str], picks: tuple[int, ...], best_at: int) -> bool:
+    """Tell whether a combination is worth a look: nobody meets the examples, or it raises more of the errors."""
+    return best_at < 0 or error_rows_of(facts, functions, picks) > facts.error_rows(best_at)
+
+
+def _stated(errors: frozenset[tuple[str, str]]) -> int:
+    return len({clause for clause, _ in errors})
+
+
+def _is_new(facts: Facts, picks: tuple[int, ...]) -> bool:
+    """Tell whether a combination takes from several candidates, and was not made before."""
+    return len(set(picks)) > 1 and all(each.parts != picks for each in facts.candidates)
+
+
+def _agreed(
+    state: DebugState, facts: Facts, plans: Sequence[SamplingPlan], functions: Sequence[str]
+) -> Move:
+    columns = [
+        column if at in facts.drawn else replace(column, loads=False)
+        for at, column in enumerate(facts.columns)
+    ]
+    choice = choose(columns, facts.examples, facts.written, decisive=False)
+    choices = agreed_by_function(facts, functions) if len(functions) > 1 else {}
+    if choice.accepted and all(each.of for each in choices.values()):  # no function unexamined
         return Move(
             "test", choice.candidate, "agreed", described(choice), choice.kept, choice.rival
         )
+    if choices and all(each.accepted for each in choices.values()):
+        move = _put_together(facts, list(choices.values()), _said(choices))
+        if move is not None:
+            return move
     move = _more(state, facts, plans)
-    if move.node == "ask" and choice.candidate >= 0:
-        return Move("ask", choice.candidate, "", described(choice), choice.kept, choice.rival)
-    return move
+    return _asking(choice, choices) if move.node == "ask" and choice.candidate >= 0 else move
+
+
+def _put_together(facts: Facts, choices: Sequence[Choice], evidence: str) -> Move | None:
+    """Return the move to the module of the picked functions; None where they don't fit together."""
+    picks = tuple(each.candidate for each in choices)
+    if _is_new(facts, picks):
+        return Move("combine", picks=picks)
+    made = [at for at in facts.usable if facts.candidates[at].parts == picks]
+    whole = picks[0] if len(set(picks)) == 1 else made[0] if made else -1
+    if whole < 0:
+        return None
+    kept = tuple(row for row in facts.written if facts.columns[whole].passes(row))
+    good = all(facts.columns[whole].passes(row) for each in choices for row in each.kept)
+    return Move("test", whole, "agreed", evidence, kept) if good else None
+
+
+def _asking(choice: Choice, choices: dict[str, Choice]) -> Move:
+    """Return the question to a person: about the first function that is open, or the whole file."""
+    about = next((name for name, each in choices.items() if not each.accepted), "")
+    if about and all(each.candidate >= 0 for each in choices.values()):
+        picks = tuple(each.candidate for each in choices.values())
+        best, rival = choices[about].candidate, choices[about].rival
+        return Move("ask", best, "", _said(choices), (), rival, picks, about)
+    return Move("ask", choice.candidate, "", described(choice), choice.kept, choice.rival)
+
+
+def _said(choices: dict[str, Choice]) -> str:
+    return "; ".join(f"{name}: {described(choice)}" for name, choice in choices.items())
 
 
 def described(choice: Choice) -> str:

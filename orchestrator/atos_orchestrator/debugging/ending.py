@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from atos_orchestrator.debugging.decision import Move, best, read_state
+from atos_orchestrator.debugging.by_function import calls_of
+from atos_orchestrator.debugging.decision import Move, best
+from atos_orchestrator.debugging.facts import Facts, read_state
+from atos_orchestrator.debugging.module_parts import combined
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.selection import distinguishing
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState, TaskResult
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
+from atos_orchestrator.task import functions_of
 from atos_protocol.goals import Question
 
 DIGEST_LINES = 40
@@ -63,7 +67,7 @@ class Ending:
 
         async def work() -> Json:
             kept = [
-                await context.workspace.recall(draft_name(at), facts.candidates[at].draft)
+                await self._program(facts, at, move)
                 for at in chosen
                 if at >= 0 and facts.candidates[at].draft
             ]
@@ -78,9 +82,29 @@ class Ending:
         )
         return {"outcome": encode(result)}
 
+    async def _program(self, facts: Facts, at: int, move: Move) -> dict[str, str]:
+        """Return a candidate's files; of the function in question its own, of the others the picked ones."""
+        recall = self.context.workspace.recall
+        own = await recall(draft_name(at), facts.candidates[at].draft)
+        if not move.about:
+            return own
+        path, texts = self.context.task.files[0], dict[str, str]()
+        for name, pick in zip(functions_of(self.context.task), move.picks, strict=True):
+            from_ = at if name == move.about else pick
+            found = await recall(draft_name(from_), facts.candidates[from_].draft)
+            texts[name] = found.get(path, "")
+        whole = combined(texts)
+        return {path: whole} if whole is not None else own
+
     def _question(self, state: DebugState, move: Move) -> Question | None:
         facts = read_state(state)
-        found = distinguishing(facts.columns, state["calls"], move.candidate, move.rival)
+        asked = calls_of(facts, move.about) if move.about else range(len(facts.calls))
+        columns = [
+            replace(each, values=tuple(each.values[call] for call in asked if each.values))
+            for each in facts.columns
+        ]
+        calls = [facts.calls[call] for call in asked]
+        found = distinguishing(columns, calls, move.candidate, move.rival)
         if found is None:
             return None
         call, answers = found

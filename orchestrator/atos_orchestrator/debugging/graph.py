@@ -4,7 +4,8 @@
 `sample` draws one candidate, `check` compiles it, `evaluate` runs all candidates against all assertions,
 `select` decides. Where there is an example, the graph samples one by one and the first candidate that
 meets it goes to the final `test`. Where there is none, it draws all candidates, asks `testers` for assertions,
-and picks by agreement. What can't be settled in one pool goes on in the next (`escalate`), and in
+and picks by agreement. A file of several functions is judged function by function as well, and
+`combine` puts what is right in several candidates into one. What can't be settled in one pool goes on in the next (`escalate`), and in
 the end to a person (`ask`). Green code is never touched again.
 
 Every node that touches the outside is exactly one step, named after what it is about, so a replay finds
@@ -14,8 +15,9 @@ graph ends. Only `accept` and `ask` write the outcome.
 
 from __future__ import annotations
 
-from atos_orchestrator.debugging.decision import read_state
+from atos_orchestrator.debugging.decision import testers_wanted
 from atos_orchestrator.debugging.ending import Ending
+from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.final_test import FinalTest
 from atos_orchestrator.debugging.judging import Judging
 from atos_orchestrator.debugging.sampling import Sampler
@@ -23,16 +25,18 @@ from atos_orchestrator.debugging.state import DebugContext, DebugState, TaskResu
 from atos_orchestrator.debugging.testers import Testers, examples_decide
 from atos_orchestrator.durable_json import decode
 from atos_orchestrator.graphs import Run, Transitions, build
+from atos_orchestrator.task import functions_of
 
 TRANSITIONS: Transitions = {
     "start": ("examples",),
     "examples": ("check", "sample"),
     "sample": ("check",),
+    "combine": ("check",),
     "repair": ("check",),
     "check": ("evaluate", "select"),
     "testers": ("evaluate", "testers"),
     "evaluate": ("select",),
-    "select": ("sample", "testers", "repair", "escalate", "test", "accept", "ask"),
+    "select": ("sample", "combine", "testers", "repair", "escalate", "test", "accept", "ask"),
     "escalate": ("sample",),
     "test": ("accept", "select"),
     "accept": (),
@@ -59,6 +63,7 @@ def debug_graph(context: DebugContext) -> Run:
     nodes = (
         sampler.examples,
         sampler.sample,
+        sampler.combine,
         sampler.repair,
         sampler.escalate,
         judging.check,
@@ -74,7 +79,8 @@ def debug_graph(context: DebugContext) -> Run:
         """Ask all testers before anything runs: one run judges them all."""
         if examples_decide(state):
             return "evaluate"
-        return "testers" if state["asked"] < context.plans[state["stage"]].testers else "evaluate"
+        wanted = testers_wanted(context.plans[state["stage"]], functions_of(context.task))
+        return "testers" if state["asked"] < wanted else "evaluate"
 
     choices = {
         "examples": _after_examples,

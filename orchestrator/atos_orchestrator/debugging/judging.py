@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from atos_orchestrator.debugging.decision import Move, next_move, read_state
+from atos_orchestrator.debugging.decision import Move, next_move
+from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
 from atos_orchestrator.debugging.output_checks import candidate_fault, undeclared_fault
 from atos_orchestrator.debugging.sampling import draft_name
@@ -13,7 +14,7 @@ from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugStat
 from atos_orchestrator.debugging.task_workspace import DRAFTS
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import test_file, unshown_errors
+from atos_orchestrator.task import functions_of, test_file, unshown_errors
 from atos_protocol.verdicts import Evaluation
 
 
@@ -114,12 +115,13 @@ class Judging:
             supplied=supplied or task.kind == "test",
             judged=judged,
             stated_errors=bool(unshown_errors(task)),
+            functions=functions_of(task),
         )
         if move.proof == "tests":
             own = "its tests pass on the code and fail on a stub of it"
             evidence = own if task.kind == "test" else context.strategy.supplied_evidence
             move = replace(move, evidence=evidence)
-        if move.node in {"test", "accept", "ask", "escalate", "repair"}:
+        if move.node in {"test", "accept", "ask", "escalate", "repair", "combine"}:
             number = sum(decode(Candidate, each).passed >= 0 for each in state["candidates"])
             name = f"{len(state['candidates'])}.{len(state['assertions'])}.{number}"
 

@@ -1,14 +1,15 @@
-"""The nodes that get candidates: from outside, from a model, and by repairing one."""
+"""The nodes that get candidates: from outside, from a model, from others, and by repairing one."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from atos_orchestrator.agents.model_request import ModelRequest, ask
 from atos_orchestrator.agents.prompts import (
     REFLECTION_SCHEMA,
     Assignment,
+    Part,
     Sampling,
     assignment,
     reflection_request,
@@ -16,10 +17,14 @@ from atos_orchestrator.agents.prompts import (
 )
 from atos_orchestrator.agents.replies import ReplyError, read_json
 from atos_orchestrator.debugging.assertions import Assertion
-from atos_orchestrator.debugging.decision import read_state
+from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
+from atos_orchestrator.debugging.decision import Move
+from atos_orchestrator.debugging.facts import read_state
+from atos_orchestrator.debugging.module_parts import combined, without_functions
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
-from atos_orchestrator.durable_json import encode
+from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
+from atos_orchestrator.task import functions_of
 from atos_protocol.errors import LengthError
 
 _Request = Callable[[Assignment], Awaitable[ModelRequest]]
@@ -45,7 +50,7 @@ async def assigned(context: DebugContext, key: str) -> Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """The nodes `examples`, `sample`, `repair` and `escalate` of one task."""
+    """The nodes `examples`, `sample`, `combine`, `repair` and `escalate` of one task."""
 
     context: DebugContext
 
@@ -72,16 +77,64 @@ class Sampler:
         return done | {"assertions": [encode(row) for row in rows]}
 
     async def sample(self, state: DebugState) -> Json:
-        """Draw one candidate."""
+        """Draw one candidate, or what is missing of one."""
         plan = self.context.plans[state["stage"]]
         sampling = self.context.strategy.sample(plan, state["sampled"])
         number = len(state["candidates"])
+        focus = decode(Move, state["move"]).focus if state["move"] else WHOLE_FILE
 
         async def request(given: Assignment) -> ModelRequest:
-            return self.context.strategy.code_request(given, sampling)
+            kept = await self._kept(state, focus)
+            part = Part(focus.functions, kept, focus.clauses)
+            return self.context.strategy.code_request(given, sampling, part)
 
         fresh = await self._draw("sample", number, request)
         return {"candidates": [*state["candidates"], fresh], "sampled": state["sampled"] + 1}
+
+    async def _kept(self, state: DebugState, focus: Focus) -> str:
+        """Return the file without the functions that are to be written; empty where nothing is kept."""
+        functions = functions_of(self.context.task)
+        kept = {
+            name: at
+            for name, at in zip(functions, focus.picks, strict=False)
+            if name not in focus.functions
+        }
+        if not kept:
+            return ""
+        texts = await self.module_texts(state, tuple(kept.values()))
+        whole = combined(dict(zip(kept, texts, strict=True))) or texts[0]
+        return without_functions(whole, focus.functions)
+
+    async def combine(self, state: DebugState) -> Json:
+        """Put the picked functions of several candidates into one module; no model is asked."""
+        context, number = self.context, len(state["candidates"])
+        picks, facts = decode(Move, state["move"]).picks, read_state(state)
+        who = facts.candidates[picks[0]]
+
+        async def work() -> Json:
+            texts = await self.module_texts(state, picks)
+            text = combined(dict(zip(functions_of(context.task), texts, strict=True)))
+            made = Candidate(parts=picks, pool=who.pool, model=who.model, engine=who.engine)
+            if text is None:
+                fault = "the functions of these candidates do not fit into one module"
+                return encode(replace(made, fault=fault))
+            path = context.task.files[0]
+            draft = await context.workspace.draft(draft_name(number), {path: text})
+            shown = {"path": path, "sha": draft[path], "round": number, "parts": picks}
+            context.emit("code_written", shown, key=f"{context.task.id}:combine:{number}")
+            return encode(replace(made, draft=draft))
+
+        fresh = await context.steps(f"combine.{number}", work)
+        return {"candidates": [*state["candidates"], fresh]}
+
+    async def module_texts(self, state: DebugState, picks: Sequence[int]) -> list[str]:
+        """Return the task's one file as each of these candidates has it."""
+        facts, path = read_state(state), self.context.task.files[0]
+        found = {
+            at: await self.context.workspace.recall(draft_name(at), facts.candidates[at].draft)
+            for at in dict.fromkeys(picks)
+        }
+        return [found[at].get(path, "") for at in picks]
 
     async def repair(self, state: DebugState) -> Json:
         """Mend a candidate once: a mechanical fault, or what a model that can reflect names."""

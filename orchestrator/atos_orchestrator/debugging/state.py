@@ -84,6 +84,8 @@ class Candidate:
     """Whether the fault is one of syntax or names, which a model can mend when it is told."""
     passed: int = -1
     """Tests that it passed, where whole test files decide."""
+    parts: tuple[int, ...] = ()
+    """For a combination: for each function of the task the candidate that it is taken from."""
     pool: str = ""
     model: str = ""
     engine: str = ""

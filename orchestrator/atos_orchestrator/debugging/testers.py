@@ -21,10 +21,11 @@ from atos_orchestrator.agents.prompts import (
 from atos_orchestrator.debugging.assertions import (
     Assertion,
     calls_in,
+    first_argument,
     nearby_calls,
     read_assertions,
 )
-from atos_orchestrator.debugging.decision import read_state
+from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.sampling import assigned, draft_name
 from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import DebugContext, DebugState
@@ -36,8 +37,8 @@ from atos_protocol.errors import LengthError
 TEMPERATURE = 0.8
 MOST_ROWS = 40
 MOST_CALLS = 40
-ERROR_ROWS = 2
-"""Rows that are begun for one stated error."""
+ERROR_REPLIES = 2
+"""Replies that are begun for one stated error; each holds up to three rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class Testers:
                 sources = await self._ask(assertions_request(given, target, sampling), names, key)
                 rows = [encode(Assertion(source, "tester")) for source in sources]
             if not asked:
-                rows += await self._error_rows(given, names, sampling, key)
+                known = [str(row["source"]) for row in state["assertions"]]
+                rows += await self._error_rows(given, names, sampling, key, known)
             return {"assertions": rows}
 
         done = await context.steps(f"testers.{number}", work)
@@ -98,14 +100,20 @@ class Testers:
         return read_assertions(whole, names)
 
     async def _error_rows(
-        self, given: Assignment, names: Sequence[str], sampling: Sampling, key: str
+        self,
+        given: Assignment,
+        names: Sequence[str],
+        sampling: Sampling,
+        key: str,
+        known: Sequence[str],
     ) -> list[Json]:
         rows: dict[str, Json] = {}
         for at, clause in enumerate(unshown_errors(given.task)):
             clause = clause if clause.name or len(names) != 1 else _about(clause, names[0])
-            for n in range(ERROR_ROWS):
+            for n in range(ERROR_REPLIES):
                 varied = Sampling(sampling.pool, TEMPERATURE if n else 0.0, 200 + n)
-                request = error_request(given, clause, varied)
+                opening = first_argument(known, clause.name) if clause.error != "TypeError" else ""
+                request = error_request(given, clause, varied, opening)
                 for source in await self._ask(request, names, f"{key}:error:{at}:{n}"):
                     if clause.error in source and "raises(" in source:
                         row = Assertion(source, "error", clause.text, clause.name)

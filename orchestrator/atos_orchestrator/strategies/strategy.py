@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from atos_orchestrator.agents.model_request import ModelRequest, Reply
-from atos_orchestrator.agents.prompts import Assignment, Sampling
+from atos_orchestrator.agents.prompts import WHOLE, Assignment, Part, Sampling
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.brief import Brief
 from atos_orchestrator.ports import Json
@@ -160,8 +160,10 @@ class Strategy(Protocol):
         """Return the test files that decide about a task's code, whoever wrote them but a model."""
         ...
 
-    def code_request(self, given: Assignment, sampling: Sampling) -> ModelRequest:
-        """Ask for a candidate."""
+    def code_request(
+        self, given: Assignment, sampling: Sampling, part: Part = WHOLE
+    ) -> ModelRequest:
+        """Ask for a candidate, or for what is missing of one."""
         ...
 
     def read_code(self, task: Task, text: str) -> WrittenCode:

@@ -302,6 +302,105 @@ async def test_a_stated_error_that_nobody_raises_is_said_in_the_evidence(tmp_pat
     assert result.evidence.startswith("1 of 1 examples, 0 of 1 stated errors;")
 
 
+# Function by function ------------------------------------------------------------------------------
+
+MINUS = "def minus(a, b):\n    return a - b\n"
+BAD_MINUS = "def minus(a, b):\n    return b - a\n"
+TWO = ("add(a, b)", "minus(a, b)")
+MINUS_EXAMPLE = "assert minus(5, 3) == 2"
+
+
+def both(first: str, second: str) -> str:
+    return code(f"{first}\n\n{second}")
+
+
+async def test_what_is_right_in_two_candidates_is_put_together(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [both(RIGHT, BAD_MINUS), both(WRONG, MINUS)]})
+
+    result = await loop.run(add_task(EXAMPLE, MINUS_EXAMPLE, signatures=TWO))
+
+    assert (result.outcome, result.proof, result.model) == ("done", "examples", "scripted")
+    assert (tmp_path / "add.py").read_text() == f"{RIGHT}\n\n{MINUS}"
+    assert loop.emit.of("code_written")[-1]["parts"] == [0, 1]
+    assert loop.chat.unused == {}
+
+
+async def test_a_further_sample_writes_only_the_function_whose_examples_nobody_meets(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [both(RIGHT, BAD_MINUS), both(RIGHT, MINUS)]})
+
+    await loop.run(add_task(EXAMPLE, MINUS_EXAMPLE, signatures=TWO))
+
+    assert [call.begin for call in loop.chat.asked] == [
+        FENCE,
+        f"{FENCE}{RIGHT}\n\ndef minus(a, b):\n",
+    ]
+    assert "\ndef " in loop.chat.asked[-1].stop
+
+
+async def test_a_stated_error_stands_as_a_comment_above_the_code_that_is_to_raise_it(
+    tmp_path: Path,
+) -> None:
+    tester = [ERROR_ROW] * 2
+    coders = [both(RIGHT, MINUS), both(MINUS, STRICT)]
+    clause = ErrorClause("ValueError", "add raises ValueError for a negative a", "add")
+    loop = Loop(tmp_path, {"coder": coders, "tester": tester})
+    task = add_task(EXAMPLE, MINUS_EXAMPLE, signatures=TWO, errors=(clause,))
+
+    result = await loop.run(task)
+
+    assert loop.chat.asked[-1].begin == (
+        f"{FENCE}{MINUS}\n\ndef add(a, b):\n    # add raises ValueError for a negative a\n"
+    )
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", f"{MINUS}\n\n{STRICT}")
+
+
+MINUS_ROWS = "assert minus(3, 1) == 2\nassert minus(5, 1) == 4\nassert minus(4, 1) == 3\n"
+
+
+async def test_functions_are_agreed_on_one_by_one(tmp_path: Path) -> None:
+    coders = [
+        both(RIGHT, BAD_MINUS),
+        both(OTHER, BAD_MINUS.replace("b - a", "abs(b - a) + 1")),
+        both(WRONG, MINUS),
+        both(WRONG.replace("a - b", "a * b"), MINUS.replace("a - b", "-(b - a)")),
+        both(WRONG.replace("a - b", "a"), MINUS),
+    ]
+    testers = [code(ROWS), code(MINUS_ROWS), code(ROWS)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": testers})
+
+    result = await loop.run(add_task(signatures=TWO))
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert result.evidence.startswith(
+        "add: 3 assertions that 2 of 5 candidates pass; minus: 3 assertions that 3 of 5 candidates pass"
+    )
+    assert (tmp_path / "add.py").read_text() == f"{RIGHT}\n\n{MINUS}"
+
+
+async def test_the_question_is_about_the_function_that_is_open_and_the_rest_is_kept(
+    tmp_path: Path,
+) -> None:
+    coders = [
+        both(RIGHT, MINUS),
+        both(OTHER, BAD_MINUS),
+        both(RIGHT, "def minus(a, b):\n    return a\n"),
+        both(WRONG, "def minus(a, b):\n    return b\n"),
+        both(WRONG, "def minus(a, b):\n    return 0\n"),
+    ]
+    rows = "assert minus(3, 1) == 2\nassert minus(3, 1) == 3\n"
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(ROWS), code(rows), code(ROWS)]})
+
+    result = await loop.run(add_task(signatures=TWO))
+
+    assert (result.outcome, result.question) == (
+        "needs_help",
+        Question("minus(0, 1) gives -1 or 0?", "minus(0, 1)", ("-1", "0")),
+    )
+    assert [text["add.py"].startswith(RIGHT) for text in result.kept] == [True, True]
+
+
 # Agreement, where there is no example --------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ class Interval:
 
 
 async def test_the_worker_polls_often_after_activity_and_seldom_until_the_next() -> None:
-    interval = Interval()
+    interval, idle = Interval(), list[float]()
     poll_interval = PollInterval(interval, idle_after=0.01)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(poll_interval.run)

@@ -9,7 +9,7 @@ from atos_orchestrator.planning.brief import read_brief
 from atos_orchestrator.planning.plan_by_rule import MAX_SIGNATURES, MAX_WORDS, plan_from_brief
 from atos_orchestrator.planning.repair import repair
 from atos_orchestrator.planning.task_facts import with_facts
-from atos_orchestrator.task import ErrorClause, Task
+from atos_orchestrator.task import ErrorClause, Task, unshown_errors
 
 TOP_WORDS = (
     "Write topwords.py with top_words(text, n) that returns the n most frequent words."
@@ -133,11 +133,22 @@ def test_a_goal_that_is_not_small_is_left_to_a_model(goal: str) -> None:
     assert plan(goal) is None
 
 
-def test_a_clause_goes_on_over_what_raises_the_same_error_as_well() -> None:
-    goal = "Write roman.py. A number below 1 raises ValueError, and so does a text with another letter."
+def test_what_raises_the_same_error_as_well_is_a_clause_of_its_own() -> None:
+    goal = (
+        "Write roman.py with to_roman(number) and from_roman(text). A number below 1 raises ValueError, and so "
+        "does a text with another letter; nothing else does. An empty list and other things raise TypeError, and "
+        "so do sets."
+    )
+    made = plan(goal)
 
-    assert [each.text for each in read_brief(goal).errors] == [
-        "A number below 1 raises ValueError, and so does a text with another letter"
+    assert made is not None
+    assert [(each.name, each.text) for each in unshown_errors(made.tasks[0])] == [
+        ("to_roman", "A number below 1 raises ValueError"),
+        ("from_roman", "a text with another letter raises ValueError"),
+        ("to_roman", "An empty list and other things raise TypeError"),
+        ("from_roman", "An empty list and other things raise TypeError"),
+        ("to_roman", "sets raise TypeError"),
+        ("from_roman", "sets raise TypeError"),
     ]
 
 

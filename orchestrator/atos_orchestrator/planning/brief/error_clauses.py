@@ -67,14 +67,21 @@ def find_errors(
         modules: the modules that it names.
         signatures: what it wants to have defined.
     """
-    found = islice(_clauses(prose), MAX_CLAUSES)
-    rows = [
-        ErrorClause(
-            error, " ".join(text[at.start : at.end].split()), _name(prose, at, modules, signatures)
-        )
-        for error, at in found
-    ]
+    rows: list[ErrorClause] = []
+    for error, at in islice(_clauses(prose), MAX_CLAUSES):
+        name = _name(prose, at, modules, signatures)
+        rows += [ErrorClause(error, said, name) for said in _said(text[at.start : at.end], error)]
     return list(dict.fromkeys(rows))
+
+
+def _said(clause: str, error: str) -> list[str]:
+    """Return a clause as it stands, or as two where a second case follows: `and so does an empty text`."""
+    words = " ".join(clause.split())
+    if not (second := _SO_DOES.search(words)):
+        return [words]
+    verb = "raises" if second[0].rstrip().endswith("s") else "raise"
+    case = words[second.end() :].partition(";")[0].strip()
+    return [words[: second.start()], f"{case} {verb} {error}"]
 
 
 def _clauses(text: str) -> Iterator[tuple[str, Place]]:

@@ -12,7 +12,15 @@ from atos_orchestrator.agents.model_request import (
     ModelRequest,
     fallback_pools,
 )
-from atos_orchestrator.agents.prompts import APPROACHES, FENCE, Assignment, Sampling, sample_request
+from atos_orchestrator.agents.prompts import (
+    APPROACHES,
+    FENCE,
+    WHOLE,
+    Assignment,
+    Part,
+    Sampling,
+    sample_request,
+)
 from atos_orchestrator.agents.replies import ReplyError, read_begun, read_files, read_json
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.brief import Brief, read_brief
@@ -125,9 +133,11 @@ class GeneralStrategy:
         """Return the tests that a person or host handed in."""
         return {test_file(task): task.tests} if task.tests and test_file(task) else {}
 
-    def code_request(self, given: Assignment, sampling: Sampling) -> ModelRequest:
+    def code_request(
+        self, given: Assignment, sampling: Sampling, part: Part = WHOLE
+    ) -> ModelRequest:
         """Ask the coder for whole files, or the writer for a page."""
-        return sample_request(given, sampling)
+        return sample_request(given, sampling, part)
 
     def read_code(self, task: Task, text: str) -> WrittenCode:
         """Read one fence per file; tests in the reply are ignored."""

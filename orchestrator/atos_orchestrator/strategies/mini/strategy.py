@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from atos_orchestrator.agents.model_request import ModelRequest
-from atos_orchestrator.agents.prompts import Assignment, Sampling
+from atos_orchestrator.agents.prompts import WHOLE, Assignment, Part, Sampling
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.brief import Brief
@@ -128,7 +128,9 @@ class MiniStrategy:
         """Render the tests from the catalogue's reference."""
         return {test_file(task): acceptance_test(_wanted(task))}
 
-    def code_request(self, given: Assignment, sampling: Sampling) -> ModelRequest:
+    def code_request(
+        self, given: Assignment, sampling: Sampling, part: Part = WHOLE
+    ) -> ModelRequest:
         """Ask in the model's own dialect for a module and a test."""
         return ModelRequest(
             "coder",

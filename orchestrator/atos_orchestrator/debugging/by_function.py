@@ -1,0 +1,146 @@
+"""Judges the functions of a module one by one. Pure.
+
+A candidate of three functions is seldom right as a whole, and two candidates seldom agree as a whole. Assertions
+name the functions that they are about, so each function has candidates and evidence of its own; `combine` then
+puts the picked ones into one module, which is judged as a whole like any other candidate.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from atos_orchestrator.debugging.facts import Facts, names_in
+from atos_orchestrator.debugging.selection import Choice, Column, choose
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """What the next sample is to write anew, and what it is to keep."""
+
+    functions: tuple[str, ...] = ()
+    """Functions to write; none: the whole file."""
+    picks: tuple[int, ...] = ()
+    """For each function of the task the candidate that it is kept from."""
+    clauses: tuple[str, ...] = ()
+    """Stated errors that no candidate raises so far."""
+
+
+WHOLE_FILE = Focus()
+
+
+def picked_by_examples(facts: Facts, functions: Sequence[str]) -> tuple[int, ...]:
+    """Return for each function the candidate that meets its examples, and most of its error rows.
+
+    A function without rows of its own comes from the candidate that most of the others come from. Empty where a
+    function has examples that nobody meets, or nothing is known about any.
+    """
+    found: dict[str, int] = {}
+    for function in functions:
+        laws, errors = _own_rows(facts, function, functions)
+        if laws or errors:
+            good = _meeting(facts, laws)
+            if not good:
+                return ()
+            found[function] = max(good, key=lambda at: _merit(facts, at, errors))
+    if not found:
+        return ()
+    base = Counter(found.values()).most_common(1)[0][0]
+    return tuple(found.get(function, base) for function in functions)
+
+
+def error_rows_of(facts: Facts, functions: Sequence[str], picks: Sequence[int]) -> int:
+    """Return how many error rows the picked functions pass, each on its own."""
+    return sum(
+        facts.columns[at].passes(row)
+        for function, at in zip(functions, picks, strict=True)
+        for row in _own_rows(facts, function, functions)[1]
+    )
+
+
+def next_focus(facts: Facts, functions: Sequence[str], best: int) -> Focus:
+    """Return what a further sample is to write: functions whose examples nobody meets, or whose errors nobody raises.
+
+    Args:
+        facts: what is known.
+        functions: the functions of the task; none where its file is not made of functions.
+        best: the candidate that meets all examples; -1 where there is none.
+    """
+    shown = facts.errors_shown(best) if best >= 0 else frozenset[tuple[str, str]]()
+    missing = sorted(facts.errors - shown)
+    if not functions or not facts.drawn:
+        return Focus(clauses=_clauses(missing))
+    about = {name for _, name in missing}
+    picks: dict[str, int] = {}
+    todo: list[str] = []
+    for function in functions:
+        laws, errors = _own_rows(facts, function, functions)
+        good = _meeting(facts, laws)
+        if function in about or (laws and not good):
+            todo.append(function)
+        elif good and (laws or best >= 0):
+            picks[function] = max(good, key=lambda at: _merit(facts, at, errors))
+    if not todo or (not picks and not missing):
+        return Focus(clauses=_clauses(missing))
+    base = Counter(picks.values()).most_common(1)[0][0] if picks else -1
+    kept = tuple(picks.get(name, base) for name in functions)
+    open_ones = tuple(name for name in functions if name not in picks)
+    return Focus(open_ones, kept, _clauses(missing, open_ones[0]))
+
+
+def _clauses(missing: Sequence[tuple[str, str]], function: str = "") -> tuple[str, ...]:
+    return tuple(dict.fromkeys(c for c, name in missing if not function or name in {function, ""}))
+
+
+def agreed_by_function(facts: Facts, functions: Sequence[str]) -> dict[str, Choice]:
+    """Return what the evidence about each function favours; candidates that are combinations have no vote."""
+    return {function: _agreed(facts, function) for function in functions}
+
+
+def calls_of(facts: Facts, function: str) -> list[int]:
+    """Return the calls of a function, by index."""
+    return [at for at, call in enumerate(facts.calls) if function in names_in(call)]
+
+
+def _agreed(facts: Facts, function: str) -> Choice:
+    rows = [at for at in facts.written if function in names_in(facts.assertions[at].source)]
+    laws = [at for at in facts.examples if function in names_in(facts.assertions[at].source)]
+    calls = calls_of(facts, function)
+    if not rows and not calls:
+        return Choice()
+    votes = set(facts.drawn)
+    columns = [
+        Column(column.rows, tuple(column.values[call] for call in calls), column.loads)
+        if at in votes
+        else Column(loads=False)
+        for at, column in enumerate(facts.columns)
+    ]
+    return choose(columns, laws, rows, decisive=False)
+
+
+def _own_rows(facts: Facts, function: str, functions: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return the examples and the error rows that are about this function alone."""
+    laws: list[int] = []
+    errors: list[int] = []
+    for at, row in enumerate(facts.assertions):
+        if names_in(row.source) & frozenset(functions) == frozenset((function,)):
+            if row.origin == "example":
+                laws.append(at)
+            elif row.origin == "error":
+                errors.append(at)
+    return laws, errors
+
+
+def _meeting(facts: Facts, laws: Sequence[int]) -> list[int]:
+    return [
+        at
+        for at in facts.drawn
+        if facts.columns[at].loads and all(map(facts.columns[at].passes, laws))
+    ]
+
+
+def _merit(facts: Facts, at: int, errors: Sequence[int]) -> tuple[int, int, int]:
+    column = facts.columns[at]
+    every = sum(column.passes(row) for row in range(len(facts.assertions)))
+    return sum(map(column.passes, errors)), every, -at
