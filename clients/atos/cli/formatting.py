@@ -81,9 +81,21 @@ def _done(data: Json) -> str:
     )
 
 
+def _written(data: Json) -> str:
+    name, parts = f"candidate {int(data.get('round') or 0) + 1}", data.get("parts") or ()
+    if not parts:
+        return f"{name} wrote {clean(data.get('path'))}"
+    numbers = [str(int(at) + 1) for at in dict.fromkeys(parts)]
+    return f"{name} is {clean(data.get('path'))} put together from {' and '.join(numbers)}"
+
+
 def _selected(data: Json) -> str:
     said, dropped = clean(data.get("evidence") or ""), len(data.get("dropped") or ())
-    going_on = {"repair": "repairs a candidate", "escalate": "goes on with a larger model"}
+    going_on = {
+        "combine": "puts functions of several together",
+        "repair": "repairs a candidate",
+        "escalate": "goes on with a larger model",
+    }
     if (then := str(data.get("next"))) in going_on:
         return f"none can be taken; {going_on[then]}"
     if then == "ask":
@@ -122,9 +134,7 @@ SAY: dict[str, Callable[[Json], str]] = {
     "task_queued": lambda _: "queued",
     "task_started": lambda _: "started",
     "model_call": _call,
-    "code_written": lambda d: (
-        f"candidate {int(d.get('round') or 0) + 1} wrote {clean(d.get('path'))}"
-    ),
+    "code_written": _written,
     "syntax_checked": lambda d: (
         "can be judged" if d.get("ok") else f"can't be judged: {clean(d.get('fault') or 'syntax')}"
     ),

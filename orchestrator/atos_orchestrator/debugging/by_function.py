@@ -67,8 +67,8 @@ def next_focus(facts: Facts, functions: Sequence[str], best: int) -> Focus:
         functions: the functions of the task; none where its file is not made of functions.
         best: the candidate that meets all examples; -1 where there is none.
     """
-    shown = facts.errors_shown(best) if best >= 0 else frozenset[tuple[str, str]]()
-    missing = sorted(facts.errors - shown)
+    judged = [best] if best >= 0 else facts.drawn
+    missing = sorted(facts.errors.difference(*map(facts.errors_shown, judged)))
     if not functions or not facts.drawn:
         return Focus(clauses=_clauses(missing))
     about = {name for _, name in missing}

@@ -149,22 +149,21 @@ def _is_new(facts: Facts, picks: tuple[int, ...]) -> bool:
 def _agreed(
     state: DebugState, facts: Facts, plans: Sequence[SamplingPlan], functions: Sequence[str]
 ) -> Move:
-    columns = [
-        column if at in facts.drawn else replace(column, loads=False)
-        for at, column in enumerate(facts.columns)
-    ]
-    choice = choose(columns, facts.examples, facts.written, decisive=False)
-    choices = agreed_by_function(facts, functions) if len(functions) > 1 else {}
-    if choice.accepted and all(each.of for each in choices.values()):  # no function unexamined
+    if len(functions) > 1:
+        choices = agreed_by_function(facts, functions)
+        accepted = all(each.accepted for each in choices.values())
+        move = _put_together(facts, list(choices.values()), _said(choices)) if accepted else None
+        move = move or _more(state, facts, plans)
+        return _asking_by_function(move, choices) if move.node == "ask" else move
+    choice = choose(facts.columns, facts.examples, facts.written, decisive=False)
+    if choice.accepted:
         return Move(
             "test", choice.candidate, "agreed", described(choice), choice.kept, choice.rival
         )
-    if choices and all(each.accepted for each in choices.values()):
-        move = _put_together(facts, list(choices.values()), _said(choices))
-        if move is not None:
-            return move
     move = _more(state, facts, plans)
-    return _asking(choice, choices) if move.node == "ask" and choice.candidate >= 0 else move
+    if move.node == "ask" and choice.candidate >= 0:
+        return Move("ask", choice.candidate, "", described(choice), choice.kept, choice.rival)
+    return move
 
 
 def _put_together(facts: Facts, choices: Sequence[Choice], evidence: str) -> Move | None:
@@ -181,14 +180,15 @@ def _put_together(facts: Facts, choices: Sequence[Choice], evidence: str) -> Mov
     return Move("test", whole, "agreed", evidence, kept) if good else None
 
 
-def _asking(choice: Choice, choices: dict[str, Choice]) -> Move:
-    """Return the question to a person: about the first function that is open, or the whole file."""
+def _asking_by_function(move: Move, choices: dict[str, Choice]) -> Move:
+    """Return the question to a person, about the first function that is open."""
     about = next((name for name, each in choices.items() if not each.accepted), "")
-    if about and all(each.candidate >= 0 for each in choices.values()):
-        picks = tuple(each.candidate for each in choices.values())
-        best, rival = choices[about].candidate, choices[about].rival
-        return Move("ask", best, "", _said(choices), (), rival, picks, about)
-    return Move("ask", choice.candidate, "", described(choice), choice.kept, choice.rival)
+    known = [each for each in choices.values() if each.candidate >= 0]
+    if not about or len(known) < len(choices):
+        return replace(move, evidence=_said(choices))
+    best, rival = choices[about].candidate, choices[about].rival
+    picks = tuple(each.candidate for each in known)
+    return Move("ask", best, "", _said(choices), (), rival, picks, about)
 
 
 def _said(choices: dict[str, Choice]) -> str:
@@ -197,6 +197,8 @@ def _said(choices: dict[str, Choice]) -> str:
 
 def described(choice: Choice) -> str:
     """Return in words what agreement there is."""
+    if not choice.of:
+        return "no assertion"
     if not choice.passed:
         return f"{choice.group} of {choice.of} candidates give the same values"
     rows = "1 assertion" if choice.passed == 1 else f"{choice.passed} assertions"
