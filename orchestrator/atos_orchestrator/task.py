@@ -93,17 +93,21 @@ def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
             return (clause.name,)
         words = set(re.findall(r"[^\W\d]\w*", clause.text)) - {"a"}  # which is an article
         spoken_of = [head for head in task.signatures if words & set(_parameters(head))]
-        return tuple(name_of(head) for head in spoken_of) or functions
+        meant = tuple(name_of(head) for head in spoken_of) or functions
+        return tuple(sorted(meant, key=lambda name: name != clause.name))  # the likeliest first
 
-    return tuple(
-        replace(clause, name=name)
-        for clause in task.errors
-        for name in names(clause)
-        if not any(
-            f"raises({clause.error}" in example and f"{name}(" in example
+    found = [replace(clause, name=name) for clause in task.errors for name in names(clause)]
+
+    def is_shown(clause: ErrorClause) -> bool:
+        """Tell whether there are as many examples of this error as the function has clauses about it."""
+        shown = sum(
+            f"raises({clause.error}" in example and f"{clause.name}(" in example
             for example in task.examples
         )
-    )
+        stated = [(each.error, each.name) for each in found]
+        return shown >= stated.count((clause.error, clause.name))
+
+    return tuple(clause for clause in found if not is_shown(clause))
 
 
 def _parameters(signature: str) -> list[str]:

@@ -101,26 +101,38 @@ def _as_assert(statement: ast.stmt) -> ast.Assert | None:
     """Return a statement as a plain `assert` without a message, or None if it is not one."""
     if isinstance(statement, ast.Assert):
         return ast.Assert(_with_raises(statement.test), None)
+    if isinstance(statement, ast.Expr) and _is_raises(statement.value):
+        return ast.Assert(_with_raises(statement.value), None)
     if isinstance(statement, ast.With) and len(statement.items) == 1 and len(statement.body) == 1:
         context, inner = statement.items[0].context_expr, statement.body[0]
         if isinstance(context, ast.Call) and _callee(context) in _RAISES and context.args:
             called = inner.value if isinstance(inner, ast.Expr | ast.Assign) else None
-            return ast.Assert(_raises(context.args[0], called), None) if called else None
+            found = _with_raises(_raises(context.args[0], called)) if called else None
+            return ast.Assert(found, None) if found else None
     return None
 
 
 def _with_raises(test: ast.expr) -> ast.expr:
-    """Rewrite `f(x) == ValueError`, which small models write, to the check that they mean."""
+    """Rewrite `f(x) == ValueError`, `raises(...) == True`, which small models write, to what they mean."""
+    if isinstance(test, ast.Call) and _is_raises(test) and len(test.args) == 2:
+        body = test.args[1].body if isinstance(test.args[1], ast.Lambda) else None
+        return _with_raises(body) if _is_raises(body) and body else test
     if (
         isinstance(test, ast.Compare)
         and len(test.ops) == 1
         and isinstance(test.ops[0], ast.Eq | ast.Is)
     ):
         wanted = test.comparators[0]
+        if isinstance(wanted, ast.Constant) and wanted.value is True and _is_raises(test.left):
+            return _with_raises(test.left)
         bare = wanted.func if isinstance(wanted, ast.Call) else wanted
         if isinstance(bare, ast.Name) and bare.id.endswith(("Error", "Exception")):
             return _raises(bare, test.left)
     return test
+
+
+def _is_raises(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Call) and _callee(node) in _RAISES
 
 
 def _raises(error: ast.expr, called: ast.expr) -> ast.expr:

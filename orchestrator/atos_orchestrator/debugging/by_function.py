@@ -59,19 +59,25 @@ def error_rows_of(facts: Facts, functions: Sequence[str], picks: Sequence[int]) 
     )
 
 
-def next_focus(facts: Facts, functions: Sequence[str], best: int) -> Focus:
+def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0) -> Focus:
     """Return what a further sample is to write: functions whose examples nobody meets, or whose errors nobody raises.
+
+    Of functions that lack an error, each further sample is about another one: a clause may not be meant for all.
 
     Args:
         facts: what is known.
         functions: the functions of the task; none where its file is not made of functions.
         best: the candidate that meets all examples; -1 where there is none.
+        turn: how many samples were drawn since there is one.
     """
     judged = [best] if best >= 0 else facts.drawn
-    missing = sorted(facts.errors.difference(*map(facts.errors_shown, judged)))
+    open_errors = facts.errors.difference(*map(facts.errors_shown, judged))
+    rows = [(row.clause, row.about) for row in facts.assertions if row.origin == "error"]
+    missing = [each for each in dict.fromkeys(rows) if each in open_errors]
     if not functions or not facts.drawn:
         return Focus(clauses=_clauses(missing))
-    about = {name for _, name in missing}
+    lacking = [each for each in dict.fromkeys(name for _, name in missing) if each in functions]
+    about = [lacking[turn % len(lacking)]] if best >= 0 and lacking else lacking
     picks: dict[str, int] = {}
     todo: list[str] = []
     for function in functions:

@@ -29,7 +29,8 @@ from atos_orchestrator.strategies.strategy import SamplingPlan
 from atos_protocol.goals import Proof
 
 MORE_FOR_ERRORS = 2
-"""Samples that a stated error is worth which the first good candidate does not raise."""
+"""Samples that stated errors are worth which the first good candidate does not raise; one for each function
+where more functions lack one."""
 
 Node = Literal[
     "sample", "combine", "testers", "evaluate", "repair", "escalate", "test", "accept", "ask"
@@ -121,10 +122,11 @@ def _by_examples(
         focus = next_focus(facts, functions, -1)
         return replace(_more(state, facts, plans), focus=focus)
     shown = facts.errors_shown(best_at)
-    drawn_first = len([at for at in facts.drawn if at <= good[0]])
-    more = min(plans[state["stage"]].samples, drawn_first + MORE_FOR_ERRORS)
-    if facts.errors - shown and state["sampled"] < more:
-        return Move("sample", focus=next_focus(facts, functions, best_at))
+    lacking = facts.errors - shown
+    extra = max(MORE_FOR_ERRORS, len({name for _, name in lacking}))
+    turn = sum(at > good[0] for at in facts.drawn)
+    if lacking and turn < min(plans[state["stage"]].samples, extra):
+        return Move("sample", focus=next_focus(facts, functions, best_at, turn))
     kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
     words = f"{len(facts.examples)} of {len(facts.examples)} examples"
     if facts.errors:

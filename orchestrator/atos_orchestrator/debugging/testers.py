@@ -25,7 +25,7 @@ from atos_orchestrator.debugging.assertions import (
     nearby_calls,
     read_assertions,
 )
-from atos_orchestrator.debugging.facts import read_state
+from atos_orchestrator.debugging.facts import names_in, read_state
 from atos_orchestrator.debugging.sampling import assigned, draft_name
 from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import DebugContext, DebugState
@@ -38,7 +38,7 @@ TEMPERATURE = 0.8
 MOST_ROWS = 40
 MOST_CALLS = 40
 ERROR_REPLIES = 2
-"""Replies that are begun for one stated error; each holds up to three rows."""
+"""Replies that are begun for one stated error, up to the first that holds a row; three are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +110,34 @@ class Testers:
         rows: dict[str, Json] = {}
         for at, clause in enumerate(unshown_errors(given.task)):
             clause = clause if clause.name or len(names) != 1 else _about(clause, names[0])
+            opening = first_argument(known, clause.name) if clause.error != "TypeError" else ""
             for n in range(ERROR_REPLIES):
                 varied = Sampling(sampling.pool, TEMPERATURE if n else 0.0, 200 + n)
-                opening = first_argument(known, clause.name) if clause.error != "TypeError" else ""
                 request = error_request(given, clause, varied, opening)
-                for source in await self._ask(request, names, f"{key}:error:{at}:{n}"):
-                    if clause.error in source and "raises(" in source:
-                        row = Assertion(source, "error", clause.text, clause.name)
-                        rows[source] = encode(row)
+                fresh = await self._ask(request, names, f"{key}:error:{at}:{n}")
+                found = [row for each in fresh if (row := error_row(each, clause, names, known))]
+                rows |= {row.source: encode(row) for row in found}
+                if found:
+                    break
         return list(rows.values())
+
+
+def error_row(
+    source: str, clause: ErrorClause, names: Sequence[str], known: Sequence[str]
+) -> Assertion | None:
+    """Return an assertion as a row about a stated error; None where it is none, or an example says otherwise.
+
+    It is about the function that it calls, whichever the reply was begun for.
+    """
+    if clause.error not in source or "raises(" not in source:
+        return None
+    calls = calls_in([source], names)
+    values = calls_in([each for each in known if "raises(" not in each], names)
+    if set(calls) & set(values):
+        return None
+    called = [name for name in names if name in names_in(source)]
+    about = called[0] if clause.name and len(called) == 1 else clause.name
+    return Assertion(source, "error", clause.text, about)
 
 
 def examples_decide(state: DebugState) -> bool:
