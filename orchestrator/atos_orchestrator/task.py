@@ -92,7 +92,7 @@ def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
         if clause.name and clause.name in clause.text:
             return (clause.name,)
         words = set(re.findall(r"[^\W\d]\w*", clause.text)) - {"a"}  # which is an article
-        spoken_of = [head for head in task.signatures if words & set(_parameters(head))]
+        spoken_of = [head for head in task.signatures if words & set(parameters_of(head))]
         meant = tuple(name_of(head) for head in spoken_of) or functions
         return tuple(sorted(meant, key=lambda name: name != clause.name))  # the likeliest first
 
@@ -110,7 +110,8 @@ def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
     return tuple(clause for clause in found if not is_shown(clause))
 
 
-def _parameters(signature: str) -> list[str]:
+def parameters_of(signature: str) -> list[str]:
+    """Return the names of the parameters of a signature."""
     inside = signature.partition("(")[2].rpartition(")")[0]
     return re.findall(r"(?:^|,)\s*\**([^\W\d]\w*)", inside)
 

@@ -23,7 +23,7 @@ PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
 FUNCTION_TOKENS = 400
 MODULE_TOKENS = 1300
-ASSERTION_TOKENS = 260
+ASSERTION_TOKENS = 220
 ERROR_ROW_TOKENS = 90
 REFLECT_TOKENS = 400
 
@@ -218,13 +218,19 @@ def _wants_command(given: Assignment) -> bool:
     return any(word in given.text.lower() for word in _COMMANDS)
 
 
-def assertions_request(given: Assignment, name: str, sampling: Sampling) -> ModelRequest:
+def assertions_request(
+    given: Assignment, name: str, sampling: Sampling, opening: str = ""
+) -> ModelRequest:
     """Ask a tester for single assertions, before it sees any code.
 
-    `name` is the function under test; empty where a class or several steps need a set-up.
+    Args:
+        given: the common beginning.
+        name: the function under test; empty where a class or several steps need a set-up.
+        sampling: who answers, and how.
+        opening: begins the first argument, where its type is known: a quote, a bracket.
     """
     if name:
-        begin, words = f"{FENCE}assert {name}(", _TESTS.format(name=name)
+        begin, words = f"{FENCE}assert {name}({opening}", _TESTS.format(name=name)
         stops = (*_TEST_STOPS, "\ndef ", "\n#", "\n\n\n")
     else:
         module = given.task.files[0].removesuffix(".py").replace("/", ".")

@@ -196,6 +196,45 @@ def first_argument(assertions: Sequence[str], name: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+_TEXTS = frozenset(
+    [
+        "text",
+        "string",
+        "sentence",
+        "paragraph",
+        "title",
+        "word",
+        "line",
+        "path",
+        "filename",
+        "expression",
+        "source",
+    ]
+)
+_LISTS = frozenset(
+    [
+        "values",
+        "numbers",
+        "items",
+        "elements",
+        "words",
+        "lines",
+        "rows",
+        "strings",
+        "names",
+        "texts",
+        "pairs",
+        "intervals",
+        "ints",
+    ]
+)
+
+
+def usual_opening(parameter: str) -> str:
+    """Return how an argument of this name usually begins: a quote, a bracket; empty for other names."""
+    return '"' if parameter in _TEXTS else "[" if parameter in _LISTS else ""
+
+
 def _opening(argument: ast.expr) -> str:
     try:
         value = ast.literal_eval(argument)

@@ -110,7 +110,8 @@ def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence
     lead = passed - max((sum(kinds[at]) for at in others), default=0)
     return Choice(
         best,
-        accepted=_is_enough(len(group), len(rivals), lead),
+        accepted=_is_enough(len(group), len(rivals), lead)
+        and _shows_something(columns[best], passed),
         group=len(group),
         passed=passed,
         lead=lead,
@@ -123,6 +124,11 @@ def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence
 
 def _is_enough(group: int, rivals: int, lead: int) -> bool:
     return group >= MIN_GROUP if lead > 0 else lead == 0 and group >= MIN_TIED and group > rivals
+
+
+def _shows_something(column: Column, passed: int) -> bool:
+    """Tell whether there is an assertion that holds or a value: to fail in the same way is no agreement."""
+    return passed > 0 or any(value.startswith("=") for value in column.values)
 
 
 def _same(one: Column, other: Column, rows: Sequence[int]) -> bool:

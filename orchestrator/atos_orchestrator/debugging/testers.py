@@ -24,6 +24,7 @@ from atos_orchestrator.debugging.assertions import (
     first_argument,
     nearby_calls,
     read_assertions,
+    usual_opening,
 )
 from atos_orchestrator.debugging.facts import names_in, read_state
 from atos_orchestrator.debugging.sampling import assigned, draft_name
@@ -31,11 +32,13 @@ from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import ErrorClause, name_of, unshown_errors
+from atos_orchestrator.task import ErrorClause, functions_of, name_of, parameters_of, unshown_errors
 from atos_protocol.errors import LengthError
 
 TEMPERATURE = 0.8
-MOST_ROWS = 40
+MOST_ROWS = 60
+MOST_OF_ONE = 12
+"""Rows of one tester that are used, so that none of them fills the table."""
 MOST_CALLS = 40
 ERROR_REPLIES = 2
 """Replies that are begun for one stated error, up to the first that holds a row; three are asked for."""
@@ -55,18 +58,20 @@ class Testers:
         plan = context.plans[state["stage"]]
         number = f"{state['stage']}.{asked}"
         names = await self._names(state, number)
-        sampling = Sampling(plan.pool, TEMPERATURE if asked else 0.0, 100 + asked)
+        target, known = _target(names, asked), [str(row["source"]) for row in state["assertions"]]
+        first = asked < max(1, len(functions_of(context.task)))
+        sampling = Sampling(plan.pool, 0.0 if first else TEMPERATURE, 100 + asked)
 
         async def work() -> Json:
             key = f"{context.task.id}:testers:{number}"
             given = await assigned(context, key)
-            target = _target(names, asked)
             rows: list[Json] = []
             if not examples_decide(state):
-                sources = await self._ask(assertions_request(given, target, sampling), names, key)
+                opening = self._opening(target, known)
+                request = assertions_request(given, target, sampling, opening)
+                sources = (await self._ask(request, names, key))[:MOST_OF_ONE]
                 rows = [encode(Assertion(source, "tester")) for source in sources]
             if not asked:
-                known = [str(row["source"]) for row in state["assertions"]]
                 rows += await self._error_rows(given, names, sampling, key, known)
             return {"assertions": rows}
 
@@ -91,6 +96,12 @@ class Testers:
 
         return tuple((await self.context.steps(f"names.{number}", work))["names"])
 
+    def _opening(self, name: str, known: Sequence[str]) -> str:
+        """Return how a function's first argument begins: as in its known calls, or as its name says."""
+        head = next((each for each in self.context.task.signatures if name_of(each) == name), "")
+        parameters = parameters_of(head)
+        return first_argument(known, name) or (usual_opening(parameters[0]) if parameters else "")
+
     async def _ask(self, request: ModelRequest, names: Sequence[str], key: str) -> list[str]:
         try:
             reply = await ask(self.context.chat, self.context.emit, request, key=key)
@@ -110,7 +121,7 @@ class Testers:
         rows: dict[str, Json] = {}
         for at, clause in enumerate(unshown_errors(given.task)):
             clause = clause if clause.name or len(names) != 1 else _about(clause, names[0])
-            opening = first_argument(known, clause.name) if clause.error != "TypeError" else ""
+            opening = self._opening(clause.name, known) if clause.error != "TypeError" else ""
             for n in range(ERROR_REPLIES):
                 varied = Sampling(sampling.pool, TEMPERATURE if n else 0.0, 200 + n)
                 request = error_request(given, clause, varied, opening)
