@@ -123,7 +123,7 @@ def _with_raises(test: ast.expr) -> ast.expr:
         and isinstance(test.ops[0], ast.Eq | ast.Is)
     ):
         wanted = test.comparators[0]
-        if isinstance(wanted, ast.Constant) and wanted.value is True and _is_raises(test.left):
+        if _is_raises(test.left):  # whatever it is compared with: it is true or it fails
             return _with_raises(test.left)
         bare = wanted.func if isinstance(wanted, ast.Call) else wanted
         if isinstance(bare, ast.Name) and bare.id.endswith(("Error", "Exception")):
@@ -183,9 +183,9 @@ _OPENINGS: tuple[tuple[type, str], ...] = ((str, '"'), (list, "["), (tuple, "(")
 
 
 def first_argument(assertions: Sequence[str], name: str) -> str:
-    """Return how the first argument of a function begins in all of its known calls: a quote or a bracket.
+    """Return how the first argument of a function begins in all of its known calls: a quote, brackets.
 
-    Empty where that can't be told from one character, as of numbers, or the calls differ.
+    Empty where that can't be told from its beginning, as of numbers, or the calls differ.
     """
     found: set[str] = set()
     for call in calls_in(assertions, [name]):
@@ -240,7 +240,9 @@ def _opening(argument: ast.expr) -> str:
         value = ast.literal_eval(argument)
     except (ValueError, TypeError, MemoryError):
         return ""
-    return next((text for kind, text in _OPENINGS if isinstance(value, kind)), "")
+    text = next((text for kind, text in _OPENINGS if isinstance(value, kind)), "")
+    inner = argument.elts[:1] if isinstance(argument, ast.List | ast.Tuple) else []
+    return text + "".join(_opening(each) for each in inner)
 
 
 def value_assertion(call: str, value: str) -> str | None:

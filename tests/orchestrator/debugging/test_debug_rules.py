@@ -14,8 +14,10 @@ from atos_orchestrator.debugging import output_checks
 from atos_orchestrator.debugging.assertions import (
     Assertion,
     calls_in,
+    first_argument,
     nearby_calls,
     read_assertions,
+    usual_opening,
 )
 from atos_orchestrator.debugging.delivered_tests import render_tests
 from atos_orchestrator.debugging.final_test import shorten_verdict
@@ -24,6 +26,7 @@ from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.debugging.stubs import imported_files, stub_source
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
+from atos_orchestrator.debugging.testers import error_row
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.strategies.general.strategy import TESTERS, GeneralStrategy
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
@@ -403,3 +406,53 @@ async def test_candidates_are_evaluated_over_the_worktree(tmp_path: Path) -> Non
             ("error: not loaded",),
         ),
     )
+
+
+def test_rows_about_errors_are_read_as_they_are_meant() -> None:
+    reply = (
+        "```python\nassert raises(ValueError, lambda: f('a'))\nwith raises(ValueError):\n"
+        "    raises(ValueError, lambda: f('b'))\nassert raises(ValueError, lambda: f('c')) == True\n"
+        "assert raises(ValueError, lambda: f('d')) == ValueError\nraises(ValueError, lambda: f('e'))\n"
+        "assert f('g') == ValueError\nwith pytest.raises(ValueError):\n    f('h')\n"
+    )
+    assert read_assertions(reply, ["f"]) == [
+        f"assert raises(ValueError, lambda: f('{letter}'))" for letter in "abcdegh"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("known", "opening"),
+    [
+        (["assert f('x', 1) == 2", "assert f('') == 0"], '"'),
+        (["assert f([[1, 2]]) == 2"], "[["),
+        (["assert f([(1, 2)]) == 2"], "[("),
+        (["assert f(['a']) == 2"], '["'),
+        (["assert f(3) == 2"], ""),
+        (["assert f([]) == 2", "assert f('a') == 1"], ""),
+        (["assert f(x) == 2"], ""),
+        ([], ""),
+    ],
+)
+def test_a_row_begins_as_the_known_calls_do(known: list[str], opening: str) -> None:
+    assert first_argument(known, "f") == opening
+
+
+def test_a_row_that_an_example_contradicts_is_none() -> None:
+    clause = ErrorClause("ValueError", "other letters raise ValueError", "f")
+    known = ["assert f('XL') == 40"]
+
+    def row(source: str) -> Assertion | None:
+        return error_row(source, clause, ["f", "g"], known)
+
+    assert row("assert raises(ValueError, lambda: f('XL'))") is None
+    assert row("assert f('Z') == 3") is None
+    found = row("assert raises(ValueError, lambda: g('Z'))")
+    assert found is not None
+    assert (found.about, found.origin, found.clause) == ("g", "error", clause.text)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "opening"), [("text", '"'), ("values", "["), ("n", ""), ("number", "")]
+)
+def test_a_parameter_says_by_its_name_how_it_begins(parameter: str, opening: str) -> None:
+    assert usual_opening(parameter) == opening
