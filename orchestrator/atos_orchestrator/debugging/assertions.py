@@ -58,7 +58,7 @@ def _blocks(text: str) -> Iterator[list[ast.stmt]]:
     for statement in bodies:
         if isinstance(statement, ast.FunctionDef) and statement.name.startswith("test"):
             yield [*setup, *statement.body]
-        elif isinstance(statement, ast.Assert | ast.With):
+        elif _as_assert(statement) is not None:
             yield [*setup, statement]
         elif isinstance(statement, ast.Assign):
             setup.append(statement)
