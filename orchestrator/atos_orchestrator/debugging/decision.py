@@ -28,9 +28,9 @@ from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
 from atos_protocol.goals import Proof
 
-MORE_FOR_ERRORS = 2
+MORE_FOR_ERRORS = 3
 """Samples that stated errors are worth which the first good candidate does not raise; one for each function
-where more functions lack one."""
+where more functions lack one. Each writes one function, so all of them cost less than one whole file."""
 
 Node = Literal[
     "sample", "combine", "testers", "evaluate", "repair", "escalate", "test", "accept", "ask"
@@ -112,7 +112,7 @@ def _by_examples(
     the check passes none. So one that shows each stated error is worth two more samples.
     """
     good = meeting(facts.columns, facts.examples)
-    best_at = max(good, key=lambda at: (facts.error_rows(at), -at), default=-1)
+    best_at = max(good, key=lambda at: _merit(facts, at, good[0]), default=-1)
     if ask_for_errors and good and not state["asked"]:
         return Move("testers")
     picks = picked_by_examples(facts, functions)
@@ -132,6 +132,15 @@ def _by_examples(
     if facts.errors:
         words += f", {_stated(shown)} of {_stated(facts.errors)} stated errors"
     return Move("test", best_at, "examples", words, kept)
+
+
+def _merit(facts: Facts, at: int, first: int) -> tuple[int, bool, int]:
+    """Order candidates that meet the examples: by error rows, then those that only add refusals, then the first.
+
+    A later one was written with the clause of a stated error above its code. Where the rows don't tell the two
+    apart, because they are wrong, it is the likelier one, as long as it does nothing else otherwise.
+    """
+    return facts.error_rows(at), at != first and facts.only_refuses_more(at, first), -at
 
 
 def _gains(facts: Facts, functions: Sequence[str], picks: tuple[int, ...], best_at: int) -> bool:

@@ -65,6 +65,20 @@ class Facts:
             if row.origin == "error"
         )
 
+    def only_refuses_more(self, at: int, other: int) -> bool:
+        """Tell whether a candidate gives the same values as another, but for stated errors on some calls."""
+        errors = {row.source.partition("raises(")[2].partition(",")[0] for row in self._error_rows}
+        return all(
+            mine == theirs or mine.partition(": ")[2].partition(":")[0] in errors
+            for mine, theirs in zip(
+                self.columns[at].values, self.columns[other].values, strict=True
+            )
+        )
+
+    @property
+    def _error_rows(self) -> list[Assertion]:
+        return [row for row in self.assertions if row.origin == "error"]
+
     @property
     def usable(self) -> list[int]:
         """Candidates that may still be chosen."""

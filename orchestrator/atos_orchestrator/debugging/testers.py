@@ -41,7 +41,9 @@ MOST_OF_ONE = 12
 """Rows of one tester that are used, so that none of them fills the table."""
 MOST_CALLS = 40
 ERROR_REPLIES = 2
-"""Replies that are begun for one stated error, up to the first that holds a row; three are asked for."""
+"""Replies that are begun for one stated error."""
+ENOUGH_ROWS = 2
+"""Rows about one stated error; a second reply is begun only where the first holds fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +124,15 @@ class Testers:
         for at, clause in enumerate(unshown_errors(given.task)):
             clause = clause if clause.name or len(names) != 1 else _about(clause, names[0])
             opening = self._opening(clause.name, known) if clause.error != "TypeError" else ""
+            found: list[Assertion] = []
             for n in range(ERROR_REPLIES):
                 varied = Sampling(sampling.pool, TEMPERATURE if n else 0.0, 200 + n)
                 request = error_request(given, clause, varied, opening)
                 fresh = await self._ask(request, names, f"{key}:error:{at}:{n}")
-                found = [row for each in fresh if (row := error_row(each, clause, names, known))]
-                rows |= {row.source: encode(row) for row in found}
-                if found:
+                found += [row for each in fresh if (row := error_row(each, clause, names, known))]
+                if len(found) >= ENOUGH_ROWS:
                     break
+            rows |= {row.source: encode(row) for row in found}
         return list(rows.values())
 
 

@@ -289,17 +289,39 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
     result = await loop.run(task)
 
     assert (result.outcome, result.rounds) == ("done", 0)
-    assert [call.begin.rpartition("lambda: ")[2] for call in loop.chat.asked[1:]] == ["twice("]
+    assert [call.begin.rpartition("lambda: ")[2] for call in loop.chat.asked[1:]] == ["twice("] * 2
     assert result.evidence.startswith("2 of 2 examples, 1 of 1 stated errors")
 
 
 async def test_a_stated_error_that_nobody_raises_is_said_in_the_evidence(tmp_path: Path) -> None:
-    loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 3, "tester": [ERROR_ROW] * 2})
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 4, "tester": [ERROR_ROW] * 2})
 
     result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
 
-    assert (result.outcome, result.rounds) == ("done", 2)
+    assert (result.outcome, result.rounds) == ("done", 3)
     assert result.evidence.startswith("1 of 1 examples, 0 of 1 stated errors;")
+
+
+async def test_rows_that_are_wrong_do_not_cost_the_check_that_the_goal_asks_for(
+    tmp_path: Path,
+) -> None:
+    wrong = ERROR_ROW.replace("add(-1, 2)", "add(1, 2)")
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)] + [code(STRICT)] * 3, "tester": [wrong] * 2})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert result.evidence.startswith("1 of 1 examples, 0 of 1 stated errors;")
+    assert (tmp_path / "add.py").read_text() == STRICT
+
+
+async def test_code_that_does_other_things_otherwise_is_no_refinement(tmp_path: Path) -> None:
+    wrong = ERROR_ROW.replace("add(-1, 2)", "add(1, 2)")
+    other = "def add(a, b):\n    return 5\n"
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)] + [code(other)] * 3, "tester": [wrong] * 2})
+
+    await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert (tmp_path / "add.py").read_text() == RIGHT
 
 
 # Function by function ------------------------------------------------------------------------------
@@ -465,7 +487,7 @@ async def test_rows_for_a_stated_error_are_begun_by_rule(tmp_path: Path) -> None
         "```python\n# a negative a raises ValueError\nassert raises(ValueError, lambda: add(-1, 2))"
     )
     clause = ErrorClause("ValueError", "a negative a raises ValueError", "add")
-    testers = [code(ROWS), begun, code(ROWS), code(ROWS)]
+    testers = [code(ROWS), begun, begun, code(ROWS), code(ROWS)]
     loop = Loop(tmp_path, {"coder": [code(strict)] * 3 + [code(RIGHT)] * 2, "tester": testers})
 
     result = await loop.run(add_task(errors=(clause,)))
@@ -473,7 +495,7 @@ async def test_rows_for_a_stated_error_are_begun_by_rule(tmp_path: Path) -> None
     assert (result.outcome, result.proof) == ("done", "agreed")
     assert (tmp_path / "add.py").read_text() == strict
     asked = [call for call in loop.chat.asked if "lambda: add(" in call.begin]
-    assert len(asked) == 1  # more replies only where the first holds no row
+    assert len(asked) == 2  # the first holds one row only
     assert all("# a negative a raises ValueError" in call.begin for call in asked)
 
 
