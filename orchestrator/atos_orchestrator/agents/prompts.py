@@ -172,7 +172,7 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
     words = f"{_files(task)} {sampling.approach}{_sure(part)}".strip()
     if len(task.files) > 1:
         return _request("coder", given, words, sampling, MODULE_TOKENS)
-    stops = _CODE_STOPS if _wants_command(given) else (*_CODE_STOPS, _MAIN_STOP)
+    stops = _CODE_STOPS if wants_command(given.text) else (*_CODE_STOPS, _MAIN_STOP)
     if len(part.functions) == 1:
         stops = (*stops, "\ndef ")
     begin = f"{FENCE}{_begun(task, part)}"
@@ -214,8 +214,9 @@ def _defined(head: str, clauses: Sequence[str] = ()) -> str:
     return f"{line}:\n{''.join(comments)}"
 
 
-def _wants_command(given: Assignment) -> bool:
-    return any(word in given.text.lower() for word in _COMMANDS)
+def wants_command(text: str) -> bool:
+    """Tell whether a goal or task speaks of a command, so that a file may do something when it is run."""
+    return any(word in text.lower() for word in _COMMANDS)
 
 
 def assertions_request(

@@ -32,6 +32,9 @@ MORE_FOR_ERRORS = 3
 """Samples that stated errors are worth which the first good candidate does not raise; one for each function
 where more functions lack one. Each writes one function, so all of them cost less than one whole file."""
 
+MORE_FOCUSED = 3
+"""Samples on top where some functions are right and only the others are written anew."""
+
 Node = Literal[
     "sample", "combine", "testers", "evaluate", "repair", "escalate", "test", "accept", "ask"
 ]
@@ -120,6 +123,8 @@ def _by_examples(
         return Move("combine", picks=picks)
     if best_at < 0:
         focus = next_focus(facts, functions, -1)
+        if focus.functions and state["sampled"] < plans[state["stage"]].samples + MORE_FOCUSED:
+            return Move("sample", focus=focus)
         return replace(_more(state, facts, plans), focus=focus)
     shown = facts.errors_shown(best_at)
     lacking = facts.errors - shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from atos_orchestrator.agents.prompts import wants_command
 from atos_orchestrator.debugging.decision import Move, next_move
 from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
@@ -12,6 +13,7 @@ from atos_orchestrator.debugging.output_checks import candidate_fault, undeclare
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
 from atos_orchestrator.debugging.task_workspace import DRAFTS
+from atos_orchestrator.debugging.unasked_code import without_unasked_code
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import functions_of, test_file, unshown_errors
@@ -25,7 +27,10 @@ class Judging:
     context: DebugContext
 
     async def check(self, state: DebugState) -> Json:
-        """Compile what was written and look at it, without running it; forgotten imports are added."""
+        """Compile what was written and look at it, without running it.
+
+        Forgotten imports are added, and what nobody asked for is taken away.
+        """
         context, first = self.context, state["checked"]
         fresh = [decode(Candidate, each) for each in state["candidates"][first:]]
 
@@ -55,8 +60,11 @@ class Judging:
                     error = report.errors[0]
                     fault = f"{path}, line {error.line}: {error.message}"
                     return replace(candidate, fault=fault, mechanical=True)
+        alone = bool(functions_of(self.context.task)) and not wants_command(self.context.goal)
         whole = {
-            path: with_missing_imports(text) if path.endswith(".py") else text
+            path: with_missing_imports(without_unasked_code(text, functions_only=alone))
+            if path.endswith(".py")
+            else text
             for path, text in files.items()
         }
         if whole != files:
