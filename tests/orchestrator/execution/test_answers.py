@@ -54,8 +54,9 @@ def test_what_is_no_answer_says_what_is(answer: str) -> None:
 
 
 def test_an_option_that_can_not_be_written_as_python_is_refused() -> None:
-    with pytest.raises(BadRequestError, match="is not Python"):
-        assertion_of("1", Question("what?", "f(1)", ("<object>",)))
+    for shown in ("<object>", "0; 0", "0\nimport os", "g()"):
+        with pytest.raises(BadRequestError, match="is no answer"):
+            assertion_of("1", Question("what?", "f(1)", (shown,)))
 
 
 @settings(max_examples=100, deadline=None)

@@ -73,14 +73,19 @@ def _proportional_size(pid: int) -> int:
     return resident(pid)
 
 
-def proportional_size(pids: list[int], seconds: float) -> int:
+WALK_WORK, WALK_CLOCK = 0.25, 0.5
+"""Seconds of processor time, and on the clock, that walking the pages of all processes may take. Eleven processes
+that share 100 MB take 0.08 s of work and 0.17 s on the clock on two busy cores."""
+
+
+def proportional_size(pids: list[int]) -> int:
     """Return the bytes of processes, with what they share divided among the sharers.
 
-    Each costs a walk of its pages, and a wait while it forks. After `seconds` of processor time or ten times
-    that on the clock, and where the kernel denies access, the resident size is used: a fork bomb must not gain
-    time. The clock alone would on a busy machine count what is shared once per process, and end good code.
+    Each costs a walk of its pages, and a wait while it forks. When that takes too long, and where the kernel
+    denies access, the resident size is used: a fork bomb must not gain time. Too short a time would count what
+    is shared once per process, and end good code.
     """
-    work, clock = time.thread_time() + seconds, time.monotonic() + 10 * seconds
+    work, clock = time.thread_time() + WALK_WORK, time.monotonic() + WALK_CLOCK
 
     def in_time() -> bool:
         return time.thread_time() < work and time.monotonic() < clock

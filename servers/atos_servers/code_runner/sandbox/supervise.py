@@ -101,7 +101,7 @@ class LimitWatch:
             return "process_limit"
         used = sum(map(processes.resident, below))
         if used > limits.memory:  # resident sizes count shared pages once per process
-            used = processes.proportional_size(below, CHECK_SECONDS)
+            used = processes.proportional_size(below)
         self.peak = max(self.peak, used)
         self._checks += 1
         if used > limits.memory:
