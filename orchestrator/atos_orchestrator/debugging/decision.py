@@ -22,7 +22,7 @@ from atos_orchestrator.debugging.by_function import (
     next_focus,
     picked_by_examples,
 )
-from atos_orchestrator.debugging.facts import Facts, read_state
+from atos_orchestrator.debugging.facts import Facts, names_in, read_state
 from atos_orchestrator.debugging.selection import Choice, choose, meeting
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
@@ -133,7 +133,7 @@ def _by_examples(
     if lacking and turn < min(plans[state["stage"]].samples, extra):
         return Move("sample", focus=next_focus(facts, functions, best_at, turn))
     kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
-    words = f"{len(facts.examples)} of {len(facts.examples)} examples"
+    words = f"{len(facts.examples)} of {len(facts.examples)} examples{_without(facts, functions)}"
     if facts.errors:
         words += f", {_stated(shown)} of {_stated(facts.errors)} stated errors"
     return Move("test", best_at, "examples", words, kept)
@@ -151,6 +151,14 @@ def _merit(facts: Facts, at: int, first: int) -> tuple[int, bool, int]:
 def _gains(facts: Facts, functions: Sequence[str], picks: tuple[int, ...], best_at: int) -> bool:
     """Tell whether a combination is worth a look: nobody meets the examples, or it raises more of the errors."""
     return best_at < 0 or error_rows_of(facts, functions, picks) > facts.error_rows(best_at)
+
+
+def _without(facts: Facts, functions: Sequence[str]) -> str:
+    """Say of which functions there is no example: nothing was proven of them."""
+    sources = [facts.assertions[at].source for at in facts.examples]
+    shown = {name for source in sources for name in names_in(source)}
+    missing = [name for name in functions if name not in shown]
+    return f" (none of {', '.join(missing)})" if missing else ""
 
 
 def _stated(errors: frozenset[tuple[str, str]]) -> int:

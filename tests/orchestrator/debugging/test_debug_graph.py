@@ -290,7 +290,7 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
 
     assert (result.outcome, result.rounds) == ("done", 0)
     assert [call.begin.rpartition("lambda: ")[2] for call in loop.chat.asked[1:]] == ["twice("] * 2
-    assert result.evidence.startswith("2 of 2 examples, 1 of 1 stated errors")
+    assert result.evidence.startswith("2 of 2 examples (none of twice), 1 of 1 stated errors")
 
 
 async def test_a_stated_error_that_nobody_raises_is_said_in_the_evidence(tmp_path: Path) -> None:
@@ -376,6 +376,14 @@ async def test_a_stated_error_stands_as_a_comment_above_the_code_that_is_to_rais
         f"{FENCE}{MINUS}\n\ndef add(a, b):\n    # add raises ValueError for a negative a\n"
     )
     assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", f"{MINUS}\n\n{STRICT}")
+
+
+async def test_a_function_without_an_example_is_named_in_the_evidence(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [both(RIGHT, MINUS)]})
+
+    result = await loop.run(add_task(EXAMPLE, signatures=TWO))
+
+    assert result.evidence.startswith("1 of 1 examples (none of minus); fails on a stub")
 
 
 MINUS_ROWS = "assert minus(3, 1) == 2\nassert minus(5, 1) == 4\nassert minus(4, 1) == 3\n"
