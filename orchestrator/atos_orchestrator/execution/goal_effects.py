@@ -150,7 +150,9 @@ class GoalEffects:
         tested = {"which": "verify", "ok": verdict.ok}
         emit("tests_run", ran | times | tested, key="verify")
         emit("goal_verified", ran, key="verify")
-        return counts | {"ok": verdict.ok, "digest": "" if verdict.ok else verdict.digest}
+        untested = verdict.state == "no_tests"
+        digest = "" if verdict.ok else verdict.digest
+        return counts | {"ok": verdict.ok, "digest": digest, "untested": untested}
 
     async def record(
         self,

@@ -161,7 +161,11 @@ def file_name(brief: Brief, text: str) -> str:
     if brief.language == "prose":
         return f"docs/{slug(text)}.md"
     if brief.language != "python":
-        return f"{name}.{_ENDINGS.get(brief.language, brief.language)}"
+        ending = _ENDINGS.get(brief.language, brief.language)
+        said = re.search(
+            rf"(?<![\w./-])[A-Za-z_][\w-]{{0,60}}\.{re.escape(ending)}\b", text, re.ASCII
+        )
+        return said[0] if said else f"{name}.{ending}"
     if not name.isascii() or not name.isidentifier():
         name = f"m_{slug(text).replace('-', '_')}"
     taken = name in sys.stdlib_module_names or name in PACKAGES or name.startswith("test_")

@@ -44,6 +44,18 @@ def test_tasks_that_fail_together_are_a_failure_though_each_was_done() -> None:
     assert (outcome.state, (outcome.error or {})["next"]) == ("failed", "E assert")
 
 
+def test_what_no_test_can_prove_is_no_failure_and_says_so() -> None:
+    page = TaskOutcome("done", TaskResult("done", rounds=0, proof="unproven"))
+    nothing = Verification(ok=False, passed=0, failed=0, digest="no test", untested=True)
+
+    outcome = end(page, page, nothing)
+
+    assert (outcome.state, outcome.error) == ("success", None)
+    assert "T1: not proven: nothing decides about it" in outcome.summary
+    assert end(page, DONE, nothing).state == "failed"
+    assert end(page, page, Verification(ok=False, passed=0, failed=1)).state == "failed"
+
+
 def test_a_task_that_did_not_pass_its_tests_needs_help() -> None:
     outcome = end(HELP, SKIPPED, None)
 

@@ -198,3 +198,21 @@ def test_tests_or_examples_that_name_one_module_are_one_task(
     assert [task.files for task in made.tasks] == [(file,)]
     assert made.tasks[0].tests == given.get("tests", "")
     assert made.tasks[0].examples == given.get("examples", ())
+
+
+@pytest.mark.parametrize(
+    ("goal", "file"),
+    [
+        ("Write clock.html, a web page with a small JavaScript clock", "clock.html"),
+        ("Write a web page in HTML that shows a clock", None),
+    ],
+)
+def test_a_file_of_another_language_is_called_as_the_goal_calls_it(
+    goal: str, file: str | None
+) -> None:
+    made = plan(goal)
+
+    assert made is not None
+    name = made.tasks[0].files[0]
+    assert name.endswith(".html")
+    assert file in {None, name}
