@@ -17,7 +17,7 @@ export ATOS_PULL := $(PULL)
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first'
-	@echo 'make test                 all tests (under 5 minutes)'
+	@echo 'make test                 all tests (about 10 minutes on two cores)'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'

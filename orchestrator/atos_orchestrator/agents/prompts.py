@@ -26,6 +26,8 @@ MODULE_TOKENS = 1300
 ASSERTION_TOKENS = 220
 ERROR_ROW_TOKENS = 90
 REFLECT_TOKENS = 400
+KEPT_BYTES = 4 * (MODULE_TOKENS - FUNCTION_TOKENS)
+"""Most of a file that a reply may begin with; what it begins with counts as a part of the reply."""
 
 _GOAL = 3900
 _CONTRACT = 720
@@ -176,7 +178,8 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
     if len(part.functions) == 1:
         stops = (*stops, "\ndef ")
     begin = f"{FENCE}{_begun(task, part)}"
-    return _request("coder", given, words, sampling, MODULE_TOKENS, begin, stops)
+    tokens = MODULE_TOKENS - len(part.kept.encode()) // 4
+    return _request("coder", given, words, sampling, tokens, begin, stops)
 
 
 def _sure(part: Part) -> str:

@@ -112,7 +112,7 @@ def _by_examples(
     """Take the first candidate that meets the examples, unless it does not raise what the goal asks for.
 
     A row that a rule has begun for a stated error is valid in three of five cases, but a candidate without
-    the check passes none. So one that shows each stated error is worth two more samples.
+    the check passes none. So one that shows each stated error is worth a few more samples.
     """
     good = meeting(facts.columns, facts.examples)
     best_at = max(good, key=lambda at: _merit(facts, at, good[0]), default=-1)
@@ -129,8 +129,10 @@ def _by_examples(
     shown = facts.errors_shown(best_at)
     lacking = facts.errors - shown
     extra = max(MORE_FOR_ERRORS, len({name for _, name in lacking}))
-    turn = sum(at > good[0] for at in facts.drawn)
-    if lacking and turn < min(plans[state["stage"]].samples, extra):
+    samples = plans[state["stage"]].samples
+    # unusable replies count as well, or a model that writes nothing usable would be asked for ever
+    turn = sum(not each.parts for each in facts.candidates[good[0] + 1 :])
+    if lacking and turn < min(samples, extra) and state["sampled"] < samples + MORE_FOR_ERRORS:
         return Move("sample", focus=next_focus(facts, functions, best_at, turn))
     kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
     words = f"{len(facts.examples)} of {len(facts.examples)} examples{_without(facts, functions)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from atos_orchestrator.debugging.assertions import Assertion
@@ -68,7 +68,7 @@ class Facts:
     def only_refuses_more(self, at: int, other: int) -> bool:
         """Tell whether a candidate gives the same values as another, but for stated errors on some calls."""
         errors = {row.source.partition("raises(")[2].partition(",")[0] for row in self._error_rows}
-        return all(
+        return bool(errors) and all(
             mine == theirs or mine.partition(": ")[2].partition(":")[0] in errors
             for mine, theirs in zip(
                 self.columns[at].values, self.columns[other].values, strict=True
@@ -111,7 +111,7 @@ def _column(state: DebugState, at: int) -> Column:
     )
 
 
-@cache
+@lru_cache(maxsize=4096)
 def names_in(source: str) -> frozenset[str]:
     """Return the names that a source uses."""
     tree = parse_source(source)

@@ -60,16 +60,21 @@ class Judging:
                     error = report.errors[0]
                     fault = f"{path}, line {error.line}: {error.message}"
                     return replace(candidate, fault=fault, mechanical=True)
+        before = {path: await workspace.read_if_exists(path) for path in files}
         alone = bool(functions_of(self.context.task)) and not wants_command(self.context.goal)
-        whole = {
-            path: with_missing_imports(without_unasked_code(text, functions_only=alone))
-            if path.endswith(".py")
-            else text
-            for path, text in files.items()
-        }
+
+        def tidied(path: str, text: str) -> str:
+            if not path.endswith(".py"):
+                return text
+            if (
+                candidate.model and not before[path]
+            ):  # never a person's code, nor a file that was there
+                text = without_unasked_code(text, functions_only=alone)
+            return with_missing_imports(text)
+
+        whole = {path: tidied(path, text) for path, text in files.items()}
         if whole != files:
             candidate = replace(candidate, draft=await workspace.draft(name, whole))
-        before = {path: await workspace.read_if_exists(path) for path in whole}
         fault = candidate_fault(whole, before, self.context.task)
         text = fault.text or await undeclared_fault(self.context, whole)
         return replace(candidate, fault=text, mechanical=fault.mechanical)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from atos_orchestrator.debugging.sources import defined_names, parse_source
+from atos_orchestrator.planning.brief.code_names import used_names
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Import = ast.Import | ast.ImportFrom
@@ -79,7 +80,7 @@ def _named(node: ast.stmt) -> str:
 def _needed(tree: ast.Module, function: _Function, public: Sequence[str]) -> list[ast.stmt]:
     """Return the module's other statements that a function needs, in their order; other public functions stay."""
     found: set[ast.stmt] = set()
-    wanted = _used(function)
+    wanted = used_names(function)
     while True:
         more = {
             node
@@ -89,15 +90,7 @@ def _needed(tree: ast.Module, function: _Function, public: Sequence[str]) -> lis
         if not more:
             return [node for node in tree.body if node in found]
         found |= more
-        wanted |= {name for node in more for name in _used(node)}
-
-
-def _used(node: ast.AST) -> set[str]:
-    return {
-        each.id
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
-    }
+        wanted |= {name for node in more for name in used_names(node)}
 
 
 def _bound(node: ast.stmt) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from atos_orchestrator.agents.model_request import ModelRequest, ask
 from atos_orchestrator.agents.prompts import (
+    KEPT_BYTES,
     REFLECTION_SCHEMA,
     Assignment,
     Part,
@@ -86,6 +87,8 @@ class Sampler:
         async def request(given: Assignment) -> ModelRequest:
             kept = await self._kept(state, focus)
             part = Part(focus.functions, kept, focus.clauses)
+            if len(kept.encode()) > KEPT_BYTES:  # no room for the rest of the reply
+                part = Part(clauses=focus.clauses)
             return self.context.strategy.code_request(given, sampling, part)
 
         fresh = await self._draw("sample", number, request)

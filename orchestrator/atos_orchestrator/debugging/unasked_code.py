@@ -21,11 +21,12 @@ def without_unasked_code(source: str, *, functions_only: bool) -> str:
     tree = parse_source(source)
     if tree is None:
         return source
+    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     gone = [
         node
         for node in tree.body
-        if _is_unused_package(node, used) or (functions_only and _is_demonstration(node))
+        if _is_unused_package(node, used) or (functions_only and _is_demonstration(node, own))
     ]
     if not gone or len(gone) == len(tree.body):
         return source
@@ -50,9 +51,12 @@ def _is_unused_package(node: ast.stmt, used: Collection[str]) -> bool:
     return foreign and "*" not in names and not names & set(used)
 
 
-def _is_demonstration(node: ast.stmt) -> bool:
+def _is_demonstration(node: ast.stmt, own: Collection[str]) -> bool:
+    """Tell whether a statement only shows what is there: `sys.setrecursionlimit(...)`, `TABLE.update(...)` do more."""
     match node:
-        case ast.Expr(value=ast.Call()) | ast.Assert():
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+            return name == "print" or name in own
+        case ast.Assert():
             return True
         case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
             return True

@@ -2,7 +2,7 @@
 
 Only what happens to a goal puts work into a queue. A poll costs some 4 ms of a core, and a model on the
 CPU writes a token only as fast as its slowest thread gets a core: polled all the time at the short interval,
-two queues took a model on two cores a third of its speed.
+two queues took 40 % of a core.
 """
 
 from __future__ import annotations

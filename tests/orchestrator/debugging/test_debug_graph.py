@@ -314,6 +314,26 @@ async def test_rows_that_are_wrong_do_not_cost_the_check_that_the_goal_asks_for(
     assert (tmp_path / "add.py").read_text() == STRICT
 
 
+async def test_replies_that_can_not_be_used_end_the_search_for_a_stated_error(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)] + [code(BROKEN)] * 3, "tester": [ERROR_ROW] * 2})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert (result.outcome, result.rounds) == ("done", 3)
+    assert loop.chat.unused == {}
+
+
+async def test_the_code_of_a_person_is_taken_as_it_is(tmp_path: Path) -> None:
+    own = f"{RIGHT}\n\nadd(1, 2)\n"
+    loop = Loop(tmp_path, {})
+
+    await loop.run(add_task(EXAMPLE), seeds=({"add.py": own},))
+
+    assert (tmp_path / "add.py").read_text() == own
+
+
 async def test_code_that_does_other_things_otherwise_is_no_refinement(tmp_path: Path) -> None:
     wrong = ERROR_ROW.replace("add(-1, 2)", "add(1, 2)")
     other = "def add(a, b):\n    return 5\n"

@@ -54,6 +54,7 @@ def test_a_module_that_may_be_a_script_keeps_what_it_does() -> None:
         "from stack import *\n\n\ndef f():\n    return 1\n",
         "import re\n\n\ndef f():\n    return 1\n",
         "print(1)\n",
+        "import sys\n\nsys.setrecursionlimit(9999)\nTABLE = {}\nTABLE.update(a=1)\n",
         "def broken(",
         "",
     ],
