@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -36,7 +37,7 @@ from atos_scheduler.engines.protocol import (
     Request,
 )
 from atos_scheduler.engines.stream import accepted
-from atos_scheduler.engines.threads import threads_now
+from atos_scheduler.engines.threads import suited, threads_now, usable_cores
 from atos_scheduler.models.store import ModelStore, StoredModel
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class LlamaCpp:
 
     def __init__(self, settings: Settings, shipped: Path = SHIPPED) -> None:
         self._threads = settings.cpu_threads
-        """0 lets every load decide by how busy the machine is."""
+        """0 lets every load decide by how busy the machine is, and looks again between requests."""
         self._unchecked = set(shipped.glob("*.gguf"))
         """Shipped weights whose checksum has not been compared yet."""
         self._named = _by_stem([*sorted(self._unchecked), *settings.gguf])
@@ -62,6 +63,8 @@ class LlamaCpp:
         """By path, size and time of change: a vocabulary takes long to skip on a busy machine."""
         self._models: dict[str, LlamaModel] = {}
         self._loading: dict[str, anyio.Lock] = {}
+        self._answering: Counter[str] = Counter()
+        """Requests per model from their acceptance to their end: with none, a worker may be replaced."""
 
     async def health(self) -> str:
         """Return "" if llama.cpp is installed, else what is missing."""
@@ -145,11 +148,40 @@ class LlamaCpp:
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
         """Stream a reply; closing the generator returns when the slot is free again."""
-        await self.loaded()
-        model, schema = accepted(request, self._models)
-        async with aclosing(model.answer(request, schema)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        name = request.model
+        async with self._loading.setdefault(name, anyio.Lock()):
+            await self.loaded()
+            if not self._answering[name]:
+                await self._suit_threads(name)
+            model, schema = accepted(request, self._models)
+            self._answering[name] += 1
+        try:
+            async with aclosing(model.answer(request, schema)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            self._answering[name] -= 1
+
+    async def _suit_threads(self, name: str) -> None:
+        """Load an idle model again with other threads where the machine has become busier or quieter.
+
+        llama.cpp chooses them when it loads. Weights that are in the page cache are back in about a second.
+
+        Raises:
+            LoadFailedError: it does not come back; the model is gone then.
+        """
+        model = self._models.get(name)
+        if self._threads or model is None or (busy := model.others.look()) is None:
+            return
+        threads = suited(model.threads, usable_cores(), busy)
+        if threads == model.threads:
+            return
+        change = {"model": name, "threads": threads, "before": model.threads}
+        logger.info("other threads suit the machine now", extra=change | {"busy": round(busy, 2)})
+        path = self._path(model.spec)
+        del self._models[name]
+        await model.end()
+        self._models[name] = await LlamaModel.load(model.spec, os.fspath(path), threads)
 
     async def close(self) -> None:
         """End every worker."""

@@ -22,6 +22,7 @@ from atos_scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Reque
 from atos_scheduler.engines.schema import Schema
 from atos_scheduler.engines.slots import Slots
 from atos_scheduler.engines.stream import ReplyCheck, before, broken_off, posted_lines
+from atos_scheduler.engines.threads import OtherWork
 
 if TYPE_CHECKING:
     import httpx
@@ -39,8 +40,12 @@ CONNECT_SECONDS = 5.0
 class LlamaModel:
     """A loaded model; made by `load`, ended by `end`."""
 
-    def __init__(self, spec: ModelSpec, process: EngineProcess, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, spec: ModelSpec, process: EngineProcess, client: httpx.AsyncClient, threads: int
+    ) -> None:
         self.spec = spec
+        self.threads = threads
+        self.others = OtherWork(process.pid)
         self._process = process
         self.client = client
         self._slots = Slots(spec.name, spec.slots)
@@ -74,7 +79,7 @@ class LlamaModel:
             limits=httpx.Limits(max_keepalive_connections=0),  # llama.cpp may close one under us
             trust_env=False,  # never send loopback traffic to a proxy
         )
-        return cls(spec, process, client)
+        return cls(spec, process, client, threads)
 
     @property
     def alive(self) -> bool:

@@ -76,6 +76,44 @@ async def until_gone(pid: int) -> None:
             await anyio.sleep(0.01)
 
 
+@pytest.fixture
+async def free_engine(
+    files: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[LlamaCpp]:
+    """An engine that chooses the threads itself, of two cores, and found one of them busy at first."""
+    monkeypatch.setattr("atos_scheduler.engines.llama_cpp.usable_cores", lambda: 2)
+    monkeypatch.setattr("atos_scheduler.engines.llama_cpp.threads_now", lambda: 1)
+    engine = LlamaCpp(Settings(home=files[0].parent, workspaces=files[0].parent, gguf=files))
+    yield engine
+    await engine.close()
+
+
+async def test_a_model_is_loaded_anew_with_more_threads_when_the_machine_is_quiet_again(
+    free_engine: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await worker_of(free_engine)
+    monkeypatch.setattr(before.others, "look", lambda: 0.1)
+    assert await read(free_engine, Request("small", ASKED, max_tokens=2))
+    after = free_engine.model("small")
+    assert after is not None
+    assert (before.threads, after.threads) == (1, 2)
+    assert not exists(before.pid)
+
+
+async def test_a_model_that_is_answering_is_not_loaded_anew(
+    free_engine: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = await worker_of(free_engine)
+    running = free_engine.answer(LONG)
+    await anext(running)
+    monkeypatch.setattr(model.others, "look", lambda: 0.1)
+    assert await read(free_engine, Request("small", ASKED, max_tokens=2))
+    assert free_engine.model("small") is model
+    await running.aclose()
+    assert await read(free_engine, Request("small", ASKED, max_tokens=2))
+    assert free_engine.model("small") is not model
+
+
 async def test_scripted_weights_give_their_reply_to_the_byte(engine: LlamaCpp) -> None:
     await engine.load(ModelSpec("scripted-code", "scripted-code", 512, 1))
     assert await read(engine, Request("scripted-code", ASKED)) == CODE
