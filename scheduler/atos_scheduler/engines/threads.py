@@ -68,18 +68,22 @@ class OtherWork:
 
 
 def _spent(pid: int) -> tuple[float, float]:
-    """Return the CPU seconds spent on the cores that this process may run on, and by a process (0.0: it ended)."""
-    each = psutil.cpu_times(percpu=True)
-    cores = [each[core] for core in _allowed() if core < len(each)]
-    given_away = ("idle", "iowait", "nice", "guest", "guest_nice")  # guest is part of user
-    total = sum(
-        sum(times) - sum(getattr(times, name, 0.0) for name in given_away) for times in cores
-    )
+    """Return the CPU seconds spent on all usable cores, and by a process (0.0: it ended)."""
     try:
         own = psutil.Process(pid).cpu_times()
     except psutil.Error:
-        return total, 0.0
-    return total, own.user + own.system
+        return _spent_by_all(), 0.0
+    return _spent_by_all(), own.user + own.system
+
+
+def _spent_by_all() -> float:
+    """Return the CPU seconds spent on the cores that this process may run on, but not at low priority."""
+    each = psutil.cpu_times(percpu=True)
+    cores = [each[core] for core in _allowed() if core < len(each)]
+    given_away = ("idle", "iowait", "nice", "guest", "guest_nice")  # guest is part of user
+    return sum(
+        sum(times) - sum(getattr(times, name, 0.0) for name in given_away) for times in cores
+    )
 
 
 def parallel(cores: int) -> int:
@@ -100,11 +104,10 @@ def usable_cores() -> int:
 
 def threads_now() -> int:
     """Watch the cores for a moment, and return the threads for a model; it blocks that long."""
-    each = psutil.cpu_percent(interval=LOOK_SECONDS, percpu=True)
-    allowed = [each[core] for core in _allowed() if core < len(each)]
-    share = sum(allowed) / (100 * len(allowed)) if allowed else 0.0
-    cores = usable_cores()
-    return threads(cores, share * cores)
+    before, began = _spent_by_all(), time.monotonic()
+    time.sleep(LOOK_SECONDS)
+    busy = (_spent_by_all() - before) / (time.monotonic() - began)
+    return threads(usable_cores(), busy)
 
 
 def _allowed() -> list[int]:
