@@ -106,7 +106,7 @@ class Part:
     kept: str = ""
     """The rest of the file, with which the reply begins."""
     clauses: tuple[str, ...] = ()
-    """Stated errors that no candidate raises so far."""
+    """What must not be forgotten: stated errors that no candidate raises so far, calls that crash."""
 
 
 WHOLE = Part()

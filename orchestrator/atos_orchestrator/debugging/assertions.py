@@ -8,6 +8,7 @@ itself and nothing else.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from atos_orchestrator.debugging.sources import parse_source
 Origin = Literal["example", "error", "tester", "agreed"]
 """Who wrote it; `agreed` is a value that independent candidates give."""
 MOST_LINES = 12
+MOST_CALLS = 40
 MOST_CHARACTERS = 1200
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _RAISES = frozenset({"raises", "assertRaises", "assert_raises"})
@@ -179,6 +181,23 @@ def calls_in(assertions: Iterable[str], names: Sequence[str]) -> list[str]:
     return list(found)
 
 
+def compared_calls(assertions: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the calls on which candidates are compared: those of the assertions, and others near them."""
+    calls = _closed_calls(assertions, names)
+    return list(dict.fromkeys([*calls, *empty_calls(calls), *nearby_calls(calls)]))[:MOST_CALLS]
+
+
+def _closed_calls(assertions: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the calls that need no name besides the ones under test, so that they can stand alone."""
+    known = {*names, *dir(builtins)}
+
+    def free(call: str) -> set[str]:
+        tree = parse_source(call)
+        return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else {"?"}
+
+    return [call for call in calls_in(assertions, names) if free(call) <= known]
+
+
 _OPENINGS: tuple[tuple[type, str], ...] = ((str, '"'), (list, "["), (tuple, "("), (dict, "{"))
 
 
@@ -189,9 +208,7 @@ def first_argument(assertions: Sequence[str], name: str) -> str:
     """
     found: set[str] = set()
     for call in calls_in(assertions, [name]):
-        tree = parse_source(call)
-        node = tree.body[0].value if tree and isinstance(tree.body[0], ast.Expr) else None
-        if isinstance(node, ast.Call) and node.args:
+        if (node := _call(call)) and node.args:
             found.add(_opening(node.args[0]))
     return found.pop() if len(found) == 1 else ""
 
@@ -258,9 +275,8 @@ def nearby_calls(calls: Sequence[str], most: int = 16) -> list[str]:
     """Return more inputs by rule: one argument of a known call changed to a neighbour or a boundary."""
     found: dict[str, None] = {}
     for call in calls:
-        tree = parse_source(call)
-        node = tree.body[0].value if tree and isinstance(tree.body[0], ast.Expr) else None
-        if not isinstance(node, ast.Call) or node.keywords:
+        node = _call(call)
+        if node is None or node.keywords:
             continue
         try:
             values = [ast.literal_eval(argument) for argument in node.args]
@@ -274,6 +290,36 @@ def nearby_calls(calls: Sequence[str], most: int = 16) -> list[str]:
                     found.setdefault(text)
     spread = list(found)
     return spread[:: max(1, len(spread) // most)][:most]
+
+
+def empty_calls(calls: Sequence[str]) -> list[str]:
+    """Return the calls with one list, text or other collection made empty: what code forgets first."""
+    found: dict[str, None] = {}
+    for call in calls:
+        node = _call(call)
+        for place, argument in enumerate(node.args if node else ()):
+            if node and (empty := _EMPTY.get(_opening(argument)[:1])):
+                texts = [ast.unparse(each) for each in node.args]
+                texts[place] = empty
+                text = f"{ast.unparse(node.func)}({', '.join(texts)})"
+                if text not in calls and not node.keywords:
+                    found.setdefault(text)
+    return list(found)
+
+
+def gives_something_empty(call: str) -> bool:
+    """Tell whether an argument of a call is an empty list, text or other collection."""
+    node = _call(call)
+    return any(ast.unparse(argument) in _EMPTY.values() for argument in (node.args if node else ()))
+
+
+_EMPTY = {'"': "''", "[": "[]", "(": "()", "{": "{}"}
+
+
+def _call(source: str) -> ast.Call | None:
+    tree = parse_source(source)
+    node = tree.body[0].value if tree and isinstance(tree.body[0], ast.Expr) else None
+    return node if isinstance(node, ast.Call) else None
 
 
 def _near(value: object) -> list[object]:

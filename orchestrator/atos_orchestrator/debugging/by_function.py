@@ -24,7 +24,7 @@ class Focus:
     picks: tuple[int, ...] = ()
     """For each function of the task the candidate that it is kept from."""
     clauses: tuple[str, ...] = ()
-    """Stated errors that no candidate raises so far."""
+    """What must not be forgotten: stated errors that no candidate raises so far, calls that crash."""
 
 
 WHOLE_FILE = Focus()
@@ -33,12 +33,16 @@ WHOLE_FILE = Focus()
 def picked_by_examples(facts: Facts, functions: Sequence[str]) -> tuple[int, ...]:
     """Return for each function the candidate that meets its examples, and most of its error rows.
 
-    A function without rows of its own comes from the candidate that most of the others come from. Empty where a
-    function has examples that nobody meets, or nothing is known about any.
+    One without examples comes from the candidate that testers and other candidates back. A function without rows
+    of its own comes from the candidate that most of the others come from. Empty where a function has examples
+    that nobody meets, or nothing is known about any.
     """
     found: dict[str, int] = {}
     for function in functions:
         laws, errors = _own_rows(facts, function, functions)
+        if not laws and (backed := _backed(facts, function)).candidate >= 0:
+            found[function] = backed.candidate
+            continue
         if laws or errors:
             good = _meeting(facts, laws)
             if not good:
@@ -59,10 +63,44 @@ def error_rows_of(facts: Facts, functions: Sequence[str], picks: Sequence[int]) 
     )
 
 
-def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0) -> Focus:
-    """Return what a further sample is to write: functions whose examples nobody meets, or whose errors nobody raises.
+def unshown(facts: Facts, functions: Sequence[str]) -> tuple[str, ...]:
+    """Return the functions of which there is no example, while there is one of others."""
+    sources = [facts.assertions[at].source for at in facts.examples]
+    shown = {name for source in sources for name in names_in(source)}
+    return tuple(name for name in functions if name not in shown) if sources else ()
 
-    Of functions that lack an error, each further sample is about another one: a clause may not be meant for all.
+
+def unbacked(facts: Facts, functions: Sequence[str]) -> tuple[str, ...]:
+    """Return the functions without an example that testers' assertions and other candidates don't back either.
+
+    One candidate alone is backed by half of the assertions: about as many of a small model's are right.
+    """
+    found: list[str] = []
+    for function in unshown(facts, functions):
+        choice = _backed(facts, function)
+        alone = (
+            choice.of == 1 and choice.passed and 2 * choice.passed >= len(_rows(facts, function))
+        )
+        if choice.candidate >= 0 and not (choice.accepted or alone):
+            found.append(function)
+    return tuple(found)
+
+
+def backed(facts: Facts, functions: Sequence[str], picks: Sequence[int]) -> int:
+    """Return how many of the functions without an example do what is backed, each as its candidate has it."""
+    found = 0
+    for function, at in zip(functions, picks, strict=True):
+        if function in unshown(facts, functions):
+            choice = _backed(facts, function)
+            found += choice.candidate >= 0 and _behave_alike(facts, function, at, choice.candidate)
+    return found
+
+
+def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0) -> Focus:
+    """Return what a further sample is to write: functions whose examples nobody meets, or that lack something else.
+
+    They lack a stated error, somebody who backs them, or a value for something empty. Each further sample is about
+    another one: a clause may not be meant for all.
 
     Args:
         facts: what is known.
@@ -76,7 +114,10 @@ def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0)
     missing = [each for each in dict.fromkeys(rows) if each in open_errors]
     if not functions or not facts.drawn:
         return Focus(clauses=_clauses(missing))
+    crashing = _crashing(facts, functions, best) if best >= 0 else {}
     lacking = [each for each in dict.fromkeys(name for _, name in missing) if each in functions]
+    if best >= 0:
+        lacking = list(dict.fromkeys([*lacking, *unbacked(facts, functions), *crashing]))
     about = [lacking[turn % len(lacking)]] if best >= 0 and lacking else lacking
     picks: dict[str, int] = {}
     todo: list[str] = []
@@ -87,12 +128,21 @@ def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0)
             todo.append(function)
         elif good and (laws or best >= 0):
             picks[function] = max(good, key=lambda at: _merit(facts, at, errors))
-    if not todo or (not picks and not missing):
+    if not todo or (not picks and not missing and not crashing):
         return Focus(clauses=_clauses(missing))
     base = Counter(picks.values()).most_common(1)[0][0] if picks else -1
     kept = tuple(picks.get(name, base) for name in functions)
     open_ones = tuple(name for name in functions if name not in picks)
-    return Focus(open_ones, kept, _clauses(missing, open_ones[0]))
+    clauses = (*_clauses(missing, open_ones[0]), *crashing.get(open_ones[0], ()))
+    return Focus(open_ones, kept, clauses)
+
+
+def _crashing(facts: Facts, functions: Sequence[str], at: int) -> dict[str, tuple[str, ...]]:
+    """Return what to remember of each function that crashes where something is empty."""
+    calls = [
+        (name, call) for call in facts.crashes(at) for name in functions if name in names_in(call)
+    ]
+    return {name: (f"{call} has a result, too",) for name, call in reversed(calls)}
 
 
 def _clauses(missing: Sequence[tuple[str, str]], function: str = "") -> tuple[str, ...]:
@@ -101,7 +151,7 @@ def _clauses(missing: Sequence[tuple[str, str]], function: str = "") -> tuple[st
 
 def agreed_by_function(facts: Facts, functions: Sequence[str]) -> dict[str, Choice]:
     """Return what the evidence about each function favours; candidates that are combinations have no vote."""
-    return {function: _agreed(facts, function) for function in functions}
+    return {function: _agreed(facts, function, facts.drawn) for function in functions}
 
 
 def calls_of(facts: Facts, function: str) -> list[int]:
@@ -109,13 +159,31 @@ def calls_of(facts: Facts, function: str) -> list[int]:
     return [at for at, call in enumerate(facts.calls) if function in names_in(call)]
 
 
-def _agreed(facts: Facts, function: str) -> Choice:
-    rows = [at for at in facts.written if function in names_in(facts.assertions[at].source)]
+def _backed(facts: Facts, function: str) -> Choice:
+    """Return what testers and the candidates that wrote this function anew favour; nothing without a tester's row."""
+    asked = any(facts.assertions[at].origin == "tester" for at in _rows(facts, function))
+    return _agreed(facts, function, facts.wrote(function)) if asked else Choice()
+
+
+def _rows(facts: Facts, function: str) -> list[int]:
+    return [at for at in facts.written if function in names_in(facts.assertions[at].source)]
+
+
+def _behave_alike(facts: Facts, function: str, at: int, other: int) -> bool:
+    one, two = facts.columns[at], facts.columns[other]
+    rows, calls = _rows(facts, function), calls_of(facts, function)
+    return all(one.passes(row) == two.passes(row) for row in rows) and all(
+        one.values[call] == two.values[call] for call in calls
+    )
+
+
+def _agreed(facts: Facts, function: str, voters: Sequence[int]) -> Choice:
+    rows = _rows(facts, function)
     laws = [at for at in facts.examples if function in names_in(facts.assertions[at].source)]
     calls = calls_of(facts, function)
     if not rows and not calls:
         return Choice()
-    votes = set(facts.drawn)
+    votes = set(voters)
     columns = [
         Column(column.rows, tuple(column.values[call] for call in calls), column.loads)
         if at in votes

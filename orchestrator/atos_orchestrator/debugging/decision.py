@@ -18,11 +18,14 @@ from atos_orchestrator.debugging.by_function import (
     WHOLE_FILE,
     Focus,
     agreed_by_function,
+    backed,
     error_rows_of,
     next_focus,
     picked_by_examples,
+    unbacked,
+    unshown,
 )
-from atos_orchestrator.debugging.facts import Facts, names_in, read_state
+from atos_orchestrator.debugging.facts import Facts, read_state
 from atos_orchestrator.debugging.selection import Choice, choose, meeting
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
@@ -31,6 +34,11 @@ from atos_protocol.goals import Proof
 MORE_FOR_ERRORS = 3
 """Samples that stated errors are worth which the first good candidate does not raise; one for each function
 where more functions lack one. Each writes one function, so all of them cost less than one whole file."""
+
+MORE_FOR_UNBACKED = 2
+"""Samples that a function without an example is worth which no tester and no other candidate backs."""
+MORE_FOR_CRASHES = 1
+"""Samples that something empty is worth on which the first good candidate crashes."""
 
 MORE_FOCUSED = 3
 """Samples on top where some functions are right and only the others are written anew."""
@@ -86,19 +94,29 @@ def next_move(
             proof: Proof = "tests" if supplied else "unproven"
             return Move(node, usable[0], proof)
         return _more(state, facts, plans)
-    if facts.examples and not facts.weak:
-        ask_for_errors = stated_errors and plan.testers > 0
-        return _by_examples(state, facts, plans, functions, ask_for_errors=ask_for_errors)
+    testers = testers_wanted(facts, plan, functions, stated_errors=stated_errors)
+    if facts.decided:
+        return _by_examples(state, facts, plans, functions, testers)
     if state["sampled"] < plan.samples:
         return Move("sample")
-    if state["asked"] < testers_wanted(plan, functions):
+    if state["asked"] < testers:
         return Move("testers")
     return _agreed(state, facts, plans, functions)
 
 
-def testers_wanted(plan: SamplingPlan, functions: Sequence[str]) -> int:
-    """Return how many testers are asked where no example decides: each function has one at least."""
-    return max(plan.testers, len(functions)) if plan.testers else 0
+def testers_wanted(
+    facts: Facts, plan: SamplingPlan, functions: Sequence[str], *, stated_errors: bool
+) -> int:
+    """Return how many testers are asked.
+
+    Where examples decide: one for each function without an example, and one at least where a stated error lacks
+    one. Else each function has one at least.
+    """
+    if not plan.testers:
+        return 0
+    if facts.decided:
+        return max(len(unshown(facts, functions)), int(stated_errors))
+    return max(plan.testers, len(functions))
 
 
 def _by_examples(
@@ -106,17 +124,16 @@ def _by_examples(
     facts: Facts,
     plans: Sequence[SamplingPlan],
     functions: Sequence[str],
-    *,
-    ask_for_errors: bool,
+    testers: int,
 ) -> Move:
-    """Take the first candidate that meets the examples, unless it does not raise what the goal asks for.
+    """Take the first candidate that meets the examples, unless it lacks something that examples don't show.
 
     A row that a rule has begun for a stated error is valid in three of five cases, but a candidate without
     the check passes none. So one that shows each stated error is worth a few more samples.
     """
     good = meeting(facts.columns, facts.examples)
-    best_at = max(good, key=lambda at: _merit(facts, at, good[0]), default=-1)
-    if ask_for_errors and good and not state["asked"]:
+    best_at = max(good, key=lambda at: _merit(facts, functions, at, good[0]), default=-1)
+    if good and state["asked"] < testers:
         return Move("testers")
     picks = picked_by_examples(facts, functions)
     if picks and _is_new(facts, picks) and _gains(facts, functions, picks, best_at):
@@ -127,12 +144,11 @@ def _by_examples(
             return Move("sample", focus=focus)
         return replace(_more(state, facts, plans), focus=focus)
     shown = facts.errors_shown(best_at)
-    lacking = facts.errors - shown
-    extra = max(MORE_FOR_ERRORS, len({name for _, name in lacking}))
+    extra = _worth_more(facts, functions, best_at, facts.errors - shown)
     samples = plans[state["stage"]].samples
     # unusable replies count as well, or a model that writes nothing usable would be asked for ever
     turn = sum(not each.parts for each in facts.candidates[good[0] + 1 :])
-    if lacking and turn < min(samples, extra) and state["sampled"] < samples + MORE_FOR_ERRORS:
+    if turn < min(samples, extra) and state["sampled"] < samples + MORE_FOR_ERRORS:
         return Move("sample", focus=next_focus(facts, functions, best_at, turn))
     kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
     words = f"{len(facts.examples)} of {len(facts.examples)} examples{_without(facts, functions)}"
@@ -141,25 +157,39 @@ def _by_examples(
     return Move("test", best_at, "examples", words, kept)
 
 
-def _merit(facts: Facts, at: int, first: int) -> tuple[int, bool, int]:
-    """Order candidates that meet the examples: by error rows, then those that only add refusals, then the first.
+def _worth_more(
+    facts: Facts, functions: Sequence[str], at: int, lacking: frozenset[tuple[str, str]]
+) -> int:
+    """Return how many further samples it is worth what a candidate that meets the examples lacks."""
+    errors = max(MORE_FOR_ERRORS, len({name for _, name in lacking})) if lacking else 0
+    unproven = MORE_FOR_UNBACKED * len(unbacked(facts, functions))
+    return errors + unproven + (MORE_FOR_CRASHES if facts.crashes(at) else 0)
+
+
+def _merit(
+    facts: Facts, functions: Sequence[str], at: int, first: int
+) -> tuple[int, int, bool, int]:
+    """Order candidates that meet the examples: by error rows, by what is backed, by what they only add, the first.
 
     A later one was written with the clause of a stated error above its code. Where the rows don't tell the two
     apart, because they are wrong, it is the likelier one, as long as it does nothing else otherwise.
     """
-    return facts.error_rows(at), at != first and facts.only_refuses_more(at, first), -at
+    known = backed(facts, functions, (at,) * len(functions))
+    return facts.error_rows(at), known, at != first and facts.only_adds(at, first), -at
 
 
 def _gains(facts: Facts, functions: Sequence[str], picks: tuple[int, ...], best_at: int) -> bool:
-    """Tell whether a combination is worth a look: nobody meets the examples, or it raises more of the errors."""
-    return best_at < 0 or error_rows_of(facts, functions, picks) > facts.error_rows(best_at)
+    """Tell whether a combination is worth a look: nobody meets the examples, or more of it is shown or backed."""
+    if best_at < 0:
+        return True
+    made = error_rows_of(facts, functions, picks), backed(facts, functions, picks)
+    whole = (best_at,) * len(functions)
+    return made > (facts.error_rows(best_at), backed(facts, functions, whole))
 
 
 def _without(facts: Facts, functions: Sequence[str]) -> str:
-    """Say of which functions there is no example: nothing was proven of them."""
-    sources = [facts.assertions[at].source for at in facts.examples]
-    shown = {name for source in sources for name in names_in(source)}
-    missing = [name for name in functions if name not in shown]
+    """Say of which functions there is no example: of them nothing was proven, at most agreed."""
+    missing = unshown(facts, functions)
     return f" (none of {', '.join(missing)})" if missing else ""
 
 

@@ -8,11 +8,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from atos_orchestrator.debugging.assertions import Assertion
+from atos_orchestrator.debugging.assertions import Assertion, gives_something_empty
 from atos_orchestrator.debugging.selection import Column
 from atos_orchestrator.debugging.sources import parse_source
 from atos_orchestrator.debugging.state import Candidate, DebugState
 from atos_orchestrator.durable_json import decode
+
+CRASHES = frozenset(
+    [
+        "AttributeError",
+        "IndexError",
+        "KeyError",
+        "RecursionError",
+        "StopIteration",
+        "TypeError",
+        "UnboundLocalError",
+        "ZeroDivisionError",
+    ]
+)
+"""Errors that nobody raises on purpose for something empty, unless the goal says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +40,11 @@ class Facts:
     weak: bool
     calls: tuple[str, ...] = ()
     """Calls on which the candidates' values are compared."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether there are examples, which fail on a stub as far as that is known."""
+        return not self.weak and bool(self.examples)
 
     @property
     def examples(self) -> list[int]:
@@ -65,19 +84,27 @@ class Facts:
             if row.origin == "error"
         )
 
-    def only_refuses_more(self, at: int, other: int) -> bool:
-        """Tell whether a candidate gives the same values as another, but for stated errors on some calls."""
-        errors = {row.source.partition("raises(")[2].partition(",")[0] for row in self._error_rows}
-        return bool(errors) and all(
-            mine == theirs or mine.partition(": ")[2].partition(":")[0] in errors
-            for mine, theirs in zip(
-                self.columns[at].values, self.columns[other].values, strict=True
-            )
+    def only_adds(self, at: int, other: int) -> bool:
+        """Tell whether a candidate gives the same values as another, but for more stated errors or fewer crashes."""
+        errors = {_raised(row.source) for row in self.assertions if row.origin == "error"}
+        crashes = self.crashes(other)
+        pairs = zip(self.calls, self.columns[at].values, self.columns[other].values, strict=True)
+        differing = [(call, mine) for call, mine, theirs in pairs if mine != theirs]
+        return bool(errors or crashes) and all(
+            error_of(mine) in errors or (call in crashes and error_of(mine) not in CRASHES)
+            for call, mine in differing
         )
 
-    @property
-    def _error_rows(self) -> list[Assertion]:
-        return [row for row in self.assertions if row.origin == "error"]
+    def crashes(self, at: int) -> tuple[str, ...]:
+        """Return the calls with something empty that end in an error of which the goal does not speak."""
+        if any("empty" in row.clause for row in self.assertions):
+            return ()
+        unstated = CRASHES - {_raised(row.source) for row in self.assertions}
+        return tuple(
+            call
+            for call, value in zip(self.calls, self.columns[at].values, strict=False)
+            if error_of(value) in unstated and gives_something_empty(call)
+        )
 
     @property
     def usable(self) -> list[int]:
@@ -88,6 +115,15 @@ class Facts:
     def drawn(self) -> list[int]:
         """Usable candidates that are nobody's combination: each has one vote."""
         return [at for at in self.usable if not self.candidates[at].parts]
+
+    def wrote(self, function: str) -> list[int]:
+        """Return the drawn candidates that wrote this function anew: one that kept it has no vote about it."""
+        candidates = self.candidates
+        return [
+            at
+            for at in self.drawn
+            if not candidates[at].functions or function in candidates[at].functions
+        ]
 
 
 def read_state(state: DebugState) -> Facts:
@@ -109,6 +145,15 @@ def _column(state: DebugState, at: int) -> Column:
         tuple(values.get(call, "") for call in state["calls"]),
         loads=bool(seen.get("loads", True)),
     )
+
+
+def error_of(value: str) -> str:
+    """Return the class of the error in which a call ended; empty where it gave a value."""
+    return "" if value.startswith("=") else value.partition(": ")[2].partition(":")[0]
+
+
+def _raised(source: str) -> str:
+    return source.partition("raises(")[2].partition(",")[0]
 
 
 @lru_cache(maxsize=4096)

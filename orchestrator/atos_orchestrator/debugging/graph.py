@@ -22,10 +22,10 @@ from atos_orchestrator.debugging.final_test import FinalTest
 from atos_orchestrator.debugging.judging import Judging
 from atos_orchestrator.debugging.sampling import Sampler
 from atos_orchestrator.debugging.state import DebugContext, DebugState, TaskResult, first_state
-from atos_orchestrator.debugging.testers import Testers, examples_decide
+from atos_orchestrator.debugging.testers import Testers
 from atos_orchestrator.durable_json import decode
 from atos_orchestrator.graphs import Run, Transitions, build
-from atos_orchestrator.task import functions_of
+from atos_orchestrator.task import functions_of, unshown_errors
 
 TRANSITIONS: Transitions = {
     "start": ("examples",),
@@ -77,9 +77,12 @@ def debug_graph(context: DebugContext) -> Run:
 
     def after_testers(state: DebugState) -> str:
         """Ask all testers before anything runs: one run judges them all."""
-        if examples_decide(state):
-            return "evaluate"
-        wanted = testers_wanted(context.plans[state["stage"]], functions_of(context.task))
+        wanted = testers_wanted(
+            read_state(state),
+            context.plans[state["stage"]],
+            functions_of(context.task),
+            stated_errors=bool(unshown_errors(context.task)),
+        )
         return "testers" if state["asked"] < wanted else "evaluate"
 
     choices = {

@@ -17,7 +17,7 @@ from atos_orchestrator.agents.prompts import (
     repair_request,
 )
 from atos_orchestrator.agents.replies import ReplyError, read_json
-from atos_orchestrator.debugging.assertions import Assertion
+from atos_orchestrator.debugging.assertions import Assertion, compared_calls
 from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
 from atos_orchestrator.debugging.decision import Move
 from atos_orchestrator.debugging.facts import read_state
@@ -75,7 +75,8 @@ class Sampler:
             return {"candidates": drafts}
 
         done = await context.steps("examples", work)
-        return done | {"assertions": [encode(row) for row in rows]}
+        calls = compared_calls(task.examples, functions_of(task))
+        return done | {"assertions": [encode(row) for row in rows], "calls": calls}
 
     async def sample(self, state: DebugState) -> Json:
         """Draw one candidate, or what is missing of one."""
@@ -91,7 +92,7 @@ class Sampler:
                 part = Part(clauses=focus.clauses)
             return self.context.strategy.code_request(given, sampling, part)
 
-        fresh = await self._draw("sample", number, request)
+        fresh = await self._draw("sample", number, request, focus.functions)
         return {"candidates": [*state["candidates"], fresh], "sampled": state["sampled"] + 1}
 
     async def _kept(self, state: DebugState, focus: Focus) -> str:
@@ -173,8 +174,10 @@ class Sampler:
         context.emit("reflected", {"cause": thought["cause"]}, key=f"{key}:reflected")
         return thought
 
-    async def _draw(self, node: str, number: int, request: _Request) -> Json:
-        """Ask for a candidate and keep it; return it as JSON."""
+    async def _draw(
+        self, node: str, number: int, request: _Request, functions: tuple[str, ...] = ()
+    ) -> Json:
+        """Ask for a candidate and keep it; return it as JSON. `functions` are those that it writes, if not all."""
         context, key = self.context, f"{self.context.task.id}:{node}:{number}"
 
         async def work() -> Json:
@@ -185,7 +188,9 @@ class Sampler:
                 reply = await ask(context.chat, context.emit, asked, key=key, data=data)
             except LengthError as error:
                 return encode(Candidate(fault=error.message))
-            who = Candidate(pool=reply.pool, model=reply.model, engine=reply.engine)
+            who = Candidate(
+                functions=functions, pool=reply.pool, model=reply.model, engine=reply.engine
+            )
             try:
                 written = context.strategy.read_code(context.task, reply.text)
             except ReplyError as error:

@@ -86,6 +86,8 @@ class Candidate:
     """Tests that it passed, where whole test files decide."""
     parts: tuple[int, ...] = ()
     """For a combination: for each function of the task the candidate that it is taken from."""
+    functions: tuple[str, ...] = ()
+    """The functions that it wrote anew, where it kept the others; none: it wrote all."""
     pool: str = ""
     model: str = ""
     engine: str = ""

@@ -6,8 +6,6 @@ that the goal states, so those are begun by rule, the clause as a comment above 
 
 from __future__ import annotations
 
-import ast
-import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,14 +19,15 @@ from atos_orchestrator.agents.prompts import (
 from atos_orchestrator.debugging.assertions import (
     Assertion,
     calls_in,
+    compared_calls,
     first_argument,
-    nearby_calls,
     read_assertions,
     usual_opening,
 )
+from atos_orchestrator.debugging.by_function import unshown
 from atos_orchestrator.debugging.facts import names_in, read_state
 from atos_orchestrator.debugging.sampling import assigned, draft_name
-from atos_orchestrator.debugging.sources import defined_names, parse_source
+from atos_orchestrator.debugging.sources import defined_names
 from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.ports import Json
@@ -39,7 +38,6 @@ TEMPERATURE = 0.8
 MOST_ROWS = 60
 MOST_OF_ONE = 12
 """Rows of one tester that are used, so that none of them fills the table."""
-MOST_CALLS = 40
 ERROR_REPLIES = 2
 """Replies that are begun for one stated error."""
 ENOUGH_ROWS = 2
@@ -59,8 +57,10 @@ class Testers:
         context, asked = self.context, state["asked"]
         plan = context.plans[state["stage"]]
         number = f"{state['stage']}.{asked}"
-        names = await self._names(state, number)
-        target, known = _target(names, asked), [str(row["source"]) for row in state["assertions"]]
+        names, facts = await self._names(state, number), read_state(state)
+        target, known = _target(names, asked), [row.source for row in facts.assertions]
+        if facts.decided:
+            target = dict(enumerate(unshown(facts, functions_of(context.task)))).get(asked, "")
         first = asked < max(1, len(functions_of(context.task)))
         sampling = Sampling(plan.pool, 0.0 if first else TEMPERATURE, 100 + asked)
 
@@ -68,7 +68,7 @@ class Testers:
             key = f"{context.task.id}:testers:{number}"
             given = await assigned(context, key)
             rows: list[Json] = []
-            if not examples_decide(state):
+            if target or not facts.decided:
                 opening = self._opening(target, known)
                 request = assertions_request(given, target, sampling, opening)
                 sources = (await self._ask(request, names, key))[:MOST_OF_ONE]
@@ -154,11 +154,6 @@ def error_row(
     return Assertion(source, "error", clause.text, about)
 
 
-def examples_decide(state: DebugState) -> bool:
-    """Return whether there are examples that fail on a stub, as far as that is known."""
-    return not state["weak"] and any(row["origin"] == "example" for row in state["assertions"])
-
-
 def _about(clause: ErrorClause, name: str) -> ErrorClause:
     return ErrorClause(clause.error, clause.text, name)
 
@@ -173,13 +168,7 @@ def _with_rows(state: DebugState, fresh: Sequence[Json], names: Sequence[str]) -
     """Return the state's assertions with new ones, and the calls on which values are compared."""
     known = {str(row["source"]) for row in state["assertions"]}
     rows = [*state["assertions"], *(row for row in fresh if row["source"] not in known)][:MOST_ROWS]
-    calls = calls_in((str(row["source"]) for row in rows), names)
-    calls = [call for call in calls if _is_closed(call, names)]
-    return {"assertions": rows, "calls": [*calls, *nearby_calls(calls)][:MOST_CALLS]}
-
-
-def _is_closed(call: str, names: Sequence[str]) -> bool:
-    """Tell whether a call needs no name besides those under test, so that it can stand alone."""
-    tree = parse_source(call)
-    free = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else {"?"}
-    return free <= {*names, *dir(builtins)}
+    return {
+        "assertions": rows,
+        "calls": compared_calls([str(row["source"]) for row in rows], names),
+    }

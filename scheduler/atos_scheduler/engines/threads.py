@@ -19,8 +19,9 @@ LOOK_SECONDS = 0.3
 SIDE_BY_SIDE_CORES = 6
 """Cores below which answering requests side by side is no faster than one after another."""
 CORES_PER_REQUEST = 3
-WINDOW_SECONDS = 10.0
-"""Time over which other work is averaged before threads are chosen anew: a sandbox runs for a second or two."""
+WINDOW_SECONDS = 30.0
+"""Time over which other work is averaged before threads are chosen anew: a sandbox runs for a second or two.
+Each change costs the load, and the prompt is read anew: some ten seconds."""
 MARGIN_CORES = 0.2
 """How far the work of others must be from where the choice changes; else a model would be loaded again and again."""
 

@@ -284,12 +284,13 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
         signatures=("add(a, b)", "twice(a)"),
         errors=(ErrorClause("ValueError", "negative numbers raise ValueError"),),
     )
-    loop = Loop(tmp_path, {"coder": [code(both)], "tester": [row] * 2})
+    rows = code("assert twice(2) == 4\n")
+    loop = Loop(tmp_path, {"coder": [code(both)], "tester": [rows, row, row]})
 
     result = await loop.run(task)
 
     assert (result.outcome, result.rounds) == ("done", 0)
-    assert [call.begin.rpartition("lambda: ")[2] for call in loop.chat.asked[1:]] == ["twice("] * 2
+    assert [call.begin.rpartition("lambda: ")[2] for call in loop.chat.asked[2:]] == ["twice("] * 2
     assert result.evidence.startswith("2 of 2 examples (none of twice), 1 of 1 stated errors")
 
 
@@ -398,15 +399,70 @@ async def test_a_stated_error_stands_as_a_comment_above_the_code_that_is_to_rais
     assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", f"{MINUS}\n\n{STRICT}")
 
 
-async def test_a_function_without_an_example_is_named_in_the_evidence(tmp_path: Path) -> None:
-    loop = Loop(tmp_path, {"coder": [both(RIGHT, MINUS)]})
+MINUS_ROWS = "assert minus(3, 1) == 2\nassert minus(5, 1) == 4\nassert minus(4, 1) == 3\n"
+
+
+async def test_a_function_without_an_example_is_backed_by_a_testers_assertions(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [both(RIGHT, MINUS)], "tester": [code(MINUS_ROWS)]})
 
     result = await loop.run(add_task(EXAMPLE, signatures=TWO))
 
+    assert (result.rounds, loop.chat.asked[1].begin) == (0, f"{FENCE}assert minus(")
     assert result.evidence.startswith("1 of 1 examples (none of minus); fails on a stub")
+    assert "assert minus(3, 1) == 2" in (tmp_path / "tests/test_add.py").read_text()
 
 
-MINUS_ROWS = "assert minus(3, 1) == 2\nassert minus(5, 1) == 4\nassert minus(4, 1) == 3\n"
+async def test_a_function_without_an_example_that_fails_its_assertions_is_written_anew(
+    tmp_path: Path,
+) -> None:
+    coders = [both(RIGHT, BAD_MINUS), both(RIGHT, MINUS), both(RIGHT, MINUS)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(MINUS_ROWS)]})
+
+    result = await loop.run(add_task(EXAMPLE, signatures=TWO))
+
+    assert [call.begin for call in loop.chat.asked[2:]] == [
+        f"{FENCE}{RIGHT.strip()}\n\n\ndef minus(a, b):\n"
+    ] * 2
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", f"{RIGHT}\n\n{MINUS}")
+
+
+async def test_what_kept_a_function_has_no_vote_about_it(tmp_path: Path) -> None:
+    """The second and third sample begin with `add` as it was and write `minus`: one candidate for `add`."""
+    coders = [both(RIGHT, BAD_MINUS)] * 3
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(MINUS_ROWS)]})
+
+    result = await loop.run(add_task(EXAMPLE, signatures=TWO))
+
+    assert (result.outcome, result.rounds) == ("done", 2)
+
+
+SUM = "def total(values):\n    return sum(values)\n"
+CRASHING = "def total(values):\n    return values[0] + sum(values[1:])\n"
+
+
+async def test_something_empty_that_crashes_is_worth_one_more_sample(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {"coder": [code(CRASHING), code(SUM)]})
+    task = add_task("assert total([1, 2]) == 3", signatures=("total(values)",))
+
+    result = await loop.run(task)
+
+    assert loop.chat.asked[1].begin == (
+        f"{FENCE}def total(values):\n    # total([]) has a result, too\n"
+    )
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", SUM)
+
+
+@pytest.mark.parametrize("second", [CRASHING, "def total(values):\n    return len(values) + 1\n"])
+async def test_a_sample_that_does_not_mend_the_crash_or_does_other_things_too_is_not_preferred(
+    tmp_path: Path, second: str
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(CRASHING), code(second)]})
+
+    result = await loop.run(add_task("assert total([1, 2]) == 3", signatures=("total(values)",)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", CRASHING)
 
 
 async def test_functions_are_agreed_on_one_by_one(tmp_path: Path) -> None:
