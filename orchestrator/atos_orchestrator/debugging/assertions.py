@@ -184,7 +184,30 @@ def calls_in(assertions: Iterable[str], names: Sequence[str]) -> list[str]:
 def compared_calls(assertions: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the calls on which candidates are compared: those of the assertions, and others near them."""
     calls = _closed_calls(assertions, names)
-    return list(dict.fromkeys([*calls, *empty_calls(calls), *nearby_calls(calls)]))[:MOST_CALLS]
+    prepared = _prepared_calls(assertions)
+    more = [*calls, *prepared, *empty_calls(calls), *nearby_calls(calls)]
+    return list(dict.fromkeys(more))[:MOST_CALLS]
+
+
+def _prepared_calls(assertions: Sequence[str]) -> list[str]:
+    """Return what assertions with a set-up, or about a method, look at: the set-up and the expression.
+
+    A tester often expects the wrong value and seldom sets up nonsense, so candidates are compared by what they give.
+    """
+    found: dict[str, None] = {}
+    for source in assertions:
+        tree = parse_source(source)
+        last = tree.body[-1] if tree and tree.body else None
+        if tree is None or not isinstance(last, ast.Assert):
+            continue
+        looked_at = last.test.left if isinstance(last.test, ast.Compare) else last.test
+        if isinstance(looked_at, ast.Call) and _is_raises(looked_at) and len(looked_at.args) == 2:
+            body = looked_at.args[1]
+            looked_at = body.body if isinstance(body, ast.Lambda) else body
+        of_method = isinstance(looked_at, ast.Call) and isinstance(looked_at.func, ast.Attribute)
+        if len(tree.body) > 1 or of_method:
+            found.setdefault("\n".join(map(ast.unparse, [*tree.body[:-1], looked_at])))
+    return list(found)
 
 
 def _closed_calls(assertions: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -268,7 +291,9 @@ def value_assertion(call: str, value: str) -> str | None:
         ast.literal_eval(value.removeprefix("= "))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
-    return f"assert {call} == {value.removeprefix('= ')}" if value.startswith("= ") else None
+    *before, looked_at = call.splitlines() or [""]
+    claim = f"assert {looked_at} == {value.removeprefix('= ')}"
+    return "\n".join([*before, claim]) if value.startswith("= ") else None
 
 
 def nearby_calls(calls: Sequence[str], most: int = 16) -> list[str]:

@@ -108,7 +108,8 @@ class Ending:
         if found is None:
             return None
         call, answers = found
-        return Question(f"{call} gives {' or '.join(answers)}?", call, answers)
+        shown = "; ".join(call.splitlines())
+        return Question(f"{shown} gives {' or '.join(answers)}?", call, answers)
 
     def _result(self, state: DebugState, move: Move, files: tuple[str, ...] | None) -> TaskResult:
         facts, verdict = read_state(state), state["verdict"]

@@ -14,10 +14,12 @@ from atos_orchestrator.debugging import output_checks
 from atos_orchestrator.debugging.assertions import (
     Assertion,
     calls_in,
+    compared_calls,
     first_argument,
     nearby_calls,
     read_assertions,
     usual_opening,
+    value_assertion,
 )
 from atos_orchestrator.debugging.delivered_tests import render_tests
 from atos_orchestrator.debugging.final_test import shorten_verdict
@@ -259,6 +261,29 @@ def test_the_calls_in_assertions_and_their_neighbours_compare_candidates() -> No
     assert calls_in(rows, ["f"]) == ["f([1, 2], 3)", "f([], -1)"]
     assert nearby_calls(["f(2)"]) == ["f(3)", "f(1)", "f(0)"]
     assert len(nearby_calls([f"f({n}, 'text', [1, 2])" for n in range(50)])) == 16
+
+
+def test_candidates_are_compared_by_what_an_assertion_looks_at_after_its_set_up() -> None:
+    rows = [
+        "s = Stack()\ns.push(1)\nassert s.pop() == 2",
+        "s = Stack()\nassert raises(IndexError, lambda: s.pop())",
+        "s = Stack()\nassert s.is_empty()",
+        "assert Stack().is_empty()",
+        "assert f([1]) == 1",
+    ]
+    assert compared_calls(rows[:3], ["Stack"]) == snapshot(
+        ["s = Stack()\ns.push(1)\ns.pop()", "s = Stack()\ns.pop()", "s = Stack()\ns.is_empty()"]
+    )
+    assert compared_calls(rows[3:], ["Stack", "f"]) == snapshot(
+        ["Stack()", "f([1])", "Stack().is_empty()", "f([])", "f([1, 1])"]
+    )
+
+
+def test_a_value_after_a_set_up_becomes_an_assertion_with_it() -> None:
+    call = "s = Stack()\ns.push(1)\ns.pop()"
+    assert value_assertion(call, "= 1") == "s = Stack()\ns.push(1)\nassert s.pop() == 1"
+    assert value_assertion(call, "= <Stack>") is None
+    assert value_assertion(call, "error: IndexError: empty") is None
 
 
 def test_assertions_become_a_test_file_of_one_function_each() -> None:
