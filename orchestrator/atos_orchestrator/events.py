@@ -23,8 +23,8 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     code_written     path, sha, round, parts [candidate] where it is put together from others
     syntax_checked   ok, round
     tests_run        which (acceptance|model|stub|verify), ok, passed, failed, isolation, uid, interpreter,
-                     started_at, ended_at, round
-    evidence_found   examples, errors, tests (counts), seeds
+                     started_at, ended_at, round, untested (there is none to run)
+    evidence_found   examples, errors, tests (counts), seeds, can_be_run
     evaluated        candidates, rows, calls (counts), started_at, ended_at, isolation, uid, interpreter
     selected         candidate, proof, evidence, kept (count), dropped [{assertion, why}], next
     reflected        cause, round
@@ -33,7 +33,7 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     task_committed   commit
     task_done        state (done|failed|skipped|cancelled), rounds, digest, proof, evidence,
                      question {text, call, options}
-    goal_verified    passed, failed, isolation, uid, interpreter
+    goal_verified    passed, failed, isolation, uid, interpreter, untested
     goal_finished    state, summary, repository, deployment_url, error {code, message, next}
     warning          text
 """

@@ -127,6 +127,11 @@ def test_file(task: Task) -> str:
     return f"tests/test_{modules[0].removesuffix('.py').replace('/', '_')}.py"
 
 
+def can_be_run(task: Task) -> bool:
+    """Tell whether there is anything to run: a page or a configuration file proves nothing about itself."""
+    return bool(test_file(task)) or task.kind == "test"
+
+
 def owned_files(task: Task) -> tuple[str, ...]:
     """Return everything that only this task may write: its files and its tests."""
     tests = test_file(task)

@@ -92,6 +92,21 @@ def test_events_read_as_sentences() -> None:
     )
 
 
+def test_what_can_not_be_run_is_said_to_prove_nothing() -> None:
+    events: list[dict[str, Any]] = [
+        {"kind": "evidence_found", "task": "T1", "data": {"can_be_run": False}},
+        {"kind": "tests_run", "task": None, "data": {"which": "verify", "untested": True}},
+        {"kind": "goal_verified", "task": None, "data": {"passed": 0, "untested": True}},
+    ]
+    assert [event_line({"seq": 1, "at": 0.0, **each})[13:] for each in events] == snapshot(
+        [
+            "what decides: nothing, as this can't be run; it will be marked as not proven",
+            "there is no test to run",
+            "nothing was proven by tests",
+        ]
+    )
+
+
 def test_control_characters_of_a_model_never_reach_the_terminal() -> None:
     event = {"seq": 1, "at": 0.0, "task": "T1", "kind": "reflected"}
     line = event_line({**event, "data": {"cause": "\x1b[2Jgone\x07\nand \x9bmore"}})

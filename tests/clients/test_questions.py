@@ -195,6 +195,23 @@ def test_a_file_of_tests_goes_with_the_goal(host: ScriptedHost, tmp_path: Path) 
     assert (missing.returncode, "can't be read" in missing.stderr) == (2, True)
 
 
+def test_a_plan_goes_with_the_goal_and_one_that_is_none_is_refused(
+    host: ScriptedHost, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"tasks": [{"title": "Add"}]}')
+    done = run("build", "--detach", "--json", GOAL, "--plan", str(plan))
+    plan.write_text("tasks: Add")
+    broken = run("build", GOAL, "--plan", str(plan))
+    plan.write_text("[]")
+    listed = run("build", GOAL, "--plan", str(plan))
+
+    assert json.loads(done.stdout)["id"] == "g1"
+    assert host.calls[0][1]["plan"] == {"tasks": [{"title": "Add"}]}
+    assert (broken.returncode, "is no JSON" in broken.stderr) == (2, True)
+    assert (listed.returncode, "holds no JSON object" in listed.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("place", "task"), [("g1/T1", "T1"), ("g1", "T1"), ("T1", "T1")], ids=["both", "goal", "task"]
 )

@@ -61,6 +61,8 @@ def _call(data: Json) -> str:
 
 
 def _tests(data: Json) -> str:
+    if data.get("untested"):
+        return "there is no test to run"
     if data.get("which") == "stub":
         good = "as they must" if not data.get("ok") else "so they prove nothing and are dropped"
         return f"on a stub the model's own tests {'pass' if data.get('ok') else 'fail'}, {good}"
@@ -117,6 +119,8 @@ def _evaluated(data: Json) -> str:
 
 def _evidence(data: Json) -> str:
     names = (("examples", "example"), ("errors", "stated error"), ("tests", "test file"))
+    if data.get("can_be_run") is False:
+        return "what decides: nothing, as this can't be run; it will be marked as not proven"
     counts = [(int(data.get(field) or 0), noun) for field, noun in names]
     told = [f"{count} {noun}{'s' * (count > 1)}" for count, noun in counts if count]
     return f"what decides: {', '.join(told) or 'nothing in the goal; candidates have to agree'}"
@@ -150,7 +154,9 @@ SAY: dict[str, Callable[[Json], str]] = {
     "task_committed": lambda d: f"committed {str(d.get('commit', ''))[:10]}",
     "task_done": _done,
     "goal_verified": lambda d: (
-        f"verified: {d.get('passed', 0)} passed, {d.get('failed', 0)} failed"
+        "nothing was proven by tests"
+        if d.get("untested")
+        else f"verified: {d.get('passed', 0)} passed, {d.get('failed', 0)} failed"
     ),
     "goal_finished": lambda d: f"finished: {d.get('state')}",
     "warning": lambda d: f"warning: {clean(d.get('text', ''))}",

@@ -13,7 +13,7 @@ from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
 from atos.cli.host_connection import HostClient
 from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress
-from atos.cli.questions import answer_on_terminal, evidence
+from atos.cli.questions import answer_on_terminal, evidence, read_plan
 from atos_protocol.daemons import is_up
 from atos_protocol.errors import NoModelError, NotFoundError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
@@ -32,6 +32,8 @@ def build(arguments: Namespace, settings: Settings) -> int:
     request: dict[str, Any] = {"goal": arguments.goal} | evidence(arguments, orchestrate)
     if arguments.into:
         request["into"] = str(Path(arguments.into).expanduser().absolute())
+    if arguments.plan:
+        request["plan"] = read_plan(Path(arguments.plan))
     view = _start(orchestrate, request, arguments)
     if arguments.detach:
         if arguments.json:

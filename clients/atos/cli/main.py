@@ -42,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         help="such as 'f(1) -> 2'; may be repeated; examples decide whether code is right",
     )  # fmt: skip
     build.add_argument("--tests", metavar="FILE", help="a pytest file that decides, instead")
+    build.add_argument(
+        "--plan", metavar="FILE", help="a plan as JSON, made by you or a large model"
+    )
     for name, about in (
         ("status", "Show the daemons and goals, or one goal; starts nothing."),
         ("watch", "Follow a goal (default: the newest)."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import textwrap
@@ -20,6 +21,10 @@ WHY = (
     " f(1) -> 2; Enter goes on."
 )
 
+PLAN_FORM = (
+    'A plan is {"tasks": [{"title": ..., "files": [...], "contract": ..., "examples": [...]}]}.'
+)
+
 
 def evidence(arguments: Namespace, orchestrate: HostClient) -> dict[str, Any]:
     """Return the examples and tests of a goal: those of the command line, or what a person writes now.
@@ -31,7 +36,13 @@ def evidence(arguments: Namespace, orchestrate: HostClient) -> dict[str, Any]:
     if arguments.tests:
         return {"examples": arguments.example, "tests": read_text(Path(arguments.tests))}
     examples: list[str] = list(arguments.example)
-    if not examples and not arguments.json and sys.stdin.isatty() and sys.stdout.isatty():
+    if (
+        not examples
+        and not arguments.plan
+        and not arguments.json
+        and sys.stdin.isatty()
+        and sys.stdout.isatty()
+    ):
         examples = ask_examples(orchestrate, arguments.goal)
     return {"examples": examples} if examples else {}
 
@@ -47,6 +58,23 @@ def read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} can't be read: {error}"
         raise WorkspaceError(message, next_step="Name a text file.") from error
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """Return the plan in a JSON file.
+
+    Raises:
+        WorkspaceError: it can't be read, or is no JSON object.
+    """
+    try:
+        plan = json.loads(read_text(path))
+    except ValueError as error:
+        message = f"{path} is no JSON: {error}"
+        raise WorkspaceError(message, next_step=PLAN_FORM) from error
+    if not isinstance(plan, dict):
+        message = f"{path} holds no JSON object with `tasks`"
+        raise WorkspaceError(message, next_step=PLAN_FORM)
+    return plan  # pyright: ignore[reportUnknownVariableType]
 
 
 def ask_examples(orchestrate: HostClient, goal: str) -> list[str]:

@@ -16,7 +16,7 @@ from atos_orchestrator.debugging.task_workspace import DRAFTS
 from atos_orchestrator.debugging.unasked_code import without_unasked_code
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import functions_of, test_file, unshown_errors
+from atos_orchestrator.task import can_be_run, functions_of, unshown_errors
 from atos_protocol.verdicts import Evaluation
 
 
@@ -121,12 +121,11 @@ class Judging:
         """Decide what comes next; an event says what was picked, what was dropped, and why."""
         context, task = self.context, self.context.task
         supplied = bool(context.strategy.supplied_tests(task))
-        judged = bool(test_file(task)) or task.kind == "test"
         move = next_move(
             state,
             context.plans,
             supplied=supplied or task.kind == "test",
-            judged=judged,
+            judged=can_be_run(task),
             stated_errors=bool(unshown_errors(task)),
             functions=functions_of(task),
         )

@@ -25,7 +25,7 @@ from atos_orchestrator.debugging.module_parts import combined, without_functions
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import functions_of
+from atos_orchestrator.task import can_be_run, functions_of
 from atos_protocol.errors import LengthError
 
 _Request = Callable[[Assignment], Awaitable[ModelRequest]]
@@ -70,6 +70,7 @@ class Sampler:
                 "errors": len(task.errors),
                 "tests": int(bool(context.strategy.supplied_tests(task))),
                 "seeds": len(drafts),
+                "can_be_run": can_be_run(task),
             }
             context.emit("evidence_found", data, key=f"{task.id}:evidence")
             return {"candidates": drafts}

@@ -147,10 +147,10 @@ class GoalEffects:
         }
         emit = self.emit()
         times = {"started_at": verdict.started_at, "ended_at": verdict.ended_at}
-        tested = {"which": "verify", "ok": verdict.ok}
-        emit("tests_run", ran | times | tested, key="verify")
-        emit("goal_verified", ran, key="verify")
         untested = verdict.state == "no_tests"
+        tested = {"which": "verify", "ok": verdict.ok, "untested": untested}
+        emit("tests_run", ran | times | tested, key="verify")
+        emit("goal_verified", ran | {"untested": untested}, key="verify")
         digest = "" if verdict.ok else verdict.digest
         return counts | {"ok": verdict.ok, "digest": digest, "untested": untested}
 

@@ -30,11 +30,13 @@ from atos_orchestrator.plan import (
     MAX_EXAMPLES,
     MAX_FILES,
     MAX_PATH,
+    MAX_TASK_EXAMPLES,
     MAX_TASKS,
     MAX_TITLE,
     Plan,
 )
 from atos_orchestrator.planning import given_fields
+from atos_orchestrator.planning.brief import read_brief
 from atos_orchestrator.planning.merging import merge, serialise, title_key
 from atos_orchestrator.task import KINDS, Kind, Task
 from atos_protocol.goals import COMPLEXITIES
@@ -235,19 +237,20 @@ def _task(draft: _Draft, task_id: str) -> Task:
 
 
 def _given(task: Task, draft: _Draft, notes: _Notes) -> Task:
-    """Add what only the plan's author may say."""
-    raw = draft.raw
+    """Add what only the plan's author may say; his contract counts as a goal's words do."""
+    raw, said = draft.raw, read_brief(task.contract)
     examples, rest, faults = given_fields.examples(
         given_fields.lines(raw.get("examples")), task.acceptance
     )
+    examples += [each.assertion for each in said.examples]
     tests, fault = given_fields.tests(raw.get("tests"))
     notes.faults += [f"{task.id}: {each}" for each in [*faults, fault] if each]
     return replace(
         task,
         acceptance=tuple(rest),
-        examples=tuple(examples),
+        examples=tuple(dict.fromkeys(examples))[:MAX_TASK_EXAMPLES],
         signatures=given_fields.signatures(raw.get("signatures")),
-        errors=given_fields.errors(raw.get("errors")),
+        errors=given_fields.errors(raw.get("errors")) or said.errors,
         tests=tests,
         packages=given_fields.packages(raw.get("packages")),
     )

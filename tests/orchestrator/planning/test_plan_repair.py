@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from atos_orchestrator.planning.repair import repair
 from atos_orchestrator.strategies.general.strategy import GeneralStrategy
 from atos_orchestrator.task import ErrorClause, Task
 from doubles.plan_problems import problems
+
+ROOT = Path(__file__).parent.parent.parent.parent
 
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
@@ -290,6 +293,26 @@ def test_what_decides_about_code_is_taken_from_an_author_and_never_from_a_model(
             packages=("flask", "ruamel-yaml"),
         ),
     )
+
+
+def test_an_authors_contract_counts_as_a_goals_words_do() -> None:
+    contract = "half(n) returns n / 2: half(4) == 2. An odd n raises ValueError."
+
+    made = repair([task(1, contract=contract)], trusted=True).plan.tasks[0]
+
+    assert made.examples == ("assert half(4) == 2",)
+    assert made.errors == (ErrorClause("ValueError", "An odd n raises ValueError", "half"),)
+    assert repair([task(1, contract=contract)]).plan.tasks[0].examples == ()
+
+
+def test_the_plan_that_the_documents_show_needs_no_repair() -> None:
+    plan = json.loads((ROOT / "docs/examples/price_tracker_plan.json").read_text())
+
+    made = repair(plan, trusted=True)
+
+    assert (made.faults, made.rejected, made.plan.notes) == ((), (), ())
+    assert [each.depends_on for each in made.plan.tasks[4:]] == [("T4",), ("T1", "T2", "T3", "T5")]
+    assert [len(each.examples) for each in made.plan.tasks] == [4, 3, 3, 4, 5, 0]
 
 
 def test_an_author_is_told_what_can_not_decide_about_code() -> None:
