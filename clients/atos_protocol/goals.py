@@ -144,6 +144,8 @@ class TaskView:
     """The same in words: `3 of 3 examples`, `7 assertions that 4 of 5 candidates pass`."""
     question: Question = field(default_factory=lambda: Question(""))
     """What answer_question would decide; its text is empty where nothing is asked."""
+    branches: tuple[str, ...] = ()
+    """Branches of the repository with the best candidates, where none was accepted."""
 
 
 @dataclass(frozen=True, slots=True)

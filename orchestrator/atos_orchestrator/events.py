@@ -32,7 +32,7 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     goal_resumed     tasks [id] (those that run again), text
     task_committed   commit
     task_done        state (done|failed|skipped|cancelled), rounds, digest, proof, evidence,
-                     question {text, call, options}
+                     question {text, call, options}, branches [name]
     goal_verified    passed, failed, isolation, uid, interpreter, untested
     goal_finished    state, summary, repository, deployment_url, error {code, message, next}
     warning          text
@@ -103,6 +103,10 @@ def _apply(state: _Fold, event: Event) -> _Fold:
     return replace(state, view=replace(state.view, seq=event.seq, seconds=seconds, spent=spent))
 
 
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, cast("list[Any]", value))) if isinstance(value, list) else ()
+
+
 def _text(data: Mapping[str, Any], name: str, otherwise: str) -> str:
     value = data.get(name)
     return value if isinstance(value, str) and value else otherwise
@@ -136,7 +140,7 @@ def _where(view: GoalView, data: Mapping[str, Any]) -> GoalView:
 def _started(state: _Fold, event: Event) -> _Fold:
     view = _where(state.view, event.data)
     models = event.data.get("models")
-    named = tuple(str(m) for m in cast("list[Any]", models)) if isinstance(models, list) else ()
+    named = _texts(models)
     view = replace(
         view,
         state="planning" if view.state == "queued" else view.state,
@@ -229,11 +233,12 @@ def _with_proof(state: _Fold, event: Event) -> _Fold:
     named = event.data.get("proof")
     proof = cast("Proof", named) if isinstance(named, str) and named in get_args(Proof) else ""
     evidence, question = _text(event.data, "evidence", ""), _question(event.data.get("question"))
+    branches = _texts(event.data.get("branches"))
 
     def noted(task: TaskView) -> TaskView:
         if task.id != event.task or task.state in FINAL_TASK_STATES:
             return task
-        return replace(task, proof=proof, evidence=evidence, question=question)
+        return replace(task, proof=proof, evidence=evidence, question=question, branches=branches)
 
     return replace(
         state, view=replace(state.view, tasks=tuple(noted(task) for task in state.view.tasks))
@@ -244,9 +249,8 @@ def _question(value: object) -> Question:
     if not isinstance(value, Mapping):
         return Question("")
     data = cast("Mapping[str, Any]", value)
-    options = data.get("options")
-    listed = cast("list[Any]", options) if isinstance(options, list) else []
-    return Question(_text(data, "text", ""), _text(data, "call", ""), tuple(map(str, listed)))
+    options = _texts(data.get("options"))
+    return Question(_text(data, "text", ""), _text(data, "call", ""), options)
 
 
 def _model_called(state: _Fold, event: Event) -> _Fold:

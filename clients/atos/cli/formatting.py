@@ -196,6 +196,10 @@ def goal_report(view: Json) -> list[str]:
     for task in view.get("tasks", []):
         if question_text(task):
             lines += labelled("asks", question_lines(task))
+    kept = [
+        f"{t['id']}: {', '.join(t['branches'])}" for t in view.get("tasks", []) if t.get("branches")
+    ]
+    lines += labelled("kept", kept)
     if view.get("isolation"):
         where = f"uid {view.get('uid')}, {view.get('interpreter')}"
         lines.append(f"  sandbox     {view['isolation']} ({where})")

@@ -33,7 +33,12 @@ from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Next, Plan
 from atos_orchestrator.ports import Json
 from atos_orchestrator.strategies.registry import strategy_named
-from atos_orchestrator.workspace.commits import commit_files, integrate
+from atos_orchestrator.workspace.commits import (
+    commit_files,
+    drop_candidates,
+    integrate,
+    keep_candidates,
+)
 from atos_orchestrator.workspace.opening import open_repository, reopen_repository
 from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.scaffold import record_path
@@ -111,8 +116,10 @@ class GoalEffects:
             key = effect_key(self.goal_input.goal, task_id)
             commit = await integrate(repository, task_id, key=key)
             emit("task_committed", {"commit": commit}, key="commit")
+            await drop_candidates(repository, task_id)
+        branches = await keep_candidates(repository, task_id, result.kept) if result.kept else []
         data: Json = {"state": state, "rounds": result.rounds, "digest": result.digest}
-        data |= {"proof": result.proof, "evidence": result.evidence}
+        data |= {"proof": result.proof, "evidence": result.evidence, "branches": branches}
         if result.question is not None:
             data["question"] = encode(result.question)
         emit("task_done", data, key="end")

@@ -6,7 +6,13 @@
 Every call may be repeated at any point: what was done already is found and not done again.
 """
 
-from atos_orchestrator.workspace.commits import commit_files, commit_task, integrate
+from atos_orchestrator.workspace.commits import (
+    commit_files,
+    commit_task,
+    drop_candidates,
+    integrate,
+    keep_candidates,
+)
 from atos_orchestrator.workspace.opening import open_repository
 from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.worktrees import (
@@ -21,7 +27,9 @@ __all__ = [
     "close_repository",
     "commit_files",
     "commit_task",
+    "drop_candidates",
     "integrate",
+    "keep_candidates",
     "open_repository",
     "open_result",
     "open_worktree",

@@ -110,17 +110,57 @@ async def commit_files(
     head = await git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH)
     done = await find_effect(repository, GOAL_BRANCH, key) if head else ""
     if not done:
-        with _index(repository) as path:
-            index = git.having(GIT_INDEX_FILE=path)
-            await index.run("read-tree", head or "--empty")
-            for name, text in files.items():
-                blob = await git.run("hash-object", "-w", "--stdin", stdin=text)
-                await index.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
-            tree = await index.run("write-tree")
+        tree = await _tree_with(repository, head, files)
         done = await _commit(git, tree, head, message, key)
         await git.run("update-ref", GOAL_BRANCH, done, head)
     await publish(repository)
     return done
+
+
+def _candidate_prefix(repository: Repository, task_id: str) -> str:
+    return f"refs/heads/{repository.branch}-{task_id}-candidate-"
+
+
+async def keep_candidates(
+    repository: Repository, task_id: str, kept: Sequence[Mapping[str, str]]
+) -> list[str]:
+    """Put programs of which none was accepted on branches of their own; return the branches' names.
+
+    They stand on the goal's branch as it is, so that a person can compare, run and merge them. A second call
+    moves them.
+    """
+    git, found = repository.git, list[str]()
+    await drop_candidates(repository, task_id)
+    head = await git.run("rev-parse", "--verify", GOAL_BRANCH)
+    for number, files in enumerate(kept, start=1):
+        tree = await _tree_with(repository, head, files)
+        message = f"Candidate {number} of {task_id}, which was not accepted\n"
+        commit = await git.run("commit-tree", tree, "-p", head, stdin=message)
+        branch = f"{_candidate_prefix(repository, task_id)}{number}"
+        await repository.theirs.run("update-ref", branch, commit)
+        found.append(branch.removeprefix("refs/heads/"))
+    return found
+
+
+async def drop_candidates(repository: Repository, task_id: str) -> None:
+    """Remove the branches that `keep_candidates` made for a task."""
+    theirs = repository.theirs
+    prefix = _candidate_prefix(repository, task_id)
+    listed = await theirs.run("for-each-ref", "--format=%(refname)", f"{prefix}*")
+    for branch in listed.split():
+        await theirs.run("update-ref", "-d", branch)
+
+
+async def _tree_with(repository: Repository, head: str, files: Mapping[str, str]) -> str:
+    """Return the tree of a commit (empty: of none) with these texts in it."""
+    git = repository.git
+    with _index(repository) as path:
+        index = git.having(GIT_INDEX_FILE=path)
+        await index.run("read-tree", head or "--empty")
+        for name, text in files.items():
+            blob = await git.run("hash-object", "-w", "--stdin", stdin=text)
+            await index.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
+        return await index.run("write-tree")
 
 
 async def _commit(git: Git, tree: str, parent: str, message: str, key: str) -> str:

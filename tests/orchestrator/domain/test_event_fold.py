@@ -77,6 +77,7 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
                     "proof": "examples",
                     "evidence": "3 of 3 examples",
                     "question": {"text": "", "call": "", "options": []},
+                    "branches": [],
                 },
                 {
                     "id": "T2",
@@ -87,6 +88,7 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
                     "proof": "",
                     "evidence": "",
                     "question": {"text": "", "call": "", "options": []},
+                    "branches": [],
                 },
             ],
             "tests": {"passed": 4, "failed": 0},

@@ -14,7 +14,9 @@ from atos_orchestrator.workspace import (
     close_repository,
     commit_files,
     commit_task,
+    drop_candidates,
     integrate,
+    keep_candidates,
     open_repository,
     open_result,
     open_worktree,
@@ -182,6 +184,27 @@ async def test_only_files_of_the_worktree_are_committed(tmp_path: Path, file: st
 
     with pytest.raises(WorkspaceError, match="is not a file in the worktree"):
         await commit_task(repository, "T1", files=[file], message="m", key="k")
+
+
+async def test_candidates_that_were_not_accepted_stand_on_branches_until_the_task_is_done(
+    tmp_path: Path,
+) -> None:
+    repository = await opened(tmp_path)
+    await work(repository, "T1", {"a.py": "a = 1\n"})
+    await integrated(repository, "T1")
+    kept = [{"b.py": "b = 1\n"}, {"b.py": "b = 2\n"}]
+
+    branches = await keep_candidates(repository, "T2", kept)
+    again = await keep_candidates(repository, "T2", kept[1:])
+
+    assert branches == ["main-T2-candidate-1", "main-T2-candidate-2"]
+    assert again == ["main-T2-candidate-1"]
+    assert git(repository.path, "show", f"{again[0]}:b.py") == "b = 2"
+    assert git(repository.path, "show", f"{again[0]}:a.py") == "a = 1"
+    assert git(repository.path, "branch", "--format=%(refname:short)").split() == ["main", *again]
+    await drop_candidates(repository, "T2")
+    assert git(repository.path, "branch", "--format=%(refname:short)") == "main"
+    assert git(repository.path, "status", "--porcelain") == ""
 
 
 async def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
