@@ -150,8 +150,8 @@ def _clauses(missing: Sequence[tuple[str, str]], function: str = "") -> tuple[st
 
 
 def agreed_by_function(facts: Facts, functions: Sequence[str]) -> dict[str, Choice]:
-    """Return what the evidence about each function favours; candidates that are combinations have no vote."""
-    return {function: _agreed(facts, function, facts.drawn) for function in functions}
+    """Return what the evidence about each function favours, by the votes of those that wrote it."""
+    return {function: _agreed(facts, function, facts.wrote(function)) for function in functions}
 
 
 def calls_of(facts: Facts, function: str) -> list[int]:

@@ -10,7 +10,7 @@ next pool, and in the end a person.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,7 +26,7 @@ from atos_orchestrator.debugging.by_function import (
     unshown,
 )
 from atos_orchestrator.debugging.facts import Facts, read_state
-from atos_orchestrator.debugging.selection import Choice, choose, meeting
+from atos_orchestrator.debugging.selection import Choice, choose, is_enough, meeting
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
 from atos_protocol.goals import Proof
@@ -39,6 +39,9 @@ MORE_FOR_UNBACKED = 2
 """Samples that a function without an example is worth which no tester and no other candidate backs."""
 MORE_FOR_CRASHES = 1
 """Samples that something empty is worth on which the first good candidate crashes."""
+
+MORE_UNDECIDED = 3
+"""Samples on top where no group of candidates is enough; each writes only what is undecided."""
 
 MORE_FOCUSED = 3
 """Samples on top where some functions are right and only the others are written anew."""
@@ -205,21 +208,41 @@ def _is_new(facts: Facts, picks: tuple[int, ...]) -> bool:
 def _agreed(
     state: DebugState, facts: Facts, plans: Sequence[SamplingPlan], functions: Sequence[str]
 ) -> Move:
+    plan = plans[state["stage"]]
+    may_draw = state["sampled"] < plan.samples + MORE_UNDECIDED
     if len(functions) > 1:
         choices = agreed_by_function(facts, functions)
-        accepted = all(each.accepted for each in choices.values())
-        move = _put_together(facts, list(choices.values()), _said(choices)) if accepted else None
+        open_ones = [
+            name
+            for name, each in choices.items()
+            if not is_enough(each, further=facts.tries(name) > plan.samples)
+        ]
+        if open_ones and may_draw:
+            return Move("sample", focus=_undecided(choices, open_ones))
+        accepted = None if open_ones else list(choices.values())
+        move = _put_together(facts, accepted, _said(choices)) if accepted else None
         move = move or _more(state, facts, plans)
-        return _asking_by_function(move, choices) if move.node == "ask" else move
+        return _asking_by_function(move, choices, open_ones) if move.node == "ask" else move
     choice = choose(facts.columns, facts.examples, facts.written, decisive=False)
-    if choice.accepted:
+    if is_enough(choice, further=facts.tries() > plan.samples):
         return Move(
             "test", choice.candidate, "agreed", described(choice), choice.kept, choice.rival
         )
+    if may_draw:
+        return Move("sample")
     move = _more(state, facts, plans)
     if move.node == "ask" and choice.candidate >= 0:
         return Move("ask", choice.candidate, "", described(choice), choice.kept, choice.rival)
     return move
+
+
+def _undecided(choices: Mapping[str, Choice], open_ones: Sequence[str]) -> Focus:
+    """Return what a further sample is to write: the first undecided function, beside what is decided."""
+    picks = {name: each.candidate for name, each in choices.items() if name not in open_ones}
+    if not picks:
+        return WHOLE_FILE
+    base = next(iter(picks.values()))
+    return Focus(tuple(open_ones), tuple(picks.get(name, base) for name in choices))
 
 
 def _put_together(facts: Facts, choices: Sequence[Choice], evidence: str) -> Move | None:
@@ -236,9 +259,11 @@ def _put_together(facts: Facts, choices: Sequence[Choice], evidence: str) -> Mov
     return Move("test", whole, "agreed", evidence, kept) if good else None
 
 
-def _asking_by_function(move: Move, choices: dict[str, Choice]) -> Move:
+def _asking_by_function(
+    move: Move, choices: Mapping[str, Choice], open_ones: Sequence[str]
+) -> Move:
     """Return the question to a person, about the first function that is open."""
-    about = next((name for name, each in choices.items() if not each.accepted), "")
+    about = open_ones[0] if open_ones else ""
     known = [each for each in choices.values() if each.candidate >= 0]
     if not about or len(known) < len(choices):
         return replace(move, evidence=_said(choices))
@@ -247,7 +272,7 @@ def _asking_by_function(move: Move, choices: dict[str, Choice]) -> Move:
     return Move("ask", best, "", _said(choices), (), rival, picks, about)
 
 
-def _said(choices: dict[str, Choice]) -> str:
+def _said(choices: Mapping[str, Choice]) -> str:
     return "; ".join(f"{name}: {described(choice)}" for name, choice in choices.items())
 
 

@@ -118,12 +118,11 @@ class Facts:
 
     def wrote(self, function: str) -> list[int]:
         """Return the drawn candidates that wrote this function anew: one that kept it has no vote about it."""
-        candidates = self.candidates
-        return [
-            at
-            for at in self.drawn
-            if not candidates[at].functions or function in candidates[at].functions
-        ]
+        return [at for at in self.drawn if self.candidates[at].wrote(function)]
+
+    def tries(self, function: str = "") -> int:
+        """Return how many samples were to write this function, or anything: usable or not."""
+        return sum(not each.parts and each.wrote(function) for each in self.candidates)
 
 
 def read_state(state: DebugState) -> Facts:

@@ -93,6 +93,15 @@ def choose(
     return _by_agreement(columns, good, rows)
 
 
+def is_enough(choice: Choice, *, further: bool) -> bool:
+    """Tell whether a choice can be taken.
+
+    Each further look at more candidates is another chance for a wrong group to lead, so then the group must also
+    have more members than its rival.
+    """
+    return choice.accepted and (not further or choice.group > choice.rivals)
+
+
 def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence[int]) -> Choice:
     kinds = {at: tuple(columns[at].passes(row) for row in rows) for at in good}
     sizes = Counter(kinds.values())
@@ -110,8 +119,7 @@ def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence
     lead = passed - max((sum(kinds[at]) for at in others), default=0)
     return Choice(
         best,
-        accepted=_is_enough(len(group), len(rivals), lead)
-        and _shows_something(columns[best], passed),
+        accepted=_leads(len(group), len(rivals), lead) and _shows_something(columns[best], passed),
         group=len(group),
         passed=passed,
         lead=lead,
@@ -122,7 +130,7 @@ def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence
     )
 
 
-def _is_enough(group: int, rivals: int, lead: int) -> bool:
+def _leads(group: int, rivals: int, lead: int) -> bool:
     return group >= MIN_GROUP if lead > 0 else lead == 0 and group >= MIN_TIED and group > rivals
 
 

@@ -97,6 +97,10 @@ class Candidate:
         """Whether it may still be chosen."""
         return bool(self.draft) and not self.fault
 
+    def wrote(self, function: str) -> bool:
+        """Tell whether a sample wrote this function anew; of no function in particular it is true."""
+        return not self.functions or not function or function in self.functions
+
 
 class DebugState(TypedDict):
     """The graph's state: small, JSON, no code."""

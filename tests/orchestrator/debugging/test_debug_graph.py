@@ -494,6 +494,7 @@ async def test_the_question_is_about_the_function_that_is_open_and_the_rest_is_k
         both(RIGHT, "def minus(a, b):\n    return a\n"),
         both(WRONG, "def minus(a, b):\n    return b\n"),
         both(WRONG, "def minus(a, b):\n    return 0\n"),
+        *(both(RIGHT, f"def minus(a, b):\n    return {n}\n") for n in (7, 8, 9)),
     ]
     rows = "assert minus(3, 1) == 2\nassert minus(3, 1) == 3\n"
     loop = Loop(tmp_path, {"coder": coders, "tester": [code(ROWS), code(rows), code(ROWS)]})
@@ -542,8 +543,8 @@ async def test_doubt_becomes_one_distinguishing_input_and_both_programs_are_kept
     tmp_path: Path,
 ) -> None:
     rows = "assert add(1, 2) == 3\nassert add(5, 0) == 5\nassert add(5, 1) == 4\n"
-    coders = [code(RIGHT), code(WRONG), code(WRONG), code(RIGHT), BROKEN]
-    loop = Loop(tmp_path, {"coder": coders, "tester": [code(rows)] * 3})
+    coders = [code(RIGHT), code(WRONG), code(WRONG), code(RIGHT), BROKEN, BROKEN, BROKEN, BROKEN]
+    loop = Loop(tmp_path, {"coder": [*coders, RIGHT], "tester": [code(rows)] * 3})
 
     result = await loop.run(add_task())
 
@@ -553,9 +554,33 @@ async def test_doubt_becomes_one_distinguishing_input_and_both_programs_are_kept
     assert loop.emit.of("asked")[0]["question"]["options"] == ["1", "-1"]
 
 
+async def test_a_further_sample_may_decide_what_five_leave_open(tmp_path: Path) -> None:
+    coders = [code(RIGHT), BROKEN, BROKEN, BROKEN, code(WRONG), code(OTHER)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(ROWS)] * 3})
+
+    result = await loop.run(add_task())
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert result.evidence.startswith("3 assertions that 2 of 3 candidates pass")
+
+
+async def test_a_further_sample_writes_only_the_function_that_is_undecided(tmp_path: Path) -> None:
+    wrong = [f"def minus(a, b):\n    return a * b + {n}\n" for n in range(3)]
+    coders = [both(RIGHT, MINUS), *(both(RIGHT, each) for each in wrong), BROKEN]
+    testers = [code(ROWS), code(MINUS_ROWS), code(ROWS)]
+    loop = Loop(tmp_path, {"coder": [*coders, both(RIGHT, MINUS)], "tester": testers})
+
+    result = await loop.run(add_task(signatures=TWO))
+
+    assert loop.chat.asked[-1].begin == f"{FENCE}{RIGHT.strip()}\n\n\ndef minus(a, b):\n"
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert result.evidence.startswith("add: 3 assertions that 4 of 4 candidates pass; minus: ")
+
+
 async def test_no_candidate_that_stands_alone_is_accepted(tmp_path: Path) -> None:
     pools = (pool("simple", "small", samples=1),)
-    loop = Loop(tmp_path, {"coder": [code(RIGHT)], "tester": [code(ROWS)] * 3})
+    coders = [code(RIGHT), BROKEN, BROKEN, BROKEN, BROKEN]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(ROWS)] * 3})
 
     result = await loop.run(add_task(), pools=pools)
 

@@ -7,8 +7,15 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos_orchestrator.debugging.selection import Choice, Column, choose, distinguishing, meeting
-from doubles.misconceptions import case
+from atos_orchestrator.debugging.selection import (
+    Choice,
+    Column,
+    choose,
+    distinguishing,
+    is_enough,
+    meeting,
+)
+from doubles.misconceptions import Odds, case
 
 CASES = 2000
 
@@ -132,4 +139,21 @@ def test_shared_misconceptions_are_seldom_picked_and_hardly_ever_accepted(
     shares = f"picked {picked / solvable:.1%}, accepted {accepted / CASES:.1%}, wrong {wrong / accepted:.1%}"
     record_property("selection", shares)
     assert picked >= 0.90 * solvable
+    assert wrong <= 0.02 * accepted
+
+
+def test_further_candidates_decide_most_of_what_was_open_and_are_as_seldom_wrong(
+    record_property: Callable[[str, object], None],
+) -> None:
+    accepted = wrong = first = 0
+    for seed in range(CASES):
+        each = case(seed, Odds(candidates=8))
+        looks = (choose(each.columns[:count], [], each.rows) for count in (5, 6, 7, 8))
+        chosen = next((c for at, c in enumerate(looks) if is_enough(c, further=at > 0)), Choice())
+        accepted += chosen.accepted
+        wrong += chosen.accepted and not each.right[chosen.candidate]
+        first += choose(each.columns[:5], [], each.rows).accepted
+    shares = f"accepted {first / CASES:.1%} -> {accepted / CASES:.1%}, wrong {wrong / accepted:.1%}"
+    record_property("further", shares)
+    assert accepted >= first + 0.1 * CASES
     assert wrong <= 0.02 * accepted
