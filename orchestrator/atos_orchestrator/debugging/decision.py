@@ -283,6 +283,9 @@ def described(choice: Choice) -> str:
     if not choice.passed:
         return f"{choice.group} of {choice.of} candidates give the same values"
     rows = "1 assertion" if choice.passed == 1 else f"{choice.passed} assertions"
+    if choice.inputs:
+        others = f"another of {choice.of} candidates gives the same"
+        return f"{rows}, and on {choice.shared} of {choice.inputs} inputs {others}"
     return f"{rows} that {choice.group} of {choice.of} candidates pass"
 
 

@@ -5,8 +5,12 @@ assertions vouch for each other (CodeT's dual agreement, arXiv 2207.10397): cand
 assertions are a group, whose score is the root of its size times the assertions that it passes; agreement of outputs
 breaks ties (MBR-exec, 2204.11454). Independent errors seldom agree, shared misconceptions do: so a group
 is accepted only if it has `MIN_GROUP` members and passes more assertions than every other candidate; or as
-many, if it has `MIN_TIED` members and more than its rival. Otherwise one input on which the best two groups differ is worth more than
-another vote. `docs/decisions/0009` has the figures.
+many, if it has `MIN_TIED` members and more than its rival.
+
+Where no group is enough, a candidate may still be right alone, as wrong ones err on different inputs: it is accepted
+if it passes more assertions than every candidate that behaves otherwise, and on nearly every input another one gives
+the same value and no other value has more votes. Otherwise one input on which the best two groups differ is worth more
+than another vote. `docs/decisions/0009` has the figures.
 """
 
 from __future__ import annotations
@@ -18,6 +22,12 @@ from dataclasses import dataclass, field
 
 MIN_GROUP = 2
 MIN_TIED = 3
+MIN_VOTERS = 3
+"""Candidates that it takes to vote on single inputs."""
+MIN_SHARED = 0.8
+"""Share of the inputs on which another candidate must give the same as one that stands alone."""
+MOST_OUTVOTED = 0.1
+"""Share of the inputs on which another value may have more votes."""
 _PASS = "pass"
 
 
@@ -53,6 +63,10 @@ class Choice:
     """Candidates in the group of `rival`."""
     rival: int = -1
     """The best candidate that behaves otherwise; -1 where there is none."""
+    shared: int = 0
+    """For one that is accepted without a group: inputs on which another candidate gives the same."""
+    inputs: int = 0
+    """Inputs on which the candidates were compared then."""
     of: int = 0
     """Candidates that could be used."""
     kept: tuple[int, ...] = field(default=())
@@ -99,10 +113,46 @@ def is_enough(choice: Choice, *, further: bool) -> bool:
     Each further look at more candidates is another chance for a wrong group to lead, so then the group must also
     have more members than its rival.
     """
-    return choice.accepted and (not further or choice.group > choice.rivals)
+    return choice.accepted and (not further or choice.group > choice.rivals or choice.inputs > 0)
 
 
 def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence[int]) -> Choice:
+    choice = _by_groups(columns, good, rows)
+    return choice if choice.accepted else _by_inputs(columns, good, rows) or choice
+
+
+def _by_inputs(
+    columns: Sequence[Column], good: Sequence[int], rows: Sequence[int]
+) -> Choice | None:
+    """Return the candidate that leads and agrees with another one on nearly every input, if there is one."""
+    inputs = range(len(columns[good[0]].values))
+    votes = [Counter(_kind(columns[at].values[each]) for at in good) for each in inputs]
+    passed = {at: sum(map(columns[at].passes, rows)) for at in good}
+    if len(good) < MIN_VOTERS or not inputs:
+        return None
+    best = max(good, key=lambda at: (passed[at], -at))
+    mine = [_kind(value) for value in columns[best].values]
+    shared = sum(votes[each][mine[each]] > 1 for each in inputs)
+    outvoted = sum(votes[each][mine[each]] < max(votes[each].values()) for each in inputs)
+    others = [at for at in good if not _same(columns[at], columns[best], rows)]
+    lead = passed[best] - max((passed[at] for at in others), default=0)
+    if lead <= 0 or shared < MIN_SHARED * len(inputs) or outvoted > MOST_OUTVOTED * len(inputs):
+        return None
+    return Choice(
+        best,
+        accepted=True,
+        group=len(good) - len(others),
+        passed=passed[best],
+        lead=lead,
+        rival=max(others, key=lambda at: (passed[at], -at), default=-1),
+        shared=shared,
+        inputs=len(inputs),
+        of=len(good),
+        kept=tuple(row for row in rows if columns[best].passes(row)),
+    )
+
+
+def _by_groups(columns: Sequence[Column], good: Sequence[int], rows: Sequence[int]) -> Choice:
     kinds = {at: tuple(columns[at].passes(row) for row in rows) for at in good}
     sizes = Counter(kinds.values())
     alike = _agreement(columns, good)

@@ -103,6 +103,28 @@ def test_equal_candidates_leave_nothing_to_ask() -> None:
     assert distinguishing([same, same], ["f(1)"], 0, 1) is None
 
 
+def test_one_that_leads_and_agrees_with_another_on_nearly_every_input_is_accepted_alone() -> None:
+    right, one, other = (
+        column("+++", "1111111111"),
+        column("++-", "1111122222"),
+        column("--+", "3331111111"),
+    )
+
+    assert choose([one, right, other], [], [0, 1, 2]) == Choice(
+        1, accepted=True, group=1, passed=3, lead=1, rival=0, shared=10, inputs=10, of=3, kept=(0, 1, 2)
+    )  # fmt: skip
+
+
+def test_one_that_leads_but_stands_alone_on_many_inputs_or_is_outvoted_is_not() -> None:
+    right, one = column("+++", "1111111111"), column("++-", "1111222222")
+    alone, outvoted = column("--+", "3333333111"), column("--+", "1111111222")
+
+    assert not choose([one, right, alone], [], [0, 1, 2]).accepted
+    assert not choose([one, right, outvoted, outvoted], [], [0, 1, 2]).accepted
+    assert not choose([one, right], [], [0, 1, 2]).accepted
+    assert not choose([right, one, column("+++", "1111111155")], [], [0, 1, 2]).accepted  # no lead
+
+
 @given(
     st.lists(
         st.tuples(st.text("+-", min_size=4, max_size=4), st.text("12", min_size=3, max_size=3)),
@@ -155,5 +177,5 @@ def test_further_candidates_decide_most_of_what_was_open_and_are_as_seldom_wrong
         first += choose(each.columns[:5], [], each.rows).accepted
     shares = f"accepted {first / CASES:.1%} -> {accepted / CASES:.1%}, wrong {wrong / accepted:.1%}"
     record_property("further", shares)
-    assert accepted >= first + 0.1 * CASES
+    assert accepted >= first + 0.05 * CASES
     assert wrong <= 0.02 * accepted
