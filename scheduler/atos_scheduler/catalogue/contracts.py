@@ -20,6 +20,10 @@ from atos_scheduler.engines.threads import parallel
 
 DEFAULT_CONTEXT = 4096
 REMOTE_SLOTS = 4
+SMALL_BYTES = 3_500_000_000
+"""Weights below which a model counts as small: a 3B at four bits has 2 GB, a 7B 4.7 GB."""
+SAMPLES_OF_SMALL, SAMPLES_OF_LARGE = 5, 3
+"""A model of 7B and up is right more often, and each of its samples takes longer."""
 """Requests at once to a model on a server that somebody else runs, and that queues by itself."""
 NOT_CHAT = ("embed", "bert", "rerank", "whisper", "clip")
 """Words in a name or family that mark a model as unable to chat."""
@@ -140,6 +144,18 @@ def _refused(pool: PoolEntry, deployments: Iterable[Deployment], budget: int) ->
     return [f"{name}: {why}" for name, why in whys.items() if why and name not in pool.members]
 
 
+def samples_of(pool: PoolEntry, weights: int) -> int:
+    """Return how many candidates a task asks of a pool: what its entry says, or what suits its first member.
+
+    Args:
+        pool: the entry.
+        weights: bytes of the model that answers, which may be another than those listed; 0 if unknown.
+    """
+    if pool.samples or pool.dialect != "chat":
+        return pool.samples or 1
+    return SAMPLES_OF_SMALL if 0 < weights < SMALL_BYTES else SAMPLES_OF_LARGE
+
+
 def find(
     name: str, deployments: dict[str, Deployment], entries: dict[str, ModelEntry]
 ) -> Deployment | None:
@@ -181,7 +197,7 @@ def resolve(
         dialect=pool.dialect,
         members=tuple(d.name for d in members),
         missing=tuple(missing),
-        samples=pool.samples,
+        samples=samples_of(pool, members[0].installed.size if members else 0),
         reflect=pool.reflect,
         parallel=members[0].parallel if members else 1,
     )

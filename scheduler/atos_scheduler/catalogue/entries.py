@@ -108,7 +108,7 @@ class PoolEntry(_Checked):
     json_schema: bool = Field(default=True, alias="schema")
     dialect: Dialect = "chat"
     adopt: Literal["largest", "smallest", "none"] = "largest"
-    samples: int = Field(default=1, ge=1, le=64)
+    samples: int = Field(default=0, ge=0, le=64)
     reflect: bool = False
     members: Names = ()
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from atos_scheduler.catalogue.contracts import samples_of
 from atos_scheduler.catalogue.entries import Entries, ModelEntry, load_entries
 from atos_scheduler.models.sizes import bytes_text
 from atos_scheduler.models.survey import POOLS, needed
@@ -62,7 +63,8 @@ def _pools() -> Iterator[str]:
         pools = _entries(kind, budget).pools
         names = ("orchestrator", "simple", "medium", "complex")
         cells = [", ".join(pools[name].members[:2]) for name in names]
-        yield f"| {label} | {' | '.join(cells)} | {pools['complex'].samples} |"
+        weights = _entries(kind, budget).models[pools["complex"].members[0]].weights
+        yield f"| {label} | {' | '.join(cells)} | {samples_of(pools['complex'], weights)} |"
 
 
 def _fits() -> Iterator[str]:

@@ -6,6 +6,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from atos_protocol.errors import BadConfigError
+from atos_scheduler.catalogue.contracts import samples_of
 from atos_scheduler.catalogue.entries import load_entries
 from atos_scheduler.models.store import stem
 from atos_scheduler.models.survey import needed
@@ -69,8 +70,14 @@ def test_on_every_card_the_first_choices_fit_one_by_one(tmp_path: Path, gib: int
 
 
 def test_a_task_asks_small_models_for_more_samples(tmp_path: Path) -> None:
-    small, large = (load_entries(tmp_path, "cuda", gib * GIB).pools["complex"] for gib in (4, 8))
-    assert [(p.samples, p.reflect) for p in (small, large)] == [(5, False), (3, False)]
+    """The model that answers counts, not the one that the machine could hold."""
+    for gib in (4, 8, 80):
+        pool = load_entries(tmp_path, "cuda", gib * GIB).pools["complex"]
+        sizes = (1_117_320_768, 4_700_000_000, 0)
+        assert [samples_of(pool, size) for size in sizes] == [5, 3, 3]
+    entries = load_entries(tmp_path, "cuda", 4 * GIB)
+    assert samples_of(entries.pools["mini"], 1_000_000) == 1
+    assert samples_of(entries.pools["complex"].model_copy(update={"samples": 2}), 1) == 2
 
 
 def test_the_set_of_the_first_sketch_is_there_and_names_its_licences(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ async def test_installed_members_come_in_the_listed_order_and_the_rest_is_missin
             dialect="chat",
             members=("qwen2.5-coder:7b", "granite4.1:3b"),
             missing=("qwen2.5-coder:1.5b: is not installed",),
-            samples=3,
+            samples=5,
             parallel=3,
         )
     )
