@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from atos_orchestrator.agents.model_request import ModelRequest, Role
+from atos_orchestrator.planning.brief.special_methods import special_methods
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
 
@@ -171,7 +172,7 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
         stops = (*_CODE_STOPS, "\ndef ", _MAIN_STOP)
         words = f"The function: {head}\n{_FUNCTION} {sampling.approach}{_sure(part)}".strip()
         return _request("coder", given, words, sampling, FUNCTION_TOKENS, begin, stops)
-    words = f"{_files(task)} {sampling.approach}{_sure(part)}".strip()
+    words = f"{_files(task)}{_specials(given)} {sampling.approach}{_sure(part)}".strip()
     if len(task.files) > 1:
         return _request("coder", given, words, sampling, MODULE_TOKENS)
     stops = _CODE_STOPS if wants_command(given.text) else (*_CODE_STOPS, _MAIN_STOP)
@@ -202,6 +203,13 @@ def _files(task: Task) -> str:
     # of a class the goal's own words tell the methods: listed here, they would become functions
     heads = [f"class {name_of(head)}" for head in classes_of(task)] or list(task.signatures)
     return f"{words} Define: {'; '.join(heads)}." if heads else words
+
+
+def _specials(given: Assignment) -> str:
+    """Say which special methods the goal asks for; of a task with one class, or it would be unclear of which."""
+    if len(classes_of(given.task)) != 1 or not (found := special_methods(given.text)):
+        return ""
+    return f" The class needs {', '.join(found)}, too."
 
 
 def _defined(head: str, clauses: Sequence[str] = ()) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from atos_orchestrator.debugging.argument_probes import argument_probes
 from atos_orchestrator.debugging.sources import parse_source
 
 Origin = Literal["example", "error", "tester", "agreed"]
@@ -182,11 +183,11 @@ def calls_in(assertions: Iterable[str], names: Sequence[str]) -> list[str]:
 
 
 def compared_calls(assertions: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the calls on which candidates are compared: those of the assertions, and others near them."""
+    """Return the calls on which candidates are compared: those of the assertions, others near them, and probes."""
     calls = _closed_calls(assertions, names)
     prepared = _prepared_calls(assertions)
     more = [*calls, *prepared, *empty_calls(calls), *nearby_calls(calls)]
-    return list(dict.fromkeys(more))[:MOST_CALLS]
+    return [*argument_probes(calls), *list(dict.fromkeys(more))[:MOST_CALLS]]
 
 
 def _prepared_calls(assertions: Sequence[str]) -> list[str]:

@@ -99,7 +99,7 @@ def backed(facts: Facts, functions: Sequence[str], picks: Sequence[int]) -> int:
 def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0) -> Focus:
     """Return what a further sample is to write: functions whose examples nobody meets, or that lack something else.
 
-    They lack a stated error, somebody who backs them, or a value for something empty. Each further sample is about
+    They lack a stated error, somebody who backs them, a value for something empty, or change their arguments. Each further sample is about
     another one: a clause may not be meant for all.
 
     Args:
@@ -114,10 +114,10 @@ def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0)
     missing = [each for each in dict.fromkeys(rows) if each in open_errors]
     if not functions or not facts.drawn:
         return Focus(clauses=_clauses(missing))
-    crashing = _crashing(facts, functions, best) if best >= 0 else {}
+    slips = _slips(facts, functions, best) if best >= 0 else {}
     lacking = [each for each in dict.fromkeys(name for _, name in missing) if each in functions]
     if best >= 0:
-        lacking = list(dict.fromkeys([*lacking, *unbacked(facts, functions), *crashing]))
+        lacking = list(dict.fromkeys([*lacking, *unbacked(facts, functions), *slips]))
     about = [lacking[turn % len(lacking)]] if best >= 0 and lacking else lacking
     picks: dict[str, int] = {}
     todo: list[str] = []
@@ -128,21 +128,25 @@ def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0)
             todo.append(function)
         elif good and (laws or best >= 0):
             picks[function] = max(good, key=lambda at: _merit(facts, at, errors))
-    if not todo or (not picks and not missing and not crashing):
+    if not todo or (not picks and not missing and not slips):
         return Focus(clauses=_clauses(missing))
     base = Counter(picks.values()).most_common(1)[0][0] if picks else -1
     kept = tuple(picks.get(name, base) for name in functions)
     open_ones = tuple(name for name in functions if name not in picks)
-    clauses = (*_clauses(missing, open_ones[0]), *crashing.get(open_ones[0], ()))
+    clauses = (*_clauses(missing, open_ones[0]), *slips.get(open_ones[0], ()))
     return Focus(open_ones, kept, clauses)
 
 
-def _crashing(facts: Facts, functions: Sequence[str], at: int) -> dict[str, tuple[str, ...]]:
-    """Return what to remember of each function that crashes where something is empty."""
-    calls = [
-        (name, call) for call in facts.crashes(at) for name in functions if name in names_in(call)
-    ]
-    return {name: (f"{call} has a result, too",) for name, call in reversed(calls)}
+def _slips(facts: Facts, functions: Sequence[str], at: int) -> dict[str, tuple[str, ...]]:
+    """Return what to remember of each function that crashes on something empty, or changes its argument."""
+    found: dict[str, tuple[str, ...]] = {}
+    said = [(call, f"{call} has a result, too") for call in facts.crashes(at)]
+    said += [(call, "The arguments stay as they are") for call in facts.columns[at].spoiled]
+    for call, clause in said:
+        for name in functions:
+            if name in names_in(call):
+                found.setdefault(name, (clause,))
+    return found
 
 
 def _clauses(missing: Sequence[tuple[str, str]], function: str = "") -> tuple[str, ...]:

@@ -37,8 +37,8 @@ where more functions lack one. Each writes one function, so all of them cost les
 
 MORE_FOR_UNBACKED = 2
 """Samples that a function without an example is worth which no tester and no other candidate backs."""
-MORE_FOR_CRASHES = 1
-"""Samples that something empty is worth on which the first good candidate crashes."""
+MORE_FOR_SLIPS = 1
+"""Samples that it is worth if the first good candidate crashes on something empty, or changes its argument."""
 
 MORE_UNDECIDED = 3
 """Samples on top where no group of candidates is enough; each writes only what is undecided."""
@@ -166,7 +166,8 @@ def _worth_more(
     """Return how many further samples it is worth what a candidate that meets the examples lacks."""
     errors = max(MORE_FOR_ERRORS, len({name for _, name in lacking})) if lacking else 0
     unproven = MORE_FOR_UNBACKED * len(unbacked(facts, functions))
-    return errors + unproven + (MORE_FOR_CRASHES if facts.crashes(at) else 0)
+    slips = facts.crashes(at) or facts.columns[at].spoiled
+    return errors + unproven + (MORE_FOR_SLIPS if slips else 0)
 
 
 def _merit(

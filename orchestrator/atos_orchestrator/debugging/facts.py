@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from atos_orchestrator.debugging.argument_probes import is_probe, is_spared
 from atos_orchestrator.debugging.assertions import Assertion, gives_something_empty
 from atos_orchestrator.debugging.selection import Column
 from atos_orchestrator.debugging.sources import parse_source
@@ -85,14 +86,15 @@ class Facts:
         )
 
     def only_adds(self, at: int, other: int) -> bool:
-        """Tell whether a candidate gives the same values as another, but for more stated errors or fewer crashes."""
+        """Tell whether a candidate does what another one does, but for more stated errors or fewer slips."""
         errors = {_raised(row.source) for row in self.assertions if row.origin == "error"}
         crashes = self.crashes(other)
         pairs = zip(self.calls, self.columns[at].values, self.columns[other].values, strict=True)
-        differing = [(call, mine) for call, mine, theirs in pairs if mine != theirs]
-        return bool(errors or crashes) and all(
-            error_of(mine) in errors or (call in crashes and error_of(mine) not in CRASHES)
-            for call, mine in differing
+        differing = [(call, one) for call, one, two in pairs if one != two]
+        mine, theirs = (len(self.columns[each].spoiled) for each in (at, other))
+        return (bool(errors or crashes) or mine < theirs) and all(
+            error_of(value) in errors or (call in crashes and error_of(value) not in CRASHES)
+            for call, value in differing
         )
 
     def crashes(self, at: int) -> tuple[str, ...]:
@@ -133,7 +135,11 @@ def read_state(state: DebugState) -> Facts:
         for at, candidate in enumerate(candidates)
     )
     assertions = tuple(decode(Assertion, each) for each in state["assertions"])
-    return Facts(candidates, assertions, columns, state["weak"], tuple(state["calls"]))
+    return Facts(candidates, assertions, columns, state["weak"], tuple(_compared(state)))
+
+
+def _compared(state: DebugState) -> list[str]:
+    return [call for call in state["calls"] if not is_probe(call)]
 
 
 def _column(state: DebugState, at: int) -> Column:
@@ -141,8 +147,13 @@ def _column(state: DebugState, at: int) -> Column:
     rows, values = seen.get("rows", {}), seen.get("values", {})
     return Column(
         tuple(rows.get(str(row), "") for row in range(len(state["assertions"]))),
-        tuple(values.get(call, "") for call in state["calls"]),
+        tuple(values.get(call, "") for call in _compared(state)),
         loads=bool(seen.get("loads", True)),
+        spoiled=tuple(
+            probe
+            for probe in filter(is_probe, state["calls"])
+            if not is_spared(probe, values.get(probe, ""))
+        ),
     )
 
 

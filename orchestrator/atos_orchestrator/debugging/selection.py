@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 
 MIN_GROUP = 2
 MIN_TIED = 3
+MIN_SHOWN = 3
+"""Assertions that hold and values: one `FileNotFoundError` that all raise says nothing about the rest."""
 MIN_VOTERS = 3
 """Candidates that it takes to vote on single inputs."""
 MIN_SHARED = 0.8
@@ -40,6 +42,8 @@ class Column:
     values: tuple[str, ...] = ()
     """For each call its value (`= 3`), or why there is none."""
     loads: bool = True
+    spoiled: tuple[str, ...] = ()
+    """Calls that change the argument which they are given."""
 
     def passes(self, row: int) -> bool:
         """Tell whether it passes an assertion."""
@@ -136,6 +140,8 @@ def _by_inputs(
     outvoted = sum(votes[each][mine[each]] < max(votes[each].values()) for each in inputs)
     others = [at for at in good if not _same(columns[at], columns[best], rows)]
     lead = passed[best] - max((passed[at] for at in others), default=0)
+    if not _shows_something(columns[best], passed[best]):
+        return None
     if lead <= 0 or shared < MIN_SHARED * len(inputs) or outvoted > MOST_OUTVOTED * len(inputs):
         return None
     return Choice(
@@ -163,6 +169,7 @@ def _by_groups(columns: Sequence[Column], good: Sequence[int], rows: Sequence[in
     best = max(good, key=score)
     group = [at for at in good if _same(columns[at], columns[best], rows)]
     others = [at for at in good if at not in group]
+    best = min(group, key=lambda at: (len(columns[at].spoiled), at != best, at))
     rival = max(others, key=score, default=-1)
     rivals = [at for at in others if _same(columns[at], columns[rival], rows)]
     passed = sum(kinds[best])
@@ -185,8 +192,8 @@ def _leads(group: int, rivals: int, lead: int) -> bool:
 
 
 def _shows_something(column: Column, passed: int) -> bool:
-    """Tell whether there is an assertion that holds or a value: to fail in the same way is no agreement."""
-    return passed > 0 or any(value.startswith("=") for value in column.values)
+    """Tell whether there are assertions that hold, or values: to fail in the same way is no agreement."""
+    return passed + sum(value.startswith("=") for value in column.values) >= MIN_SHOWN
 
 
 def _same(one: Column, other: Column, rows: Sequence[int]) -> bool:

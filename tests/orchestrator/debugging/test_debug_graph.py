@@ -465,6 +465,24 @@ async def test_a_sample_that_does_not_mend_the_crash_or_does_other_things_too_is
     assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", CRASHING)
 
 
+async def test_code_that_changes_its_argument_is_worth_one_more_sample(tmp_path: Path) -> None:
+    spoiling = "def last(values):\n    values.sort()\n    return values[-1]\n"
+    sparing = "def last(values):\n    return max(values)\n"
+    first = spoiling.replace(
+        "    return", "    if not values:\n        raise ValueError\n    return"
+    )
+    second = sparing.replace(
+        "    return", "    if not values:\n        raise ValueError\n    return"
+    )
+    loop = Loop(tmp_path, {"coder": [code(first), code(second)]})
+    task = add_task("assert last([3, 1, 2]) == 3", signatures=("last(values)",))
+
+    result = await loop.run(task)
+
+    assert loop.chat.asked[1].begin.endswith("    # The arguments stay as they are\n")
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", second)
+
+
 async def test_functions_are_agreed_on_one_by_one(tmp_path: Path) -> None:
     coders = [
         both(RIGHT, BAD_MINUS),

@@ -275,7 +275,14 @@ def test_candidates_are_compared_by_what_an_assertion_looks_at_after_its_set_up(
         ["s = Stack()\ns.push(1)\ns.pop()", "s = Stack()\ns.pop()", "s = Stack()\ns.is_empty()"]
     )
     assert compared_calls(rows[3:], ["Stack", "f"]) == snapshot(
-        ["Stack()", "f([1])", "Stack().is_empty()", "f([])", "f([1, 1])"]
+        [
+            "argument = [1]\nf(argument)\nargument",
+            "Stack()",
+            "f([1])",
+            "Stack().is_empty()",
+            "f([])",
+            "f([1, 1])",
+        ]
     )
 
 

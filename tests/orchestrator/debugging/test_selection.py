@@ -103,6 +103,19 @@ def test_equal_candidates_leave_nothing_to_ask() -> None:
     assert distinguishing([same, same], ["f(1)"], 0, 1) is None
 
 
+def test_of_a_group_the_one_that_leaves_its_arguments_alone_is_taken() -> None:
+    spoiling = Column(("pass", "pass"), ("= 1", "= 2"), spoiled=("f([2, 1])",))
+    sparing = Column(("pass", "pass"), ("= 1", "= 2"))
+
+    assert choose([spoiling, sparing, column("--", "34")], [], [0, 1]).candidate == 1
+
+
+def test_to_fail_in_the_same_way_is_no_agreement() -> None:
+    failing = Column(("pass", "fail"), ("error: FileNotFoundError", "error: FileNotFoundError"))
+
+    assert not choose([failing, failing, column("--", "34")], [], [0, 1]).accepted
+
+
 def test_one_that_leads_and_agrees_with_another_on_nearly_every_input_is_accepted_alone() -> None:
     right, one, other = (
         column("+++", "1111111111"),
