@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from atos_orchestrator.debugging.facts import Facts, names_in
 from atos_orchestrator.debugging.selection import Choice, Column, choose
 
+MOST_UNMET = 2
+"""Examples that stand as comments above the code that is to meet them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Focus:
@@ -24,7 +27,7 @@ class Focus:
     picks: tuple[int, ...] = ()
     """For each function of the task the candidate that it is kept from."""
     clauses: tuple[str, ...] = ()
-    """What must not be forgotten: stated errors that no candidate raises so far, calls that crash."""
+    """What must not be forgotten: stated errors that nobody raises, examples that nobody meets, calls that crash."""
 
 
 WHOLE_FILE = Focus()
@@ -99,8 +102,8 @@ def backed(facts: Facts, functions: Sequence[str], picks: Sequence[int]) -> int:
 def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0) -> Focus:
     """Return what a further sample is to write: functions whose examples nobody meets, or that lack something else.
 
-    They lack a stated error, somebody who backs them, a value for something empty, or change their arguments. Each further sample is about
-    another one: a clause may not be meant for all.
+    They lack a stated error, somebody who backs them, a value for something empty, or change their arguments. Each
+    further sample is about another one: a clause may not be meant for all.
 
     Args:
         facts: what is known.
@@ -133,8 +136,18 @@ def next_focus(facts: Facts, functions: Sequence[str], best: int, turn: int = 0)
     base = Counter(picks.values()).most_common(1)[0][0] if picks else -1
     kept = tuple(picks.get(name, base) for name in functions)
     open_ones = tuple(name for name in functions if name not in picks)
-    clauses = (*_clauses(missing, open_ones[0]), *slips.get(open_ones[0], ()))
+    first = open_ones[0]
+    unmet = _unmet(facts, first, functions) if best < 0 else ()
+    clauses = (*_clauses(missing, first), *unmet, *slips.get(first, ()))
     return Focus(open_ones, kept, clauses)
+
+
+def _unmet(facts: Facts, function: str, functions: Sequence[str]) -> tuple[str, ...]:
+    """Return examples of a function that nobody meets; begun like the last time, a reply would be the same again."""
+    laws = _own_rows(facts, function, functions)[0]
+    unmet = [at for at in laws if not any(facts.columns[each].passes(at) for each in facts.drawn)]
+    sources = [facts.assertions[at].source.removeprefix("assert ") for at in unmet]
+    return tuple(each for each in sources if "\n" not in each)[:MOST_UNMET]
 
 
 def _slips(facts: Facts, functions: Sequence[str], at: int) -> dict[str, tuple[str, ...]]:

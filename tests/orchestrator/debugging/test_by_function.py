@@ -57,7 +57,8 @@ def test_a_combination_has_no_vote() -> None:
 
 
 def test_the_next_sample_writes_what_nobody_has_right_and_keeps_the_rest() -> None:
-    assert next_focus(facts("+----", "+-+--"), F, -1) == Focus(("g",), (1, 1), ("0 is refused",))
+    unmet = ("0 is refused", "g(1) == 1")
+    assert next_focus(facts("+----", "+-+--"), F, -1) == Focus(("g",), (1, 1), unmet)
     assert next_focus(facts("++---"), F, 0) == Focus(("f",), (0, 0), ("0 is refused",))
     assert next_focus(facts("++---"), F, 0, 1) == Focus(("g",), (0, 0), ("0 is refused",))
     assert next_focus(facts("++++-"), F, 0) == Focus(("g",), (0, 0), ("0 is refused",))

@@ -377,7 +377,7 @@ async def test_a_further_sample_writes_only_the_function_whose_examples_nobody_m
 
     assert [call.begin for call in loop.chat.asked] == [
         FENCE,
-        f"{FENCE}{RIGHT}\n\ndef minus(a, b):\n",
+        f"{FENCE}{RIGHT}\n\ndef minus(a, b):\n    # minus(5, 3) == 2\n",
     ]
     assert "\ndef " in loop.chat.asked[-1].stop
 
