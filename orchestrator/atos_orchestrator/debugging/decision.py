@@ -26,7 +26,7 @@ from atos_orchestrator.debugging.by_function import (
     unshown,
 )
 from atos_orchestrator.debugging.facts import Facts, read_state
-from atos_orchestrator.debugging.selection import Choice, choose, is_enough, meeting
+from atos_orchestrator.debugging.selection import Choice, Column, choose, is_enough, meeting
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
 from atos_protocol.goals import Proof
@@ -224,17 +224,47 @@ def _agreed(
         move = _put_together(facts, accepted, _said(choices)) if accepted else None
         move = move or _more(state, facts, plans)
         return _asking_by_function(move, choices, open_ones) if move.node == "ask" else move
-    choice = choose(facts.columns, facts.examples, facts.written, decisive=False)
-    if is_enough(choice, further=facts.tries() > plan.samples):
-        return Move(
-            "test", choice.candidate, "agreed", described(choice), choice.kept, choice.rival
-        )
+    choice, enough = _first_agreed(facts, plan)
+    if enough:
+        return _with_stated_errors(state, facts, plan, choice)
     if may_draw:
         return Move("sample")
     move = _more(state, facts, plans)
     if move.node == "ask" and choice.candidate >= 0:
         return Move("ask", choice.candidate, "", described(choice), choice.kept, choice.rival)
     return move
+
+
+def _first_agreed(facts: Facts, plan: SamplingPlan) -> tuple[Choice, bool]:
+    """Return the first choice that was enough as the candidates came, or that of all which is not.
+
+    Candidates that were drawn later were told more, or are one more look: they don't undo what was agreed.
+    """
+    choice, every = Choice(), len(facts.columns)
+    for count in range(min(plan.samples, every), every + 1):
+        columns = [*facts.columns[:count], *[Column(loads=False)] * (every - count)]
+        choice = choose(columns, facts.examples, facts.written, decisive=False)
+        if is_enough(choice, further=count > plan.samples):
+            return choice, True
+    return choice, False
+
+
+def _with_stated_errors(
+    state: DebugState, facts: Facts, plan: SamplingPlan, choice: Choice
+) -> Move:
+    """Take what was agreed, or one that only adds stated errors to it, for which a few more samples are drawn."""
+    agreed = choice.candidate
+    adding = [at for at in facts.drawn if at == agreed or facts.only_adds(at, agreed)]
+    best_at = max(adding, key=lambda at: (facts.error_rows(at), at == agreed, -at))
+    shown = facts.errors_shown(best_at)
+    lacking = tuple(dict.fromkeys(clause for clause, _ in sorted(facts.errors - shown)))
+    if lacking and plan.testers and state["sampled"] < plan.samples + MORE_FOR_ERRORS:
+        return Move("sample", focus=Focus(clauses=lacking))
+    kept = tuple(row for row in facts.written if facts.columns[best_at].passes(row))
+    words = described(choice)
+    if facts.errors:
+        words += f", {_stated(shown)} of {_stated(facts.errors)} stated errors"
+    return Move("test", best_at, "agreed", words, kept, choice.rival)
 
 
 def _undecided(choices: Mapping[str, Choice], open_ones: Sequence[str]) -> Focus:

@@ -626,6 +626,35 @@ async def test_rows_for_a_stated_error_are_begun_by_rule(tmp_path: Path) -> None
     assert all("# a negative a raises ValueError" in call.begin for call in asked)
 
 
+async def test_what_is_agreed_gets_more_samples_for_a_stated_error_that_it_does_not_raise(
+    tmp_path: Path,
+) -> None:
+    testers = [code(ROWS), ERROR_ROW, ERROR_ROW, code(ROWS), code(ROWS)]
+    coders = [code(RIGHT), code(OTHER), *[code(WRONG)] * 2, code(RIGHT)]
+    loop = Loop(tmp_path, {"coder": [*coders, code(WRONG), code(STRICT)], "tester": testers})
+
+    result = await loop.run(add_task(errors=(CLAUSE,)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", STRICT)
+    assert result.evidence.startswith(
+        "3 assertions that 3 of 5 candidates pass, 1 of 1 stated errors"
+    )
+    assert "# a negative a raises ValueError" in loop.chat.asked[-1].begin
+
+
+async def test_what_was_agreed_stays_agreed_whatever_is_drawn_for_a_stated_error(
+    tmp_path: Path,
+) -> None:
+    testers = [code(ROWS), ERROR_ROW, ERROR_ROW, code(ROWS), code(ROWS)]
+    coders = [code(RIGHT), code(OTHER), *[code(WRONG)] * 2, code(RIGHT), *[code(WRONG)] * 3]
+    loop = Loop(tmp_path, {"coder": coders, "tester": testers})
+
+    result = await loop.run(add_task(errors=(CLAUSE,)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", RIGHT)
+    assert ", 0 of 1 stated errors" in result.evidence
+
+
 async def test_examples_that_pass_on_a_stub_do_not_decide_alone(tmp_path: Path) -> None:
     idle = "assert add(2, 3) in {add(2, 3), 5}"
     coders = [code(WRONG), code(RIGHT), code(OTHER), code(RIGHT), code(RIGHT)]
