@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from atos_orchestrator.debugging.by_function import calls_of
-from atos_orchestrator.debugging.decision import Move, best
 from atos_orchestrator.debugging.facts import Facts, read_state
 from atos_orchestrator.debugging.module_parts import combined
+from atos_orchestrator.debugging.moves import Move, best
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.selection import distinguishing
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState, TaskResult

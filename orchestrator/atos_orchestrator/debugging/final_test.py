@@ -14,10 +14,10 @@ from typing import Literal
 import anyio
 
 from atos_orchestrator.debugging.assertions import Assertion, value_assertion
-from atos_orchestrator.debugging.decision import Move
 from atos_orchestrator.debugging.delivered_tests import render_tests
 from atos_orchestrator.debugging.ending import DIGEST_LINES, TESTS_DRAFT
 from atos_orchestrator.debugging.facts import Facts, read_state
+from atos_orchestrator.debugging.moves import Move
 from atos_orchestrator.debugging.mutants import mutants
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState

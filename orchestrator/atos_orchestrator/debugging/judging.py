@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from atos_orchestrator.agents.prompts import wants_command
-from atos_orchestrator.debugging.decision import Move, next_move
+from atos_orchestrator.debugging.decision import next_move
 from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
+from atos_orchestrator.debugging.moves import Move
 from atos_orchestrator.debugging.output_checks import candidate_fault, undeclared_fault
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState

@@ -1,0 +1,135 @@
+"""What the debug graph does next where candidates have to agree, as nothing else decides. Pure.
+
+All candidates of a pool are drawn, testers write assertions, `selection` picks. What no group is enough for gets
+a few more samples, of the undecided function only; what is agreed but does not raise a stated error, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus, agreed_by_function
+from atos_orchestrator.debugging.facts import Facts
+from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, is_new, more, stated
+from atos_orchestrator.debugging.selection import Choice, Column, choose, is_enough
+from atos_orchestrator.debugging.state import DebugState
+from atos_orchestrator.strategies.strategy import SamplingPlan
+
+MORE_UNDECIDED = 3
+"""Samples on top where no group of candidates is enough; each writes only what is undecided."""
+
+
+def by_agreement(
+    state: DebugState, facts: Facts, plans: Sequence[SamplingPlan], functions: Sequence[str]
+) -> Move:
+    """Return what comes next once all candidates are drawn and all testers asked."""
+    plan = plans[state["stage"]]
+    may_draw = state["sampled"] < plan.samples + MORE_UNDECIDED
+    if len(functions) > 1:
+        choices = agreed_by_function(facts, functions)
+        open_ones = [
+            name
+            for name, each in choices.items()
+            if not is_enough(each, further=facts.tries(name) > plan.samples)
+        ]
+        if open_ones and may_draw:
+            return Move("sample", focus=_undecided(choices, open_ones))
+        accepted = None if open_ones else list(choices.values())
+        move = _put_together(facts, accepted, _said(choices)) if accepted else None
+        move = move or more(state, facts, plans)
+        return _asking_by_function(move, choices, open_ones) if move.node == "ask" else move
+    choice, enough = _first_agreed(facts, plan)
+    if enough:
+        return _with_stated_errors(state, facts, plan, choice)
+    if may_draw:
+        return Move("sample")
+    move = more(state, facts, plans)
+    if move.node == "ask" and choice.candidate >= 0:
+        return Move("ask", choice.candidate, "", described(choice), choice.kept, choice.rival)
+    return move
+
+
+def _first_agreed(facts: Facts, plan: SamplingPlan) -> tuple[Choice, bool]:
+    """Return the first choice that was enough as the candidates came, or that of all which is not.
+
+    Candidates that were drawn later were told more, or are one more look: they don't undo what was agreed.
+    """
+    choice, every = Choice(), len(facts.columns)
+    for count in range(min(plan.samples, every), every + 1):
+        columns = [*facts.columns[:count], *[Column(loads=False)] * (every - count)]
+        choice = choose(columns, facts.examples, facts.written, decisive=False)
+        if is_enough(choice, further=count > plan.samples):
+            return choice, True
+    return choice, False
+
+
+def _with_stated_errors(
+    state: DebugState, facts: Facts, plan: SamplingPlan, choice: Choice
+) -> Move:
+    """Take what was agreed, or one that only adds stated errors to it, for which a few more samples are drawn."""
+    agreed = choice.candidate
+    adding = [at for at in facts.drawn if at == agreed or facts.only_adds(at, agreed)]
+    best_at = max(adding, key=lambda at: (facts.error_rows(at), at == agreed, -at))
+    shown = facts.errors_shown(best_at)
+    lacking = tuple(dict.fromkeys(clause for clause, _ in sorted(facts.errors - shown)))
+    if lacking and plan.testers and state["sampled"] < plan.samples + MORE_FOR_ERRORS:
+        return Move("sample", focus=Focus(clauses=lacking))
+    kept = tuple(row for row in facts.written if facts.columns[best_at].passes(row))
+    words = described(choice)
+    if facts.errors:
+        words += f", {stated(shown)} of {stated(facts.errors)} stated errors"
+    return Move("test", best_at, "agreed", words, kept, choice.rival)
+
+
+def _undecided(choices: Mapping[str, Choice], open_ones: Sequence[str]) -> Focus:
+    """Return what a further sample is to write: the first undecided function, beside what is decided."""
+    picks = {name: each.candidate for name, each in choices.items() if name not in open_ones}
+    if not picks:
+        return WHOLE_FILE
+    base = next(iter(picks.values()))
+    return Focus(tuple(open_ones), tuple(picks.get(name, base) for name in choices))
+
+
+def _put_together(facts: Facts, choices: Sequence[Choice], evidence: str) -> Move | None:
+    """Return the move to the module of the picked functions; None where they don't fit together."""
+    picks = tuple(each.candidate for each in choices)
+    if is_new(facts, picks):
+        return Move("combine", picks=picks)
+    made = [at for at in facts.usable if facts.candidates[at].parts == picks]
+    whole = picks[0] if len(set(picks)) == 1 else made[0] if made else -1
+    if whole < 0:
+        return None
+    kept = tuple(row for row in facts.written if facts.columns[whole].passes(row))
+    good = all(facts.columns[whole].passes(row) for each in choices for row in each.kept)
+    return Move("test", whole, "agreed", evidence, kept) if good else None
+
+
+def _asking_by_function(
+    move: Move, choices: Mapping[str, Choice], open_ones: Sequence[str]
+) -> Move:
+    """Return the question to a person, about the first function that is open."""
+    about = open_ones[0] if open_ones else ""
+    known = [each for each in choices.values() if each.candidate >= 0]
+    if not about or len(known) < len(choices):
+        return replace(move, evidence=_said(choices))
+    best, rival = choices[about].candidate, choices[about].rival
+    picks = tuple(each.candidate for each in known)
+    return Move("ask", best, "", _said(choices), (), rival, picks, about)
+
+
+def _said(choices: Mapping[str, Choice]) -> str:
+    return "; ".join(f"{name}: {described(choice)}" for name, choice in choices.items())
+
+
+def described(choice: Choice) -> str:
+    """Return in words what agreement there is."""
+    if not choice.of:
+        return "no assertion"
+    if not choice.passed:
+        return f"{choice.group} of {choice.of} candidates give the same values"
+    rows = "1 assertion" if choice.passed == 1 else f"{choice.passed} assertions"
+    if choice.inputs:
+        others = f"another of {choice.of} candidates gives the same"
+        return f"{rows}, and on {choice.shared} of {choice.inputs} inputs {others}"
+    return f"{rows} that {choice.group} of {choice.of} candidates pass"
