@@ -294,6 +294,17 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
     assert result.evidence.startswith("2 of 2 examples (none of twice), 1 of 1 stated errors")
 
 
+async def test_testers_that_have_nothing_to_say_about_a_stated_error_change_nothing(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)], "tester": ["I can't."] * 2})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert (result.outcome, result.rounds, result.proof) == ("done", 0, "examples")
+    assert result.evidence.startswith("1 of 1 examples; fails on a stub")
+
+
 async def test_a_stated_error_that_nobody_raises_is_said_in_the_evidence(tmp_path: Path) -> None:
     loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 4, "tester": [ERROR_ROW] * 2})
 
