@@ -54,6 +54,8 @@ async def evaluation(
     modules: list[str] | None = None,
 ) -> dict[str, Any]:
     """Return the reply of the tool; cells share a process, so none may hang, exit or crash."""
+    assert 0 < len(candidates) <= 12  # what the real tool takes
+    assert len(calls) <= 60
     asked = Evaluated(tuple(candidates), tuple(assertions), tuple(calls), tuple(modules or ()))
     text = json.dumps({"assertions": assertions, "calls": calls})
     started = time.time()

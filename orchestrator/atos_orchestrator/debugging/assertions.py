@@ -21,6 +21,7 @@ Origin = Literal["example", "error", "tester", "agreed"]
 """Who wrote it; `agreed` is a value that independent candidates give."""
 MOST_LINES = 12
 MOST_CALLS = 40
+MOST_PROBES = 8
 MOST_CHARACTERS = 1200
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _RAISES = frozenset({"raises", "assertRaises", "assert_raises"})
@@ -187,7 +188,7 @@ def compared_calls(assertions: Sequence[str], names: Sequence[str]) -> list[str]
     calls = _closed_calls(assertions, names)
     prepared = _prepared_calls(assertions)
     more = [*calls, *prepared, *empty_calls(calls), *nearby_calls(calls)]
-    return [*argument_probes(calls), *list(dict.fromkeys(more))[:MOST_CALLS]]
+    return [*argument_probes(calls)[:MOST_PROBES], *list(dict.fromkeys(more))[:MOST_CALLS]]
 
 
 def _prepared_calls(assertions: Sequence[str]) -> list[str]:

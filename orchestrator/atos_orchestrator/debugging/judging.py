@@ -20,6 +20,9 @@ from atos_orchestrator.ports import Json
 from atos_orchestrator.task import can_be_run, functions_of, unshown_errors
 from atos_protocol.verdicts import Evaluation
 
+MOST_AT_ONCE = 12
+"""Candidates that code_runner evaluates in one run; two pools together may have more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judging:
@@ -91,18 +94,23 @@ class Judging:
         sources = [facts.assertions[row].source for row in rows]
 
         async def work() -> Json:
-            programs = [await self._program(facts.candidates[at], at) for at in todo]
-            report = await context.workspace.evaluate(programs, sources, state["calls"])
-            data = _ran(report) | {
+            reports: list[Evaluation] = []
+            for first in range(0, len(todo), MOST_AT_ONCE):
+                some = todo[first : first + MOST_AT_ONCE]
+                programs = [await self._program(facts.candidates[at], at) for at in some]
+                reports.append(await context.workspace.evaluate(programs, sources, state["calls"]))
+            outcomes = [each for report in reports for each in report.candidates]
+            data = _ran(reports[-1]) | {
+                "started_at": reports[0].started_at,
                 "candidates": len(todo),
                 "rows": len(rows),
                 "calls": len(state["calls"]),
-                "passed": [sum(o == "pass" for o in each.rows) for each in report.candidates],
+                "passed": [sum(o == "pass" for o in each.rows) for each in outcomes],
             }
             context.emit("evaluated", data, key=f"{context.task.id}:evaluated:{name}")
             return {
                 str(at): {"load": each.load, "rows": list(each.rows), "values": list(each.values)}
-                for at, each in zip(todo, report.candidates, strict=True)
+                for at, each in zip(todo, outcomes, strict=True)
             }
 
         done = await context.steps(f"evaluate.{name}", work)

@@ -243,6 +243,16 @@ async def test_a_candidate_from_outside_is_judged_before_anything_is_sampled(
     assert (tmp_path / "add.py").read_text() == RIGHT
 
 
+async def test_more_candidates_than_one_run_takes_are_judged_in_several(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, {})
+    seeds = ({"add.py": WRONG},) * 13 + ({"add.py": RIGHT},)
+
+    result = await loop.run(add_task(EXAMPLE), seeds=seeds)
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", RIGHT)
+    assert loop.emit.of("evaluated")[0]["passed"] == [0] * 13 + [1]
+
+
 async def test_tests_that_were_handed_in_decide(tmp_path: Path) -> None:
     suite = "from add import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n"
     loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT)]})
