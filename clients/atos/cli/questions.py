@@ -9,7 +9,7 @@ import textwrap
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from atos.cli.formatting import clean, question_lines, question_text
 from atos.cli.host_connection import HostClient
@@ -74,7 +74,7 @@ def read_plan(path: Path) -> dict[str, Any]:
     if not isinstance(plan, dict):
         message = f"{path} holds no JSON object with `tasks`"
         raise WorkspaceError(message, next_step=PLAN_FORM)
-    return plan  # pyright: ignore[reportUnknownVariableType]
+    return cast("dict[str, Any]", plan)
 
 
 def ask_examples(orchestrate: HostClient, goal: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from atos_orchestrator.debugging.sources import parse_source
+from atos_orchestrator.debugging.sources import call_of
 
 NAME = "argument"
 _CONTAINERS = (ast.List, ast.Dict, ast.Set)
@@ -21,9 +21,8 @@ def argument_probes(calls: Sequence[str]) -> list[str]:
     for call in sorted(
         calls, key=len, reverse=True
     ):  # the longest argument is the likeliest to change
-        tree = parse_source(call)
-        node = tree.body[0].value if tree and isinstance(tree.body[0], ast.Expr) else None
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        node = call_of(call)
+        if node is None or not isinstance(node.func, ast.Name):
             continue
         places = [at for at, each in enumerate(node.args) if isinstance(each, _CONTAINERS)]
         if places and node.func.id not in found:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atos_orchestrator.debugging.facts import Facts, names_in
-from atos_orchestrator.debugging.selection import Choice, Column, choose
+from atos_orchestrator.debugging.selection import Choice, Column, choose, same
 
 MOST_UNMET = 2
 """Examples that stand as comments above the code that is to meet them."""
@@ -187,25 +187,28 @@ def _rows(facts: Facts, function: str) -> list[int]:
 
 
 def _behave_alike(facts: Facts, function: str, at: int, other: int) -> bool:
-    one, two = facts.columns[at], facts.columns[other]
-    rows, calls = _rows(facts, function), calls_of(facts, function)
-    return all(one.passes(row) == two.passes(row) for row in rows) and all(
-        one.values[call] == two.values[call] for call in calls
+    one, two = (_column_of(facts, function, each) for each in (at, other))
+    return same(one, two, _rows(facts, function))
+
+
+def _column_of(facts: Facts, function: str, at: int) -> Column:
+    """Return what a candidate did with the calls of one function."""
+    column = facts.columns[at]
+    return replace(
+        column,
+        values=tuple(column.values[call] for call in calls_of(facts, function) if column.values),
+        spoiled=tuple(probe for probe in column.spoiled if function in names_in(probe)),
     )
 
 
 def _agreed(facts: Facts, function: str, voters: Sequence[int]) -> Choice:
     rows = _rows(facts, function)
     laws = [at for at in facts.examples if function in names_in(facts.assertions[at].source)]
-    calls = calls_of(facts, function)
-    if not rows and not calls:
+    if not rows and not calls_of(facts, function):
         return Choice()
-    votes = set(voters)
     columns = [
-        Column(column.rows, tuple(column.values[call] for call in calls), column.loads)
-        if at in votes
-        else Column(loads=False)
-        for at, column in enumerate(facts.columns)
+        _column_of(facts, function, at) if at in voters else Column(loads=False)
+        for at in range(len(facts.columns))
     ]
     return choose(columns, laws, rows, decisive=False)
 

@@ -114,7 +114,7 @@ def _by_examples(
             return Move("sample", focus=focus)
         return replace(more(state, facts, plans), focus=focus)
     shown = facts.errors_shown(best_at)
-    extra = _worthmore(facts, functions, best_at, facts.errors - shown)
+    extra = _worth_more(facts, functions, best_at, facts.errors - shown)
     samples = plans[state["stage"]].samples
     # unusable replies count as well, or a model that writes nothing usable would be asked for ever
     turn = sum(not each.parts for each in facts.candidates[good[0] + 1 :])
@@ -127,7 +127,7 @@ def _by_examples(
     return Move("test", best_at, "examples", words, kept)
 
 
-def _worthmore(
+def _worth_more(
     facts: Facts, functions: Sequence[str], at: int, lacking: frozenset[tuple[str, str]]
 ) -> int:
     """Return how many further samples it is worth what a candidate that meets the examples lacks."""

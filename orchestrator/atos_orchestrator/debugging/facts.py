@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from atos_orchestrator.debugging.argument_probes import is_probe, is_spared
-from atos_orchestrator.debugging.assertions import Assertion, gives_something_empty
-from atos_orchestrator.debugging.selection import Column
+from atos_orchestrator.debugging.assertions import Assertion
+from atos_orchestrator.debugging.calls import gives_something_empty
+from atos_orchestrator.debugging.selection import Column, kind
 from atos_orchestrator.debugging.sources import parse_source
 from atos_orchestrator.debugging.state import Candidate, DebugState
 from atos_orchestrator.durable_json import decode
@@ -90,7 +91,7 @@ class Facts:
         errors = {_raised(row.source) for row in self.assertions if row.origin == "error"}
         crashes = self.crashes(other)
         pairs = zip(self.calls, self.columns[at].values, self.columns[other].values, strict=True)
-        differing = [(call, one) for call, one, two in pairs if one != two]
+        differing = [(call, one) for call, one, two in pairs if kind(one) != kind(two)]
         mine, theirs = (len(self.columns[each].spoiled) for each in (at, other))
         return (bool(errors or crashes) or mine < theirs) and all(
             error_of(value) in errors or (call in crashes and error_of(value) not in CRASHES)

@@ -13,7 +13,8 @@ from typing import Literal
 
 import anyio
 
-from atos_orchestrator.debugging.assertions import Assertion, value_assertion
+from atos_orchestrator.debugging.assertions import Assertion
+from atos_orchestrator.debugging.calls import value_assertion
 from atos_orchestrator.debugging.delivered_tests import render_tests
 from atos_orchestrator.debugging.ending import DIGEST_LINES, TESTS_DRAFT
 from atos_orchestrator.debugging.facts import Facts, read_state

@@ -17,8 +17,9 @@ from atos_orchestrator.agents.prompts import (
     repair_request,
 )
 from atos_orchestrator.agents.replies import ReplyError, read_json
-from atos_orchestrator.debugging.assertions import Assertion, compared_calls
+from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
+from atos_orchestrator.debugging.calls import compared_calls
 from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.module_parts import combined, without_functions
 from atos_orchestrator.debugging.moves import Move

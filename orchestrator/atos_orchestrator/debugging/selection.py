@@ -130,15 +130,15 @@ def _by_inputs(
 ) -> Choice | None:
     """Return the candidate that leads and agrees with another one on nearly every input, if there is one."""
     inputs = range(len(columns[good[0]].values))
-    votes = [Counter(_kind(columns[at].values[each]) for at in good) for each in inputs]
+    votes = [Counter(kind(columns[at].values[each]) for at in good) for each in inputs]
     passed = {at: sum(map(columns[at].passes, rows)) for at in good}
     if len(good) < MIN_VOTERS or not inputs:
         return None
     best = max(good, key=lambda at: (passed[at], -at))
-    mine = [_kind(value) for value in columns[best].values]
+    mine = [kind(value) for value in columns[best].values]
     shared = sum(votes[each][mine[each]] > 1 for each in inputs)
     outvoted = sum(votes[each][mine[each]] < max(votes[each].values()) for each in inputs)
-    others = [at for at in good if not _same(columns[at], columns[best], rows)]
+    others = [at for at in good if not same(columns[at], columns[best], rows)]
     lead = passed[best] - max((passed[at] for at in others), default=0)
     if not _shows_something(columns[best], passed[best]):
         return None
@@ -167,11 +167,11 @@ def _by_groups(columns: Sequence[Column], good: Sequence[int], rows: Sequence[in
         return math.sqrt(sizes[kinds[at]]) * sum(kinds[at]), alike[at], -at
 
     best = max(good, key=score)
-    group = [at for at in good if _same(columns[at], columns[best], rows)]
+    group = [at for at in good if same(columns[at], columns[best], rows)]
     others = [at for at in good if at not in group]
     best = min(group, key=lambda at: (len(columns[at].spoiled), at != best, at))
     rival = max(others, key=score, default=-1)
-    rivals = [at for at in others if _same(columns[at], columns[rival], rows)]
+    rivals = [at for at in others if same(columns[at], columns[rival], rows)]
     passed = sum(kinds[best])
     lead = passed - max((sum(kinds[at]) for at in others), default=0)
     return Choice(
@@ -196,14 +196,14 @@ def _shows_something(column: Column, passed: int) -> bool:
     return passed + sum(value.startswith("=") for value in column.values) >= MIN_SHOWN
 
 
-def _same(one: Column, other: Column, rows: Sequence[int]) -> bool:
+def same(one: Column, other: Column, rows: Sequence[int]) -> bool:
     """Tell whether two candidates can't be told apart by any assertion or call."""
     return all(one.passes(row) == other.passes(row) for row in rows) and all(
-        _kind(a) == _kind(b) for a, b in zip(one.values, other.values, strict=True)
+        kind(a) == kind(b) for a, b in zip(one.values, other.values, strict=True)
     )
 
 
-def _kind(value: str) -> str:
+def kind(value: str) -> str:
     """Return a value as it is, an error by its class: messages differ where behaviour does not."""
     return value if value.startswith("=") else ":".join(value.split(":")[:2])
 
@@ -214,7 +214,7 @@ def _agreement(columns: Sequence[Column], good: Sequence[int]) -> dict[int, floa
     for at in good:
         mine = columns[at].values
         same = sum(
-            _kind(value) == _kind(columns[other].values[call])
+            kind(value) == kind(columns[other].values[call])
             for other in good
             if other != at
             for call, value in enumerate(mine)
@@ -238,7 +238,7 @@ def distinguishing(
         for call, mine, other in zip(
             calls, columns[best].values, columns[rival].values, strict=True
         )
-        if _kind(mine) != _kind(other) and "timeout" not in (mine, other)
+        if kind(mine) != kind(other) and "timeout" not in (mine, other)
     ]
     if not differing:
         return None

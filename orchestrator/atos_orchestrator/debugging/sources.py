@@ -70,3 +70,10 @@ def imported_names(source: str) -> frozenset[str]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
     return frozenset(names)
+
+
+def call_of(source: str) -> ast.Call | None:
+    """Return the call that a source begins with; None where that is none."""
+    tree = parse_source(source)
+    node = tree.body[0].value if tree and tree.body and isinstance(tree.body[0], ast.Expr) else None
+    return node if isinstance(node, ast.Call) else None

@@ -16,15 +16,14 @@ from atos_orchestrator.agents.prompts import (
     assertions_request,
     error_request,
 )
-from atos_orchestrator.debugging.assertions import (
-    Assertion,
+from atos_orchestrator.debugging.assertions import Assertion, read_assertions
+from atos_orchestrator.debugging.by_function import unshown
+from atos_orchestrator.debugging.calls import (
     calls_in,
     compared_calls,
     first_argument,
-    read_assertions,
     usual_opening,
 )
-from atos_orchestrator.debugging.by_function import unshown
 from atos_orchestrator.debugging.facts import names_in, read_state
 from atos_orchestrator.debugging.sampling import assigned, draft_name
 from atos_orchestrator.debugging.sources import defined_names

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from atos_orchestrator.debugging import output_checks
-from atos_orchestrator.debugging.assertions import (
-    Assertion,
+from atos_orchestrator.debugging.assertions import Assertion, read_assertions
+from atos_orchestrator.debugging.calls import (
     calls_in,
     compared_calls,
     first_argument,
     nearby_calls,
-    read_assertions,
     usual_opening,
     value_assertion,
 )
