@@ -70,11 +70,16 @@ class SocketTransport(ClientTransport):
         try:
             with anyio.fail_after(CONNECT_SECONDS):
                 connection = await anyio.connect_unix(self._socket)
-        except (OSError, TimeoutError) as error:
-            message = f"the server host does not answer at {self._socket}: {error}"
+                try:
+                    await connection.send(self._opening)
+                except BaseException:  # the host may die before it has read the opening line
+                    await anyio.aclose_forcefully(connection)
+                    raise
+                return connection
+        except (OSError, TimeoutError, anyio.BrokenResourceError) as error:
+            why = error.__cause__ or error
+            message = f"the server host does not answer at {self._socket}: {why}"
             raise UnreachableError(message, next_step="Start it: `atos-client up`.") from error
-        await connection.send(self._opening)
-        return connection
 
     async def _receive(
         self, connection: SocketStream, to_session: MemoryObjectSendStream[Incoming]

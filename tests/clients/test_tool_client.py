@@ -1,5 +1,6 @@
 """One supervised client: errors keep their class, a lost host is only a pause."""
 
+import gc
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from atos.cli.host_connection import HostClient
 from atos.tools import ToolClient
+from atos.transport import SocketTransport
 from atos_protocol.errors import BadRequestError, NotFoundError, UnreachableError
 from atos_protocol.settings import load_settings
 from doubles.line_host import LineHost
@@ -77,6 +79,29 @@ async def test_a_refused_connection_says_why(tools: ToolClient, host: LineHost) 
     host.refuse = BadRequestError("no such directory: /nowhere").to_wire()
     with pytest.raises(BadRequestError, match="/nowhere"):
         await tools.call("filesystem", "echo", {"text": "x"}, roots=[Path("/nowhere")])
+
+
+async def test_a_host_that_dies_before_it_read_the_opening_is_unreachable_and_leaves_no_socket(
+    atos_home: Path,
+) -> None:
+    settings = load_settings()
+    settings.prepare()
+    roots = [Path("/") / ("x" * 1_000 + str(number)) for number in range(1_000)]  # fills the buffer
+    transport = SocketTransport(settings.servers_socket, "vram", roots=roots)
+
+    async with (
+        await anyio.create_unix_listener(settings.servers_socket) as listener,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def die() -> None:
+            await (await listener.accept()).aclose()
+
+        tasks.start_soon(die)
+        with pytest.raises(UnreachableError, match="does not answer at .*Broken pipe|reset"):
+            async with transport.connect_session():
+                pass
+    gc.collect()  # an open socket would be reported here, and fail this test
 
 
 async def test_the_standard_library_client_speaks_the_same_protocol(host: LineHost) -> None:
