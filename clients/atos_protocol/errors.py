@@ -85,6 +85,11 @@ def from_wire(wire: Any) -> AtosError:
     return error
 
 
+def known_codes() -> frozenset[str]:
+    """Return the codes of all errors whose classes this process has imported."""
+    return frozenset(_KNOWN)
+
+
 def _object(value: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 

@@ -80,6 +80,7 @@ EventKind = Literal[
     "task_done",
     "goal_verified",
     "goal_finished",
+    "waiting",
     "warning",
 ]
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
@@ -146,6 +147,8 @@ class TaskView:
     """What answer_question would decide; its text is empty where nothing is asked."""
     branches: tuple[str, ...] = ()
     """Branches of the repository with the best candidates, where none was accepted."""
+    waiting: str = ""
+    """What it waits for: a sandbox, a daemon, space on the disk; empty while it works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,8 @@ class GoalView:
     """Python that ran the tests."""
     error: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     """code, message and next of what ended it; else empty."""
+    waiting: str = ""
+    """What the goal itself waits for, as in its tasks; empty while it works."""
 
 
 @dataclass(frozen=True, slots=True)

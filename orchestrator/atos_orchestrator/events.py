@@ -35,6 +35,7 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
                      question {text, call, options}, branches [name]
     goal_verified    passed, failed, isolation, uid, interpreter, untested
     goal_finished    state, summary, repository, deployment_url, error {code, message, next}
+    waiting          for, code, since (epoch seconds), pause (seconds to the next try), ahead (in a queue)
     warning          text
 """
 
@@ -44,6 +45,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
+from atos_orchestrator.event_data import count, question_of, text, texts
 from atos_orchestrator.time_spent import add_event, with_rest
 from atos_protocol.goals import (
     FINAL_GOAL_STATES,
@@ -55,7 +57,6 @@ from atos_protocol.goals import (
     GoalState,
     GoalView,
     Proof,
-    Question,
     TaskState,
     TaskView,
     TestCounts,
@@ -96,6 +97,7 @@ def _apply(state: _Fold, event: Event) -> _Fold:
         state = _resumed(state, event)
     if state.view.state in FINAL_GOAL_STATES:
         return replace(state, view=replace(state.view, seq=event.seq))
+    state = _with_waiting(state, event)
     if (change := _CHANGES.get(event.kind)) is not None:
         state = change(state, event)
     seconds = max(0.0, round(event.at - state.first_at - state.paused, 3))
@@ -103,27 +105,30 @@ def _apply(state: _Fold, event: Event) -> _Fold:
     return replace(state, view=replace(state.view, seq=event.seq, seconds=seconds, spent=spent))
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(map(str, cast("list[Any]", value))) if isinstance(value, list) else ()
-
-
-def _text(data: Mapping[str, Any], name: str, otherwise: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) and value else otherwise
-
-
-def _count(data: Mapping[str, Any], name: str) -> int:
-    value = data.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
 def _submitted(state: _Fold, event: Event) -> _Fold:
     view = state.view
-    goal = _text(event.data, "goal", view.goal)
+    goal = text(event.data, "goal", view.goal)
     return replace(
         state,
-        view=replace(view, goal=goal, repository=_text(event.data, "repository", view.repository)),
+        view=replace(view, goal=goal, repository=text(event.data, "repository", view.repository)),
     )
+
+
+def _with_waiting(state: _Fold, event: Event) -> _Fold:
+    """Note what the goal or task of an event waits for: nothing, after any event but `waiting`."""
+    waits = event.kind == "waiting"
+    waiting = f"{text(event.data, 'for', 'something')}{_ahead(event.data)}" if waits else ""
+    if not event.task:
+        return replace(state, view=replace(state.view, waiting=waiting))
+    tasks = tuple(
+        replace(task, waiting=waiting) if task.id == event.task else task
+        for task in state.view.tasks
+    )
+    return replace(state, view=replace(state.view, tasks=tasks))
+
+
+def _ahead(data: Mapping[str, Any]) -> str:
+    return f" ({ahead} ahead)" if (ahead := count(data, "ahead")) else ""
 
 
 def _where(view: GoalView, data: Mapping[str, Any]) -> GoalView:
@@ -131,8 +136,8 @@ def _where(view: GoalView, data: Mapping[str, Any]) -> GoalView:
     uid = data.get("uid")
     return replace(
         view,
-        isolation=_text(data, "isolation", view.isolation),
-        interpreter=_text(data, "interpreter", view.interpreter),
+        isolation=text(data, "isolation", view.isolation),
+        interpreter=text(data, "interpreter", view.interpreter),
         uid=uid if isinstance(uid, int) else view.uid,
     )
 
@@ -140,20 +145,20 @@ def _where(view: GoalView, data: Mapping[str, Any]) -> GoalView:
 def _started(state: _Fold, event: Event) -> _Fold:
     view = _where(state.view, event.data)
     models = event.data.get("models")
-    named = _texts(models)
+    named = texts(models)
     view = replace(
         view,
         state="planning" if view.state == "queued" else view.state,
-        engine=_text(event.data, "engine", view.engine),
+        engine=text(event.data, "engine", view.engine),
         models=named or view.models,
-        repository=_text(event.data, "repository", view.repository),
+        repository=text(event.data, "repository", view.repository),
     )
     return replace(state, view=view)
 
 
 def _announced(state: _Fold, event: Event) -> _Fold:
-    text = _text(event.data, "text", state.view.announcement)
-    return replace(state, view=replace(state.view, announcement=text))
+    said = text(event.data, "text", state.view.announcement)
+    return replace(state, view=replace(state.view, announcement=said))
 
 
 def _planned(state: _Fold, event: Event) -> _Fold:
@@ -165,12 +170,12 @@ def _planned(state: _Fold, event: Event) -> _Fold:
         if not isinstance(row, Mapping):
             continue
         data = cast("Mapping[str, Any]", row)
-        if not (task_id := _text(data, "id", "")):
+        if not (task_id := text(data, "id", "")):
             continue
         fresh = TaskView(id=task_id, title="", complexity="")
         known = before.get(task_id, fresh)
-        title = _text(data, "title", known.title)
-        complexity = _text(data, "complexity", known.complexity)
+        title = text(data, "title", known.title)
+        complexity = text(data, "complexity", known.complexity)
         tasks[task_id] = replace(known, title=title, complexity=complexity)
     return replace(state, view=replace(state.view, state="running", tasks=tuple(tasks.values())))
 
@@ -198,7 +203,7 @@ def _resumed(state: _Fold, event: Event) -> _Fold:
 
 def _with_task(state: _Fold, event: Event, then: TaskState | None) -> _Fold:
     """Bring a task into state `then`, if that is legal, and note how many rounds it took."""
-    rounds = max(_count(event.data, "rounds"), _count(event.data, "round"))
+    rounds = max(count(event.data, "rounds"), count(event.data, "round"))
 
     def moved(task: TaskView) -> TaskView:
         if task.id != event.task or task.state in FINAL_TASK_STATES:
@@ -232,8 +237,8 @@ def _with_proof(state: _Fold, event: Event) -> _Fold:
     """Note what a task that ends rests on, or asks."""
     named = event.data.get("proof")
     proof = cast("Proof", named) if isinstance(named, str) and named in get_args(Proof) else ""
-    evidence, question = _text(event.data, "evidence", ""), _question(event.data.get("question"))
-    branches = _texts(event.data.get("branches"))
+    evidence, question = text(event.data, "evidence", ""), question_of(event.data.get("question"))
+    branches = texts(event.data.get("branches"))
 
     def noted(task: TaskView) -> TaskView:
         if task.id != event.task or task.state in FINAL_TASK_STATES:
@@ -245,26 +250,18 @@ def _with_proof(state: _Fold, event: Event) -> _Fold:
     )
 
 
-def _question(value: object) -> Question:
-    if not isinstance(value, Mapping):
-        return Question("")
-    data = cast("Mapping[str, Any]", value)
-    options = _texts(data.get("options"))
-    return Question(_text(data, "text", ""), _text(data, "call", ""), options)
-
-
 def _model_called(state: _Fold, event: Event) -> _Fold:
     view = state.view
-    model = _text(event.data, "model", "")
+    model = text(event.data, "model", "")
     if model and model not in view.models:
         view = replace(view, models=(*view.models, model))
-    view = replace(view, engine=view.engine or _text(event.data, "engine", ""))
+    view = replace(view, engine=view.engine or text(event.data, "engine", ""))
     return _with_task(replace(state, view=view), event, None)
 
 
 def _tested(state: _Fold, event: Event) -> _Fold:
     view = _where(state.view, event.data)
-    counts = TestCounts(_count(event.data, "passed"), _count(event.data, "failed"))
+    counts = TestCounts(count(event.data, "passed"), count(event.data, "failed"))
     which = event.data.get("which")
     tests = dict(state.task_tests)
     if event.task and which == "acceptance":
@@ -278,7 +275,7 @@ def _tested(state: _Fold, event: Event) -> _Fold:
 
 def _verified(state: _Fold, event: Event) -> _Fold:
     view = _where(state.view, event.data)
-    counts = TestCounts(_count(event.data, "passed"), _count(event.data, "failed"))
+    counts = TestCounts(count(event.data, "passed"), count(event.data, "failed"))
     return replace(state, view=replace(view, tests=counts, state="verifying"), verified=True)
 
 
@@ -294,10 +291,11 @@ def _finished(state: _Fold, event: Event) -> _Fold:
         tasks=tuple(_left(task, end) for task in view.tasks)
         if end in FINAL_GOAL_STATES
         else view.tasks,
-        summary=_text(data, "summary", view.summary),
-        repository=_text(data, "repository", view.repository),
-        deployment_url=_text(data, "deployment_url", view.deployment_url),
+        summary=text(data, "summary", view.summary),
+        repository=text(data, "repository", view.repository),
+        deployment_url=text(data, "deployment_url", view.deployment_url),
         error=cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else view.error,
+        waiting="",
     )
     return replace(state, view=view, ended_at=event.at)
 
@@ -306,6 +304,7 @@ def _left(task: TaskView, end: GoalState) -> TaskView:
     """Settle a task that was still open when its goal ended."""
     if task.state in FINAL_TASK_STATES:
         return task
+    task = replace(task, waiting="")
     begun = task.state == "running" or end == "cancelled"
     return replace(task, state="cancelled" if begun else "skipped")
 

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from atos_protocol.goals import Spent
+from atos_protocol.goals import Event, Spent
 
 SANDBOX_EVENTS = frozenset({"tests_run", "evaluated"})
+WORK_EVENTS = SANDBOX_EVENTS | {"model_call"}
+MOST_RUN_SECONDS = 60.0
+"""No run in the sandbox takes longer; one that seems to had the clock set while it ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a goal has used: the measure of its limits, which neither waiting nor the calendar adds to."""
+
+    seconds: float = 0.0
+    """In which models read and wrote, or code ran, summed over tasks that run side by side."""
+    model_calls: int = 0
+
+
+def work_of(events: Iterable[Event]) -> Work:
+    """Return what the goal of these events has used; kinds other than `WORK_EVENTS` add nothing."""
+    spent, calls = Spent(), 0
+    for event in events:
+        spent = add_event(spent, event.kind, event.data)
+        calls += event.kind == "model_call"
+    return Work(spent.prompt_s + spent.writing_s + spent.sandbox_s, calls)
 
 
 def add_event(spent: Spent, kind: str, data: Mapping[str, Any]) -> Spent:
@@ -24,7 +45,8 @@ def add_event(spent: Spent, kind: str, data: Mapping[str, Any]) -> Spent:
             waiting_s=_sum(spent.waiting_s, _seconds(data, "queued")),
         )
     if kind in SANDBOX_EVENTS:
-        return replace(spent, sandbox_s=_sum(spent.sandbox_s, _duration(data)))
+        ran = min(_duration(data), MOST_RUN_SECONDS)
+        return replace(spent, sandbox_s=_sum(spent.sandbox_s, ran))
     return spent
 
 

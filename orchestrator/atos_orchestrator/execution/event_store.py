@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from atos_orchestrator.time_spent import WORK_EVENTS, Work, work_of
 from atos_protocol.goals import Event
 
 _metadata = sa.MetaData()
@@ -110,6 +111,12 @@ class EventStore:
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(EVENTS.c.seq)).all()
         return [_event(row) for row in rows]
+
+    def work(self, goal: str) -> Work:
+        """Return what a goal has used so far."""
+        query = sa.select(EVENTS).where(EVENTS.c.goal == goal, EVENTS.c.kind.in_(WORK_EVENTS))
+        with self._engine.connect() as connection:
+            return work_of(_event(row) for row in connection.execute(query).all())
 
     def count(self, goal: str, kind: str) -> int:
         """Return how many events of a kind the goal has."""

@@ -31,7 +31,7 @@ from atos_orchestrator.execution.steps import DurableEmit
 from atos_orchestrator.execution.task_workflow import effect_key
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Next, Plan
-from atos_orchestrator.ports import Json
+from atos_orchestrator.ports import Json, Tools
 from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.workspace.commits import (
     commit_files,
@@ -62,6 +62,11 @@ class GoalEffects:
         """Return an `Emit` for the goal, or for one of its tasks."""
         revision = self.goal_input.revision
         return DurableEmit(self.deps.events, self.goal_input.goal, task, revision)
+
+    @property
+    def tools(self) -> Tools:
+        """Access to the servers on behalf of the goal itself."""
+        return self.deps.tools_of(self.emit())
 
     async def intake(self) -> Json:
         """Open the repository; that of a resumed goal is found again."""
@@ -132,8 +137,8 @@ class GoalEffects:
         folder = await open_result(repository)
         strategy = strategy_named(self.goal_input.strategy)
         packages = packages_of(plan)
-        await prepared(self.deps.tools, packages, repository.trees)
-        found = await self.deps.tools(
+        await prepared(self.tools, packages, repository.trees)
+        found = await self.tools(
             "code_runner",
             "run_pytest",
             {
@@ -192,7 +197,7 @@ class GoalEffects:
     async def _installed(self, plan: Plan, repository: Repository) -> PackagesReport:
         """Return what was installed; the verification has had it installed, so this is no download."""
         try:
-            return await prepared(self.deps.tools, packages_of(plan), repository.trees)
+            return await prepared(self.tools, packages_of(plan), repository.trees)
         except PackagesError:
             return NOTHING
 
@@ -202,6 +207,7 @@ class GoalEffects:
         self.emit()("goal_finished", data, key="end")
         await anyio.to_thread.run_sync(self._write_log)
         if repository is not None:
+            await self.deps.release([repository.trees])
             await close_repository(repository)
         return {}
 

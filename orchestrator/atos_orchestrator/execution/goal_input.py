@@ -13,6 +13,7 @@ from typing import Any
 from atos_orchestrator.execution.dbos_client import REVISION
 from atos_orchestrator.execution.result_aggregator import TaskOutcome
 from atos_orchestrator.plan import Plan
+from atos_orchestrator.time_spent import Work
 from atos_orchestrator.workspace.repository import Repository
 from atos_protocol.errors import LimitReachedError
 from atos_protocol.scheduler_api import Pool
@@ -46,19 +47,19 @@ class Limits:
     """What one goal may use."""
 
     seconds: float = MAX_SECONDS
-    """From its submission to the start of its last step."""
+    """Of work, not of the calendar."""
     model_calls: int = MAX_MODEL_CALLS
 
-    def check(self, *, seconds: float, model_calls: int) -> None:
+    def check(self, work: Work) -> None:
         """Refuse one more model call when the goal has used this much.
 
         Raises:
             LimitReachedError: a limit is reached.
         """
-        if seconds > self.seconds:
-            used = f"run for {seconds:.0f} s; its limit is {self.seconds:.0f} s"
-        elif model_calls >= self.model_calls:
-            used = f"made {model_calls} model calls; its limit is {self.model_calls}"
+        if work.seconds > self.seconds:
+            used = f"used {work.seconds:.0f} s of work; its limit is {self.seconds:.0f} s"
+        elif work.model_calls >= self.model_calls:
+            used = f"made {work.model_calls} model calls; its limit is {self.model_calls}"
         else:
             return
         message = f"the goal has {used}"

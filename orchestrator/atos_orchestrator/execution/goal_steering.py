@@ -66,8 +66,8 @@ class GoalSteering:
         revision = await anyio.to_thread.run_sync(events.revision, goal)
         record = await self._record(run_of(goal, revision))
         resumption, text = decide(record)
-        calls = await anyio.to_thread.run_sync(events.count, goal, "model_call")
-        goal_input = next_input(record, resumption, model_calls=calls)
+        used = await anyio.to_thread.run_sync(events.work, goal)
+        goal_input = next_input(record, resumption, used=used)
         data = {"tasks": list(tasks_that_run(resumption)), "text": text}
         key = f"resumed:{goal_input.revision}"
         accepted = await anyio.to_thread.run_sync(

@@ -32,15 +32,17 @@ from atos_orchestrator.execution.result_aggregator import (
     GoalOutcome,
     TaskOutcome,
     Verification,
+    ended_by,
     goal_outcome,
 )
+from atos_orchestrator.execution.step_errors import as_atos_error
 from atos_orchestrator.execution.steps import DurableSteps
 from atos_orchestrator.execution.task_workflow import task_argument
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan, next_tasks
 from atos_orchestrator.ports import Json
 from atos_orchestrator.workspace.repository import Repository
-from atos_protocol.errors import AtosError, LimitReachedError
+from atos_protocol.errors import AtosError
 
 log = logging.getLogger(__name__)
 
@@ -57,15 +59,11 @@ class GoalWorkflow:
         goal = run.goal_input.goal
         try:
             outcome = await run.until_recorded()
-        except LimitReachedError as error:
-            outcome = GoalOutcome("limit_reached", str(error), error.to_wire())
         except AtosError as error:
-            outcome = GoalOutcome("failed", str(error), error.to_wire())
+            outcome = ended_by(error.to_wire(), goal)
         except Exception as error:
             log.exception("goal %s failed", goal)
-            message = f"{type(error).__name__}: {error}"
-            wire = {"code": "internal", "message": message, "next": "See logs/worker.log."}
-            outcome = GoalOutcome("failed", message, wire)
+            outcome = ended_by(as_atos_error(error, "goal").to_wire(), goal)
         await run.steps("aggregate", lambda: run.effects.aggregate(outcome, run.repository))
         log.info("goal %s ended: %s", goal, outcome.state)
         return encode(run.record(outcome.state))
@@ -84,8 +82,8 @@ class _GoalRun:
     outcomes: dict[str, TaskOutcome] = field(default_factory=dict[str, TaskOutcome])
 
     def __post_init__(self) -> None:
-        self.steps = DurableSteps(self.deps.runtime, "goal")
         self.effects = GoalEffects(self.deps, self.goal_input)
+        self.steps = DurableSteps(self.deps.runtime, "goal", self.effects.emit())
         if self.goal_input.resumed is not None:
             self.outcomes.update(self.goal_input.resumed.settled)
 

@@ -49,7 +49,7 @@ class PlanWorkflow:
     async def __call__(self, argument: Json) -> Json:
         """Plan what a `GoalInput` asks for."""
         goal_input = decode(GoalInput, argument)
-        steps = DurableSteps(self.deps.runtime, "plan")
+        steps = DurableSteps(self.deps.runtime, "plan", _emit_nothing)
         try:
             plan = await plan_goal(self.deps, goal_input, steps, _emit_nothing)
         except AtosError as error:

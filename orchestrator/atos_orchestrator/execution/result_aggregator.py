@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atos_orchestrator.debugging.state import TaskResult
+from atos_orchestrator.execution.step_errors import class_of
 from atos_orchestrator.plan import Plan
+from atos_protocol.errors import LimitReachedError
 from atos_protocol.goals import GoalState, TaskState, proof_text
 
 Wire = Mapping[str, Any]
@@ -108,13 +110,30 @@ def _unfinished(summary: str, wrong: Sequence[tuple[str, TaskOutcome]], goal: st
     failed = [each for each in wrong if each[1].result is not None]
     broken = [each for each in wrong if each[1].error is not None]
     if limited:
-        return GoalOutcome("limit_reached", summary, dict(limited[0][1].error or {}))
+        return ended_by(dict(limited[0][1].error or {}), goal, summary)
     if failed and not broken:
         return GoalOutcome("needs_help", summary, _help(failed, goal))
     task_id, outcome = broken[0] if broken else wrong[0]
     error = dict(outcome.error or _error("failed", "it was never started", ""))
     error["message"] = f"task {task_id}: {error['message']}"
-    return GoalOutcome("failed", summary, error)
+    return ended_by(error, goal, summary)
+
+
+def ended_by(error: Wire, goal: str, summary: str = "") -> GoalOutcome:
+    """Decide how a goal ends that an error ends: by the error's class (`step_errors`).
+
+    Args:
+        error: as `AtosError.to_wire` gives it.
+        goal: its id, for the command of the next step.
+        summary: what there is so far; the error's message otherwise.
+    """
+    code, message = str(error["code"]), str(error["message"])
+    if code == LimitReachedError.code:
+        return GoalOutcome("limit_reached", summary or message, dict(error))
+    if class_of(code) == "verdict":
+        return GoalOutcome("failed", summary or message, dict(error))
+    step = f"{error.get('next', '')} Then go on: atos-client retry {goal}".strip()
+    return GoalOutcome("needs_help", summary or message, dict(error) | {"next": step})
 
 
 def _help(failed: Sequence[tuple[str, TaskOutcome]], goal: str) -> dict[str, Any]:

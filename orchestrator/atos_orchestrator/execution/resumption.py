@@ -7,7 +7,6 @@ question, until somebody answers that too.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -23,6 +22,7 @@ from atos_orchestrator.execution.goal_input import (
 )
 from atos_orchestrator.plan import Plan, order
 from atos_orchestrator.task import Task
+from atos_orchestrator.time_spent import Work
 from atos_protocol.errors import BadRequestError, ConflictError, NotFoundError
 
 MAX_FIX_BYTES = 256 * 1024
@@ -81,19 +81,18 @@ def retried(record: GoalRecord) -> tuple[Resumption, str]:
     return _resumption(record, record.plan, undone), "once more"
 
 
-def next_input(record: GoalRecord, resumption: Resumption, *, model_calls: int) -> GoalInput:
+def next_input(record: GoalRecord, resumption: Resumption, *, used: Work) -> GoalInput:
     """Return the argument of the goal's next run; its limits begin anew.
 
     Args:
         record: of the last run.
         resumption: what it starts from.
-        model_calls: how many the goal has made so far.
+        used: by the goal so far.
     """
     before = record.goal_input
-    seconds = time.time() - before.submitted_at + MAX_SECONDS
     return replace(
         before,
-        limits=Limits(seconds, model_calls + MAX_MODEL_CALLS),
+        limits=Limits(used.seconds + MAX_SECONDS, used.model_calls + MAX_MODEL_CALLS),
         revision=before.revision + 1,
         resumed=resumption,
     )

@@ -2,30 +2,42 @@
 
 Around the work of every step are two crash points, before it and after it. The second one is after the
 effect and before the record: a step that is killed there runs again, which is what its keys are for.
+
+    work --ok-------------------------------------------> recorded
+      |--verdict or defect (`step_errors`)--------------> recorded, raised again by every replay
+      |--transient--> `waiting` event -> pause -> work    until it works, or patience has ended (a defect)
+
+Only what is recorded counts: a step that waits is repeated from its start when the worker dies.
 """
 
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import anyio
-from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_chain, wait_fixed
 
 from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import event_key
-from atos_orchestrator.ports import Json
+from atos_orchestrator.execution.step_errors import as_atos_error, is_database_trouble, patience
+from atos_orchestrator.ports import Emit, Json
 from atos_protocol.errors import AtosError
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Pauses before the next try of a step that failed for a temporary reason, such as a daemon that was
-killed and is being started again."""
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""Seconds before the next try of a step that failed for a transient reason; the last one repeats."""
+TOLD_FROM = 2.0
+"""A pause this long is told by an event; a daemon that was killed is up again sooner."""
+
+Waits = Callable[[AtosError, float, float], None]
+"""Told an error, since when the step waits (epoch seconds), and the seconds to the next try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,65 +47,53 @@ class DurableSteps:
     runtime: DbosRuntime
     kind: str
     """`goal`, `task` or `plan`: the first part of the names of the crash points."""
+    emit: Emit
 
     async def __call__(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
-        """Run one step; a temporary failure is retried for about 16 s."""
+        """Run one step; trouble of the machine is waited out."""
         where = f"{self.kind}.{name.partition('.')[0]}"
+
+        def tell(error: AtosError, since: float, pause: float) -> None:
+            data = {"for": error.message, "code": error.code, "since": since, "pause": pause}
+            self.emit("waiting", data, key=f"{name}:{pause:.0f}")
 
         async def body() -> Json:
             point(f"{where}.before")
-            result = await with_retries(name, work)
+            result = await until_done(name, work, tell)
             point(f"{where}.after")
             return result
 
         return await self.runtime.step(name, body)
 
 
-async def with_retries(name: str, work: Callable[[], Awaitable[Json]]) -> Json:
-    """Do the work; every failure is raised as an `AtosError`, after retries where they may help."""
-
-    async def attempt() -> Json:
+async def until_done(name: str, work: Callable[[], Awaitable[Json]], tell: Waits) -> Json:
+    """Do the work; every failure is raised as an `AtosError`, a transient one after hours of trying."""
+    began, since, tries = anyio.current_time(), time.time(), 0
+    while True:
         try:
             return await work()
-        except ExceptionGroup as group:
-            raise _cause(group) from group
+        except Exception as raised:
+            error = as_atos_error(raised, name)
+            if anyio.current_time() - began >= patience(error):
+                if error is not raised:
+                    log.exception("step %s failed", name)
+                raise error from raised
+        pause = PAUSES[min(tries, len(PAUSES) - 1)]
+        log.info("step %s waits: %s; again in %.1f s", name, error, pause)
+        if pause >= TOLD_FROM and tries < len(PAUSES):
+            _told(tell, error, since, pause)
+        tries += 1
+        # Goals that wait for the same thing should not ask for it at the same moment.
+        await anyio.sleep(pause * random.uniform(0.75, 1.25))
 
-    def is_temporary(state: RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        return isinstance(error, AtosError) and error.retry
 
-    def log_retry(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.info("step %s failed (%s), again in %.1f s", name, error, state.upcoming_sleep)
-
-    retrying = AsyncRetrying(
-        sleep=anyio.sleep,
-        wait=wait_chain(*map(wait_fixed, RETRY_SECONDS)),
-        stop=stop_after_attempt(len(RETRY_SECONDS) + 1),
-        retry=is_temporary,
-        before_sleep=log_retry,
-        reraise=True,
-    )
+def _told(tell: Waits, error: AtosError, since: float, pause: float) -> None:
+    """Say that the step waits; where it waits for the database, that can't be said."""
     try:
-        return await retrying(attempt)
-    except AtosError:
-        raise
-    except Exception as error:
-        # A defect: recorded as data like any other failure, so that a replay meets it too.
-        log.exception("step %s failed", name)
-        message = f"{type(error).__name__} in step {name}: {error}"
-        raise AtosError(message, next_step="See logs/worker.log.") from error
-
-
-def _cause(group: ExceptionGroup[Exception]) -> Exception:
-    """Return the error that a task group wrapped; the group itself where one of several is a defect."""
-    foreseen, defects = group.split(AtosError)
-    if foreseen is None or defects is not None:
-        return group
-    error: Exception = foreseen
-    while isinstance(error, ExceptionGroup):
-        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
-    return error
+        tell(error, since, pause)
+    except Exception as trouble:
+        if not is_database_trouble(trouble):
+            raise
 
 
 @dataclass(frozen=True, slots=True)

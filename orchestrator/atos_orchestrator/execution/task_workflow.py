@@ -12,18 +12,21 @@ tasks. Putting the commit on the goal's branch is the goal's business too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import anyio
 
 from atos_orchestrator.debugging.state import DebugContext, TaskResult
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.goal_input import GoalInput, Resumption
 from atos_orchestrator.execution.package_environment import prepared
+from atos_orchestrator.execution.step_errors import as_atos_error
 from atos_orchestrator.execution.steps import DurableEmit, DurableSteps
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
-from atos_orchestrator.ports import Json
+from atos_orchestrator.ports import Json, Tools
 from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.task import Task
 from atos_orchestrator.workspace.commits import commit_task
@@ -59,71 +62,96 @@ class TaskWorkflow:
 
     async def __call__(self, argument: Json) -> Json:
         """Work on one task; `argument` comes from `task_argument`."""
-        goal_input = decode(GoalInput, argument["goal_input"])
-        task = decode(Task, argument["task"])
-        repository = decode(Repository, argument["repository"])
+        run = _TaskRun(
+            self.deps,
+            decode(GoalInput, argument["goal_input"]),
+            decode(Task, argument["task"]),
+            decode(Repository, argument["repository"]),
+            tuple(argument.get("seeds", ())),
+        )
         try:
-            result = await self._work(goal_input, task, repository, argument.get("seeds", []))
+            result = await run.until_committed()
         except AtosError as error:
             return {"error": error.to_wire()}
         except Exception as error:
-            log.exception("task %s of goal %s failed", task.id, goal_input.goal)
-            wire = {"code": "internal", "message": f"{type(error).__name__}: {error}"}
-            return {"error": wire | {"next": "See logs/worker.log."}}
+            log.exception("task %s of goal %s failed", run.task.id, run.goal_input.goal)
+            return {"error": as_atos_error(error, "task").to_wire()}
         return {"result": encode(result)}
 
-    async def _work(
-        self,
-        goal_input: GoalInput,
-        task: Task,
-        repository: Repository,
-        seeds: Sequence[Mapping[str, str]],
-    ) -> TaskResult:
-        deps = self.deps
-        steps = DurableSteps(deps.runtime, "task")
-        emit = DurableEmit(deps.events, goal_input.goal, task.id, goal_input.revision)
 
-        async def open_tree() -> Json:
-            folder = await open_worktree(repository, task.id)
-            emit("task_started", {"round": 0}, key="start")
-            return {"worktree": str(folder)}
+@dataclass(slots=True)
+class _TaskRun:
+    """One execution of a task."""
 
-        worktree = Path((await steps("worktree", open_tree))["worktree"])
-        modules: tuple[str, ...] = ()
-        if task.packages:
+    deps: WorkflowDeps
+    goal_input: GoalInput
+    task: Task
+    repository: Repository
+    seeds: tuple[Mapping[str, str], ...]
+    emit: DurableEmit = field(init=False)
+    steps: DurableSteps = field(init=False)
+    tools: Tools = field(init=False)
 
-            async def prepare() -> Json:
-                return encode(await prepared(deps.tools, task.packages, worktree))
-
-            modules = decode(PackagesReport, await steps("packages", prepare)).modules
-        result = await deps.debug(
-            DebugContext(
-                task=task,
-                workspace=TaskWorkspace(worktree, deps.tools, task.packages),
-                modules=modules,
-                strategy=strategy_named(goal_input.strategy),
-                steps=steps,
-                chat=deps.limited_chat(goal_input, task.id),
-                emit=emit,
-                goal=goal_input.text,
-                pools=goal_input.pools,
-                seeds=tuple(seeds),
-            )
+    def __post_init__(self) -> None:
+        goal_input = self.goal_input
+        self.emit = DurableEmit(
+            self.deps.events, goal_input.goal, self.task.id, goal_input.revision
         )
+        self.steps = DurableSteps(self.deps.runtime, "task", self.emit)
+        self.tools = self.deps.tools_of(self.emit)
+
+    async def until_committed(self) -> TaskResult:
+        """Do everything, and close what was opened for the task's folder, however it ends."""
+        worktree = Path((await self.steps("worktree", self._open_worktree))["worktree"])
+        try:
+            result = await self._debug(worktree, await self._modules(worktree))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.deps.release([worktree])
         if result.outcome == "done":
-            await steps("commit", lambda: _commit(goal_input, task, repository, result))
+            await self.steps("commit", lambda: self._commit(result))
         return replace(result, digest=result.digest[-4000:])
 
+    async def _open_worktree(self) -> Json:
+        folder = await open_worktree(self.repository, self.task.id)
+        self.emit("task_started", {"round": 0}, key="start")
+        return {"worktree": str(folder)}
 
-async def _commit(
-    goal_input: GoalInput, task: Task, repository: Repository, result: TaskResult
-) -> Json:
-    first_line = goal_input.text.splitlines()[0][:200]
-    commit = await commit_task(
-        repository,
-        task.id,
-        files=result.files,
-        message=f"{task.title}\n\nTask {task.id} of: {first_line}",
-        key=effect_key(goal_input.goal, task.id),
-    )
-    return {"commit": commit}
+    async def _modules(self, worktree: Path) -> tuple[str, ...]:
+        """Have the task's packages installed; return what they may be imported as."""
+        if not self.task.packages:
+            return ()
+
+        async def prepare() -> Json:
+            return encode(await prepared(self.tools, self.task.packages, worktree))
+
+        return decode(PackagesReport, await self.steps("packages", prepare)).modules
+
+    async def _debug(self, worktree: Path, modules: tuple[str, ...]) -> TaskResult:
+        goal_input, task = self.goal_input, self.task
+        return await self.deps.debug(
+            DebugContext(
+                task=task,
+                workspace=TaskWorkspace(worktree, self.tools, task.packages),
+                modules=modules,
+                strategy=strategy_named(goal_input.strategy),
+                steps=self.steps,
+                chat=self.deps.limited_chat(goal_input, task.id),
+                emit=self.emit,
+                goal=goal_input.text,
+                pools=goal_input.pools,
+                seeds=self.seeds,
+            )
+        )
+
+    async def _commit(self, result: TaskResult) -> Json:
+        goal_input, task = self.goal_input, self.task
+        first_line = goal_input.text.splitlines()[0][:200]
+        commit = await commit_task(
+            self.repository,
+            task.id,
+            files=result.files,
+            message=f"{task.title}\n\nTask {task.id} of: {first_line}",
+            key=effect_key(goal_input.goal, task.id),
+        )
+        return {"commit": commit}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
 
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.agents.model_client import ModelClient
@@ -14,9 +16,11 @@ from atos_orchestrator.debugging.state import DebugContext, TaskResult
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import GoalInput, Limits
+from atos_orchestrator.execution.queued_tools import QueuedTools
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.state import PlanContext
-from atos_orchestrator.ports import Tools
+from atos_orchestrator.ports import Emit, Tools
+from atos_orchestrator.time_spent import Work
 from atos_protocol.settings import Settings
 
 
@@ -24,15 +28,13 @@ from atos_protocol.settings import Settings
 class LimitedChat:
     """Implements `Chat` until the goal's limits are reached.
 
-    They are checked inside a durable step, so that a replay repeats the verdict instead of reading the
-    clock again.
+    They are checked inside a durable step, so that a replay repeats the verdict.
     """
 
     chat: Chat
     limits: Limits
-    submitted_at: float
-    used: Callable[[], int]
-    """How many calls the goal has made, over all its processes."""
+    used: Callable[[], Work]
+    """What the goal has used, over all its processes."""
 
     async def __call__(self, request: ModelRequest) -> Reply:
         """Pass a request on.
@@ -40,8 +42,12 @@ class LimitedChat:
         Raises:
             LimitReachedError: no more calls for this goal.
         """
-        self.limits.check(seconds=time.time() - self.submitted_at, model_calls=self.used())
+        self.limits.check(await anyio.to_thread.run_sync(self.used))
         return await self.chat(request)
+
+
+async def _keep(_roots: Sequence[Path]) -> None:
+    """Close nothing: these tools have no connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +60,22 @@ class WorkflowDeps:
     chat: Callable[[str, str], Chat]
     """Reaches the models on behalf of a goal and a task (empty: the goal itself)."""
     tools: Tools
+    """The servers; `tools_of` gives a goal or task its own access."""
     plan: Callable[[PlanContext], Awaitable[Plan]]
     debug: Callable[[DebugContext], Awaitable[TaskResult]]
+    release: Callable[[Sequence[Path]], Awaitable[None]] = _keep
+    """Closes the connections to the servers that were opened for these folders."""
+
+    def tools_of(self, emit: Emit) -> Tools:
+        """Return access to the servers that waits its turn, and tells so by `emit`."""
+        return QueuedTools(self.tools, emit)
 
     def limited_chat(self, goal_input: GoalInput, task: str = "") -> Chat:
         """Return access to the models for a goal, or one of its tasks, within the goal's limits."""
         return LimitedChat(
             self.chat(goal_input.goal, task),
             goal_input.limits,
-            goal_input.submitted_at,
-            lambda: self.events.count(goal_input.goal, "model_call"),
+            lambda: self.events.work(goal_input.goal),
         )
 
 
@@ -86,4 +98,5 @@ async def open_workflow_deps(
             tools=tools.call,
             plan=make_plan,
             debug=debug_task,
+            release=tools.release,
         )

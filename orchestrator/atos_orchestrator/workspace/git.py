@@ -18,7 +18,7 @@ from pathlib import Path
 
 import anyio
 
-from atos_protocol.errors import DeadlineError, WorkspaceError
+from atos_protocol.errors import DeadlineError, UnreachableError, WorkspaceError
 
 DEADLINE = 60.0
 """Seconds that one git command may take."""
@@ -93,7 +93,8 @@ class Git:
         Waits while a branch is locked, and removes a lock that a killed git left behind.
 
         Raises:
-            WorkspaceError: git is not installed, or the folder is gone.
+            UnreachableError: git can't be started; it may be there again in a moment.
+            WorkspaceError: the folder is gone.
             DeadlineError: it took longer than `DEADLINE`.
         """
         while True:
@@ -121,8 +122,9 @@ class Git:
             raise DeadlineError(message) from error
         except OSError as error:
             message = f"git {arguments[0]} could not be run in {self.where}: {error.strerror}"
-            step = "Install git, and see that the folder still exists."
-            raise WorkspaceError(message, next_step=step) from error
+            if await anyio.Path(self.where).is_dir():
+                raise UnreachableError(message, next_step="See that git is installed.") from error
+            raise WorkspaceError(message, next_step="See that the folder exists.") from error
         return done.returncode, _text(done.stdout), _text(done.stderr)
 
     async def run(self, *arguments: str, stdin: str = "") -> str:

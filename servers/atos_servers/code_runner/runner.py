@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
-from atos_protocol.errors import BadRequestError, BusyError
+from atos_protocol.errors import BadRequestError
 from atos_protocol.verdicts import CandidateOutcome
 from atos_servers.code_runner import staging
 from atos_servers.code_runner.evaluation import Evaluated, stage
@@ -20,6 +20,7 @@ from atos_servers.code_runner.evaluation_report import Report
 from atos_servers.code_runner.evidence import Canaries, Evidence, Stream, new_canaries, read_stream
 from atos_servers.code_runner.execution import GRACE_SECONDS, Outcome, execute
 from atos_servers.code_runner.interpreter import Interpreter, broken_environment, this_interpreter
+from atos_servers.code_runner.places import Places
 from atos_servers.code_runner.requests import (
     Script,
     checked_targets,
@@ -99,34 +100,27 @@ class Runner:
     ) -> None:
         self.python = python or this_interpreter()
         self._prober = Prober(known, self.python)
-        self._places = anyio.CapacityLimiter(places or os.cpu_count() or 1)
+        self._places = Places(places or os.cpu_count() or 1)
         self._call_seconds = call_seconds
 
     async def sandbox(self) -> SandboxProbe:
         """Return what this machine offers."""
         return await self._prober.sandbox()
 
-    @asynccontextmanager
-    async def _turn(self, wall: float) -> AsyncGenerator[RunFolder]:
-        """Wait for a turn, no longer than leaves time for the run, and make its folders.
+    def _turn(self, wall: float, ticket: str) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn, no longer than leaves time for the run.
 
         Raises:
-            BusyError: the queue did not move in time.
+            BusyError: it has not come; the error's ticket keeps the place in the queue.
         """
-        began = time.monotonic()
-        turn = object()
-        with anyio.move_on_after(self._call_seconds - wall - GRACE_SECONDS) as waiting:
-            await self._places.acquire_on_behalf_of(turn)
-        if waiting.cancelled_caught:
-            waited = time.monotonic() - began
-            running = f"{self._places.total_tokens:.0f} runs are going"
-            message = f"{running}; none ended in {waited:.0f} s"
-            raise BusyError(message, next_step="Try again, or with a shorter timeout_s.")
-        try:
+        return self._places.turn(self._call_seconds - wall - GRACE_SECONDS, ticket)
+
+    @asynccontextmanager
+    async def _folder(self, wall: float, ticket: str) -> AsyncGenerator[RunFolder]:
+        """Wait for a turn, and make the folders of a run."""
+        async with self._turn(wall, ticket):
             with run_folder() as folder:
                 yield folder
-        finally:
-            self._places.release_on_behalf_of(turn)
 
     async def tests(
         self,
@@ -138,16 +132,17 @@ class Runner:
         seconds: float = 30.0,
         policy: Policy = "general",
         packages: tuple[str, ...] = (),
+        ticket: str = "",
     ) -> PytestRun:
         """Stage a folder, run its tests in the sandbox, and judge them.
 
         Raises:
-            AtosError: bad arguments, no sandbox that is strong enough, or no turn in time.
+            AtosError: bad arguments, no sandbox that is strong enough, or or the turn has not come (`BusyError`).
         """
         wall, wanted = checked_timeout(seconds), checked_targets(chosen)
         sandbox = await self.sandbox()
         level = sandbox.choose(policy)
-        async with self._turn(wall) as folder:
+        async with self._folder(wall, ticket) as folder:
             canaries = new_canaries()
             steering = await anyio.to_thread.run_sync(
                 _stage, path, roots, folder, overlay or {}, canaries
@@ -168,11 +163,12 @@ class Runner:
         seconds: float = 30.0,
         policy: Policy = "general",
         packages: tuple[str, ...] = (),
+        ticket: str = "",
     ) -> EvaluationRun:
         """Run every candidate against every assertion and call, in as few runs as possible.
 
         Raises:
-            AtosError: bad arguments, no sandbox that is strong enough, or no turn in time.
+            AtosError: bad arguments, no sandbox that is strong enough, or or the turn has not come (`BusyError`).
         """
         wall = checked_timeout(seconds)
         sandbox = await self.sandbox()
@@ -183,7 +179,7 @@ class Runner:
             assertions=len(asked.assertions),
             calls=len(asked.calls),
         )
-        async with self._turn(wall):
+        async with self._turn(wall, ticket):
             deadline = time.monotonic() + wall
             while report.left and (left := deadline - time.monotonic()) >= SHORTEST_RUN_SECONDS:
                 with run_folder() as folder:
@@ -214,16 +210,17 @@ class Runner:
         *,
         seconds: float = 30.0,
         packages: tuple[str, ...] = (),
+        ticket: str = "",
     ) -> ScriptRun:
         """Stage a folder and run a script in the copy, which is thrown away afterwards.
 
         Raises:
-            AtosError: bad arguments, no sandbox that is strong enough, or no turn in time.
+            AtosError: bad arguments, no sandbox that is strong enough, or or the turn has not come (`BusyError`).
         """
         wall = checked_timeout(seconds)
         sandbox = await self.sandbox()
         level = sandbox.choose("general")
-        async with self._turn(wall) as folder:
+        async with self._folder(wall, ticket) as folder:
             await anyio.to_thread.run_sync(staging.stage_folder, path, roots, folder.code)
             stdin = folder.path / "stdin"
             stdin.write_bytes(script.stdin.encode()[:STDIN_BYTES])
@@ -236,17 +233,17 @@ class Runner:
         return ScriptRun(outcome, level)
 
     async def syntax(
-        self, path: Path | None, roots: Sequence[Path], source: str
+        self, path: Path | None, roots: Sequence[Path], source: str, ticket: str = ""
     ) -> list[SyntaxProblem]:
         """Compile sources in a separate process, without running them.
 
         Raises:
-            AtosError: bad arguments, or no turn in time.
+            AtosError: bad arguments, or or the turn has not come (`BusyError`).
         """
         if path is not None and source:
             message = "`path` and `source` both say what to check"
             raise BadRequestError(message, next_step="Give one of them, not both.")
-        async with self._turn(SYNTAX_SECONDS) as folder:
+        async with self._folder(SYNTAX_SECONDS, ticket) as folder:
             await anyio.to_thread.run_sync(_stage_sources, path, roots, source, folder)
             limits = Limits(wall=SYNTAX_SECONDS)
             job = Job(

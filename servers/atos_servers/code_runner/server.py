@@ -167,6 +167,11 @@ Stdin = Annotated[str, null_means(""), Field(description="What the script reads;
 Place = Annotated[str, null_means(""), Field(description="File or folder; or give `source`.")]
 Source = Annotated[str, null_means(""), Field(description="Text to compile; or give `path`.")]
 
+Ticket = Annotated[
+    str,
+    null_means(""),
+    Field(description="Of a `busy` reply: keeps your place in the queue."),
+]
 Packages = Annotated[
     list[str],
     null_means(list[str]()),
@@ -220,6 +225,7 @@ class Tools:
         timeout_s: Seconds = 30.0,
         policy: Rules = "general",
         packages: Packages = [],  # noqa: B006
+        ticket: Ticket = "",
     ) -> Verdict:
         """Use to find out whether code passes its tests. Runs pytest on a copy, in a sandbox.
 
@@ -229,7 +235,7 @@ class Tools:
         """
         run = await self._runner.tests(
             Path(path), roots(), chosen=tests, overlay=overlay, seconds=timeout_s, policy=policy,
-            packages=self._environments.folders(packages),
+            packages=self._environments.folders(packages), ticket=ticket,
         )  # fmt: skip
         return _verdict(run)
 
@@ -243,6 +249,7 @@ class Tools:
         timeout_s: Seconds = 30.0,
         policy: EvaluationRules = "general",
         packages: Packages = [],  # noqa: B006
+        ticket: Ticket = "",
     ) -> Evaluation:
         """Use to choose between versions of code: runs each against every assertion and call.
 
@@ -253,7 +260,7 @@ class Tools:
         asked = Evaluated(tuple(candidates), tuple(assertions), tuple(calls), tuple(modules))
         run = await self._runner.evaluation(
             Path(path), roots(), asked, seconds=timeout_s, policy=policy,
-            packages=self._environments.folders(packages),
+            packages=self._environments.folders(packages), ticket=ticket,
         )  # fmt: skip
         return Evaluation(
             candidates=run.outcomes,
@@ -274,6 +281,7 @@ class Tools:
         stdin: Stdin = "",
         timeout_s: Seconds = 30.0,
         packages: Packages = [],  # noqa: B006
+        ticket: Ticket = "",
     ) -> ScriptResult:
         """Use to see what a script prints or how it fails. Runs it on a copy, in a sandbox.
 
@@ -283,7 +291,7 @@ class Tools:
         script = Script(code, file, tuple(args), stdin)
         run = await self._runner.script(
             Path(path), roots(), script, seconds=timeout_s,
-            packages=self._environments.folders(packages),
+            packages=self._environments.folders(packages), ticket=ticket,
         )  # fmt: skip
         return _script_result(run)
 
@@ -301,9 +309,12 @@ class Tools:
         step = "Give `packages` to run_pytest or run_python."
         return PackagesReport("ready", found.packages, found.modules, next=step)
 
-    async def check_syntax(self, path: Place = "", source: Source = "") -> SyntaxReport:
+    async def check_syntax(
+        self, path: Place = "", source: Source = "", ticket: Ticket = ""
+    ) -> SyntaxReport:
         """Use before running code: compiles without running, and names each file's first error."""
-        found = await self._runner.syntax(Path(path) if path else None, roots(), source)
+        place = Path(path) if path else None
+        found = await self._runner.syntax(place, roots(), source, ticket)
         faults = [
             SyntaxFault(path=f.path, line=f.line, column=f.column, message=f.message) for f in found
         ]

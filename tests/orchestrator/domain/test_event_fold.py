@@ -57,6 +57,9 @@ GOOD = story(
 )
 
 
+GOOD_BEGUN = [(event.kind, event.task, dict(event.data)) for event in GOOD[:6]]
+
+
 def test_a_goal_is_seen_as_its_events_tell() -> None:
     assert VIEW.dump_python(fold(GOOD), mode="json") == snapshot(
         {
@@ -78,6 +81,7 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
                     "evidence": "3 of 3 examples",
                     "question": {"text": "", "call": "", "options": []},
                     "branches": [],
+                    "waiting": "",
                 },
                 {
                     "id": "T2",
@@ -89,6 +93,7 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
                     "evidence": "",
                     "question": {"text": "", "call": "", "options": []},
                     "branches": [],
+                    "waiting": "",
                 },
             ],
             "tests": {"passed": 4, "failed": 0},
@@ -107,6 +112,7 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
             "uid": 1000,
             "interpreter": "/usr/bin/python3",
             "error": {},
+            "waiting": "",
         }
     )
 
@@ -139,6 +145,25 @@ def test_tasks_that_were_open_when_their_goal_ended_are_settled() -> None:
 
     assert [task.state for task in cancelled.tasks] == ["cancelled", "cancelled"]
     assert [task.state for task in failed.tasks] == ["cancelled", "skipped"]
+
+
+def test_what_a_task_waits_for_is_shown_until_its_next_event() -> None:
+    waits = ("waiting", "T1", {"for": "a sandbox", "ahead": 3, "since": 5.0})
+    away = ("waiting", "", {"for": "the goals database does not work: locked", "pause": 8.0})
+    (seen, _), begun = fold(story(*GOOD_BEGUN, waits, away)).tasks, fold(story(*GOOD_BEGUN, waits))
+    assert (seen.waiting, begun.waiting) == ("a sandbox (3 ahead)", "")
+    assert fold(story(*GOOD_BEGUN, waits, away)).waiting.startswith("the goals database")
+
+    ran = ("evaluated", "T1", {"rows": 4})
+    (after, _) = fold(story(*GOOD_BEGUN, waits, ran)).tasks
+    assert after.waiting == ""
+
+
+def test_nothing_of_an_ended_goal_waits() -> None:
+    waits = [("waiting", task, {"for": "a sandbox"}) for task in ("T1", "")]
+    end = ("goal_finished", "", {"state": "cancelled"})
+    view = fold(story(*GOOD_BEGUN, *waits, end))
+    assert {view.waiting, *(task.waiting for task in view.tasks)} == {""}
 
 
 def test_a_failure_says_why() -> None:

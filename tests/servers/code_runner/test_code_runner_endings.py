@@ -143,7 +143,7 @@ async def test_a_call_whose_turn_never_comes_is_refused_in_time(workspace: Path)
         script = Script(code=SLEEPERS.format(marker=marker))
         group.start_soon(lambda: runner.script(workspace, [workspace], script, seconds=30))
         await started(marker, 2)
-        with pytest.raises(BusyError, match="1 runs are going"):
+        with pytest.raises(BusyError, match="1 runs are going and 0 wait"):
             await runner.script(workspace, [workspace], Script(code="1"), seconds=30)
         group.cancel_scope.cancel()
     assert await gone(marker)
