@@ -216,6 +216,8 @@ class GoalView:
     """code, message and next of what ended it; else empty."""
     waiting: str = ""
     """What the goal itself waits for, as in its tasks; empty while it works."""
+    ahead: int = 0
+    """Goals that begin before this one, while it is queued."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,12 @@ def _flag(text: str) -> bool:
     return known[text.strip().lower()]
 
 
+def _count(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise ValueError(text)
+    return number
+
+
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
@@ -121,6 +127,9 @@ class Settings:
     )
     budget: int = _setting(
         0, _size, "bytes, or a size such as 6GiB", "most memory for models; 0 means measured"
+    )
+    goals_at_once: int = _setting(
+        0, _count, "a number of goals", "goals worked on at once, oldest first; 0: by the cores"
     )
     cpu_threads: int = _setting(
         0, int, "a number of threads", "threads of the embedded engine; 0 means the idle cores"

@@ -130,6 +130,13 @@ def _asked(data: Json) -> str:
     return f"asks: {clean(question_text(data))}"
 
 
+def _waiting(data: Json) -> str:
+    if pause := float(data.get("pause") or 0):
+        return f"waits: {clean(data.get('for'), 200)}; tries again in {pause:.0f} s"
+    ahead = int(data.get("ahead") or 0)
+    return f"waits for {clean(data.get('for'))}" + f", {ahead} ahead" * bool(ahead)
+
+
 SAY: dict[str, Callable[[Json], str]] = {
     "goal_submitted": lambda d: f"goal: {clean(d.get('goal', ''), 120)}",
     "goal_started": _started,
@@ -159,6 +166,7 @@ SAY: dict[str, Callable[[Json], str]] = {
         else f"verified: {d.get('passed', 0)} passed, {d.get('failed', 0)} failed"
     ),
     "goal_finished": lambda d: f"finished: {d.get('state')}",
+    "waiting": _waiting,
     "warning": lambda d: f"warning: {clean(d.get('text', ''))}",
 }
 """Event kind -> the sentence that a person reads."""
@@ -175,7 +183,7 @@ def task_table(tasks: Sequence[Json]) -> list[str]:
     """Return one line per task: mark, id, title, complexity, state, rounds."""
     return [
         f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], 48):50}"
-        f"{t.get('complexity') or '':9}{t['state']:10}"
+        f"{t.get('complexity') or '':9}{'waiting' if t.get('waiting') else t['state']:10}"
         + (f"{t['rounds'] + 1} candidates" if t.get("rounds") else "")
         for t in tasks
     ]

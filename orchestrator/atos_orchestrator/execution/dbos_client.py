@@ -90,9 +90,15 @@ def options(body: str, run: str, queue: str) -> EnqueueOptions:
 
 
 class DbosClient:
-    """What any process may do with runs."""
+    """What any process may do with runs.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Args:
+        engine: the database.
+        goals_at_once: how many goals an executor runs at once, oldest first; 0: all.
+    """
+
+    def __init__(self, engine: sa.Engine, *, goals_at_once: int = 0) -> None:
+        self._most_at_once = {GOALS: goals_at_once or None}
         self._client = DBOSClient(
             system_database_engine=engine,
             serializer=SERIALIZER,
@@ -110,13 +116,20 @@ class DbosClient:
         self._client._sys_db.run_migrations()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         for queue in QUEUES:
             self._client.register_queue(
-                queue, polling_interval_sec=POLL_SECONDS, on_conflict="never_update"
+                queue,
+                polling_interval_sec=POLL_SECONDS,
+                worker_concurrency=self._most_at_once.get(queue),
+                on_conflict="never_update",
             )
 
     def set_poll_interval(self, seconds: float) -> None:
         """Have the queues polled this often; a worker notices at its next poll."""
         for queue in QUEUES:
-            self._client.register_queue(queue, polling_interval_sec=seconds)
+            self._client.register_queue(
+                queue,
+                polling_interval_sec=seconds,
+                worker_concurrency=self._most_at_once.get(queue),
+            )
 
     def close(self) -> None:
         """Disconnect from the database; the engine stays with its owner."""

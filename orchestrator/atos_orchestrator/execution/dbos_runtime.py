@@ -56,9 +56,9 @@ LEAVE_SECONDS = 1.0
 class DbosRuntime(DbosClient):
     """What the executing process can do beyond a client; one per process, as DBOS is."""
 
-    def __init__(self, engine: sa.Engine, *, name: str = "worker") -> None:
-        super().__init__(engine)
-        self._engine = engine
+    def __init__(self, engine: sa.Engine, *, name: str = "worker", goals_at_once: int = 0) -> None:
+        super().__init__(engine, goals_at_once=goals_at_once)
+        self.engine = engine
         self._name = name
         self.scopes = RunningScopes()
         self._bodies: dict[str, Callable[[Json], Any]] = {}
@@ -116,8 +116,8 @@ class DbosRuntime(DbosClient):
         DBOS(
             config={
                 "name": APPLICATION,
-                "system_database_engine": self._engine,
-                "system_database_url": self._engine.url.render_as_string(hide_password=False),
+                "system_database_engine": self.engine,
+                "system_database_url": self.engine.url.render_as_string(hide_password=False),
                 "executor_id": executor,
                 "application_version": VERSION,
                 "serializer": SERIALIZER,

@@ -124,6 +124,23 @@ class EventStore:
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def goals_ahead(self, goal: str) -> int:
+        """Return how many goals were submitted before this one and have neither begun nor ended."""
+        later = EVENTS.alias()
+        begun = sa.exists().where(
+            later.c.goal == EVENTS.c.goal, later.c.kind.in_(("goal_started", "goal_finished"))
+        )
+        submitted = sa.select(EVENTS.c.seq).where(
+            EVENTS.c.goal == goal, EVENTS.c.kind == "goal_submitted"
+        )
+        query = sa.select(sa.func.count()).where(
+            EVENTS.c.kind == "goal_submitted",
+            EVENTS.c.seq < submitted.scalar_subquery(),
+            ~begun,
+        )
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def revision(self, goal: str) -> int:
         """Return which run of the goal is its newest."""
         return self.count(goal, "goal_resumed") + 1

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ import sqlalchemy as sa
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
 from atos_orchestrator.execution.database import open_database
-from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
+from atos_orchestrator.execution.dbos_client import TASKS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.evidence_given import check_tests, read_examples
 from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
@@ -50,6 +51,7 @@ from atos_orchestrator.execution.goal_intake import GoalIntake
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.ports import Json
+from atos_orchestrator.task_report import task_report
 from atos_orchestrator.workspace.opening import check_place
 from atos_protocol.errors import AtosError, DeadlineError, NotFoundError, from_wire
 from atos_protocol.goals import (
@@ -186,7 +188,7 @@ class Goals:
         """Queue the making of a plan; return its run."""
         run = f"plan-{secrets.token_hex(6)}"
         goal_input = await self._intake.decide(run, text)
-        await self._client.submit(PLAN, run, encode(goal_input), queue=GOALS)
+        await self._client.submit(PLAN, run, encode(goal_input), queue=TASKS)
         await self._notify({"op": "wake"})
         return run
 
@@ -203,7 +205,14 @@ class Goals:
         Raises:
             NotFoundError: there is no such goal.
         """
-        return fold(await self._known(goal))
+        return await self._seen(await self._known(goal))
+
+    async def _seen(self, events: Sequence[Event]) -> GoalView:
+        """Return a goal as its events tell, and how many go before it while it is queued."""
+        view = fold(events)
+        if view.state != "queued":
+            return view
+        return replace(view, ahead=await _thread(self._events.goals_ahead, view.id))
 
     async def wait(
         self, goal: str, *, after: int = 0, seconds: float = 20.0, progress: Progress | None = None
@@ -216,7 +225,7 @@ class Goals:
         deadline = anyio.current_time() + min(seconds, WAIT_LIMIT)
         while True:
             events = await self._known(goal)
-            view = fold(events)
+            view = await self._seen(events)
             fresh = tuple(event for event in events if event.seq > after)
             left = deadline - anyio.current_time()
             if fresh or view.state in FINAL_GOAL_STATES or left <= 0:
@@ -243,7 +252,7 @@ class Goals:
     async def list(self, limit: int = 20, before: int = 0) -> tuple[list[GoalView], int]:
         """Return goals, newest first, and where the next page begins (0: no more)."""
         rows = await _thread(self._events.goals, limit + 1, before)
-        views = [fold(await self._read(goal)) for _seq, goal in rows[:limit]]
+        views = [await self._seen(await self._read(goal)) for _seq, goal in rows[:limit]]
         return views, rows[limit - 1][0] if len(rows) > limit else 0
 
     async def cancel(self, goal: str) -> GoalView:
@@ -267,25 +276,7 @@ class Goals:
         Raises:
             NotFoundError: there is no such goal or task.
         """
-        events = await self._known(goal)
-        views = {each.id: each for each in fold(events).tasks}
-        if task not in views:
-            message = f"goal {goal} has no task {task!r}"
-            step = f"It has: {', '.join(views) or 'none yet'}."
-            raise NotFoundError(message, next_step=step)
-        own = tuple(event for event in events if event.task == task)
-        digests = [str(event.data["digest"]) for event in own if event.data.get("digest")]
-        view = views[task]
-        return TaskReport(
-            goal=goal,
-            id=view.id,
-            title=view.title,
-            complexity=view.complexity,
-            state=view.state,
-            rounds=view.rounds,
-            digest=digests[-1] if digests else "",
-            events=own,
-        )
+        return task_report(goal, await self._known(goal), task)
 
     async def busy(self) -> bool:
         """Return whether any goal is unfinished."""

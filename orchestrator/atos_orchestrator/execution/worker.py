@@ -153,7 +153,8 @@ async def _working(settings: Settings, open_deps: OpenDeps) -> AsyncGenerator[Wo
     engine = await anyio.to_thread.run_sync(open_database, settings)
     events = EventStore(engine)
     await anyio.to_thread.run_sync(events.create)
-    runtime = DbosRuntime(engine, name=_name(settings))
+    at_once = settings.goals_at_once or default_goals_at_once()
+    runtime = DbosRuntime(engine, name=_name(settings), goals_at_once=at_once)
     async with (
         SchedulerClient(settings) as scheduler,
         SchedulerClient(settings, start=False) as observer,
@@ -193,6 +194,15 @@ def _end_for_sure() -> None:
     timer = threading.Timer(DRAIN_SECONDS, os._exit, (0,))
     timer.daemon = True
     timer.start()
+
+
+def default_goals_at_once() -> int:
+    """Return how many goals are worked on at once where nobody says: the cores, and two at least.
+
+    A goal is either at a model, which serves one after the other, or in the sandbox, which has as many
+    places as there are cores. More goals at once end no sooner together, and the first ones later.
+    """
+    return max(2, os.cpu_count() or 1)
 
 
 def _name(settings: Settings) -> str:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from atos_orchestrator.execution.database import open_database
-from atos_orchestrator.execution.dbos_client import GOALS, TASKS, Run
+from atos_orchestrator.execution.dbos_client import GOALS, POLL_SECONDS, TASKS, Run
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, BadRequestError, CancelledWorkError
@@ -47,6 +47,37 @@ async def add_one(runtime: DbosRuntime, calls: list[int], argument: Json) -> Jso
         return {"n": argument["n"] + 1}
 
     return await runtime.step("add", work)
+
+
+async def test_so_many_goals_run_at_once_and_the_oldest_first(runtime: DbosRuntime) -> None:
+    narrow = DbosRuntime(runtime.engine, goals_at_once=2)
+    begun, gates = [anyio.Event() for _ in range(6)], [anyio.Event() for _ in range(6)]
+    running, seen = set[int](), list[set[int]]()
+
+    async def body(argument: Json) -> Json:
+        async def work() -> Json:
+            n = argument["n"]
+            running.add(n)
+            seen.append(set(running))
+            begun[n].set()
+            await gates[n].wait()
+            running.discard(n)
+            return {}
+
+        return await narrow.step("work", work)
+
+    await anyio.to_thread.run_sync(narrow.prepare)
+    for n in range(6):
+        await narrow.submit("body", f"r{n}", {"n": n}, queue=GOALS)
+    async with narrow.worker({"body": body}):
+        await anyio.to_thread.run_sync(narrow.set_poll_interval, POLL_SECONDS)
+        for n in range(5):
+            await begun[n + 1].wait()
+            gates[n].set()
+        gates[5].set()
+        await narrow.result("r5")
+    # Whichever of the first two began first: goal n+1 begins only beside goal n, once n-1 has ended.
+    assert seen[1:] == [{n, n + 1} for n in range(5)]
 
 
 async def test_a_run_is_executed_once_however_often_it_is_submitted(runtime: DbosRuntime) -> None:
