@@ -1,6 +1,8 @@
-"""Every daemon killed at every named point, and at moments spread over a goal: nothing is lost or doubled.
+"""Daemons killed at every named point, and at moments spread over a goal: nothing is lost or doubled.
 
-`make test-chaos`. One home serves all of it, so most kills find warm daemons, as they would in life.
+`make test-chaos`. One home serves all of it, so most kills find warm daemons, as they would in life. At
+each point one of the three daemons dies, another one each day (`SEED=` names the day again); with `LONG=1`
+each of them does.
 """
 
 import time
@@ -11,6 +13,7 @@ import anyio
 import pytest
 
 from atos_orchestrator.execution.crash_points import START_POINTS, STEP_POINTS, SUBMIT_POINTS
+from doubles.chaos_faults import LONG, SEED
 from doubles.chaos_house import SMALL, TOOLKIT, VICTIMS, ChaosHouse, Course, Victim, logs
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
@@ -69,8 +72,17 @@ def tell(what: str, victim: Victim, moment: float, course: Course) -> None:
     print(f"\n{what}: {victim} killed after {kind}, ended in {course.seconds:.1f} s", end="")  # noqa: T201
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
-@pytest.mark.parametrize("name", PASSED)
+def dealt(number: int) -> list[tuple[int, Victim]]:
+    """Deal the daemons to so many points: one each, or with `LONG=1` all of them to each."""
+    return [
+        (at, victim)
+        for at in range(number)
+        for turn, victim in enumerate(VICTIMS)
+        if LONG or turn == (at + SEED) % len(VICTIMS)
+    ]
+
+
+@pytest.mark.parametrize(("name", "victim"), [(PASSED[at], who) for at, who in dealt(len(PASSED))])
 async def test_a_kill_at_a_step_changes_nothing(
     house: ChaosHouse, unharmed: Course, unharmed_small: Course, name: str, victim: Victim
 ) -> None:
@@ -114,8 +126,7 @@ async def test_a_worker_killed_while_it_takes_over_is_followed_by_another(
     course.check_against(unharmed)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
-@pytest.mark.parametrize("number", range(MOMENTS))
+@pytest.mark.parametrize(("number", "victim"), dealt(MOMENTS))
 async def test_a_kill_at_a_moment_changes_nothing(
     house: ChaosHouse, unharmed: Course, kinds: Counter[str], number: int, victim: Victim
 ) -> None:

@@ -54,6 +54,10 @@ class Course:
     def seconds(self) -> float:
         return self.events[-1]["at"] - self.events[0]["at"]
 
+    def alive_at(self, moment: float) -> bool:
+        """Tell whether the goal was unfinished at a moment."""
+        return self.events[0]["at"] <= moment <= self.events[-1]["at"]
+
     def fell_into(self, moment: float) -> str:
         """Return the kind of the last event before a moment: the step that was cut short."""
         before = [event["kind"] for event in self.events if event["at"] <= moment]
@@ -169,11 +173,11 @@ class ChaosHouse:
                         return
                     seq = news["seq"]
 
-    async def follow(self, goal: str) -> Course:
+    async def follow(self, goal: str, seconds: float = GOAL_SECONDS) -> Course:
         """Follow a goal to its end, over lost connections and dead daemons."""
         seq, events = 0, list[dict[str, Any]]()
         async with ToolClient(self.settings) as tools:
-            with anyio.fail_after(GOAL_SECONDS):
+            with anyio.fail_after(seconds):
                 while True:
                     request = {"goal_id": goal, "after_seq": seq, "timeout_s": 5}
                     news = await self._persistent(tools, "wait_goal", request)
