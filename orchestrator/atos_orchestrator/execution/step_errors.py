@@ -49,7 +49,6 @@ DEFECTS = frozenset(
         "load_failed",
         "unsupported",
         "sandbox_unavailable",
-        "packages",
         "wrong_bytes",
     }
 )
