@@ -13,15 +13,12 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from atos_servers.code_runner.sandbox import processes
 from atos_servers.code_runner.sandbox.job import Cause, Job
@@ -64,6 +61,12 @@ def raise_priority() -> None:
     with contextlib.suppress(OSError):
         policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(0, policy, os.sched_param(1))
+
+
+def normal_priority() -> None:
+    """Take back `raise_priority`: how much is left to remove is up to the code that ran."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def handle_signals() -> None:
@@ -176,16 +179,3 @@ def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End
     _ignore_signals()
     processes.end_descendants(own_namespace=job.level == "bwrap")
     return End(code, cause, started, time.time(), watch.peak)
-
-
-def remove(folder: str) -> None:
-    """Remove a run's folder, even where the run took the permission away."""
-
-    def unlock(_function: Any, path: str, _error: Any) -> None:
-        with contextlib.suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
-            Path(path).rmdir() if Path(path).is_dir() else Path(path).unlink()
-
-    shutil.rmtree(folder, onerror=unlock)
-    shutil.rmtree(folder, ignore_errors=True)
