@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +21,6 @@ PREFIX = "atos-run-"
 STALE_SECONDS = 600.0
 REMOVAL_SECONDS = 0.05
 """The host removes no longer than this; the supervisor, which has more time, nearly always did it."""
-
-
-_removals: list[subprocess.Popen[bytes]] = []
-"""Started for single folders; each is waited for when the next one is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,8 @@ def run_folder() -> Generator[RunFolder]:
         yield folder
     finally:
         if not removal.remove_folder(folder.path, seconds=REMOVAL_SECONDS):
-            _removals[:] = [removal for removal in _removals if removal.poll() is None]
-            _removals.extend(_start_removal(folder.path.name, older_than=-1.0))
+            for started in _start_removal(folder.path.name, older_than=-1.0):
+                threading.Thread(target=started.wait, daemon=True).start()
 
 
 @contextmanager
