@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -87,38 +88,44 @@ def test_a_missing_folder_counts_as_removed(ground: Path) -> None:
     assert not empty_folder(ground / "nothing")
 
 
-TREES = st.recursive(
-    st.sampled_from(["file", "link", "dangling", "pipe"]),
-    lambda inner: st.tuples(
-        st.dictionaries(st.sampled_from("abcde"), inner, max_size=4),
-        st.sampled_from([0, 0o500, 0o755]),
-    ),
-    max_leaves=20,
-)
+@dataclass
+class Folder:
+    inside: dict[str, "Folder | str"]
+    mode: int
 
 
-def build(place: Path, tree: object, outside: Path) -> None:
+MODES = st.sampled_from([0, 0o500, 0o755])
+
+
+def folders(inner: st.SearchStrategy[Folder | str]) -> st.SearchStrategy[Folder]:
+    inside = st.dictionaries(st.sampled_from("abcde"), inner, max_size=4)
+    return st.builds(Folder, inside, MODES)
+
+
+KINDS: st.SearchStrategy[Folder | str] = st.sampled_from(["file", "link", "dangling", "pipe"])
+TREES = st.recursive(KINDS, folders, max_leaves=20)
+
+
+def build(place: Path, tree: Folder | str, outside: Path) -> None:
     match tree:
-        case "file":
-            place.write_text("x")
+        case Folder(inside, mode):
+            place.mkdir()
+            for name, below in inside.items():
+                build(place / name, below, outside)
+            place.chmod(mode)
         case "link":
             place.symlink_to(outside)
         case "dangling":
             place.symlink_to("nowhere")
         case "pipe":
             os.mkfifo(place)
-        case (dict() as inside, int() as mode):
-            place.mkdir()
-            for name, below in inside.items():  # pyright: ignore[reportUnknownVariableType]
-                build(place / str(name), below, outside)  # pyright: ignore[reportUnknownArgumentType]
-            place.chmod(mode)
         case _:
-            raise AssertionError(tree)
+            place.write_text("x")
 
 
 @given(st.dictionaries(st.sampled_from("abc"), TREES, max_size=3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-def test_any_tree_is_removed(ground: Path, tree: dict[str, object]) -> None:
+def test_any_tree_is_removed(ground: Path, tree: dict[str, Folder | str]) -> None:
     place = ground / "tree"
     place.mkdir()
     for name, below in tree.items():

@@ -105,9 +105,9 @@ class LimitWatch:
         below = processes.descendants(os.getpid(), most)
         if len(below) > most or processes.threads(below) > limits.threads:
             return "process_limit"
+        self._checks += 1
         if self._checks % HELD_CHECKS == 0:
             self._look_at_files(below)
-        self._checks += 1
         used = self._held.memory + sum(map(processes.resident, below))
         if used > limits.memory:  # resident sizes count shared pages once per process
             used = self._held.memory + processes.proportional_size(below)
