@@ -352,11 +352,6 @@ for number in range(12):
 os.chmod("shut", 0)
 time.sleep(5)
 """,
-    "as empty files": """
-for number in range(200_000):
-    os.close(os.open(str(number), os.O_CREAT | os.O_WRONLY))
-time.sleep(5)
-""",
     "below folders that are moved about": """
 current = os.open(".", os.O_RDONLY)
 for number in range(80):
