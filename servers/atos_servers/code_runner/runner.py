@@ -31,6 +31,7 @@ from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
 from atos_servers.code_runner.sandbox.scan import SOURCE_BYTES, SyntaxProblem
 from atos_servers.code_runner.sandbox_probe import Policy, Prober, SandboxProbe, job_in
+from atos_servers.code_runner.targets import require_staged
 from atos_servers.code_runner.verdict import ENDED, STEERING, Judgement, judge
 
 CALL_SECONDS = 44.0
@@ -147,6 +148,7 @@ class Runner:
             steering = await anyio.to_thread.run_sync(
                 _stage, path, roots, folder, overlay or {}, canaries
             )
+            require_staged(wanted, folder.code, catalogue=policy == "catalogue")
             job = job_in(
                 folder, level, sandbox, kind="pytest", arguments=wanted, canary=canaries.file,
                 catalogue=policy == "catalogue", limits=Limits(wall=wall), packages=packages,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +27,7 @@ from atos_protocol.verdicts import (
 from atos_servers.code_runner.evaluation import Evaluated
 from atos_servers.code_runner.packages.environments import Environments
 from atos_servers.code_runner.requests import Script
-from atos_servers.code_runner.run_folder import remove_stale_folders
+from atos_servers.code_runner.run_folder import sweeping
 from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
 from atos_servers.code_runner.sandbox import job
 from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, Policy
@@ -332,13 +334,18 @@ class Tools:
         )
 
 
+@asynccontextmanager
+async def _sweeping(_: FastMCP) -> AsyncGenerator[None]:
+    with sweeping():
+        yield
+
+
 def build(services: Services) -> FastMCP:
     """Make the server; the sandbox is probed at the first call that needs it."""
-    remove_stale_folders()
     environments = Environments(services.settings.home / "environments")
     services.busy_checks.append(environments.is_busy)
     tools = Tools(Runner(), environments)
-    server: FastMCP = FastMCP("atos-code-runner")
+    server: FastMCP = FastMCP("atos-code-runner", lifespan=_sweeping)
     server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
     server.tool(tools.evaluate, annotations=read_only("Evaluate candidates in the sandbox"))
     server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))

@@ -7,16 +7,28 @@ where to look. An edit written with `\n` matches a file with `\r\n`, and its new
 from __future__ import annotations
 
 import difflib
+import heapq
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from atos_protocol.errors import BadRequestError
 from atos_servers.filesystem.errors import NoMatchError, NotTextError, NotUniqueError
+from atos_servers.filesystem.replacements import Span, diff_lines, with_replacement
 
 NEAREST = 3
+BACKTICKS = re.compile("`+")
 LINES_SHOWN = 10
 LINES_COMPARED = 4_000
-LINE_LENGTH = 300
+LINES_SCORED = 12
+LEAST_SIMILAR = 0.4
+LINE_LENGTH = 120
+SEARCHED_FOR_NEAR = 1 << 20
+"""Bytes at the beginning in which lines like a missing one are looked for."""
+FEWEST_EDITS, MOST_EDITS = 20, 500
+SEARCHED_BYTES = 128 << 20
+"""Edits times bytes of the file that one call may search."""
 PROBE = 8_192
 """Bytes at the beginning in which a NUL means that a file is not text."""
 
@@ -26,6 +38,13 @@ class Edit(NamedTuple):
 
     old: str
     new: str
+
+
+class Edited(NamedTuple):
+    """The content after some edits, and where it differs from the one before them."""
+
+    data: bytes
+    spans: list[Span]
 
 
 def decode(data: bytes, path: str) -> tuple[str, str]:
@@ -43,34 +62,47 @@ def decode(data: bytes, path: str) -> tuple[str, str]:
         return data.decode("latin-1"), "latin-1"
 
 
-def apply(data: bytes, edits: Sequence[Edit], path: str) -> bytes:
+def apply(data: bytes, edits: Sequence[Edit], path: str) -> Edited:
     """Return the content after all edits, each applied to what the ones before it made.
 
     Raises:
+        BadRequestError: there are more edits than such a file may have at once.
         NoMatchError: an old text does not occur; the message shows the nearest lines.
         NotUniqueError: it occurs more than once; the message names the lines.
         NotTextError: the file is not text, or a new text does not fit its encoding.
     """
+    most = max(FEWEST_EDITS, min(MOST_EDITS, SEARCHED_BYTES // max(len(data), 1)))
+    if len(edits) > most:
+        message = f"{len(edits)} edits of {path} are more than the {most} that are made at once"
+        step = "Make them in several calls, or write the whole file with write_file."
+        raise BadRequestError(message, next_step=step)
     _text, encoding = decode(data, path)
+    windows = _has_windows_line_ends(data)
+    edited = Edited(data, [])
     for number, edit in enumerate(edits, 1):
-        data = _apply_one(data, edit, encoding, f"edit {number} of {path}")
-    return data
+        new = with_crlf(edit.new) if windows else edit.new
+        edited = _apply_one(edited, Edit(edit.old, new), encoding, f"edit {number} of {path}")
+    return edited
 
 
-def _apply_one(data: bytes, edit: Edit, encoding: str, what: str) -> bytes:
+def _apply_one(edited: Edited, edit: Edit, encoding: str, what: str) -> Edited:
     if not edit.old:
         message = f"{what}: oldText is empty"
         step = "Copy the text to be replaced from the file; to write a whole file use write_file."
         raise BadRequestError(message, next_step=step)
+    data = edited.data
     for old in dict.fromkeys((edit.old, with_crlf(edit.old))):
         needle = _encode(old, encoding, what)
-        if count := data.count(needle):
+        if (at := data.find(needle)) >= 0:
             break
     else:
-        raise _no_match(data.decode(encoding), edit.old, what)
-    if count > 1:
-        raise _not_unique(data, needle, count, what)
-    return data.replace(needle, _encode(_with_line_ends_of(data, edit.new), encoding, what))
+        raise _no_match(data, encoding, edit.old, what)
+    if data.find(needle, at + 1) >= 0:
+        raise _not_unique(data, needle, what)
+    new = _encode(edit.new, encoding, what)
+    end = at + len(needle)
+    spans = with_replacement(edited.spans, at, end, len(new))
+    return Edited(data[:at] + new + data[end:], spans)
 
 
 def _encode(text: str, encoding: str, what: str) -> bytes:
@@ -87,27 +119,29 @@ def with_crlf(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\n", "\r\n")
 
 
-def _with_line_ends_of(data: bytes, text: str) -> str:
-    """Return a text with the file's line ends, if the file has one kind only."""
-    windows, all_ends = data.count(b"\r\n"), data.count(b"\n")
-    return with_crlf(text) if windows and windows == all_ends else text
+def _has_windows_line_ends(data: bytes) -> bool:
+    """Return whether a file has such line ends and no others."""
+    windows = data.count(b"\r\n")
+    return bool(windows) and windows == data.count(b"\n")
 
 
-def _not_unique(data: bytes, needle: bytes, count: int, what: str) -> NotUniqueError:
-    lines: list[int] = []
+def _not_unique(data: bytes, needle: bytes, what: str) -> NotUniqueError:
+    places: list[int] = []
     at = data.find(needle)
-    while at >= 0 and len(lines) < LINES_SHOWN:
-        lines.append(data.count(b"\n", 0, at) + 1)
-        at = data.find(needle, at + len(needle))
-    shown = ", ".join(map(str, lines)) + (", ..." if count > len(lines) else "")
+    while at >= 0 and len(places) <= LINES_SHOWN:
+        places.append(at)
+        at = data.find(needle, at + 1)  # they may overlap
+    count = max(len(places), data.count(needle))
+    lines = [data.count(b"\n", 0, place) + 1 for place in places[:LINES_SHOWN]]
+    shown = ", ".join(map(str, lines)) + (", ..." if len(places) > LINES_SHOWN else "")
     message = f"{what}: oldText occurs {count} times, at lines {shown}"
     step = "Include more of the surrounding lines in oldText, so that it matches once."
     return NotUniqueError(message, next_step=step)
 
 
-def _no_match(text: str, old: str, what: str) -> NoMatchError:
-    wanted = next((line for line in old.splitlines() if line.strip()), old).strip()
-    near = nearest_lines(text, wanted)
+def _no_match(data: bytes, encoding: str, old: str, what: str) -> NoMatchError:
+    wanted = next((line for line in old[:PROBE].split("\n") if line.strip()), old[:PROBE]).strip()
+    near = nearest_lines(data[:SEARCHED_FOR_NEAR].decode(encoding, "replace"), wanted)
     shown = "; ".join(f"line {number}: {line!r}" for number, line in near)
     message = f"{what}: oldText does not occur. " + (
         f"The nearest lines are {shown}" if near else "No line is similar"
@@ -117,31 +151,32 @@ def _no_match(text: str, old: str, what: str) -> NoMatchError:
 
 
 def nearest_lines(text: str, wanted: str) -> list[tuple[int, str]]:
-    """Return the lines that look most like `wanted`, with their numbers, best first."""
+    """Return the lines that look most like `wanted`, with their numbers, best first.
+
+    Comparing two lines costs up to the square of their length, so those that have the most
+    characters in common are chosen first.
+    """
+    lines = [line.strip()[:LINE_LENGTH] for line in text.split("\n", LINES_COMPARED)]
+    letters = Counter(wanted[:LINE_LENGTH])
+    common = [
+        (2 * (Counter(line) & letters).total() / (len(line) + letters.total() or 1), -number)
+        for number, line in enumerate(lines[:LINES_COMPARED], 1)
+    ]
     matcher = difflib.SequenceMatcher(b=wanted[:LINE_LENGTH], autojunk=False)
     scored: list[tuple[float, int, str]] = []
-    for number, line in enumerate(text.splitlines()[:LINES_COMPARED], 1):
-        short = line.strip()[:LINE_LENGTH]
-        matcher.set_seq1(short)
-        floor = 0.4 if len(scored) < NEAREST else min(scored)[0]
-        if matcher.real_quick_ratio() > floor and matcher.quick_ratio() > floor:
-            scored = sorted([*scored, (matcher.ratio(), -number, short)], reverse=True)[:NEAREST]
-    return [(-number, line) for score, number, line in scored if score > 0.4]
+    for most, number in heapq.nlargest(LINES_SCORED, common):
+        if most > LEAST_SIMILAR:
+            matcher.set_seq1(lines[-number - 1])
+            scored.append((matcher.ratio(), number, lines[-number - 1]))
+    best = sorted(scored, reverse=True)[:NEAREST]
+    return [(-number, line) for score, number, line in best if score > LEAST_SIMILAR]
 
 
-def unified_diff(before: bytes, after: bytes, path: str) -> str:
+def unified_diff(before: bytes, edited: Edited, path: str) -> str:
     """Return the change as `git diff` shows it, in a fence longer than any in the text."""
-    old, encoding = decode(before, path)
-    new = after.decode(encoding)
-    lines = difflib.unified_diff(
-        old.replace("\r\n", "\n").splitlines(),
-        new.replace("\r\n", "\n").splitlines(),
-        f"a/{path.lstrip('/')}",
-        f"b/{path.lstrip('/')}",
-        lineterm="",
-    )
-    body = "\n".join(lines)
-    fence = "```"
-    while fence in body:
-        fence += "`"
+    _text, encoding = decode(before, path)
+    hunks = b"\n".join(diff_lines(before, edited.data, edited.spans))
+    name = path.lstrip("/")
+    body = f"--- a/{name}\n+++ b/{name}\n{hunks.decode(encoding, 'replace')}" if hunks else ""
+    fence = "`" * max(3, 1 + max(map(len, BACKTICKS.findall(body)), default=0))
     return f"{fence}diff\n{body}\n{fence}\n"

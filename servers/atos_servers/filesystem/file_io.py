@@ -110,24 +110,42 @@ class Excerpt(NamedTuple):
 def head(handle: int, count: int, limit: int) -> Excerpt:
     """Return the first lines of an open file, at most `limit` bytes of them."""
     data = bytearray()
-    while data.count(b"\n") < count and len(data) < limit:
+    left = count
+    while len(data) < limit:
         block = os.pread(handle, min(BLOCK, limit - len(data)), len(data))
+        ends = block.count(b"\n")
+        if ends >= left:
+            return Excerpt(bytes(data + block[: _nth_end(block, left)]), cut=False)
         if not block:
-            break
+            return Excerpt(bytes(data), cut=False)
+        left -= ends
         data += block
-    lines = bytes(data).split(b"\n")
-    return Excerpt(b"\n".join(lines[:count]), cut=len(lines) <= count and len(data) >= limit)
+    return Excerpt(bytes(data), cut=True)
 
 
 def tail(handle: int, count: int, limit: int) -> Excerpt:
     """Return the last lines of an open file, at most `limit` bytes of them."""
     end = os.fstat(handle).st_size
-    data = b""
-    start = end
-    # one line end more than lines: the file may end with one, and the first line must be whole
-    while start > 0 and data.count(b"\n") <= count and end - start < limit:
+    blocks: list[bytes] = []
+    start, left = end, count
+    while start > 0 and end - start < limit:
         size = min(BLOCK, start, limit - (end - start))
         start -= size
-        data = os.pread(handle, size, start) + data
-    lines = data.removesuffix(b"\n").split(b"\n")
-    return Excerpt(b"\n".join(lines[-count:]), cut=len(lines) <= count and start > 0)
+        block = os.pread(handle, size, start)
+        if not blocks and block.endswith(b"\n"):  # behind it there is no line
+            block = block[:-1]
+        ends = block.count(b"\n")
+        if ends >= left:
+            blocks.append(block[_nth_end(block, ends - left + 1) + 1 :])
+            return Excerpt(b"".join(reversed(blocks)), cut=False)
+        left -= ends
+        blocks.append(block)
+    return Excerpt(b"".join(reversed(blocks)), cut=start > 0)
+
+
+def _nth_end(block: bytes, number: int) -> int:
+    """Return where the line end with this number is, counted from 1."""
+    at = -1
+    for _ in range(number):
+        at = block.find(b"\n", at + 1)
+    return at

@@ -6,6 +6,7 @@ alternatives. No regular expressions: a pattern comes from a model and may be bu
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from atos_servers.filesystem.errors import BadPathError
@@ -13,6 +14,8 @@ from atos_servers.filesystem.paths import Parts
 
 MAX_PATTERN = 500
 MAX_ALTERNATIVES = 64
+MAX_EXPANDED = 4_000
+"""Most characters of all alternatives of all the patterns of one call."""
 
 
 class Glob:
@@ -29,7 +32,10 @@ class Glob:
             )
             raise BadPathError(message, next_step="Use a shorter pattern.")
         self.pattern = pattern
-        self._alternatives = [_parts(text) for text in _expand(pattern)]
+        expanded = _expand(pattern)
+        self.length = sum(map(len, expanded))
+        """Characters of all its alternatives: what matching a path costs."""
+        self._alternatives = [[_Name(part) for part in _parts(text)] for text in expanded]
 
     def matches(self, parts: Parts) -> bool:
         """Return whether a relative path matches the whole pattern."""
@@ -41,8 +47,24 @@ class Glob:
         return not set(self.pattern) & set("*?[{")
 
 
+def globs(patterns: Iterable[str]) -> list[Glob]:
+    """Return the patterns of one call.
+
+    Raises:
+        BadPathError: matching that many would take long.
+    """
+    found: list[Glob] = []
+    for pattern in patterns:
+        found.append(Glob(pattern))
+        if (length := sum(glob.length for glob in found)) > MAX_EXPANDED:
+            message = f"the patterns have {length} characters, at most {MAX_EXPANDED} are allowed"
+            raise BadPathError(message, next_step="Give fewer patterns, with fewer braces.")
+    return found
+
+
 def _parts(text: str) -> Parts:
     parts = tuple(p for p in text.split("/") if p not in ("", "."))
+    parts = tuple(p for at, p in enumerate(parts) if p != "**" or parts[at - 1 : at] != ("**",))
     # `a/**` is what lies below `a`, without `a` itself
     return (*parts, "*") if len(parts) > 1 and parts[-1] == "**" else parts
 
@@ -66,7 +88,47 @@ def _expand(pattern: str) -> list[str]:
     return done
 
 
-def _match_path(wanted: Parts, parts: Parts) -> bool:
+class _Name:
+    """The pattern of one name. The positions that a name may be at are the bits of one number."""
+
+    def __init__(self, wanted: str) -> None:
+        self.is_span = wanted == "**"
+        self._stars = 0
+        self._plain: dict[str, int] = {}
+        self._sets: list[tuple[str, int]] = []
+        self._any = 0
+        position = 0
+        for token in _tokens(wanted):
+            if token == "*":
+                self._stars |= 1 << position
+                continue
+            self._add(token, 1 << position)
+            position += 1
+        self._end = 1 << position
+
+    def _add(self, token: str, bit: int) -> None:
+        if token == "?":
+            self._any |= bit
+        elif len(token) == 1:
+            self._plain[token] = self._plain.get(token, 0) | bit
+        else:
+            self._sets.append((token, bit))
+
+    def matches(self, name: str) -> bool:
+        """Return whether the whole name fits."""
+        states = 1
+        for character in name:
+            fitting = self._any | self._plain.get(character, 0)
+            for token, bit in self._sets:
+                if states & bit and _fits(token, character):
+                    fitting |= bit
+            states = (states & fitting) << 1 | states & self._stars
+            if not states:
+                return False
+        return bool(states & self._end)
+
+
+def _match_path(wanted: Sequence[_Name], parts: Parts) -> bool:
     """Match name by name; the set contains every position that the pattern may be at."""
     states = _skip_spans({0}, wanted)
     for part in parts:
@@ -74,47 +136,17 @@ def _match_path(wanted: Parts, parts: Parts) -> bool:
         for at in states:
             if at == len(wanted):
                 continue
-            if wanted[at] == "**":
+            if wanted[at].is_span:
                 moved.add(at)
-            elif _match_name(wanted[at], part):
+            elif wanted[at].matches(part):
                 moved.add(at + 1)
         states = _skip_spans(moved, wanted)
     return len(wanted) in states
 
 
-def _skip_spans(states: set[int], wanted: Parts) -> set[int]:
+def _skip_spans(states: set[int], wanted: Sequence[_Name]) -> set[int]:
     """Add the positions behind every `**`, because it may match no folder at all."""
-    reached = set(states)
-    for at in sorted(states):
-        while at < len(wanted) and wanted[at] == "**":
-            at += 1
-            reached.add(at)
-    return reached
-
-
-def _match_name(wanted: str, name: str) -> bool:
-    tokens = _tokens(wanted)
-    states = _skip_stars({0}, tokens)
-    for character in name:
-        moved: set[int] = set()
-        for at in states:
-            if at == len(tokens):
-                continue
-            if tokens[at] == "*":
-                moved.add(at)
-            elif _fits(tokens[at], character):
-                moved.add(at + 1)
-        states = _skip_stars(moved, tokens)
-    return len(tokens) in states
-
-
-def _skip_stars(states: set[int], tokens: list[str]) -> set[int]:
-    reached = set(states)
-    for at in sorted(states):
-        while at < len(tokens) and tokens[at] == "*":
-            at += 1
-            reached.add(at)
-    return reached
+    return states | {at + 1 for at in states if at < len(wanted) and wanted[at].is_span}
 
 
 def _tokens(wanted: str) -> list[str]:
@@ -130,10 +162,6 @@ def _tokens(wanted: str) -> list[str]:
 
 
 def _fits(token: str, character: str) -> bool:
-    if token == "?":
-        return True
-    if len(token) == 1:
-        return token == character
     inside = token[1:-1]
     negated = inside[0] in "!^"
     body = inside[1:] if negated else inside

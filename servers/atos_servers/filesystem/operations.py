@@ -9,7 +9,7 @@ import base64
 import json
 import mimetypes
 import stat
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,8 @@ from typing import Literal, NamedTuple
 from atos_protocol.errors import AtosError, BadRequestError
 from atos_servers.filesystem import file_io
 from atos_servers.filesystem.edits import Edit, apply, decode, unified_diff
-from atos_servers.filesystem.errors import BadPathError, ProtectedError
-from atos_servers.filesystem.globs import Glob
+from atos_servers.filesystem.errors import ProtectedError
+from atos_servers.filesystem.globs import globs
 from atos_servers.filesystem.paths import Parts, RootedPath, locate
 from atos_servers.filesystem.protection import protected_by
 from atos_servers.filesystem.root import MAX_BYTES, ConfinedRoot, Entry, Listing, pinned
@@ -96,10 +96,11 @@ class Files:
         """Replace texts that occur exactly once; return the change as a diff."""
         with self._at(path) as (root, place):
             before = root.read(place.parts)
-            after = apply(before, edits, path)
-            if not dry_run and after != before:
-                root.write(place.parts, after, expected=before)
-        return unified_diff(before, after, path)
+            edited = apply(before, edits, path)
+            answer = unified_diff(before, edited, path)  # certain before anything is written
+            if not dry_run and edited.data != before:
+                root.write(place.parts, edited.data, expected=before)
+        return answer
 
     def make_directory(self, path: str) -> str:
         """Create a folder and its parents."""
@@ -133,13 +134,14 @@ class Files:
     def tree(self, path: str, excluded: Sequence[str] = ()) -> str:
         """Return the tree below a folder as JSON."""
         with self._at(path) as (root, place):
-            nodes = TreeWalk(root, _globs(excluded)).nodes(place.parts)
+            nodes = TreeWalk(root, globs(excluded)).nodes(place.parts)
         return json.dumps(nodes, indent=2, ensure_ascii=False)
 
     def search(self, path: str, pattern: str, excluded: Sequence[str] = ()) -> str:
         """Return the paths below a folder that match a pattern."""
+        wanted, *left_out = globs([pattern, *excluded])
         with self._at(path) as (root, place):
-            found = search(root, place.parts, Glob(pattern), _globs(excluded))
+            found = search(root, place.parts, wanted, left_out)
         shown = [str(root.path.joinpath(*place.parts, *here)) for here in found.paths]
         if found.cut:
             shown.append("[cut: use a narrower pattern or a subfolder]")
@@ -219,14 +221,6 @@ def _count(wanted: int | None) -> int:
         message = f"{wanted} lines were requested"
         raise BadRequestError(message, next_step="Request at least 1 line.")
     return wanted
-
-
-def _globs(patterns: Iterable[str]) -> list[Glob]:
-    found = [Glob(pattern) for pattern in patterns]
-    if len(found) > MAX_FILES:
-        message = f"{len(found)} patterns are too many"
-        raise BadPathError(message, next_step=f"Give at most {MAX_FILES}.")
-    return found
 
 
 def _mark(entry: Entry) -> str:

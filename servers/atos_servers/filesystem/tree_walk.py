@@ -1,10 +1,12 @@
 """Walks a tree of folders: as nested entries, or in search of a pattern.
 
-Links are listed, never followed. Both stop at a number of entries and say so.
+Links are listed, never followed. Both stop at a number of entries, or after some time of work, and
+say so: how long a pattern takes is up to whoever wrote it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +18,8 @@ from atos_servers.filesystem.root import ConfinedRoot
 MAX_TREE = 5_000
 MAX_SEARCHED = 100_000
 MAX_FOUND = 1_000
+WORK_SECONDS = 2.0
+"""Processor time of one call."""
 
 Node = dict[str, Any]
 
@@ -30,22 +34,25 @@ class Found(NamedTuple):
 class TreeWalk:
     """Builds the tree of one folder, up to a number of entries."""
 
-    def __init__(self, root: ConfinedRoot, excluded: Sequence[Glob]) -> None:
+    def __init__(
+        self, root: ConfinedRoot, excluded: Sequence[Glob], *, seconds: float = WORK_SECONDS
+    ) -> None:
         self._root = root
         self._excluded = excluded
         self._left = MAX_TREE
+        self._deadline = time.thread_time() + seconds
 
     def nodes(self, start: Parts, below: Parts = ()) -> list[Node]:
         """Return the entries of a folder with those of its folders inside."""
         listing = self._root.list((*start, *below))
         found: list[Node] = []
         for entry in listing.entries:
+            if self._left <= 0 or time.thread_time() > self._deadline:
+                found.append(_cut_note())
+                return found
             here = (*below, entry.name)
             if _excluded(here, self._excluded):
                 continue
-            if self._left <= 0:
-                found.append(_cut_note())
-                return found
             self._left -= 1
             found.append(self._node(start, here, is_dir=entry.is_dir))
         if listing.more:
@@ -64,18 +71,30 @@ class TreeWalk:
         return {"name": here[-1], "type": "directory", "children": children}
 
 
-def search(root: ConfinedRoot, start: Parts, pattern: Glob, excluded: Sequence[Glob]) -> Found:
+def search(
+    root: ConfinedRoot,
+    start: Parts,
+    pattern: Glob,
+    excluded: Sequence[Glob],
+    *,
+    seconds: float = WORK_SECONDS,
+) -> Found:
     """Return the paths below a folder that match a pattern."""
     found: list[Parts] = []
-    for looked, here in enumerate(_all_below(root, start, excluded)):
-        if looked >= MAX_SEARCHED or len(found) >= MAX_FOUND:
+    deadline = time.thread_time() + seconds
+    for looked, (here, left_out) in enumerate(_all_below(root, start, excluded)):
+        late = time.thread_time() > deadline
+        if late or looked >= MAX_SEARCHED or len(found) >= MAX_FOUND:
             return Found(found, cut=True)
-        if pattern.matches(here):
+        if not left_out and pattern.matches(here):
             found.append(here)
     return Found(found, cut=False)
 
 
-def _all_below(root: ConfinedRoot, start: Parts, excluded: Sequence[Glob]) -> Iterator[Parts]:
+def _all_below(
+    root: ConfinedRoot, start: Parts, excluded: Sequence[Glob]
+) -> Iterator[tuple[Parts, bool]]:
+    """Yield every path, and whether it is excluded; nothing below an excluded one is."""
     folders: list[Parts] = [()]
     while folders:
         below = folders.pop()
@@ -87,10 +106,9 @@ def _all_below(root: ConfinedRoot, start: Parts, excluded: Sequence[Glob]) -> It
             continue  # unreadable or removed
         for entry in entries:
             here = (*below, entry.name)
-            if _excluded(here, excluded):
-                continue
-            yield here
-            if entry.is_dir and len(here) < MAX_DEPTH:
+            left_out = _excluded(here, excluded)
+            yield here, left_out
+            if entry.is_dir and not left_out and len(here) < MAX_DEPTH:
                 folders.append(here)
 
 

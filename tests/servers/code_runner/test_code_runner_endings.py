@@ -9,15 +9,23 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from fastmcp import Client
 
 from atos_protocol.errors import BusyError
+from atos_protocol.settings import load_settings
 from atos_servers.code_runner import run_folder
+from atos_servers.code_runner.evaluation import Evaluated
 from atos_servers.code_runner.execution import GRACE_SECONDS
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.runner import Runner
+from atos_servers.code_runner.server import build
+from atos_servers.host.connection import Connection, connected
+from atos_servers.host.services import Services
+from doubles.deep_folders import nest
 from doubles.marked_processes import comes_true, gone, running_with
 
 pytestmark = pytest.mark.timeout(60)
@@ -149,16 +157,74 @@ async def test_a_call_whose_turn_never_comes_is_refused_in_time(workspace: Path)
     assert await gone(marker)
 
 
-def test_old_folders_of_killed_runs_are_swept_and_young_ones_kept(
-    private_temporary: Path,
+NESTED = """
+import os
+os.chdir(os.environ["TMPDIR"])
+for _ in range({depth}):
+    os.mkdir("d")
+    os.chdir("d")
+print("nested")
+"""
+
+
+async def test_deeply_nested_folders_cost_neither_the_verdict_nor_the_clean_up(
+    runner: Runner, workspace: Path, private_temporary: Path
 ) -> None:
+    run = await runner.script(
+        workspace, [workspace], Script(code=NESTED.format(depth=2500)), seconds=30
+    )
+    assert (run.cause, run.outcome.stdout.text) == ("", "nested\n"), run.outcome.stderr.text
+    assert await comes_true(lambda: names_in(private_temporary) == [], 30)
+
+
+async def test_deeply_nested_folders_of_one_cell_cost_no_other_candidate(
+    runner: Runner, workspace: Path, private_temporary: Path
+) -> None:
+    digging = f"def f():\n    exec({NESTED.format(depth=700)!r})\n    return 1\n"
+    honest = "def f():\n    return 1\n"
+    asked = Evaluated(({"a.py": digging}, {"a.py": honest}), ("assert f() == 1",) * 2, ())
+    run = await runner.evaluation(workspace, [workspace], asked, seconds=20)
+    assert [outcome.rows for outcome in run.outcomes] == [("pass", "pass")] * 2
+    assert await comes_true(lambda: names_in(private_temporary) == [], 30)
+
+
+async def test_what_killed_runs_left_is_swept_while_the_server_answers(
+    private_temporary: Path, atos_home: Path
+) -> None:
+    del atos_home
     old, young = (private_temporary / f"{run_folder.PREFIX}{name}" for name in ("old", "young"))
-    for folder in (old, young):
-        folder.mkdir()
+    nest(old, 700)
+    young.mkdir()
     past = time.time() - run_folder.STALE_SECONDS - 1
     os.utime(old, (past, past))
-    run_folder.remove_stale_folders()
-    assert names_in(private_temporary) == [young.name]
+    server = build(Services(load_settings(), tell_nobody))
+    with connected(Connection(roots=(private_temporary,))):
+        async with Client(server) as client:
+            answer = await client.call_tool("check_syntax", {"source": "x = 1"})
+            assert answer.structured_content == {"ok": True, "errors": []}
+            assert await comes_true(lambda: not old.exists(), 30)
+    assert young.exists()
+
+
+async def test_a_sweep_that_can_not_be_started_stops_no_server(
+    private_temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(private_temporary / "missing"))
+    with run_folder.sweeping():
+        pass
+
+
+async def test_what_a_killed_supervisor_left_is_removed_beside_the_host(
+    private_temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_folder, "REMOVAL_SECONDS", 0.0)
+    with run_folder.run_folder() as folder:
+        nest(folder.scratch, 700)
+    assert await comes_true(lambda: names_in(private_temporary) == [], 30)
+
+
+async def tell_nobody(message: dict[str, Any]) -> None:
+    raise AssertionError(message)
 
 
 async def test_waiting_calls_are_served_in_order_and_a_cancelled_one_harms_nobody(

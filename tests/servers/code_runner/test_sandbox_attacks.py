@@ -295,6 +295,167 @@ async def test_the_disk_can_not_be_filled(runner: Runner, workspace: Path) -> No
     assert run.cause == "disk_limit"
 
 
+FILL = """
+import mmap, os, socket, threading, time
+block, tmp = b"x" * (1 << 20), os.environ["TMPDIR"]
+def filled(name="file", folder=None):
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=folder)
+    for _ in range(48):
+        os.write(descriptor, block)
+    return descriptor
+os.chdir(tmp)
+"""
+HOLDING = {
+    "deleted but open": """
+held = []
+for _ in range(12):
+    held.append(filled())
+    os.unlink("file")
+    time.sleep(0.05)
+time.sleep(5)
+""",
+    "deleted but mapped": """
+held = []
+for _ in range(12):
+    descriptor = filled()
+    held.append(mmap.mmap(descriptor, 4096))
+    os.close(descriptor)
+    os.unlink("file")
+    time.sleep(0.05)
+time.sleep(5)
+""",
+    "sent and not received": """
+ours, theirs = socket.socketpair()
+for _ in range(24):
+    descriptor = filled()
+    socket.send_fds(ours, [b"x"], [descriptor])
+    os.close(descriptor)
+    os.unlink("file")
+    time.sleep(0.02)
+time.sleep(5)
+""",
+    "below a path that is too long": """
+current = os.open(".", os.O_RDONLY)
+for _ in range(30):
+    os.mkdir("d" * 200, dir_fd=current)
+    current = os.open("d" * 200, os.O_RDONLY, dir_fd=current)
+for number in range(12):
+    os.close(filled(str(number), current))
+    time.sleep(0.05)
+time.sleep(5)
+""",
+    "in a folder without permissions": """
+os.mkdir("shut")
+folder = os.open("shut", os.O_RDONLY)
+for number in range(12):
+    os.close(filled(str(number), folder))
+os.chmod("shut", 0)
+time.sleep(5)
+""",
+    "below folders that are moved about": """
+current = os.open(".", os.O_RDONLY)
+for number in range(80):
+    os.mkdir("d", dir_fd=current)
+    current, above = os.open("d", os.O_RDONLY, dir_fd=current), current
+for number in range(12):
+    os.close(filled(str(number), current))
+    time.sleep(0.05)
+end = time.monotonic() + 5
+while time.monotonic() < end:
+    os.rename("d", "e", src_dir_fd=above)
+    os.rename("e", "d", dst_dir_fd=above)
+""",
+}
+
+
+@pytest.mark.parametrize("how", HOLDING)
+async def test_no_bytes_on_the_disk_are_hidden_from_the_limit(
+    how: str, runner: Runner, workspace: Path
+) -> None:
+    run = await attack(runner, workspace, FILL + HOLDING[how], seconds=25.0)
+    assert run.cause == "disk_limit", run.outcome.stderr.text
+
+
+async def test_what_sockets_hold_counts_as_memory(runner: Runner, workspace: Path) -> None:
+    code = """
+    import os, socket, time
+    def hold():
+        held = [socket.socketpair() for _ in range(100)]
+        for end in (end for pair in held for end in pair):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+            end.setblocking(False)
+            try:
+                while True:
+                    end.send(b"x" * 65536)
+            except BlockingIOError:
+                pass
+        time.sleep(8)
+    for _ in range(20):
+        if os.fork() == 0:
+            hold()
+            os._exit(0)
+    time.sleep(8)
+    """
+    run = await attack(runner, workspace, code)
+    assert run.cause == "memory_limit", run.outcome.stderr.text
+
+
+async def test_what_nobody_accepts_from_a_socket_counts_as_memory(
+    runner: Runner, workspace: Path
+) -> None:
+    code = """
+    import socket, time
+    try:
+        door = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        path = socket.socket(socket.AF_UNIX)
+        path.bind(os.environ["TMPDIR"] + "/s")
+        path.listen(4096)
+    except OSError:
+        print("refused")
+        raise SystemExit
+    for address, family in ((door.getsockname(), socket.AF_INET), (path.getsockname(), socket.AF_UNIX)):
+        for _ in range(2000):
+            visitor = socket.socket(family)
+            visitor.setblocking(False)
+            try:
+                visitor.connect(address)
+                while True:
+                    visitor.send(b"x" * 65536)
+            except (BlockingIOError, ConnectionError):
+                pass
+            visitor.close()
+    time.sleep(5)
+    """
+    run = await attack(runner, workspace, "import os\n" + textwrap.dedent(code), seconds=25.0)
+    assert run.cause == "memory_limit" or said(run) == "refused"
+
+
+async def test_threads_are_bounded_whoever_runs_them(runner: Runner, workspace: Path) -> None:
+    code = """
+    import threading, time
+    threading.stack_size(65536)
+    made = 0
+    try:
+        for made in range(4000):
+            threading.Thread(target=time.sleep, args=(8,), daemon=True).start()
+    except RuntimeError:
+        print("few" if made < 300 else made)
+    """
+    run = await attack(runner, workspace, code)
+    assert run.cause == "process_limit" or said(run) == "few"
+
+
+async def test_a_socket_outside_the_network_namespace_is_refused(
+    runner: Runner, workspace: Path
+) -> None:
+    code = """
+    import socket
+    for family in (socket.AF_VSOCK, socket.AF_NETLINK, socket.AF_PACKET, socket.AF_ALG, 45):
+        print(attempt(lambda: socket.socket(family, socket.SOCK_STREAM).close()))
+    """
+    assert said(await attack(runner, workspace, code)).splitlines() == ["refused"] * 5
+
+
 async def test_one_file_can_not_grow_without_end(runner: Runner, workspace: Path) -> None:
     code = """
     with open("big", "wb") as file:

@@ -77,6 +77,25 @@ def test_sockets_are_refused_where_the_network_is_shared(machine: str) -> None:
 
 
 @machines
+def test_a_socket_that_leaves_its_network_namespace_is_refused_everywhere(machine: str) -> None:
+    for provided in (ALONE, DROPPED, BWRAP):
+        for family in [*range(46), 2**32 - 1]:
+            if family not in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6):
+                assert general(machine, provided, "socket", family) == errno.EAFNOSUPPORT
+            if family != socket.AF_UNIX:
+                assert general(machine, provided, "socketpair", family) == errno.EAFNOSUPPORT
+    for family in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6):
+        assert general(machine, BWRAP, "socket", family, 1) == ALLOW
+    assert general(machine, BWRAP, "socketpair", socket.AF_UNIX, 2) == ALLOW
+
+
+@machines
+def test_code_can_not_hide_what_it_holds_open(machine: str) -> None:
+    assert general(machine, BWRAP, "prctl", 4, 0) == errno.EPERM
+    assert general(machine, BWRAP, "prctl", 38, 1) == ALLOW
+
+
+@machines
 def test_limits_of_other_processes_are_out_of_reach(machine: str) -> None:
     assert general(machine, ALONE, "prlimit64", 0) == ALLOW
     assert general(machine, ALONE, "prlimit64", os.getppid()) == errno.EPERM

@@ -1,5 +1,7 @@
 """The gate before the disk: names, globs and protected places."""
 
+import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atos_servers.filesystem.errors import BadPathError, OutsideError
-from atos_servers.filesystem.globs import Glob
+from atos_servers.filesystem.globs import Glob, globs
 from atos_servers.filesystem.paths import MAX_NAME, check_new, locate, split
 from atos_servers.filesystem.protection import protected_by, read_grants
 
@@ -123,6 +125,23 @@ def test_a_pattern_built_to_explode_does_not() -> None:
     for bomb in ("x" * 600, "{a,b}" * 7):
         with pytest.raises(BadPathError):
             Glob(bomb)
+
+
+@given(st.text("ab*?", max_size=12), st.text("ab", min_size=1, max_size=12))
+def test_a_name_fits_its_pattern_as_a_shell_says(pattern: str, name: str) -> None:
+    wanted = re.sub(r"\*+", "*", pattern)  # two stars are a span of folders
+    assert Glob(wanted).matches((name,)) is fnmatchcase(name, wanted)
+
+
+@pytest.mark.timeout(20)
+def test_patterns_are_matched_in_bounded_time_however_many_there_are() -> None:
+    with pytest.raises(BadPathError, match="at most 4000 are allowed"):
+        globs(["*a" * 200] * 100)
+    bombs = globs(["*a" * 200 + "b"] * 9)
+    names = [tuple("a" * (150 + n % 50) for n in range(20))] * 1_000
+    assert not any(bomb.matches(name[-1:]) for bomb in bombs for name in names)
+    spans = globs(["**/*a*/" * 60 + "x"])
+    assert not any(spans[0].matches(("a" * 60,) * 60) for _ in range(20))
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,14 @@ def _is_mark(node: ast.expr) -> bool:
             return False
 
 
+def _plugin_violations(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.FunctionDef):
+            name = node.id if isinstance(node, ast.Name) else node.name
+            if name.startswith("pytest_"):
+                yield f"{node.lineno}: the name {name} is not allowed"
+
+
 def _test_function_violations(node: ast.FunctionDef) -> Iterator[str]:
     if not all(map(_is_mark, node.decorator_list)):
         yield "only pytest.mark.parametrize may decorate a test"
@@ -197,7 +205,8 @@ def test_violations(text: str, path: str, modules: frozenset[str]) -> list[str]:
     if tree is None:
         return violations
     violations = _walk(tree, path, modules | {"pytest"})
-    violations += [f"{path}:{violation}" for violation in _pytest_violations(tree)]
+    found = [*_pytest_violations(tree), *_plugin_violations(tree)]
+    violations += [f"{path}:{violation}" for violation in found]
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             violations += [

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from atos_servers.code_runner.sandbox import seccomp, supervise
+from atos_servers.code_runner.sandbox import removal, seccomp
 from atos_servers.code_runner.sandbox.job import MIB
 
 CPU_SECONDS = 1
@@ -87,14 +87,6 @@ def ended(code: int) -> str:
     if -code in OUT_OF_TIME:
         return "timeout"
     return f"error: the process crashed ({signal.Signals(-code).name})"
-
-
-def empty(folder: str) -> None:
-    """Remove what is in a folder."""
-    for path in Path(folder).iterdir():
-        supervise.remove(str(path))
-        with contextlib.suppress(OSError):  # a file, not a folder
-            path.unlink()
 
 
 class Cells:
@@ -174,5 +166,5 @@ class Cells:
             if beside == [self._name] and not inside:
                 return
         os.chdir(self._scratch)
-        empty(self._scratch)
+        removal.empty_folder(self._scratch)
         self.enter()

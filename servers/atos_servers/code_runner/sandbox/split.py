@@ -13,7 +13,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
@@ -94,9 +94,21 @@ def refusals(job: Job) -> list[str]:
         for path, text in _modules(job).values()
         for violation in catalogue_rules.code_violations(text, path, modules)
     ]
-    for path, text in _asked_for(job).items():
+    asked_for = _asked_for(job)
+    for path, text in asked_for.items():
         violations += catalogue_rules.test_violations(text, path, modules)
+    violations += _package_violations(job, asked_for)
     return violations[:MOST_VIOLATIONS]
+
+
+def _package_violations(job: Job, tests: Iterable[str]) -> list[str]:
+    """Return the packages of tests that have code: pytest runs it beside the report."""
+    folders = {folder for path in tests for folder in PurePosixPath(path).parents}
+    return [
+        f"{path}: the package of a test must be empty"
+        for path in sorted(str(folder / "__init__.py") for folder in folders)
+        if Path(job.folder, path).is_file() and Path(job.folder, path).read_bytes().strip()
+    ]
 
 
 def exception_of(kinds: Sequence[str]) -> type[Exception]:

@@ -13,25 +13,23 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
-from typing import Any
 
-from atos_servers.code_runner.sandbox import processes
+from atos_servers.code_runner.sandbox import open_files, processes
+from atos_servers.code_runner.sandbox.disk_usage import disk_used
 from atos_servers.code_runner.sandbox.job import Cause, Job
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 CHECK_SECONDS = 0.05
 BWRAP_PROCESSES = 2
 """Bubblewrap's own; they are not the code's."""
-DISK_CHECKS = 10
-"""The disk is measured at every tenth check only, because that walks a tree."""
+HELD_CHECKS = 5
+"""Folders and open files are measured at every fifth check only, because that takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,12 @@ def raise_priority() -> None:
         os.sched_setscheduler(0, policy, os.sched_param(1))
 
 
+def normal_priority() -> None:
+    """Take back `raise_priority`: how much is left to remove is up to the code that ran."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def handle_signals() -> None:
     """Make SIGTERM and SIGINT end the run cleanly."""
     for number in STOPPING:
@@ -90,6 +94,8 @@ class LimitWatch:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._checks = 0
+        self._held = open_files.Held(0, 0)
+        self._on_disk = 0
         self.peak = 0
 
     def check(self) -> Cause:
@@ -97,22 +103,25 @@ class LimitWatch:
         limits = self._job.limits
         most = limits.processes + BWRAP_PROCESSES
         below = processes.descendants(os.getpid(), most)
-        if len(below) > most:
+        if len(below) > most or processes.threads(below) > limits.threads:
             return "process_limit"
-        used = sum(map(processes.resident, below))
-        if used > limits.memory:  # resident sizes count shared pages once per process
-            used = processes.proportional_size(below)
-        self.peak = max(self.peak, used)
         self._checks += 1
+        if self._checks % HELD_CHECKS == 0:
+            self._look_at_files(below)
+        used = self._held.memory + sum(map(processes.resident, below))
+        if used > limits.memory:  # resident sizes count shared pages once per process
+            used = self._held.memory + processes.proportional_size(below)
+        self.peak = max(self.peak, used)
         if used > limits.memory:
             return "memory_limit"
-        if self._checks % DISK_CHECKS == 0 and self._disk_used() > limits.disk:
-            return "disk_limit"
-        return ""
+        return "disk_limit" if self._on_disk > limits.disk else ""
 
-    def _disk_used(self) -> int:
-        most = self._job.limits.disk
-        return sum(processes.disk_used(folder, most) for folder in self._job.writable)
+    def _look_at_files(self, below: list[int]) -> None:
+        limits = self._job.limits
+        self._held = open_files.held(below, self._job.scratch, largest=limits.file_size)
+        self._on_disk = self._held.disk
+        for folder in self._job.writable:
+            self._on_disk += disk_used(folder, limits.disk)
 
 
 def _ended(child: int) -> int | None:
@@ -176,16 +185,3 @@ def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End
     _ignore_signals()
     processes.end_descendants(own_namespace=job.level == "bwrap")
     return End(code, cause, started, time.time(), watch.peak)
-
-
-def remove(folder: str) -> None:
-    """Remove a run's folder, even where the run took the permission away."""
-
-    def unlock(_function: Any, path: str, _error: Any) -> None:
-        with contextlib.suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
-            Path(path).rmdir() if Path(path).is_dir() else Path(path).unlink()
-
-    shutil.rmtree(folder, onerror=unlock)
-    shutil.rmtree(folder, ignore_errors=True)

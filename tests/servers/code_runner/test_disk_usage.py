@@ -1,0 +1,41 @@
+"""What a folder takes on the disk is measured at any depth, empty files included, links not."""
+
+from pathlib import Path
+
+from atos_servers.code_runner.sandbox.disk_usage import ENTRY_BYTES, disk_used
+from atos_servers.code_runner.sandbox.removal import remove_folder
+from doubles.deep_folders import nest
+
+MUCH = 1 << 30
+
+
+def test_every_entry_counts_for_something(tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / str(number)).touch()
+    assert disk_used(str(tmp_path), MUCH) == 100 * ENTRY_BYTES
+
+
+def test_folders_deeper_than_any_path_are_counted(tmp_path: Path) -> None:
+    nest(tmp_path / "deep", 200, name="d" * 100)
+    try:
+        assert disk_used(str(tmp_path), MUCH) >= 201 * ENTRY_BYTES
+    finally:
+        remove_folder(tmp_path / "deep")
+
+
+def test_what_a_link_points_to_is_not_counted(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "large").write_bytes(b"x" * (1 << 20))
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "link").symlink_to(tmp_path / "outside")
+    assert disk_used(str(tmp_path / "inside"), MUCH) == ENTRY_BYTES
+
+
+def test_counting_ends_where_the_limit_is_exceeded(tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / str(number)).touch()
+    assert disk_used(str(tmp_path), 10 * ENTRY_BYTES) == 11 * ENTRY_BYTES
+
+
+def test_a_missing_folder_takes_nothing(tmp_path: Path) -> None:
+    assert disk_used(str(tmp_path / "missing"), MUCH) == 0
