@@ -12,6 +12,7 @@ from atos_orchestrator.execution.result_aggregator import (
 )
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.task import Task
+from atos_protocol.errors import ContextError
 
 PLAN = Plan(
     (Task("T1", "Add", files=("add.py",)), Task("T2", "Use | it", depends_on=("T1",))),
@@ -69,10 +70,19 @@ def test_a_task_that_did_not_pass_its_tests_needs_help() -> None:
     )
 
 
-def test_a_broken_task_is_a_failure_that_names_it_even_beside_one_that_needs_help() -> None:
+def test_a_defect_asks_for_help_and_names_its_task_even_beside_one_that_needs_help() -> None:
     outcome = end(HELP, BROKEN)
+    error = outcome.error or {}
 
-    assert (outcome.state, (outcome.error or {})["message"]) == ("failed", "task T2: it crashed")
+    assert (outcome.state, error["message"]) == ("needs_help", "task T2: it crashed")
+    assert error["next"].endswith("Then go on: atos-client retry g1")
+
+
+def test_an_error_of_the_tasks_own_is_a_failure() -> None:
+    own = TaskOutcome("failed", error=ContextError("8200 tokens").to_wire())
+    outcome = end(DONE, own)
+
+    assert (outcome.state, (outcome.error or {})["code"]) == ("failed", "context")
 
 
 def test_a_limit_outweighs_everything_else() -> None:
