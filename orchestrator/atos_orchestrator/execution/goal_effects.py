@@ -7,6 +7,7 @@ decision about the repository is found again.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import anyio.to_thread
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.closing_files import Ending, closing_files, versions
+from atos_orchestrator.execution.delivery import where
 from atos_orchestrator.execution.execution_log import write_execution_log
 from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.package_environment import NOTHING, packages_of, prepared
@@ -33,13 +35,11 @@ from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Next, Plan
 from atos_orchestrator.ports import Json, Tools
 from atos_orchestrator.strategies.registry import strategy_named
-from atos_orchestrator.workspace.commits import (
-    commit_files,
-    drop_candidates,
-    integrate,
-    keep_candidates,
-)
+from atos_orchestrator.workspace.candidates import drop_candidates, keep_candidates
+from atos_orchestrator.workspace.commits import commit_files, find_effect, integrate
 from atos_orchestrator.workspace.opening import open_repository, reopen_repository
+from atos_orchestrator.workspace.publication import Publication
+from atos_orchestrator.workspace.publish import publish
 from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.scaffold import record_path
 from atos_orchestrator.workspace.worktrees import close_repository, open_result
@@ -99,7 +99,10 @@ class GoalEffects:
         return {}
 
     async def integrate(self, task_id: str, returned: Json, repository: Repository) -> Json:
-        """Put a task's commit on the goal's branch, and record how the task ended.
+        """Put a task's commit on the goal's branch, publish it, and record how the task ended.
+
+        What a person does in the repository is no failure of the task: what can't be published now is kept, and
+        a `warning` says so.
 
         Args:
             task_id: the task.
@@ -119,7 +122,9 @@ class GoalEffects:
         commit = ""
         if state == "done":
             key = effect_key(self.goal_input.goal, task_id)
-            commit = await integrate(repository, task_id, key=key)
+            own = await integrate(repository, task_id, key=key)
+            published = await self._publish(repository)
+            commit = await find_effect(repository, published.commit, key) or own
             emit("task_committed", {"commit": commit}, key="commit")
             await drop_candidates(repository, task_id)
         branches = await keep_candidates(repository, task_id, result.kept) if result.kept else []
@@ -133,8 +138,9 @@ class GoalEffects:
     async def verify(
         self, plan: Plan, repository: Repository, outcomes: Mapping[str, TaskOutcome]
     ) -> Json:
-        """Run all tests together, as far as the strategy covers the repository."""
-        folder = await open_result(repository)
+        """Run all tests together, with what a person committed, as far as the strategy covers the repository."""
+        published = await self._publish(repository)
+        folder = await open_result(repository, published.commit)
         strategy = strategy_named(self.goal_input.strategy)
         packages = packages_of(plan)
         await prepared(self.tools, packages, repository.trees)
@@ -192,7 +198,17 @@ class GoalEffects:
             ending = Ending(self.goal_input.text, plan, outcomes, verified, installed)
             files |= await closing_files(repository, ending)
         key = f"{self.goal_input.run}:record"
-        return {"commit": await commit_files(repository, files, "Add the execution log", key=key)}
+        commit = await commit_files(repository, files, "Add the execution log", key=key)
+        return {"commit": commit, "publication": encode(await self._publish(repository))}
+
+    async def _publish(self, repository: Repository) -> Publication:
+        """Publish, and tell once of each thing that is in the way."""
+        found = await publish(repository)
+        if found.trouble:
+            text = f"{found.trouble}. Nothing is lost: {where(found)}"
+            key = hashlib.sha256(text.encode()).hexdigest()[:16]
+            self.emit()("warning", {"text": text}, key=f"kept:{key}")
+        return found
 
     async def _installed(self, plan: Plan, repository: Repository) -> PackagesReport:
         """Return what was installed; the verification has had it installed, so this is no download."""

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.dbos_client import TASKS
+from atos_orchestrator.execution.delivery import delivered
 from atos_orchestrator.execution.goal_effects import GoalEffects
 from atos_orchestrator.execution.goal_input import TASK, GoalInput, GoalRecord
 from atos_orchestrator.execution.plan_workflow import plan_goal
@@ -41,8 +42,9 @@ from atos_orchestrator.execution.task_workflow import task_argument
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan, next_tasks
 from atos_orchestrator.ports import Json
+from atos_orchestrator.workspace.publication import Publication
 from atos_orchestrator.workspace.repository import Repository
-from atos_protocol.errors import AtosError
+from atos_protocol.errors import AtosError, WorkspaceError
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ class GoalWorkflow:
         goal = run.goal_input.goal
         try:
             outcome = await run.until_recorded()
+        except WorkspaceError as error:
+            outcome = _unusable(run, error)
         except AtosError as error:
             outcome = ended_by(error.to_wire(), goal)
         except Exception as error:
@@ -67,6 +71,18 @@ class GoalWorkflow:
         await run.steps("aggregate", lambda: run.effects.aggregate(outcome, run.repository))
         log.info("goal %s ended: %s", goal, outcome.state)
         return encode(run.record(outcome.state))
+
+
+def _unusable(run: _GoalRun, error: WorkspaceError) -> GoalOutcome:
+    """Return how a goal ends whose repository or private folder somebody took away."""
+    if run.repository is None and run.goal_input.resumed is None:
+        return GoalOutcome("failed", str(error), error.to_wire())
+    retry = f"atos-client retry {run.goal_input.goal}"
+    step = error.next_step
+    if retry not in step:
+        step = f"{step} Then: {retry}" if step else f"Try again: {retry}"
+    wire = error.to_wire() | {"next": step}
+    return GoalOutcome("needs_help", f"{error.message}. {step}", wire)
 
 
 @dataclass(slots=True)
@@ -106,8 +122,11 @@ class _GoalRun:
             verified = decode(Verification, verdict)
         goal = self.goal_input.goal
         outcome = goal_outcome(plan, self.outcomes, verified, str(repository.path), goal)
-        await steps("record", lambda: effects.record(plan, self.outcomes, verified, repository))
-        return outcome
+        work = effects.record
+        recorded = await steps("record", lambda: work(plan, self.outcomes, verified, repository))
+        # Runs that were recorded by an earlier version have none.
+        told = recorded.get("publication")
+        return delivered(outcome, decode(Publication, told) if told else None)
 
     async def _run_tasks(self, plan: Plan, repository: Repository) -> None:
         """Run the DAG: a task starts the moment its own dependencies are done."""

@@ -114,6 +114,13 @@ def _unfinished(summary: str, wrong: Sequence[tuple[str, TaskOutcome]], goal: st
     if failed and not broken:
         return GoalOutcome("needs_help", summary, _help(failed, goal))
     task_id, outcome = broken[0] if broken else wrong[0]
+    if broken and all((each[1].error or {}).get("code") == "workspace" for each in broken):
+        # Somebody removed what the task worked in: nothing about its code is known.
+        said = (outcome.error or {}).get("message", "")
+        step = f"Try it again: atos-client retry {goal}"
+        return GoalOutcome(
+            "needs_help", summary, _error("workspace", f"task {task_id}: {said}", step)
+        )
     error = dict(outcome.error or _error("failed", "it was never started", ""))
     error["message"] = f"task {task_id}: {error['message']}"
     return ended_by(error, goal, summary)

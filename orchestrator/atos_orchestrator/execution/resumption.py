@@ -69,15 +69,11 @@ def fixed(record: GoalRecord, task_id: str, files: Mapping[str, str]) -> tuple[R
 def retried(record: GoalRecord) -> tuple[Resumption, str]:
     """Return what goes on with everything that is not done.
 
-    Raises:
-        ConflictError: every task is done.
+    Where every task is done, only the end runs again: a person has changed something, such as the repository.
     """
     if record.plan is None:
         return Resumption(repository=record.repository), "once more, from the plan on"
     undone = {task.id for task in record.plan.tasks if not _is_done(record, task.id)}
-    if not undone:
-        message = "every task of this goal is done, and they do not pass all tests together"
-        raise ConflictError(message, next_step="Start a goal that says what to change.")
     return _resumption(record, record.plan, undone), "once more"
 
 

@@ -31,8 +31,8 @@ from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.task import Task
 from atos_orchestrator.workspace.commits import commit_task
 from atos_orchestrator.workspace.repository import Repository
-from atos_orchestrator.workspace.worktrees import open_worktree
-from atos_protocol.errors import AtosError
+from atos_orchestrator.workspace.worktrees import is_lost, open_worktree
+from atos_protocol.errors import AtosError, WorkspaceError
 from atos_protocol.packages import PackagesReport
 
 log = logging.getLogger(__name__)
@@ -72,11 +72,13 @@ class TaskWorkflow:
         try:
             result = await run.until_committed()
         except AtosError as error:
-            return {"error": error.to_wire()}
+            wire = error.to_wire()
         except Exception as error:
             log.exception("task %s of goal %s failed", run.task.id, run.goal_input.goal)
-            return {"error": as_atos_error(error, "task").to_wire()}
-        return {"result": encode(result)}
+            wire = as_atos_error(error, "task").to_wire()
+        else:
+            return {"result": encode(result)}
+        return {"error": await run.lost_worktree() or wire}
 
 
 @dataclass(slots=True)
@@ -111,6 +113,17 @@ class _TaskRun:
         if result.outcome == "done":
             await self.steps("commit", lambda: self._commit(result))
         return replace(result, digest=result.digest[-4000:])
+
+    async def lost_worktree(self) -> Json:
+        """Return the error that explains all others: somebody removed what the task worked in; else nothing."""
+
+        async def look() -> Json:
+            return {"lost": is_lost(self.repository, self.task.id)}
+
+        if not (await self.steps("look", look))["lost"]:
+            return {}
+        message = f"its worktree {self.repository.trees / self.task.id} was removed"
+        return WorkspaceError(message).to_wire()
 
     async def _open_worktree(self) -> Json:
         folder = await open_worktree(self.repository, self.task.id)

@@ -7,7 +7,8 @@ key is looked up first, so committing again does nothing.
 
 A task's commit is integrated path by path: where the goal's branch still has what the task started from,
 it gets what the task made; where it has something else, that is a conflict. Plan repair ensures that two
-tasks that run at the same time never write one file.
+tasks that run at the same time never write one file, and nobody but ATOS moves the goal's branch: what a person
+commits meets it in `publish`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import anyio
+
 from atos_orchestrator.workspace.git import Git
-from atos_orchestrator.workspace.publish import publish
+from atos_orchestrator.workspace.publication import TRAILER
 from atos_orchestrator.workspace.repository import GOAL_BRANCH, Repository
 from atos_protocol.errors import ConflictError, WorkspaceError
 
-TRAILER = "Atos-Effect"
 RACES = 5
 """How often to try again when the branch moved meanwhile."""
 
@@ -59,7 +61,7 @@ async def commit_task(
     for file in files:
         _inside(worktree, file)
     git = repository.git
-    parent = await git.run("rev-parse", "--verify", branch)
+    parent = await _start_of(repository, task_id)
     with _index(repository) as path:
         at = replace(git, where=worktree)
         index = at.having(GIT_INDEX_FILE=path, GIT_WORK_TREE=worktree)
@@ -72,8 +74,18 @@ async def commit_task(
     return commit
 
 
+async def _start_of(repository: Repository, task_id: str) -> str:
+    """Return the tip of a task's branch; a branch that was removed is made again where its worktree began."""
+    branch = task_branch(task_id)
+    if tip := await repository.git.value("rev-parse", "--verify", "--quiet", branch):
+        return tip
+    began = await anyio.Path(repository.trees / f"{task_id}.ready").read_text()
+    await repository.git.run("update-ref", branch, began, "")
+    return began
+
+
 async def integrate(repository: Repository, task_id: str, *, key: str) -> str:
-    """Put a task's commit on the goal's branch, once, and publish it; return its commit there.
+    """Put a task's commit on the goal's branch, once; return its commit there. `publish` comes after it.
 
     Raises:
         ConflictError: another task changed one of the same files.
@@ -85,6 +97,7 @@ async def integrate(repository: Repository, task_id: str, *, key: str) -> str:
         message = f"task {task_id} has no commit with the effect {key}"
         raise WorkspaceError(message)
     message = await git.run("show", "-s", "--format=%B", source)
+    repository.unpublished.touch()
     for _ in range(RACES):
         if done := await find_effect(repository, GOAL_BRANCH, key):
             break
@@ -98,60 +111,25 @@ async def integrate(repository: Repository, task_id: str, *, key: str) -> str:
     else:
         message = f"the goal's branch moved {RACES} times while {task_id} was integrated"
         raise ConflictError(message, next_step="Integrate the tasks of a goal one after another.")
-    await publish(repository)
     return done
 
 
 async def commit_files(
     repository: Repository, files: Mapping[str, str], message: str, *, key: str
 ) -> str:
-    """Commit whole texts to the goal's branch, once per `key`, and publish them."""
+    """Commit whole texts to the goal's branch, once per `key`. `publish` comes after it."""
     git = repository.git
+    repository.unpublished.touch()
     head = await git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH)
     done = await find_effect(repository, GOAL_BRANCH, key) if head else ""
     if not done:
-        tree = await _tree_with(repository, head, files)
+        tree = await tree_with(repository, head, files)
         done = await _commit(git, tree, head, message, key)
         await git.run("update-ref", GOAL_BRANCH, done, head)
-    await publish(repository)
     return done
 
 
-def _candidate_prefix(repository: Repository, task_id: str) -> str:
-    return f"refs/heads/{repository.branch}-{task_id}-candidate-"
-
-
-async def keep_candidates(
-    repository: Repository, task_id: str, kept: Sequence[Mapping[str, str]]
-) -> list[str]:
-    """Put programs of which none was accepted on branches of their own; return the branches' names.
-
-    They stand on the goal's branch as it is, so that a person can compare, run and merge them. A second call
-    moves them.
-    """
-    git, found = repository.git, list[str]()
-    await drop_candidates(repository, task_id)
-    head = await git.run("rev-parse", "--verify", GOAL_BRANCH)
-    for number, files in enumerate(kept, start=1):
-        tree = await _tree_with(repository, head, files)
-        message = f"Candidate {number} of {task_id}, which was not accepted\n"
-        commit = await git.run("commit-tree", tree, "-p", head, stdin=message)
-        branch = f"{_candidate_prefix(repository, task_id)}{number}"
-        await repository.theirs.run("update-ref", branch, commit)
-        found.append(branch.removeprefix("refs/heads/"))
-    return found
-
-
-async def drop_candidates(repository: Repository, task_id: str) -> None:
-    """Remove the branches that `keep_candidates` made for a task."""
-    theirs = repository.theirs
-    prefix = _candidate_prefix(repository, task_id)
-    listed = await theirs.run("for-each-ref", "--format=%(refname)", f"{prefix}*")
-    for branch in listed.split():
-        await theirs.run("update-ref", "-d", branch)
-
-
-async def _tree_with(repository: Repository, head: str, files: Mapping[str, str]) -> str:
+async def tree_with(repository: Repository, head: str, files: Mapping[str, str]) -> str:
     """Return the tree of a commit (empty: of none) with these texts in it."""
     git = repository.git
     with _index(repository) as path:
@@ -164,7 +142,9 @@ async def _tree_with(repository: Repository, head: str, files: Mapping[str, str]
 
 
 async def _commit(git: Git, tree: str, parent: str, message: str, key: str) -> str:
-    text = f"{message.strip()}\n\n{TRAILER}: {key}\n"
+    # A title comes from a model: it can't pass for a trailer.
+    told = message.strip().replace(TRAILER, TRAILER.lower())
+    text = f"{told}\n\n{TRAILER}: {key}\n"
     return await git.run("commit-tree", tree, *(("-p", parent) if parent else ()), stdin=text)
 
 

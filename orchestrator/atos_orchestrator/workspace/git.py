@@ -18,8 +18,17 @@ from pathlib import Path
 
 import anyio
 
-from atos_protocol.errors import DeadlineError, UnreachableError, WorkspaceError
+from atos_protocol.errors import (
+    AtosError,
+    BusyError,
+    DeadlineError,
+    NoSpaceError,
+    UnreachableError,
+    WorkspaceError,
+)
 
+MAIL = "atos@localhost"
+"""Address of the author and committer of everything that ATOS commits."""
 DEADLINE = 60.0
 """Seconds that one git command may take."""
 
@@ -30,6 +39,8 @@ moving a branch takes milliseconds, and nobody else moves these."""
 _LOCKED = re.compile(
     r"Unable to create '(.+/(?:HEAD|refs/heads/(?:goal|task/|main|atos/).*)\.lock)': File exists"
 )
+_HELD = re.compile(r"Unable to create '(.+\.lock)': File exists")
+_SHORT = re.compile(r"Too many open files|Cannot allocate memory|Resource temporarily unavailable")
 
 _SAFE = (
     "core.hooksPath=/dev/null",
@@ -51,7 +62,7 @@ _SAFE = (
 
 def _environment(at: float) -> dict[str, str]:
     moment = f"{int(at)} +0000"
-    who = {"NAME": "ATOS", "EMAIL": "atos@localhost", "DATE": moment}
+    who = {"NAME": "ATOS", "EMAIL": MAIL, "DATE": moment}
     plain = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.devnull,
@@ -93,15 +104,20 @@ class Git:
         Waits while a branch is locked, and removes a lock that a killed git left behind.
 
         Raises:
-            UnreachableError: git can't be started; it may be there again in a moment.
             WorkspaceError: the folder is gone.
+            UnreachableError: git can't be started at the moment.
+            BusyError: another git holds a lock, or the system is short of memory or descriptors.
+            NoSpaceError: the disk is full.
             DeadlineError: it took longer than `DEADLINE`.
         """
         while True:
             code, out, err = await self._once(arguments, stdin)
             lock = _LOCKED.search(err) if code != 0 else None
             if lock is None or not await _lifted(anyio.Path(lock[1])):
-                return code, out, err
+                break
+        if code != 0 and (passing := _passing(err, self.where)) is not None:
+            raise passing
+        return code, out, err
 
     async def _once(self, arguments: Sequence[str], stdin: str) -> tuple[int, str, str]:
         options = [part for setting in _SAFE for part in ("-c", setting)]
@@ -121,10 +137,12 @@ class Git:
             message = f"git {arguments[0]} took longer than {DEADLINE:.0f} s in {self.where}"
             raise DeadlineError(message) from error
         except OSError as error:
-            message = f"git {arguments[0]} could not be run in {self.where}: {error.strerror}"
-            if await anyio.Path(self.where).is_dir():
-                raise UnreachableError(message, next_step="See that git is installed.") from error
-            raise WorkspaceError(message, next_step="See that the folder exists.") from error
+            if not await anyio.Path(self.where).is_dir():
+                message = f"{self.where} is no longer there"
+                raise WorkspaceError(message) from error
+            message = f"git {arguments[0]} could not be started: {error.strerror}"
+            step = "Install git; what waits for it goes on by itself."
+            raise UnreachableError(message, next_step=step) from error
         return done.returncode, _text(done.stdout), _text(done.stderr)
 
     async def run(self, *arguments: str, stdin: str = "") -> str:
@@ -144,6 +162,23 @@ class Git:
         """Run a query; return its output, or an empty text where it fails."""
         code, out, _ = await self.ask(*arguments)
         return out.strip() if code == 0 else ""
+
+
+def _passing(said: str, where: Path) -> AtosError | None:
+    """Return the error for what git said, if the same command may succeed later without a change."""
+    if (lock := _HELD.search(said)) is not None:
+        return held(Path(lock[1]))
+    if "No space left on device" in said:
+        return NoSpaceError(f"the disk of {where} is full", next_step="Make room there.")
+    if (short := _SHORT.search(said)) is not None:
+        return BusyError(f"git could not work in {where}: {short[0].lower()}")
+    return None
+
+
+def held(lock: Path) -> BusyError:
+    """Return the error for a lock of a git that somebody else runs."""
+    message = f"another git holds {lock}"
+    return BusyError(message, next_step="If no git is at work there, remove that file.")
 
 
 async def _lifted(lock: anyio.Path) -> bool:

@@ -18,18 +18,17 @@ import anyio
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.workspace.commits import commit_files
 from atos_orchestrator.workspace.git import Git
-from atos_orchestrator.workspace.publish import publish
+from atos_orchestrator.workspace.objects import keep_objects
+from atos_orchestrator.workspace.publish import find_side, is_standing, publish
 from atos_orchestrator.workspace.repository import (
+    DECISION,
     GOAL_BRANCH,
+    OWNER,
     Repository,
     scaffold_key,
 )
 from atos_orchestrator.workspace.scaffold import import_aid, scaffold
 from atos_protocol.errors import WorkspaceError
-
-DECISION = "repository.json"
-OWNER = "atos-goal"
-"""File in the `.git` of an own repository that names its goal."""
 
 
 def trees_of(home: Path, goal: str) -> Path:
@@ -77,21 +76,50 @@ async def open_repository(
 async def reopen_repository(repository: Repository, text: str) -> Repository:
     """Open the repository of a goal that had ended, as it stands now; opening again changes nothing.
 
-    What a person has committed on the goal's branch meanwhile is built upon.
+    What a person has committed on the goal's branch meanwhile is built upon. A folder that was deleted is made
+    again from ATOS's own git directory, where that was kept.
 
     Raises:
-        WorkspaceError: it is no longer there.
+        WorkspaceError: it is no longer there, and can't be made again.
     """
-    if not (repository.path / ".git").exists():
-        message = f"the repository {repository.path} is no longer there"
-        raise WorkspaceError(message, next_step="Start the goal again.")
+    known = await _goal_line(repository)
+    if not is_standing(repository):
+        _check_gap(repository, known)
     _decide(repository)
     await _init_private(repository)
-    branch = f"refs/heads/{repository.branch}"
-    head = await repository.theirs.value("rev-parse", "--verify", "--quiet", branch)
-    if head and not await repository.git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH):
-        await repository.git.run("update-ref", GOAL_BRANCH, head, "")
-    return await _make(repository, text)
+    if not known:
+        branch = f"refs/heads/{repository.branch}"
+        tip = await repository.theirs.value("rev-parse", "--verify", "--quiet", branch)
+        if head := await find_side(repository) or tip:
+            await repository.git.run("update-ref", GOAL_BRANCH, head, "")
+    await _make(repository, text)
+    published = await publish(repository)
+    if not published.trouble:
+        await keep_objects(repository, published.commit, repository.base)
+        await repository.git.run("update-ref", GOAL_BRANCH, published.commit)
+    return repository
+
+
+async def _goal_line(repository: Repository) -> str:
+    """Return the goal's commit in ATOS's own git directory; an empty text where that was removed."""
+    if not (repository.trees / "git" / "ready").exists():
+        return ""
+    return await repository.git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH)
+
+
+def _check_gap(repository: Repository, known: str) -> None:
+    """Check that a repository that is gone can be made again in its place."""
+    place = repository.path
+    retry = f"atos-client retry {repository.goal}"
+    if not repository.own or not known:
+        message = f"the repository {place} is no longer there"
+        lost = "" if known else " If you have no copy of it, start the goal again."
+        raise WorkspaceError(message, next_step=f"Put it back, then: {retry}.{lost}")
+    if os.path.lexists(place / ".git") or (os.path.lexists(place) and not place.is_dir()):
+        message = (
+            f"{place} is not the repository that ATOS made; its work is kept in {repository.trees}"
+        )
+        raise WorkspaceError(message, next_step=f"Move {place} away, then: {retry}")
 
 
 def _recall(trees: Path) -> Repository | None:
@@ -225,10 +253,23 @@ async def _init_private(repository: Repository) -> None:
     (private / "objects" / "info" / "alternates").write_text(f"{repository.objects}\n")
     (private / "info").mkdir(exist_ok=True)
     (private / "info" / "exclude").write_text("__pycache__/\n.atos/\n")
-    shallow = repository.objects.parent / "shallow"
-    if shallow.exists():
-        shutil.copy(shallow, private / "shallow")
+    await _keep_base(repository)
     (private / "ready").touch()
+
+
+async def _keep_base(repository: Repository) -> None:
+    """Copy the files that the goal starts from, so that its work outlives a repository that is deleted.
+
+    History is not copied: the first commit counts as one without parents. A copy takes less than the worktree of
+    one task.
+    """
+    private, base = repository.trees / "git", repository.base
+    if not base:
+        return
+    theirs = repository.objects.parent / "shallow"
+    known = theirs.read_text() if theirs.exists() else ""
+    (private / "shallow").write_text(f"{known}{base}\n")
+    await keep_objects(repository, base)
 
 
 async def _first_files(repository: Repository, text: str) -> dict[str, str]:

@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 
 from atos_orchestrator.workspace.commits import task_branch
-from atos_orchestrator.workspace.repository import GOAL_BRANCH, Repository, scaffold_key
+from atos_orchestrator.workspace.publication import COMMIT_FORMAT, commits_of, effects
+from atos_orchestrator.workspace.repository import (
+    DECISION,
+    GOAL_BRANCH,
+    UNPUBLISHED,
+    WRITING,
+    Repository,
+    scaffold_key,
+)
+from atos_protocol.errors import WorkspaceError
 
 RESULT = "result"
 """Folder of the integrated result, beside those of the tasks."""
@@ -28,18 +38,25 @@ async def open_worktree(repository: Repository, task_id: str) -> Path:
     """
     folder = repository.trees / task_id
     marker = repository.trees / f"{task_id}.ready"
-    if not marker.exists():
+    if not marker.exists() or not folder.exists():
         head = await repository.git.run("rev-parse", "--verify", GOAL_BRANCH)
         await _check_out(repository, folder, head)
         await repository.git.run("update-ref", task_branch(task_id), head)
-        marker.touch()
+        marker.write_text(head)
     return folder
 
 
-async def open_result(repository: Repository) -> Path:
-    """Return a fresh checkout of everything that is integrated, for the final verification."""
+def is_lost(repository: Repository, task_id: str) -> bool:
+    """Tell whether somebody removed a task's worktree, or ATOS's whole folder for the goal."""
+    trees = repository.trees
+    opened = (trees / f"{task_id}.ready").exists()
+    return not trees.exists() or (opened and not (trees / task_id).exists())
+
+
+async def open_result(repository: Repository, commit: str = GOAL_BRANCH) -> Path:
+    """Return a fresh checkout of a commit that has everything, for the final verification."""
     folder = repository.trees / RESULT
-    head = await repository.git.run("rev-parse", "--verify", GOAL_BRANCH)
+    head = await repository.git.run("rev-parse", "--verify", commit)
     await _check_out(repository, folder, head)
     return folder
 
@@ -59,15 +76,30 @@ async def _check_out(repository: Repository, folder: Path, commit: str) -> None:
 async def close_repository(repository: Repository) -> None:
     """Remove ATOS's private folder of a goal that has ended; the repository itself stays.
 
-    If a goal produced nothing, its branch in a person's repository is removed as well.
+    If a goal produced nothing, its branch in a person's repository is removed as well. What could not be
+    published stays in ATOS's own git directory, without worktrees, until the goal has been resumed.
     """
+    if repository.unpublished.exists():
+        return await _reduce(repository)
     if await anyio.Path(repository.trees / "git").exists():
-        await _drop_empty_branch(repository)
-    await _remove(repository.trees)
+        with suppress(WorkspaceError):
+            await _drop_empty_branch(repository)
+    return await _remove(repository.trees)
+
+
+async def _reduce(repository: Repository) -> None:
+    """Leave nothing of the private folder but the goal's branch, and what is needed to open it again."""
+    staying = {"git", DECISION, UNPUBLISHED, WRITING}
+    for place in [each for each in repository.trees.iterdir() if each.name not in staying]:
+        await _remove(place) if place.is_dir() else place.unlink(missing_ok=True)
+    with suppress(WorkspaceError):
+        listed = await repository.git.run("for-each-ref", "--format=%(refname)", task_branch("*"))
+        for branch in listed.split():
+            await repository.git.run("update-ref", "-d", branch)
 
 
 async def _drop_empty_branch(repository: Repository) -> None:
-    """Remove the goal's branch if it contains only the goal's first commit.
+    """Remove the goal's branch if it contains only the goal's first commit, and nobody looks at it.
 
     Failures are ignored: a killed process may have removed half of the private folder already.
     """
@@ -75,19 +107,28 @@ async def _drop_empty_branch(repository: Repository) -> None:
     if repository.own or not repository.base or not head:
         return
     span = f"{repository.base}..{head}"
-    effects = "--format=%(trailers:key=Atos-Effect,valueonly)"
-    code, made, _ = await repository.git.ask("log", effects, span)
-    if code == 0 and set(made.split()) <= {scaffold_key(repository)}:
+    code, log, _ = await repository.git.ask("log", COMMIT_FORMAT, span)
+    made = [effects(message, repository.goal) for _, message in commits_of(log)]
+    if code == 0 and all(keys == frozenset({scaffold_key(repository)}) for keys in made):
         branch = f"refs/heads/{repository.branch}"
-        await repository.theirs.ask("update-ref", "-d", branch, head)
+        looked_at = await repository.theirs.run("for-each-ref", "--format=%(worktreepath)", branch)
+        if not looked_at:
+            await repository.theirs.ask("update-ref", "-d", branch, head)
 
 
 async def sweep(home: Path, live: Collection[str]) -> list[str]:
-    """Remove the private folders of all goals but those named; return the removed ones."""
+    """Remove the private folders of all goals but those named; return the removed ones.
+
+    One that holds what could not be published stays.
+    """
     root = home / "worktrees"
     if not root.is_dir():
         return []
-    dead = sorted(folder.name for folder in root.iterdir() if folder.name not in live)
+    dead = sorted(
+        folder.name
+        for folder in root.iterdir()
+        if folder.name not in live and not (folder / UNPUBLISHED).exists()
+    )
     for name in dead:
         await _remove(root / name)
     return dead

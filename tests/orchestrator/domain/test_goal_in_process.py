@@ -24,6 +24,7 @@ from atos_orchestrator.workspace import (
     integrate,
     open_repository,
     open_worktree,
+    publish,
 )
 from atos_protocol.goals import Event, TaskState
 from doubles.graph_ports import EventList, RecordedSteps
@@ -78,6 +79,7 @@ async def test_a_toolkit_goal_becomes_a_repository_whose_tests_pass(tmp_path: Pa
             Event(len(emit.events) + at, "g", task.id, event.kind, event.at, event.data)
             for at, event in enumerate(emitted[task.id].events, start=1)
         ]
+    await publish(repository)
     await close_repository(repository)
 
     assert tools.most_at_work > 1

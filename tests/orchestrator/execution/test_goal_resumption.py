@@ -1,34 +1,20 @@
 """A goal that stopped goes on: with an answer, with code handed in, or once more."""
 
 import subprocess
-import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
-import sqlalchemy as sa
 from inline_snapshot import snapshot
 
-from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
-from atos_orchestrator.execution.database import open_database
-from atos_orchestrator.execution.dbos_client import GOALS
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
-from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput, Limits
-from atos_orchestrator.execution.goal_steering import GoalSteering
-from atos_orchestrator.execution.goal_workflow import GoalWorkflow
-from atos_orchestrator.execution.task_workflow import TaskWorkflow
-from atos_orchestrator.execution.workflow_deps import WorkflowDeps
+from atos_orchestrator.execution.goal_input import Limits
 from atos_orchestrator.plan import Plan
-from atos_orchestrator.task import Task
 from atos_protocol.errors import BadRequestError, ConflictError, NotFoundError
-from atos_protocol.goals import Event, GoalView, Question
+from atos_protocol.goals import Question
 from atos_protocol.settings import load_settings
+from doubles.steered_goal import PLAN, Told, goal, states, task, working
 from doubles.workflow_deps_doubles import TimedWork, deps_of
 
 pytestmark = pytest.mark.timeout(60)
@@ -37,63 +23,9 @@ ASKED = Question("f(1) gives 1 or 2?", "f(1)", ("1.5", "2"))
 KEPT = ({"part2.py": "T2 = 1.5\n"}, {"part2.py": "T2 = 2\n"})
 
 
-def task(number: int, *depends_on: str) -> Task:
-    return Task(f"T{number}", f"Part {number}", files=(f"part{number}.py",), depends_on=depends_on)
-
-
-PLAN = Plan((task(1), task(2), task(3, "T2"), task(4, "T5"), task(5)))
-
-
-@dataclass
-class Told:
-    """The goal as a host steers it."""
-
-    deps: WorkflowDeps
-    engine: sa.Engine
-
-    @property
-    def steering(self) -> GoalSteering:
-        acceptance = GoalAcceptance(self.engine, self.deps.events, self.deps.runtime)
-        return GoalSteering(acceptance, self.known, self.notify)
-
-    async def notify(self, _: dict[str, Any]) -> None:
-        """The worker polls often enough by itself."""
-
-    async def known(self, goal: str) -> list[Event]:
-        return self.deps.events.read(goal)
-
-    async def until_ended(self, run: str = "g1") -> GoalView:
-        await self.deps.runtime.result(run)
-        return fold(self.deps.events.read("g1"))
-
-
-@asynccontextmanager
-async def goal(work: TimedWork, plan: Plan = PLAN, **more: Any) -> AsyncGenerator[Told]:
-    """A goal that is at work."""
-    deps = deps_of(load_settings(), plan, work)
-    told = Told(deps, open_database(load_settings()))
-    async with working(deps):
-        deps.events.append("g1", "goal_submitted", {"goal": "Do it"}, key="submitted")
-        goal_input = GoalInput("g1", "Do it", "do-it", "general", time.time())
-        argument = encode(replace(goal_input, **more))
-        await deps.runtime.submit(GOAL, "g1", argument, queue=GOALS)
-        yield told
-    told.engine.dispose()
-
-
-@asynccontextmanager
-async def working(deps: WorkflowDeps) -> AsyncGenerator[None]:
-    async with deps.runtime.worker({GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps)}):
-        yield
-
-
 def asking() -> TimedWork:
     """T2 asks, T5 fails for reasons of its own."""
     return TimedWork(asks={"T2": ASKED}, needs_help=frozenset({"T5"}), kept=KEPT)
-
-
-def states(view: GoalView) -> Mapping[str, str]:
-    return {each.id: each.state for each in view.tasks}
 
 
 def commits(repository: str) -> list[str]:
@@ -264,15 +196,16 @@ async def test_what_a_person_committed_meanwhile_is_built_upon(atos_home: Path) 
     assert (mine / "mine.py").read_text() == "mine = 1\n"
 
 
-async def test_a_repository_that_is_gone_is_a_clear_failure(atos_home: Path) -> None:
+async def test_a_repository_that_is_gone_is_put_back_by_a_person(atos_home: Path) -> None:
     async with goal(asking()) as told:
         stopped = await told.until_ended()
         await anyio.Path(stopped.repository).rename(atos_home / "elsewhere")
         await told.steering.answer("g1", "T2", "2")
         ended = await told.until_ended("g1.r2")
 
-    assert (ended.state, ended.error["code"]) == ("failed", "workspace")
+    assert (ended.state, ended.error["code"]) == ("needs_help", "workspace")
     assert "is no longer there" in ended.error["message"]
+    assert ended.error["next"].startswith("Put it back, then: atos-client retry g1.")
 
 
 def test_a_goal_is_unfinished_from_its_resumption_to_its_next_end(atos_home: Path) -> None:

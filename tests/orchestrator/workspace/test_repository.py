@@ -1,9 +1,8 @@
 """Repositories of goals, with the real git program."""
 
+import json
 import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -15,58 +14,15 @@ from atos_orchestrator.workspace import (
     commit_files,
     commit_task,
     drop_candidates,
-    integrate,
     keep_candidates,
-    open_repository,
     open_result,
     open_worktree,
+    publish,
     sweep,
 )
-from atos_orchestrator.workspace.opening import DECISION
+from atos_orchestrator.workspace.repository import DECISION, WRITING
 from atos_protocol.errors import ConflictError, WorkspaceError
-
-AT = 1_700_000_000.0
-PERSON = {
-    "GIT_AUTHOR_NAME": "P",
-    "GIT_AUTHOR_EMAIL": "p@x",
-    "GIT_COMMITTER_NAME": "P",
-    "GIT_COMMITTER_EMAIL": "p@x",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "PATH": os.environ["PATH"],
-}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git as the person would."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=PERSON, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
-async def opened(tmp_path: Path, into: Path | None = None, **more: Any) -> Repository:
-    how: dict[str, Any] = {
-        "goal": "g1",
-        "text": "Add two numbers",
-        "home": tmp_path / "h",
-        "workspaces": tmp_path / "w",
-        "started_at": AT,
-    }
-    return await open_repository(into, "add-two", **(how | more))
-
-
-async def work(repository: Repository, task: str, files: dict[str, str]) -> None:
-    """Do what a task does: write files in its worktree and commit them."""
-    tree = await open_worktree(repository, task)
-    for name, text in files.items():
-        await anyio.Path(tree, name).parent.mkdir(parents=True, exist_ok=True)
-        await anyio.Path(tree, name).write_text(text)
-    key = f"{repository.goal}:{task}"
-    await commit_task(repository, task, files=list(files), message=f"Do {task}", key=key)
-
-
-async def integrated(repository: Repository, task: str) -> str:
-    return await integrate(repository, task, key=f"{repository.goal}:{task}")
+from doubles.goal_repository import AT, git, integrated, opened, work
 
 
 def test_a_repository_survives_the_trip_through_json(tmp_path: Path) -> None:
@@ -85,6 +41,7 @@ async def test_a_goal_becomes_one_line_of_commits_with_its_files_checked_out(
     await integrated(repository, "T1")
     await integrated(repository, "T2")
     await commit_files(repository, {"docs/log.md": "# Log\n"}, "Tell how", key="g1:record")
+    await publish(repository)
     await close_repository(repository)
 
     assert repository.path == tmp_path / "w" / "add-two"
@@ -110,6 +67,7 @@ async def test_everything_may_be_done_twice_and_counts_once(tmp_path: Path) -> N
     twice = await integrated(again, "T1")
     for _ in range(2):
         await commit_files(again, {"log.md": "x\n"}, "Record", key="g1:record")
+        await publish(again)
 
     assert first == again
     assert once == twice
@@ -389,20 +347,6 @@ async def test_a_repository_without_commits_gets_a_branch_with_the_scaffold(tmp_
     assert sorted(each.name for each in folder.iterdir()) == [".git", "notes.txt"]
 
 
-async def test_a_branch_that_somebody_else_moved_is_left_alone(
-    tmp_path: Path, theirs: Path
-) -> None:
-    repository = await opened(tmp_path, theirs)
-    (theirs / ".git" / "refs" / "heads" / "atos" / "add-two").write_text(
-        await repository.git.run("commit-tree", f"{repository.base}^{{tree}}", "-m", "theirs")
-        + "\n"
-    )
-    await work(repository, "T1", {"one.py": "x = 1\n"})
-
-    with pytest.raises(ConflictError, match="commits that ATOS did not make"):
-        await integrated(repository, "T1")
-
-
 async def test_a_shallow_clone_can_be_worked_in(tmp_path: Path) -> None:
     origin = tmp_path / "origin"
     origin.mkdir()
@@ -466,12 +410,12 @@ async def test_a_kill_between_the_goals_line_and_the_persons_branch_is_made_good
     repository = await opened(tmp_path)
     scaffold = git(repository.path, "rev-parse", "main")
     await work(repository, "T1", {"one.py": "x = 1\n"})
-    await integrated(repository, "T1")
+    head = await integrated(repository, "T1")
     # As if the process had ended before anything of the checkout was done, or in its middle.
     git(repository.path, "update-ref", "refs/heads/main", scaffold)
     (repository.path / "one.py").write_text("x = ")
-    (repository.path / ".git" / "index.lock").write_text("")
-    (repository.trees / "checking-out").touch()
+    (repository.path / ".git" / "index.lock").write_text("ATOS: g1\n")
+    (repository.trees / WRITING).write_text(json.dumps([scaffold, head]))
 
     await integrated(repository, "T1")
 
@@ -492,17 +436,6 @@ async def test_an_opening_that_was_cut_off_after_its_decision_goes_on(tmp_path: 
 
     assert again == whole
     assert git(again.path, "status", "--porcelain") == ""
-
-
-async def test_a_file_that_the_person_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
-    repository = await opened(tmp_path)
-    await work(repository, "T1", {"README.md": "# Ours\n"})
-    (repository.path / "README.md").write_text("# Theirs\n")
-
-    with pytest.raises(ConflictError, match="could not be brought up to date"):
-        await integrated(repository, "T1")
-
-    assert (repository.path / "README.md").read_text() == "# Theirs\n"
 
 
 async def test_sweeping_removes_the_folders_of_goals_that_have_ended(tmp_path: Path) -> None:

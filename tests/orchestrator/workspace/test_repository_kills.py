@@ -30,8 +30,10 @@ async def main(root):
         await commit_task(
             repository, task, files=[f"m{number}.py"], message=f"Do {task}", key=f"g1:{task}")
         await integrate(repository, task, key=f"g1:{task}")
+        await publish(repository)
     await open_result(repository)
     await commit_files(repository, {"log.md": "told\\n"}, "Tell", key="g1:record")
+    await publish(repository)
     (root / "recorded").touch()
     await close_repository(repository)
 
