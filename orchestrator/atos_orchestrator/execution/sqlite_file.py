@@ -55,8 +55,10 @@ class SqliteFile:
 
     def connect(self, *, create: bool = False) -> Any:
         """Open a connection; only the first start creates the file, or a lost one would come back empty."""
-        mode = "rwc" if create else "rw"
-        uri = f"file:{quote(str(self.path))}?mode={mode}"
+        return self._opened("mode=rwc" if create else "mode=rw")
+
+    def _opened(self, how: str) -> Any:
+        uri = f"file:{quote(str(self.path))}?{how}"
         return self._module.connect(uri, uri=True, check_same_thread=False)
 
     def check(self, *, create: bool) -> None:
@@ -131,7 +133,10 @@ class SqliteFile:
 
     def _open_anew(self) -> None:
         """Accept what stands at the path, if it is a sound database of ours."""
-        if self._is_another_file():
+        if self._is_another_file() and self._log_is_of_the_old_file():
+            # Looked at without the log, and without a lock that closing it could drop.
+            with contextlib.closing(self._opened("mode=ro&immutable=1")) as connection:
+                self._require_sound(connection)
             self._set_log_aside()
         connection = self.connect()
         try:
@@ -178,14 +183,20 @@ class SqliteFile:
             raise DatabaseFaultError(Fault(text, "Move it away, or set ATOS_DATABASE_URL."))
         return bool(names) or empty
 
+    def _log_is_of_the_old_file(self) -> bool:
+        try:
+            return self._log is not None and _identity(self._beside("-wal")) == self._log
+        except OSError:
+            return False
+
     def _set_log_aside(self) -> None:
-        """Rename a write-ahead log that belongs to the file which was here before."""
-        with contextlib.suppress(OSError):
-            if self._log is not None and _identity(self._beside("-wal")) == self._log:
-                mark = time.strftime("%Y%m%d-%H%M%S")
-                for suffix in ("-wal", "-shm"):
-                    with contextlib.suppress(FileNotFoundError):
-                        self._beside(suffix).rename(self._beside(f"{suffix}.{mark}"))
+        """Rename the write-ahead log of the file that was here before."""
+        if not self._log_is_of_the_old_file():  # another process of ATOS was faster
+            return
+        mark = time.strftime("%Y%m%d-%H%M%S")
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                self._beside(suffix).rename(self._beside(f"{suffix}.{mark}"))
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
