@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -58,13 +59,10 @@ class House:
     ) -> GoalView:
         """Wait until a goal's view is as wanted; a database that is away is waited for."""
         deadline = time.monotonic() + seconds
-        while True:
-            try:
+        view: GoalView | None = None
+        while view is None or not holds(view):
+            assert time.monotonic() < deadline, view
+            with contextlib.suppress(UnreachableError):
                 view = self.view(goal)
-            except UnreachableError as error:
-                assert time.monotonic() < deadline, error
-            else:
-                if holds(view):
-                    return view
-                assert time.monotonic() < deadline, view
             time.sleep(0.02)
+        return view

@@ -85,7 +85,11 @@ class DatabaseHealth:
         self._exempt = threading.local()
         self._fault: Fault | None = None
         self._since = 0.0
-        self._watched = self._closed = False
+        self._closed = False
+        self.watched = False
+        """Whether `watch` runs; without it nothing is ever refused, for nothing would end that."""
+        self.probes = 0
+        """How many probes there were so far."""
         self._awaiting: list[anyio.Event] = []
         self._on_change: list[Callable[[Health], object]] = []
         self._told: Health = Health()
@@ -125,7 +129,7 @@ class DatabaseHealth:
         Raises:
             UnreachableError: it is away.
         """
-        if not self._watched or getattr(self._exempt, "here", False):
+        if not self.watched or getattr(self._exempt, "here", False):
             return
         if self._fault is None and (found := self._inspect()) is not None:
             self.report(found)
@@ -165,7 +169,7 @@ class DatabaseHealth:
         Args:
             probe: uses the database, in a thread; raises `DatabaseFaultError` where it can't.
         """
-        self._watched = True
+        self.watched = True
         try:
             while True:
                 if self._fault is None and (found := self._inspect()) is not None:
@@ -209,6 +213,7 @@ class DatabaseHealth:
             return None
 
         fault = await anyio.to_thread.run_sync(run, abandon_on_cancel=True)
+        self.probes += 1
         if fault is not None:
             self.report(fault)
         return fault is None

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,9 @@ from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
 from atos_protocol.errors import UnreachableError
 from atos_protocol.settings import load_settings
+from doubles.eventually import eventually
 
 pytestmark = pytest.mark.timeout(60)
-
-Break = Callable[[Path], "Generator[None]"]
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +48,10 @@ class Opened:
     def append(self, key: str) -> int:
         return self.events.append("g1", "warning", {}, key=key)
 
+    def append_many(self) -> None:
+        for number in range(200):
+            self.append(f"{number}" + "x" * 4000)
+
     def patiently(self, key: str) -> None:
         """Write as the durable runtime does: on the engine that waits, in a thread."""
         statement = sa.text(
@@ -64,21 +67,22 @@ class Opened:
             )
 
     async def until(self, state: str) -> None:
-        with anyio.fail_after(20):
-            while self.health.view().state != state:
-                await anyio.sleep(0.01)
+        await eventually(lambda: self.health.view().state == state, 20)
+
+    async def probed(self, times: int = 3) -> None:
+        """Wait until it was probed so often."""
+        enough = self.health.probes + times
+        await eventually(lambda: self.health.probes >= enough, 20)
 
 
 @asynccontextmanager
 async def opened() -> AsyncGenerator[Opened]:
     """Open and watch a database."""
     house = await anyio.to_thread.run_sync(Opened)
+    house.append("before")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(house.database.watch)
-        await anyio.to_thread.run_sync(house.append, "before")
-        while house.database.health.view() != database_health.Health():
-            await anyio.sleep(0.01)
-        await anyio.sleep(0.2)
+        await eventually(lambda: house.health.watched, 20)
         yield house
         tasks.cancel_scope.cancel()
     house.database.dispose()
@@ -111,6 +115,12 @@ def overwritten_and_put_right(file: Path) -> Generator[None]:
 def overwrite(file: Path, text: bytes) -> None:
     """Write into the file by another process: closing it here would drop this process's locks."""
     subprocess.run(["dd", f"of={file}", "status=none"], input=text, check=True, timeout=20)
+
+
+def fill(ballast: Path) -> None:
+    """Take what is left of a disk."""
+    room = shutil.disk_usage(ballast.parent).free
+    ballast.write_bytes(b"x" * room)
 
 
 FAULTS: list[tuple[Any, str]] = [
@@ -166,9 +176,9 @@ async def test_a_foreign_file_in_its_place_is_left_alone_and_the_right_one_is_ta
         house.file.rename(elsewhere)
         house.file.write_bytes(b"a letter")
         await house.until("degraded")
-        with pytest.raises(UnreachableError, match="another file|not a database"):
+        with pytest.raises(UnreachableError, match=r"another file|not a database"):
             await anyio.to_thread.run_sync(house.append, "meanwhile")
-        await anyio.sleep(0.3)
+        await house.probed()
         letter = house.file.read_bytes()
         elsewhere.replace(house.file)
         await house.until("ok")
@@ -219,7 +229,7 @@ async def test_a_deleted_file_is_not_made_anew_while_the_process_is_up(atos_home
         await house.until("degraded")
         with pytest.raises(UnreachableError, match="is gone"):
             await anyio.to_thread.run_sync(house.append, "meanwhile")
-        await anyio.sleep(0.3)
+        await house.probed()
         there = house.file.exists()
         health = house.health.view()
 
@@ -242,14 +252,12 @@ def small_disk(atos_home: Path) -> Iterator[Path]:
 async def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
     async with opened() as house:
         ballast = small_disk / "ballast"
-        with pytest.raises(OSError, match="No space"):
-            ballast.write_bytes(b"x" * shutil.disk_usage(small_disk).total)
-        with pytest.raises(UnreachableError, match="disk is full|disk fails"):
-            for number in range(200):
-                await anyio.to_thread.run_sync(house.append, f"{number}" + "x" * 4000)
+        fill(ballast)
+        with pytest.raises(UnreachableError, match=r"disk is full|disk fails"):
+            await anyio.to_thread.run_sync(house.append_many)
         waiting = threading.Thread(target=house.patiently, args=("patient",))
         waiting.start()
-        await anyio.sleep(0.3)
+        await house.probed()
         still = waiting.is_alive()
         ballast.unlink()
         await anyio.to_thread.run_sync(waiting.join, 20)
