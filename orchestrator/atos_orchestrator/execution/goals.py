@@ -351,5 +351,5 @@ async def open_goals(settings: Settings, notify: Notify, waiter: EventWaiter) ->
 
 
 async def _thread(call: Callable[..., Result], *arguments: Any) -> Result:
-    """Run a database call without blocking the event loop."""
-    return await anyio.to_thread.run_sync(partial(call, *arguments))
+    """Run a database call without blocking the event loop; one that hangs is left behind at the deadline."""
+    return await anyio.to_thread.run_sync(partial(call, *arguments), abandon_on_cancel=True)

@@ -15,6 +15,7 @@ last process); overwritten, its pages are a mixture of what is cached and what i
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import threading
 import time
@@ -51,6 +52,7 @@ class SqliteFile:
         self._log: Identity | None = None
         self._descriptor = -1
         self._anchor: Any = None
+        self._pinned: Any = None
         self._suspect = False
 
     def connect(self, *, create: bool = False) -> Any:
@@ -96,6 +98,7 @@ class SqliteFile:
         except OSError as error:
             return Fault(f"its file {self.path} can't be read: {error.strerror}")
         self._suspect = True
+        self._pin()
         return Fault(f"{self.path} is not a database any more", RESTORE, corrupt=True)
 
     def probe(self, *, damaged: bool) -> bool:
@@ -114,7 +117,9 @@ class SqliteFile:
                 raise DatabaseFaultError(found) from error
 
     def _probe(self, *, damaged: bool) -> bool:
-        self._suspect |= damaged
+        if damaged:
+            self._suspect = True
+            self._pin()
         found = self.inspect()
         replaced = self._identity is not None and self._is_another_file()
         if found is not None and not replaced:
@@ -154,6 +159,7 @@ class SqliteFile:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # it joins the log
         connection.isolation_level = None
+        self._unpin()
         same = self._identity == _identity(self.path)
         self._anchor, before = connection, self._anchor
         if before is not None:
@@ -166,6 +172,21 @@ class SqliteFile:
         self._identity = _identity(self.path)
         with contextlib.suppress(OSError):
             self._log = _identity(self._beside("-wal"))
+
+    def _pin(self) -> None:
+        """Keep the anchor open until the process is gone, because its closing would write to the file.
+
+        Even the end of the interpreter closes a connection that is referred to, if by Python alone.
+        """
+        if self._pinned is None and self._anchor is not None:
+            self._pinned = self._anchor
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._pinned))
+
+    def _unpin(self) -> None:
+        """Undo it, because a sound file has been accepted."""
+        if self._pinned is not None:
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(self._pinned))
+            self._pinned = None
 
     def _require_sound(self, connection: Any) -> None:
         if not self._tables_in(connection, empty=False):

@@ -1,5 +1,6 @@
 """What becomes of faults of a real SQLite file: noticed, told, waited for, and over when they are over."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -106,14 +107,23 @@ def locked(file: Path) -> Generator[None]:
 
 @contextmanager
 def overwritten_and_put_right(file: Path) -> Generator[None]:
-    before = file.read_bytes()
-    overwrite(file, b"somebody's letter, which is no database. " * 400)
+    before = content(file)
+    overwrite(file, LETTER)
     yield
+    assert content(file) == LETTER
     overwrite(file, before)
 
 
+LETTER = b"somebody's letter, which is no database. " * 400
+
+
+def content(file: Path) -> bytes:
+    """Read the file in another process: closing it here would drop this process's locks."""
+    return subprocess.run(["cat", str(file)], check=True, capture_output=True, timeout=20).stdout
+
+
 def overwrite(file: Path, text: bytes) -> None:
-    """Write into the file by another process: closing it here would drop this process's locks."""
+    """Write into the file, likewise."""
     subprocess.run(["dd", f"of={file}", "status=none"], input=text, check=True, timeout=20)
 
 
@@ -166,6 +176,21 @@ async def test_whoever_is_patient_waits_and_then_succeeds(
 
     assert still
     assert kept == ["before", "patient"]
+
+
+async def test_a_file_that_was_overwritten_is_not_written_to_even_at_the_end(
+    atos_home: Path,
+) -> None:
+    async with opened() as house:
+        overwrite(house.file, LETTER)
+        await house.until("degraded")
+        with pytest.raises(UnreachableError, match="not a database any more"):
+            await anyio.to_thread.run_sync(house.append, "meanwhile")
+        file = house.file
+    del house
+    gc.collect()
+
+    assert content(file) == LETTER
 
 
 async def test_a_foreign_file_in_its_place_is_left_alone_and_the_right_one_is_taken_up_again(
