@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -28,10 +28,6 @@ import anyio.to_thread
 from atos_protocol.errors import UnreachableError
 
 State = Literal["ok", "degraded"]
-TRANSITIONS: Mapping[State, frozenset[State]] = {
-    "ok": frozenset({"degraded"}),
-    "degraded": frozenset({"ok"}),
-}
 
 PROBE_SECONDS = 1.0
 """Pause between two probes of a database that is away."""
