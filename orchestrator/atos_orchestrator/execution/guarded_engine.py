@@ -8,6 +8,7 @@ fault looks like a lost connection, whatever it is: that is the one kind that DB
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import sqlalchemy as sa
@@ -19,6 +20,9 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from atos_orchestrator.execution.database_faults import fault_of
 from atos_orchestrator.execution.database_health import DatabaseHealth
 from atos_protocol.errors import UnreachableError
+
+# The pool is named after this class, and at INFO tells of every connection that it drops.
+logging.getLogger(f"{__name__}.GuardedPool").setLevel(logging.WARNING)
 
 
 class GuardedPool(QueuePool):

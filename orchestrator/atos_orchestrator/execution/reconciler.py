@@ -149,7 +149,7 @@ class Reconciler:
             said = str(record["state"])
         summary = ABANDONED if state else MISSING
         log.warning(
-            "goal %s: no live run and no goal_finished event (%s)", goal, state or "missing"
+            "goal %s: its run ended as %s without a goal_finished event", goal, state or "missing"
         )
         data = {"state": said, "summary": summary, "error": None}
         key = finished_key(revision)
