@@ -24,6 +24,7 @@ class IdleShutdown:
         self._busy = list(busy)
         self._look = look_seconds
         self._open = 0
+        self._unknown = False
         self._last = anyio.current_time()
 
     @property
@@ -62,7 +63,15 @@ class IdleShutdown:
             await anyio.sleep(min(left, self._look))
 
     async def _is_busy(self) -> bool:
-        for check in self._busy:
-            if await check():
-                return True
+        """Ask every check; one that can't tell, because its database is away, may have work."""
+        try:
+            for check in self._busy:
+                if await check():
+                    return True
+        except Exception as error:  # noqa: BLE001 - a check must not end the daemon
+            if not self._unknown:
+                logger.warning("it is not known whether there is work: %s", error)
+            self._unknown = True
+            return True
+        self._unknown = False
         return False

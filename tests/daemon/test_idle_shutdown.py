@@ -45,6 +45,24 @@ async def test_work_under_way_holds_it() -> None:
         await idle.wait_idle(0.05)
 
 
+async def test_a_check_that_can_not_tell_holds_it_and_does_not_end_it() -> None:
+    answers = iter([OSError("away"), OSError("away"), True, False])
+    asked: list[object] = []
+
+    async def busy() -> bool:
+        answer = next(answers, False)
+        asked.append(answer)
+        if isinstance(answer, OSError):
+            raise answer
+        return bool(answer)
+
+    with anyio.fail_after(5):
+        await IdleShutdown(busy, look_seconds=0.01).wait_idle(0.05)
+
+    assert [isinstance(each, OSError) for each in asked[:4]] == [True, True, False, False]
+    assert asked[-1] is False
+
+
 async def test_a_touch_is_a_use_that_is_over_already() -> None:
     idle = IdleShutdown(look_seconds=0.01)
     began = anyio.current_time()

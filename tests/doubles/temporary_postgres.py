@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Generator
@@ -26,11 +27,27 @@ def programs() -> Path | None:
 
 
 class Postgres:
-    """A server that runs."""
+    """A server that runs, and can be stopped for a while."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: list[str], ready: list[str]) -> None:
         self._folder = folder
+        self._command = command
+        self._ready = ready
         self._made = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        log = self._folder / "log"
+        with log.open("ab") as sink:
+            self._server = subprocess.Popen(self._command, cwd=self._folder, stderr=sink)
+        while subprocess.run(self._ready, check=False, timeout=40).returncode:
+            assert self._server.poll() is None, log.read_text()
+
+    def stop(self) -> None:
+        """Stop it at once; whoever is connected is cut off."""
+        self._server.send_signal(signal.SIGINT)
+        self._server.wait(20)
 
     def new_database(self) -> str:
         """Make an empty database and return its URL."""
@@ -55,20 +72,14 @@ def temporary_postgres() -> Generator[Postgres]:
     initdb = [*as_user, str(bin_ / "initdb"), "-D", data, "-U", USER, "-A", "trust", "--no-sync"]
     subprocess.run(initdb, check=True, capture_output=True, cwd=folder, timeout=60)
     settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [*as_user, str(bin_ / "postgres"), "-D", data, *settings, "-c", "fsync=off"],
-            cwd=folder,
-            stderr=log,
-        )
+    command = [*as_user, str(bin_ / "postgres"), "-D", data, *settings, "-c", "fsync=off"]
+    server = Postgres(
+        folder, command, [str(bin_ / "pg_isready"), "-q", "-h", str(folder), "-t", "30"]
+    )
     try:
-        ready = [str(bin_ / "pg_isready"), "-q", "-h", str(folder), "-t", "30"]
-        while subprocess.run(ready, check=False, timeout=40).returncode:
-            assert server.poll() is None, (folder / "log").read_text()
-        yield Postgres(folder)
+        yield server
     finally:
-        server.terminate()
-        server.wait(20)
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

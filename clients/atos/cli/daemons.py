@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from argparse import Namespace
 from importlib.util import find_spec
 from typing import Any
@@ -72,6 +73,7 @@ def status_lines(seen: dict[str, Any], settings: Settings) -> list[str]:
     if host:
         worker: dict[str, str] = host.get("worker") or {}
         lines.append(f"servers    up, pid {host['pid']}; worker {worker.get('state')}")
+        lines += database_lines(host)
         lines += http_lines(host["http"], settings)
     else:
         lines.append("servers    down (atos-client up starts them; so does every command)")
@@ -90,6 +92,23 @@ def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:
         for r in scheduler.get("residencies", [])
     ]
     return lines
+
+
+def database_trouble(host: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the host, or else its worker, says about a goals database that is away."""
+    worker: dict[str, Any] = host.get("worker") or {}
+    seen: list[dict[str, Any]] = [host.get("database") or {}, worker.get("database") or {}]
+    return next((each for each in seen if each.get("state") == "degraded"), None)
+
+
+def database_lines(host: dict[str, Any]) -> list[str]:
+    """Say whether the goals database can be used; nothing where an older host does not tell."""
+    trouble = database_trouble(host)
+    if trouble is None:
+        return ["database   ok"] if host.get("database") else []
+    clock = time.strftime("%H:%M:%S", time.localtime(trouble["since"]))
+    lines = [f"database   away since {clock}, goals wait: {trouble['why']}"]
+    return [*lines, f"           {trouble['todo']}"] if trouble["todo"] else lines
 
 
 def http_lines(http: dict[str, Any], settings: Settings) -> list[str]:

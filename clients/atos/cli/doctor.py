@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from atos.cli.daemons import database_trouble
 from atos.cli.formatting import bytes_text
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos.cli.models import ask
@@ -102,11 +103,22 @@ def daemons(settings: Settings) -> Iterator[Finding]:
     state = "ok" if worker.get("state") in {"starting", "up"} else "missing"
     detail = f"host pid {host['pid']}, worker {worker.get('state')}"
     yield Finding(state, "daemons", detail)
+    yield from database(host)
     if url := host["http"].get("url"):
         yield Finding("ok", "http", url)
     else:
         error: dict[str, str] = host["http"].get("error") or {}
         yield Finding("missing", "http", error.get("message", "off"), error.get("next", ""))
+
+
+def database(host: dict[str, Any]) -> Iterator[Finding]:
+    """Report whether the goals database can be used."""
+    trouble = database_trouble(host)
+    if trouble is not None:
+        detail = f"away, goals wait: {trouble['why']}"
+        yield Finding("broken", "database", detail, trouble["todo"])
+    elif host.get("database"):
+        yield Finding("ok", "database", "goals can be read and written")
 
 
 def sandbox(settings: Settings) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The goals database: one SQLAlchemy engine per process, on an SQLite file or on Postgres.
+"""The goals database of one process: an SQLite file or Postgres, with its engines and its health.
 
 SQLite is the default and needs care:
 
@@ -9,6 +9,9 @@ SQLite is the default and needs care:
 * DBOS stamps rows by `unixepoch('subsec')`, which SQLite knows since 3.42; Debian 12 ships 3.40 and
   Ubuntu 22.04 3.37. There `pysqlite3` (a newer SQLite in a wheel) is used, and where it has no wheel
   (Linux on ARM) the connections of the standard library get that one function from this module.
+
+On Postgres every wait has an end (`TIMEOUTS`): a server that hangs, or a network that swallows packets, is
+a fault like one that refuses. What becomes of faults: `database_health`.
 """
 
 from __future__ import annotations
@@ -16,20 +19,46 @@ from __future__ import annotations
 import importlib
 import sqlite3
 import time
+from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
+from anyio import to_thread
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
 
+from atos_orchestrator.execution.database_faults import fault_of
+from atos_orchestrator.execution.database_health import (
+    DatabaseFaultError,
+    DatabaseHealth,
+    Fault,
+)
+from atos_orchestrator.execution.guarded_engine import GuardedPool, guard
+from atos_orchestrator.execution.sqlite_file import PROBE_STATEMENTS, SqliteFile
 from atos_protocol.errors import BadConfigError, UnreachableError
 from atos_protocol.settings import Settings
 
 SUBSECOND_UNIXEPOCH = (3, 42, 0)
-BUSY_MILLISECONDS = 30_000
+BUSY_MILLISECONDS = 5_000
+"""How long a statement waits for another writer; then the lock is an outage, which is waited for elsewhere."""
 POOL_SIZE = 10
 POOL_OVERFLOW = 20
+TABLES = ("atos_events", "dbos_migrations", "workflow_status")
+"""Tables by which a database is known as ours."""
+
+TIMEOUTS: dict[str, int | str] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "options": "-c statement_timeout=30s -c lock_timeout=10s "
+    "-c idle_in_transaction_session_timeout=30s",
+}
+"""Of Postgres connections, in libpq's words; what the URL says itself stays."""
 
 
 def database_url(settings: Settings) -> str:
@@ -58,50 +87,141 @@ def _unixepoch(*args: Any) -> float | int:
     return now if args and args[-1] in {"subsec", "subsecond"} else int(now)
 
 
-def open_database(settings: Settings, module: ModuleType | None = None) -> sa.Engine:
-    """Open the goals database of these settings; the file is created if missing.
+class Database:
+    """The goals database, opened; its engines share one health.
+
+    Attributes:
+        engine: refuses at once while the database is away.
+        patient: makes its callers wait then; for the durable runtime's threads.
+        health: whether it can be used.
 
     Args:
-        settings: name the database.
+        settings: name the database; the file is created if missing.
         module: the DB-API module for SQLite, for tests of the fall-back.
+
+    Raises:
+        BadConfigError: `database_url` is not a usable URL.
+        UnreachableError: it can't be opened, or is somebody else's.
+    """
+
+    def __init__(self, settings: Settings, module: ModuleType | None = None) -> None:
+        self._settings = settings
+        self._module = module or sqlite_module()
+        self._file: SqliteFile | None = None
+        self._prepare: list[Callable[[], None]] = []
+        try:
+            self._open(database_url(settings))
+        except (ArgumentError, ImportError) as error:
+            message = f"ATOS_DATABASE_URL does not name a usable database: {error}"
+            step = "Write postgresql://user@host/name, or remove it to use a SQLite file."
+            raise BadConfigError(message, next_step=step) from error
+
+    def prepare(self, call: Callable[[], None]) -> None:
+        """Bring something of the database up to date: now, and whenever it was replaced by another."""
+        call()
+        self._prepare.append(call)
+
+    async def watch(self) -> None:
+        """Keep the health true until cancelled."""
+        if self._file is not None and (fault := await to_thread.run_sync(self._file.hold)):
+            self.health.report(fault)
+        await self.health.watch(self._probe)
+
+    def dispose(self) -> None:
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+        self.patient.dispose()
+
+    def _open(self, url: str) -> None:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+            self._settings.prepare()
+            self._file = SqliteFile(Path(str(parsed.database)), self._module, TABLES)
+        self.health = DatabaseHealth(self._file.inspect if self._file else lambda: None)
+        self.engine = self._engine(parsed, patient=False)
+        self.patient = self._engine(parsed, patient=True)
+        try:
+            if self._file is not None:
+                self._file.check(create=True)
+            with self.engine.connect():
+                pass
+        except Exception as error:  # each driver has its own classes
+            self.dispose()
+            raise self._cannot_open(error) from error
+
+    def _engine(self, url: sa.URL, *, patient: bool) -> sa.Engine:
+        options: dict[str, Any] = {
+            "pool_size": POOL_SIZE,
+            "max_overflow": POOL_OVERFLOW,
+            "poolclass": GuardedPool,
+        }
+        if url.get_backend_name() == "sqlite":
+            if self._file is not None:
+                options["creator"] = self._file.connect
+            engine = sa.create_engine(url, module=self._module, **options)
+            _tune(engine, patch=self._module.sqlite_version_info < SUBSECOND_UNIXEPOCH)
+        else:
+            engine = sa.create_engine(_bounded(url), pool_pre_ping=True, **options)
+        guard(engine, self.health, patient=patient)
+        return engine
+
+    def _cannot_open(self, error: Exception) -> UnreachableError:
+        why = getattr(error, "orig", None) or error.__cause__ or error
+        why = getattr(why, "orig", None) or why
+        message = f"the goals database {self.engine.url.render_as_string()} can't be opened: {why}"
+        step = "Restore the file from a backup, or move it away to start without its goals."
+        if self._settings.database_url:
+            step = "Start that database, or remove ATOS_DATABASE_URL to use a SQLite file."
+        return UnreachableError(message, next_step=step)
+
+    def _probe(self) -> None:
+        """Use the database; where it was replaced, drop what is open and bring it up to date."""
+        fault = self.health.fault
+        damaged = fault is not None and fault.corrupt
+        if self._file is not None:
+            replaced = self._file.probe(damaged=damaged)
+        else:
+            replaced = _probe_server(self.engine.url)
+        if replaced:
+            self.dispose()
+            for call in self._prepare:
+                call()
+
+
+def open_database(settings: Settings, module: ModuleType | None = None) -> sa.Engine:
+    """Open the goals database for a process that does not watch it; see `Database`.
 
     Raises:
         BadConfigError: `database_url` is not a usable URL.
         UnreachableError: it can't be opened.
     """
+    return Database(settings, module).engine
+
+
+def _bounded(url: sa.URL) -> sa.URL:
+    """Return a Postgres URL whose connections wait for nothing without end."""
+    if not url.drivername.startswith("postgresql"):
+        return url
+    missing = {name: str(value) for name, value in TIMEOUTS.items() if name not in url.query}
+    return url.update_query_dict(missing)
+
+
+def _probe_server(url: sa.URL) -> bool:
+    """Write to a server and read from it, over a connection of its own; it is never another one.
+
+    Raises:
+        DatabaseFaultError: it can't be used.
+    """
+    engine = sa.create_engine(url, poolclass=NullPool)
     try:
-        engine = _engine(settings, module)
-    except (ArgumentError, ImportError) as error:
-        message = f"ATOS_DATABASE_URL does not name a usable database: {error}"
-        step = "Write postgresql://user@host/name, or remove it to use a SQLite file."
-        raise BadConfigError(message, next_step=step) from error
-    try:
-        with engine.connect():
-            pass
-    except Exception as error:  # each driver has its own classes
-        engine.dispose()
-        why = getattr(error, "orig", None) or error
-        message = f"the goals database {engine.url.render_as_string()} can't be opened: {why}"
-        raise UnreachableError(message, next_step=_next_step(settings)) from error
-    return engine
-
-
-def _engine(settings: Settings, module: ModuleType | None) -> sa.Engine:
-    url = database_url(settings)
-    options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": POOL_OVERFLOW}
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, **options)
-    settings.prepare()
-    chosen = module or sqlite_module()
-    engine = sa.create_engine(url, module=chosen, **options)
-    _tune(engine, patch=chosen.sqlite_version_info < SUBSECOND_UNIXEPOCH)
-    return engine
-
-
-def _next_step(settings: Settings) -> str:
-    if settings.database_url:
-        return "Start that database, or remove ATOS_DATABASE_URL to use a SQLite file."
-    return "Restore the file from a backup, or move it away to start without its goals."
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM atos_events LIMIT 1")
+            for statement in PROBE_STATEMENTS:
+                connection.exec_driver_sql(statement)
+    except Exception as error:
+        driver = getattr(error, "orig", None) or error
+        raise DatabaseFaultError(fault_of(driver) or Fault(str(driver))) from error
+    return False
 
 
 def _tune(engine: sa.Engine, *, patch: bool) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import anyio.to_thread
@@ -67,6 +67,8 @@ class Run:
     id: str
     body: str
     state: RunState
+    executor: str = field(default="", compare=False)
+    """Who claimed it last."""
 
 
 REVISION = ".r"
@@ -93,17 +95,19 @@ class DbosClient:
     """What any process may do with runs.
 
     Args:
-        engine: the database.
+        engine: of the goals database.
+        retries: whether a call that loses its connection is repeated until it succeeds, in its thread.
         goals_at_once: how many goals an executor runs at once, oldest first; 0: all.
     """
 
-    def __init__(self, engine: sa.Engine, *, goals_at_once: int = 0) -> None:
+    def __init__(self, engine: sa.Engine, *, retries: bool = True, goals_at_once: int = 0) -> None:
         self._most_at_once = {GOALS: goals_at_once or None}
         self._client = DBOSClient(
             system_database_engine=engine,
             serializer=SERIALIZER,
             application_name=APPLICATION,
             lazy=True,
+            retry_connection_errors=retries,
         )
 
     def prepare(self) -> None:
@@ -159,12 +163,29 @@ class DbosClient:
         handle: WorkflowHandleAsync[Json] = await self._client.retrieve_workflow_async(run)
         return await outcome(handle)
 
-    async def list(self, states: Sequence[RunState] = (), *, body: str = "") -> list[Run]:
-        """Return the runs in one of these states (all when empty), newest first."""
+    async def requeue(self, run: Run) -> bool:
+        """Return a run to its queue, if it is still running under the executor that was seen.
+
+        That executor's body may live after all: it can't commit anything any more.
+        """
+        # The public way (`resume_workflow`) would revive a run that was cancelled meanwhile; pinned by
+        # tests/orchestrator/execution/test_dbos_contract.py.
+        database = self._client._sys_db  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+        def requeued() -> bool:
+            return database.reenqueue_for_recovery(run.id, [run.executor], GOALS)
+
+        return await anyio.to_thread.run_sync(requeued)
+
+    async def list(
+        self, states: Sequence[RunState] = (), *, body: str = "", ids: Sequence[str] = ()
+    ) -> list[Run]:
+        """Return the runs in one of these states and with one of these ids (any when empty), newest first."""
         wanted = [theirs for theirs, ours in STATES.items() if ours in states]
 
         def query() -> list[Any]:
             return self._client.list_workflows(
+                workflow_ids=list(ids) or None,
                 status=wanted or None,
                 name=body or None,
                 sort_desc=True,
@@ -173,7 +194,10 @@ class DbosClient:
             )
 
         found = await anyio.to_thread.run_sync(query)
-        return [Run(each.workflow_id, each.name, STATES[each.status]) for each in found]
+        return [
+            Run(each.workflow_id, each.name, STATES[each.status], each.executor_id or "")
+            for each in found
+        ]
 
 
 async def outcome(handle: WorkflowHandleAsync[Json]) -> Json:

@@ -5,10 +5,10 @@ How DBOS is used, and why:
 * `DBOS.launch()` runs inside the process's event loop, so bodies and steps run there too; a client
   made in that loop (tools, models) works in every step.
 * Every start of a worker has an executor id of its own, `<name>#<random>`. DBOS recovers nothing of
-  another id by itself, and a fixed id would make two processes steal each other's work. So at start,
-  holding the lock that proves every earlier process of this name dead, the worker asks for the
-  recovery of their runs. A run goes back to its queue and is claimed again; should the earlier process
-  be alive after all, DBOS refuses its commits.
+  another id by itself, and a fixed id would make two processes steal each other's work. So at start and
+  now and then (`reconciler`), holding the lock that proves every earlier process of this name dead, the
+  worker returns their runs to the queue, where they are claimed again; should the earlier process be
+  alive after all, DBOS refuses its commits.
 * Steps are preemptible, and have a cancel scope of their own besides (`cancellation`): a cancelled run
   ends its step at once, and nothing is recorded for it.
 """
@@ -21,6 +21,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio.to_thread
@@ -53,16 +54,32 @@ LEAVE_SECONDS = 1.0
 """How long bodies may take to clean up when the worker ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """One start of a worker: who claims runs, and which of them it is executing."""
+
+    name: str
+    """The same for every start; only one of them is alive."""
+    id: str
+    bodies: Callable[[], frozenset[str]] = field(compare=False)
+    """Return the runs whose bodies are executing, or whose outcome is being recorded."""
+
+    def succeeds(self, executor: str) -> bool:
+        """Tell whether an executor is an earlier start of the same worker, and therefore dead."""
+        return executor != self.id and executor.partition("#")[0] == self.name
+
+
 class DbosRuntime(DbosClient):
     """What the executing process can do beyond a client; one per process, as DBOS is."""
 
     def __init__(self, engine: sa.Engine, *, name: str = "worker", goals_at_once: int = 0) -> None:
         super().__init__(engine, goals_at_once=goals_at_once)
         self.engine = engine
-        self._name = name
         self.scopes = RunningScopes()
         self._bodies: dict[str, Callable[[Json], Any]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], str] = {}
+        executor = f"{name}#{uuid.uuid4().hex[:8]}"
+        self.executor = Executor(name, executor, lambda: frozenset(self._tasks.values()))
 
     async def submit(self, body: str, run: str, argument: Json, *, queue: str) -> None:
         """Queue a run; inside a body the submission is recorded, like a step."""
@@ -112,13 +129,13 @@ class DbosRuntime(DbosClient):
         of that name.
         """
         await anyio.to_thread.run_sync(self.prepare)
-        executor = f"{self._name}#{uuid.uuid4().hex[:8]}"
+        self.executor = replace(self.executor, id=f"{self.executor.name}#{uuid.uuid4().hex[:8]}")
         DBOS(
             config={
                 "name": APPLICATION,
                 "system_database_engine": self.engine,
                 "system_database_url": self.engine.url.render_as_string(hide_password=False),
-                "executor_id": executor,
+                "executor_id": self.executor.id,
                 "application_version": VERSION,
                 "serializer": SERIALIZER,
                 "log_level": "WARNING",
@@ -134,7 +151,7 @@ class DbosRuntime(DbosClient):
         DBOS.listen_queues(list(QUEUES))
         DBOS.launch()
         try:
-            await anyio.to_thread.run_sync(self._recover, executor)
+            await self._recover()
             yield
         finally:
             self._bodies.clear()
@@ -151,30 +168,34 @@ class DbosRuntime(DbosClient):
         async def run(argument: Json) -> Json:
             task = asyncio.current_task()
             assert task is not None
-            self._tasks.add(task)
+            self._tasks[task] = DBOS.workflow_id or ""
+            # DBOS records the outcome within the same task, after the body has returned.
+            task.add_done_callback(self._forget)
             try:
                 return await body(argument)
-            finally:
-                self._tasks.discard(task)
+            except (dbos_error.DBOSWorkflowConflictIDError, dbos_error.DBOSWorkflowCancelledError):
+                self._forget(task)  # DBOS goes on waiting for whoever owns the run now
+                raise
 
         return run
 
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(task, None)
+
     async def _leave_unfinished(self) -> None:
         """Cancel the bodies that are running: nothing is recorded, so the next worker continues them."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LEAVE_SECONDS)
+        if running := list(self._tasks):
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=LEAVE_SECONDS)
 
-    def _recover(self, executor: str) -> None:
+    async def _recover(self) -> None:
         """Queue again what earlier workers of this name left unfinished."""
-        pending = self._client.list_workflows(status="PENDING", load_input=False, load_output=False)
-        dead = {status.executor_id for status in pending if status.executor_id} - {executor}
-        ours = sorted(who for who in dead if who.partition("#")[0] == self._name)
-        if ours:
-            # Not public; pinned by tests/orchestrator/execution/test_dbos_contract.py.
-            runs = DBOS._recover_pending_workflows(ours)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            log.info("recovered %d runs that %d earlier workers left", len(runs), len(ours))
+        dead = [run for run in await self.list(["running"]) if self.executor.succeeds(run.executor)]
+        for run in dead:
+            await self.requeue(run)
+        if dead:
+            log.info("recovered %d runs that earlier workers left", len(dead))
 
 
 def _destroy() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from atos_orchestrator.execution.unfinished_goals import LANDMARKS, UnfinishedGoals
 from atos_orchestrator.time_spent import WORK_EVENTS, Work, work_of
 from atos_protocol.goals import Event
 
@@ -50,12 +51,18 @@ class EventStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._listeners: list[Callable[[str, int], None]] = []
+        self._unfinished = UnfinishedGoals()
 
     def create(self) -> None:
-        """Create the table if it is missing; several processes may do so at once."""
+        """Create the table if it is missing; several processes may do so at once.
+
+        Called again after the database was replaced: what is remembered of the old one is forgotten.
+        """
         with self._engine.begin() as connection:
             _take_turns(connection)
             _metadata.create_all(connection, checkfirst=True)
+        with self._unfinished.lock:
+            self._unfinished.forget()
 
     def listen(self, listener: Callable[[str, int], None]) -> None:
         """Call `listener(goal, seq)` after every event that this process appends."""
@@ -156,18 +163,20 @@ class EventStore:
 
     def unfinished(self) -> list[str]:
         """Return the goals that were submitted or resumed and have not finished since, oldest first."""
-        later = EVENTS.alias()
-        resumed = sa.exists().where(
-            later.c.goal == EVENTS.c.goal,
-            later.c.kind == "goal_resumed",
-            later.c.seq > EVENTS.c.seq,
-        )
-        done = sa.select(EVENTS.c.goal).where(EVENTS.c.kind == "goal_finished", ~resumed)
-        query = sa.select(EVENTS.c.goal).where(
-            EVENTS.c.kind == "goal_submitted", EVENTS.c.goal.not_in(done)
-        )
-        with self._engine.connect() as connection:
-            return list(connection.execute(query.order_by(EVENTS.c.seq)).scalars())
+        return list(self.newest_runs())
+
+    def newest_runs(self) -> dict[str, int]:
+        """Return the number of the newest run of every unfinished goal; reads only what is new."""
+        with self._unfinished.lock:
+            query = (
+                sa.select(EVENTS.c.seq, EVENTS.c.goal, EVENTS.c.kind)
+                .where(EVENTS.c.kind.in_(LANDMARKS), EVENTS.c.seq > self._unfinished.seq)
+                .order_by(EVENTS.c.seq)
+            )
+            with self._engine.connect() as connection:
+                rows = connection.execute(query).all()
+            self._unfinished.add((int(row.seq), str(row.goal), str(row.kind)) for row in rows)
+            return self._unfinished.revisions()
 
 
 def _take_turns(connection: sa.Connection) -> None:

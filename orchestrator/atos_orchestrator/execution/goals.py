@@ -7,7 +7,8 @@
     steering   answers, code handed in, another try: the goal's next run (`goal_steering`)
 
 Looking needs only the database, so a restarted host answers the same. Starting also needs the
-scheduler's list of pools.
+scheduler's list of pools. While the database is away, every call is refused with an `UnreachableError` that says
+since when and why.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-import sqlalchemy as sa
 
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
-from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.database import Database
 from atos_orchestrator.execution.dbos_client import TASKS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.evidence_given import check_tests, read_examples
@@ -53,7 +53,13 @@ from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task_report import task_report
 from atos_orchestrator.workspace.opening import check_place
-from atos_protocol.errors import AtosError, DeadlineError, NotFoundError, from_wire
+from atos_protocol.errors import (
+    AtosError,
+    DeadlineError,
+    NotFoundError,
+    UnreachableError,
+    from_wire,
+)
 from atos_protocol.goals import (
     FINAL_GOAL_STATES,
     FINAL_TASK_STATES,
@@ -79,13 +85,14 @@ class Goals:
     def __init__(
         self,
         settings: Settings,
-        engine: sa.Engine,
-        events: EventStore,
+        database: Database,
         notify: Notify,
         waiter: EventWaiter,
     ) -> None:
-        self._client = DbosClient(engine)
-        self._events = events
+        engine = database.engine
+        self.database = database
+        self._client = DbosClient(engine, retries=False)
+        self._events = events = EventStore(engine)
         self._notify = notify
         self._waiter = waiter
         self._intake = GoalIntake(settings)
@@ -96,8 +103,8 @@ class Goals:
 
     def prepare(self) -> None:
         """Bring the database up to date."""
-        self._events.create()
-        self._client.prepare()
+        self.database.prepare(self._events.create)
+        self.database.prepare(self._client.prepare)
 
     async def check(self, text: str, examples: Sequence[str] = ()) -> GoalCheck:
         """Return what is known of a goal, and of examples for it, before it is started.
@@ -196,6 +203,8 @@ class Goals:
         """Return the result of a run, or its failure as `{"error": wire}`."""
         try:
             return await self._client.result(run)
+        except UnreachableError:
+            raise  # the database's: the plan is still being made
         except AtosError as error:
             return {"error": error.to_wire()}
 
@@ -321,14 +330,17 @@ async def open_goals(settings: Settings, notify: Notify, waiter: EventWaiter) ->
     """
 
     def opened() -> Goals:
-        engine = open_database(settings)
-        goals = Goals(settings, engine, EventStore(engine), notify, waiter)
-        goals.prepare()
+        goals = Goals(settings, Database(settings), notify, waiter)
+        try:
+            goals.prepare()
+        except UnreachableError:
+            goals.database.dispose()
+            raise
         return goals
 
     return await anyio.to_thread.run_sync(opened)
 
 
 async def _thread(call: Callable[..., Result], *arguments: Any) -> Result:
-    """Run a database call without blocking the event loop."""
-    return await anyio.to_thread.run_sync(partial(call, *arguments))
+    """Run a database call without blocking the event loop; one that hangs is left behind at the deadline."""
+    return await anyio.to_thread.run_sync(partial(call, *arguments), abandon_on_cancel=True)

@@ -2,6 +2,7 @@
 
     host -> worker   {"op": "wake"}  {"op": "cancel", "goal": ID}
     worker -> host   {"op": "ready"}  {"op": "event", "goal": ID, "seq": N}
+                     {"op": "database", "state", "why", "todo", "since"}
 
 Every message is only a hint that saves waiting: goals, cancellations and events are in the
 database. When the host closes the socket, the worker ends.

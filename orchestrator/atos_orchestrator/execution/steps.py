@@ -25,7 +25,7 @@ from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import event_key
-from atos_orchestrator.execution.step_errors import as_atos_error, is_database_trouble, patience
+from atos_orchestrator.execution.step_errors import as_atos_error, class_of, patience
 from atos_orchestrator.ports import Emit, Json
 from atos_protocol.errors import AtosError
 
@@ -92,7 +92,7 @@ def _told(tell: Waits, error: AtosError, since: float, pause: float) -> None:
     try:
         tell(error, since, pause)
     except Exception as trouble:
-        if not is_database_trouble(trouble):
+        if class_of(as_atos_error(trouble, "").code) != "transient":
             raise
 
 

@@ -1,11 +1,12 @@
 """`atos-worker`: the process that executes goals.
 
-    lock (waits for a dying predecessor) -> database -> recover -> ready -> work -> drain -> end
+    lock (waits for a dying predecessor) -> database (waits for it) -> recover -> ready -> work -> drain -> end
 
 A child of the server host, connected to it by a control socket (`--control-fd N`), or started by
 hand. It ends when the host closes the socket or on SIGTERM: running steps are cancelled, so models and
 sandboxes are released, and the next worker repeats whatever was not recorded. Being killed at any
-moment has the same effect.
+moment has the same effect. A database that is away ends nothing: the runtime's threads and every loop
+of the worker wait until it is back (`database_health`), and what was lost meanwhile is found by the `reconciler`.
 """
 
 from __future__ import annotations
@@ -15,37 +16,38 @@ import logging
 import os
 import socket
 import sys
-import threading
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 import anyio
 import anyio.to_thread
 
 from atos.scheduler_client import SchedulerClient
-from atos_daemon.runtime import run_daemon, until_signal
+from atos_daemon.runtime import run_daemon
 from atos_orchestrator.execution.crash_points import point
-from atos_orchestrator.execution.database import open_database
+from atos_orchestrator.execution.database import Database
+from atos_orchestrator.execution.database_health import PROBE_SECONDS, Health
+from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_input import GOAL, PLAN, TASK, finished_key, run_of
+from atos_orchestrator.execution.goal_input import GOAL, PLAN, TASK, run_of
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.host_control import Control
+from atos_orchestrator.execution.host_link import HostLink
 from atos_orchestrator.execution.plan_hints import HintPublisher
 from atos_orchestrator.execution.plan_workflow import PlanWorkflow
 from atos_orchestrator.execution.poll_interval import PollInterval
+from atos_orchestrator.execution.reconciler import Reconciler
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps, open_workflow_deps
 from atos_orchestrator.workspace.worktrees import sweep
+from atos_protocol.errors import UnreachableError
 from atos_protocol.settings import Settings
 
-DRAIN_SECONDS = 1.5
-"""How long the end may take: the cleaning up of steps, and of DBOS."""
 CLEAN_UP_SECONDS = 5.0
 """How long a cancelled step may take before others are listened to again."""
-ABANDONED = "Abandoned: its worker died too often while executing it. See logs/worker.log."
 
 log = logging.getLogger(__name__)
 
@@ -77,48 +79,75 @@ def run(open_deps: OpenDeps, arguments: list[str] | None = None) -> int:
 
 async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps) -> None:
     """Work until the control socket or a signal says to end; the caller holds the role's lock."""
-    async with _working(settings, open_deps) as worker:
-        point("worker.recovered")
-        if control is not None:
-            send = control.send
-            worker.events.listen(lambda g, s: send({"op": "event", "goal": g, "seq": s}))
-            send({"op": "ready"})
-        point("worker.ready")
-        log.info("ready, version %s", version("atos"))
-        await _until_end(worker, control)
-        log.info("ending")
-        _end_for_sure()
+    link = HostLink(control)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(link.run)
+        opened = await _open_patiently(settings, link)
+        if opened is not None:
+            database, events = opened
+            database.health.on_change(link.tell_health)
+            tasks.start_soon(database.watch)
+            async with _working(settings, database, events, open_deps) as worker:
+                point("worker.recovered")
+                events.listen(lambda g, s: link.send({"op": "event", "goal": g, "seq": s}))
+                link.connect(worker.cancel, worker.note_activity)
+                point("worker.ready")
+                log.info("ready, version %s", version("atos"))
+                await worker.run(link.ended)
+        tasks.cancel_scope.cancel()
 
 
 class Worker:
     """What the control socket controls."""
 
     def __init__(
-        self, settings: Settings, runtime: DbosRuntime, events: EventStore, hints: HintPublisher
+        self,
+        settings: Settings,
+        database: Database,
+        runtime: DbosRuntime,
+        events: EventStore,
+        hints: HintPublisher,
     ) -> None:
         self._settings = settings
+        self._health = database.health
         self._runtime = runtime
-        self.events = events
-        self.hints = hints
-        self.poll_interval = PollInterval(runtime.set_poll_interval)
+        self._client = DbosClient(database.engine, retries=False)
+        self._events = events
+        self._hints = hints
+        self._reconciler = Reconciler(self._client, events, lambda: runtime.executor)
+        self._poll_interval = PollInterval(self._client.set_poll_interval)
 
-    async def receive(self, message: dict[str, Any]) -> None:
-        """Act on a message from the host."""
-        if message["op"] == "cancel":
-            await self.cancel(str(message["goal"]))
-        else:
-            self.note_activity()
+    async def begin(self) -> None:
+        """Settle what earlier workers left, before anything is executed."""
+        await self._health.through_outages(self._reconciler.at_start)
+        await self._health.through_outages(self.sweep)
+
+    async def run(self, ended: anyio.Event) -> None:
+        """Keep everything going that surrounds the execution, until `ended`."""
+        async with anyio.create_task_group() as tasks:
+            for loop in (self._hints.run, self._poll_interval.run, self._reconciler.run):
+                tasks.start_soon(self._health.through_outages, loop)
+            await ended.wait()
+            self._health.close()
+            tasks.cancel_scope.cancel()
 
     def note_activity(self) -> None:
         """Poll and publish soon, because something has happened to some goal."""
-        self.poll_interval.note_activity()
-        self.hints.note_change()
+        self._poll_interval.note_activity()
+        self._hints.note_change()
 
     async def cancel(self, goal: str) -> None:
-        """End a goal's steps at once, and remove what they had begun."""
-        revision = await anyio.to_thread.run_sync(self.events.revision, goal)
-        await self._runtime.cancel(run_of(goal, revision))
-        ended = self._runtime.scopes.cancel(goal)
+        """End a goal's steps at once, and remove what they had begun.
+
+        Raises:
+            UnreachableError: the database is away; the steps have ended all the same.
+        """
+        ended = 0
+        try:
+            revision = await anyio.to_thread.run_sync(self._events.revision, goal)
+            await self._client.cancel(run_of(goal, revision))
+        finally:
+            ended = self._runtime.scopes.cancel(goal)
         with anyio.move_on_after(CLEAN_UP_SECONDS) as waiting:
             await self._runtime.scopes.ended(goal)
         log.info("goal %s cancelled, %d steps were at work", goal, ended)
@@ -126,74 +155,59 @@ class Worker:
             log.warning("a step of %s has not ended after %.0f s", goal, CLEAN_UP_SECONDS)
         await self.sweep()
 
-    async def reconcile(self) -> None:
-        """End the goals whose runs the runtime abandoned, such as one that kills its worker each time."""
-        left = await anyio.to_thread.run_sync(self.events.unfinished)
-        lost = await self._runtime.list(["error", "cancelled"], body=GOAL) if left else []
-        newest = {run_of(goal, n := self.events.revision(goal)): (goal, n) for goal in left}
-        for run in lost:
-            if run.id in newest:
-                goal, revision = newest[run.id]
-                state = "cancelled" if run.state == "cancelled" else "failed"
-                data = {"state": state, "summary": ABANDONED, "error": None}
-                log.warning(
-                    "goal %s: its run ended as %s without a goal_finished event", goal, run.state
-                )
-                self.events.append(goal, "goal_finished", data, key=finished_key(revision))
-
     async def sweep(self) -> None:
         """Remove the worktrees of goals that have ended."""
-        live = await anyio.to_thread.run_sync(self.events.unfinished)
+        live = await anyio.to_thread.run_sync(self._events.unfinished)
         await sweep(self._settings.home, live)
 
 
+async def _open_patiently(settings: Settings, link: HostLink) -> tuple[Database, EventStore] | None:
+    """Open the database as soon as it can be; return None when the word to end comes first."""
+    away = False
+    while not link.ended.is_set():
+        try:
+            return await anyio.to_thread.run_sync(_opened, settings)
+        except UnreachableError as error:
+            if not away:
+                log.warning("waiting for the database: %s", error.message)
+                link.tell_health(Health("degraded", error.message, error.next_step, time.time()))
+            away = True
+        with anyio.move_on_after(PROBE_SECONDS):
+            await link.ended.wait()
+    return None
+
+
+def _opened(settings: Settings) -> tuple[Database, EventStore]:
+    database = Database(settings)
+    events = EventStore(database.engine)
+    try:
+        database.prepare(events.create)
+        database.prepare(DbosClient(database.engine, retries=False).prepare)
+    except UnreachableError:
+        database.dispose()
+        raise
+    return database, events
+
+
 @asynccontextmanager
-async def _working(settings: Settings, open_deps: OpenDeps) -> AsyncGenerator[Worker]:
-    """Open everything a worker needs, recover what is unfinished, and execute."""
-    engine = await anyio.to_thread.run_sync(open_database, settings)
-    events = EventStore(engine)
-    await anyio.to_thread.run_sync(events.create)
+async def _working(
+    settings: Settings, database: Database, events: EventStore, open_deps: OpenDeps
+) -> AsyncGenerator[Worker]:
+    """Open everything else that a worker needs, recover what is unfinished, and execute."""
     at_once = settings.goals_at_once or default_goals_at_once()
-    runtime = DbosRuntime(engine, name=_name(settings), goals_at_once=at_once)
+    runtime = DbosRuntime(database.patient, name=_name(settings), goals_at_once=at_once)
     async with (
         SchedulerClient(settings) as scheduler,
         SchedulerClient(settings, start=False) as observer,
         open_deps(settings, runtime, events, scheduler) as deps,
     ):
         hints = HintPublisher(events, observer)
-        worker = Worker(settings, runtime, events, hints)
+        worker = Worker(settings, database, runtime, events, hints)
         events.listen(lambda _goal, _seq: worker.note_activity())
-        await anyio.to_thread.run_sync(runtime.prepare)
-        await worker.reconcile()
-        await worker.sweep()
+        await worker.begin()
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}
         async with runtime.worker(bodies):
             yield worker
-
-
-async def _until_end(worker: Worker, control: Control | None) -> None:
-    """Publish hints and listen, until the host has gone or a signal came."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(worker.hints.run)
-        tasks.start_soon(worker.poll_interval.run)
-        if control is None:
-            await until_signal()
-        else:
-            tasks.start_soon(_cancel_on_signal, tasks.cancel_scope)
-            await control.serve(worker.receive)
-        tasks.cancel_scope.cancel()
-
-
-async def _cancel_on_signal(scope: anyio.CancelScope) -> None:
-    await until_signal()
-    scope.cancel()
-
-
-def _end_for_sure() -> None:
-    """End the process after the drain time, whatever still hangs: nothing is lost by it."""
-    timer = threading.Timer(DRAIN_SECONDS, os._exit, (0,))
-    timer.daemon = True
-    timer.start()
 
 
 def default_goals_at_once() -> int:

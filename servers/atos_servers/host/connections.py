@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, cast
@@ -85,9 +85,11 @@ class HostControl:
         idle: IdleShutdown,
         worker: WorkerSupervisor,
         http: HttpStatus,
+        reports: Mapping[str, Callable[[], dict[str, Any]]],
         shutdown: Callable[[], None],
     ) -> None:
         self._idle, self._worker, self._http = idle, worker, http
+        self._reports = reports
         self._shutdown = shutdown
         self._started = anyio.current_time()
 
@@ -125,6 +127,12 @@ class HostControl:
             "version": version("atos"),
             "uptime_s": round(anyio.current_time() - self._started, 3),
             "http": asdict(self._http),
-            "worker": {"pid": worker.pid, "state": worker.state, "restarts": worker.restarts},
+            "worker": {
+                "pid": worker.pid,
+                "state": worker.state,
+                "restarts": worker.restarts,
+                "database": worker.database,
+            },
             "connections": self._idle.in_use,
+            **{name: report() for name, report in self._reports.items()},
         }

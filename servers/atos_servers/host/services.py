@@ -67,3 +67,11 @@ class Services:
     """Notified of every event that the worker has written."""
     busy_checks: list[BusyCheck] = field(default_factory=list[BusyCheck])
     """Where a server, while it is built, adds a check for work that must outlive its callers."""
+    background: list[Callable[[], Awaitable[None]]] = field(
+        default_factory=list[Callable[[], Awaitable[None]]]
+    )
+    """Where a server, while it is built, adds what must run as long as the host does."""
+    reports: dict[str, Callable[[], dict[str, Any]]] = field(
+        default_factory=dict[str, Callable[[], dict[str, Any]]]
+    )
+    """Where it adds a part of the host's status, by name."""

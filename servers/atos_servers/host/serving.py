@@ -47,10 +47,12 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
         stop = tasks.cancel_scope.cancel
         tasks.start_soon(_then, until_signal, stop)
         tasks.start_soon(worker.run)
+        for job in services.background:
+            tasks.start_soon(_run, job)
         async with running(suite), serving_http(suite, token, settings, idle) as http:
             if http.error:
                 logger.error("no HTTP: %s", http.error)
-            control = HostControl(idle, worker, http, stop)
+            control = HostControl(idle, worker, http, services.reports, stop)
             listener = await SocketListener.from_socket(listen_unix(settings.servers_socket))
             connections = Connections(suite, idle, control, digest())
             async with listener:  # closed first at the end, so that no client waits for us
@@ -58,6 +60,10 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
                 tasks.start_soon(_then, lambda: idle.wait_idle(settings.idle_seconds), stop)
                 tasks.start_soon(_then, lambda: until_unreachable(settings.servers_socket), stop)
                 await listener.serve(connections.serve)
+
+
+async def _run(job: Callable[[], Awaitable[None]]) -> None:
+    await job()
 
 
 async def _then(end: Callable[[], Awaitable[None]], stop: Callable[[], None]) -> None:

@@ -59,6 +59,8 @@ class WorkerSupervisor:
         self.state: State = "starting"
         self.pid: int | None = first.process.pid if first else None
         self.restarts = 0
+        self.database: dict[str, Any] = {}
+        """The database's health as the worker sees it; empty while there is no trouble."""
 
     async def run(self) -> None:
         """Keep a worker running until cancelled, then end it."""
@@ -101,6 +103,7 @@ class WorkerSupervisor:
     async def _attend(self, worker: GoalWorkerProcess) -> None:
         """Serve one worker from its start to its exit; end it when cancelled."""
         self._next = None
+        self.database = {}
         self._enter("starting", worker.process.pid)
         try:
             # The stream owns a duplicate: `worker.control` remains ours to close in any case.
@@ -129,3 +132,6 @@ class WorkerSupervisor:
             self._enter("up", self.pid)
         elif fields["op"] == "event":
             self._notifier.notify(str(fields["goal"]), int(fields["seq"]))
+        elif fields["op"] == "database":
+            health = {name: fields[name] for name in ("state", "why", "todo", "since")}
+            self.database = health if health["state"] != "ok" else {}

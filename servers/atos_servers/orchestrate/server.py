@@ -49,6 +49,8 @@ class OrchestrateTools:
     def __init__(self, services: Services) -> None:
         self._lazy = LazyGoals(services)
         services.busy_checks.append(self._lazy.busy)
+        services.background.append(self._lazy.watch)
+        services.reports["database"] = self._lazy.health
 
     async def start_goal(
         self,

@@ -56,7 +56,7 @@ async def test_so_many_goals_run_at_once_and_the_oldest_first(runtime: DbosRunti
 
     async def body(argument: Json) -> Json:
         async def work() -> Json:
-            n = argument["n"]
+            n = int(argument["n"])
             running.add(n)
             seen.append(set(running))
             begun[n].set()

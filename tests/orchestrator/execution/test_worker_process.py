@@ -4,67 +4,16 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
-from atos_orchestrator.durable_json import encode
-from atos_orchestrator.events import fold
-from atos_orchestrator.execution.database import open_database
-from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
-from atos_orchestrator.execution.event_store import EventStore
-from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
-from atos_orchestrator.execution.goal_input import GOAL, GoalInput, Limits
-from atos_orchestrator.execution.goal_steering import GoalSteering
-from atos_protocol.goals import Event, GoalView
+from atos_orchestrator.execution.goal_input import GOAL
 from atos_protocol.settings import load_settings
+from doubles.house import House
 from doubles.worker_harness import HostedWorker
 
 pytestmark = pytest.mark.timeout(90)
-
-MOMENT = 1_700_000_000.0
-"""The goal's commits carry it, so that two runs can be compared commit by commit."""
-
-
-class House:
-    """The database as the host sees it."""
-
-    def __init__(self) -> None:
-        settings = load_settings()
-        settings.prepare()
-        self.log = settings.logs / "worker.log"
-        engine = open_database(settings)
-        self.events = EventStore(engine)
-        self.events.create()
-        self.client = DbosClient(engine)
-        self.client.prepare()
-        acceptance = GoalAcceptance(engine, self.events, self.client)
-        self.steering = GoalSteering(acceptance, self.known, self.wake)
-
-    async def known(self, goal: str) -> list[Event]:
-        return self.events.read(goal)
-
-    async def wake(self, _: dict[str, Any]) -> None:
-        """The worker polls often enough by itself."""
-
-    async def submit(self, goal: str = "g1") -> None:
-        self.events.append(goal, "goal_submitted", {"goal": "Do it"}, key="submitted")
-        limits = Limits(seconds=1e12, model_calls=10)
-        goal_input = GoalInput(goal, "Do it", "do-it", "general", MOMENT, limits=limits)
-        await self.client.submit(GOAL, goal, encode(goal_input), queue=GOALS)
-
-    def view(self, goal: str = "g1") -> GoalView:
-        return fold(self.events.read(goal))
-
-    def until(
-        self, holds: Callable[[GoalView], bool], *, goal: str = "g1", seconds: float = 30
-    ) -> GoalView:
-        deadline = time.monotonic() + seconds
-        while not holds(view := self.view(goal)):
-            assert time.monotonic() < deadline, view
-            time.sleep(0.02)
-        return view
 
 
 @pytest.fixture

@@ -52,7 +52,11 @@ class House:
         self.idle = IdleShutdown()
         worker = WorkerSupervisor(_no_worker, EventNotifier())
         control = HostControl(
-            self.idle, worker, HttpStatus(url="http://x"), lambda: self.stopped.append("now")
+            self.idle,
+            worker,
+            HttpStatus(url="http://x"),
+            {"database": lambda: {"state": "ok"}},
+            lambda: self.stopped.append("now"),
         )
         self.suite: Suite = dict.fromkeys(SERVERS, self.server)
         self.connections = Connections(self.suite, self.idle, control, "digest")
@@ -254,8 +258,9 @@ async def test_the_host_reports_its_state_and_accepts_a_shutdown() -> None:
     assert status.pop("version")
     assert status == {
         "http": {"url": "http://x", "error": None},
-        "worker": {"pid": None, "state": "starting", "restarts": 0},
+        "worker": {"pid": None, "state": "starting", "restarts": 0, "database": {}},
         "connections": 0,
+        "database": {"state": "ok"},
     }
     assert unknown["error"]["code"] == garbage["error"]["code"] == "bad_request"
     assert house.stopped == ["now"]

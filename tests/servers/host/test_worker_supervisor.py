@@ -130,3 +130,15 @@ async def test_a_worker_that_does_not_drain_is_killed_after_a_second(atos_home: 
     assert pid
     assert not is_alive(pid)
     assert at_work.first.process.returncode == -signal.SIGKILL
+
+
+async def test_what_the_worker_says_of_the_database_is_kept_until_it_is_well(
+    atos_home: Path,
+) -> None:
+    async with supervised(atos_home, "waiting") as at_work:
+        await eventually(lambda: bool(at_work.supervisor.database))
+        away = at_work.supervisor.database
+        await at_work.supervisor.notify({"op": "wake"})
+        await eventually(lambda: not at_work.supervisor.database)
+
+    assert away == {"state": "degraded", "why": "gone", "todo": "", "since": 1.0}

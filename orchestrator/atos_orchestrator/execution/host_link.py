@@ -1,0 +1,91 @@
+"""What ties a worker to its host from its first moment on: messages both ways, and the word to end.
+
+The word to end (the host's socket closes, or a signal) is heard also while the worker still waits for the
+database. Messages that come before there is a worker are dropped: all of them are hints.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from atos_daemon.runtime import until_signal
+from atos_orchestrator.execution.database_health import Health
+from atos_orchestrator.execution.host_control import Control
+from atos_protocol.errors import UnreachableError
+
+DRAIN_SECONDS = 1.5
+"""How long the end may take: the cleaning up of steps, and of DBOS."""
+
+log = logging.getLogger(__name__)
+
+Cancel = Callable[[str], Awaitable[None]]
+
+
+class HostLink:
+    """The link of one worker; without a control socket only signals end it."""
+
+    def __init__(self, control: Control | None) -> None:
+        self._control = control
+        self._cancel: Cancel | None = None
+        self._wake: Callable[[], None] = lambda: None
+        self.ended = anyio.Event()
+
+    async def run(self) -> None:
+        """Listen until the word to end comes."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                if self._control is not None:
+                    tasks.start_soon(self._serve, self._control, tasks)
+                await until_signal()
+                tasks.cancel_scope.cancel()
+        finally:
+            log.info("ending")
+            _end_for_sure()
+            self.ended.set()
+
+    def connect(self, cancel: Cancel, wake: Callable[[], None]) -> None:
+        """Have the host's messages acted on, and tell it that there is a worker now."""
+        self._cancel, self._wake = cancel, wake
+        self.send({"op": "ready"})
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message, if there is a host."""
+        if self._control is not None:
+            self._control.send(message)
+
+    def tell_health(self, health: Health) -> None:
+        """Tell the host whether the worker can use the database."""
+        self.send({"op": "database", **asdict(health)})
+
+    async def _serve(self, control: Control, tasks: TaskGroup) -> None:
+        async def receive(message: dict[str, Any]) -> None:
+            if message["op"] == "cancel":
+                tasks.start_soon(self._end_goal, str(message["goal"]))
+            else:
+                self._wake()
+
+        await control.serve(receive)
+        tasks.cancel_scope.cancel()
+
+    async def _end_goal(self, goal: str) -> None:
+        if self._cancel is None:
+            return
+        try:
+            await self._cancel(goal)
+        except UnreachableError as error:
+            log.warning("what goal %s left is not cleaned up now: %s", goal, error.message)
+
+
+def _end_for_sure() -> None:
+    """End the process after the drain time, whatever still hangs: nothing is lost by it."""
+    timer = threading.Timer(DRAIN_SECONDS, os._exit, (0,))
+    timer.daemon = True
+    timer.start()

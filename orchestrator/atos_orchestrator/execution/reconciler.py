@@ -1,0 +1,157 @@
+"""The reconciler: finds runs that nobody executes and goals that nobody will end, and puts both right.
+
+    run PENDING under a dead executor of this worker's name    -> queued again, at once
+    run PENDING under this executor, without a body here       -> queued again
+    goal unfinished by its events, its newest run has ended    -> `goal_finished` is appended
+    goal unfinished by its events, without any run             -> likewise
+
+The second kind is what DBOS loses when a write of its own fails after it has claimed a run. Except for the first
+(the worker holds the lock of its name, so earlier ones are dead), everything is in doubt for a moment while
+it is begun or ended properly. So it is put right only when two looks in succession saw it, and an outage
+of the database begins the count anew. Being wrong costs a repetition, never a result: DBOS refuses the commits
+of whoever does not own a run, and a goal's last event has one key.
+
+A look reads the pending runs, what is new among the events, and the states of unfinished goals' newest runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+
+from atos_orchestrator.execution.dbos_client import DbosClient, Run, RunState
+from atos_orchestrator.execution.dbos_runtime import Executor
+from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_input import finished_key, run_of
+
+EVERY_SECONDS = 3.0
+"""Pause between two looks while there is work; two of them settle a case."""
+IDLE_SECONDS = 10.0
+"""The same at other times."""
+ABANDONED = "Abandoned: its worker died too often while executing it. See logs/worker.log."
+MISSING = "The database has no run of it any more, perhaps because it was restored from a backup."
+
+log = logging.getLogger(__name__)
+
+Ended = tuple[str, int, str]
+"""A goal that has no live run, the number of its newest run, and how that ended ("" where there is none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look sees."""
+
+    pending: tuple[Run, ...]
+    executor: Executor
+    bodies: Collection[str]
+    """Runs whose bodies are executing in this process."""
+    unfinished: Mapping[str, int]
+    states: Mapping[str, RunState]
+    """How the newest runs of unfinished goals stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is wrong in it."""
+
+    dead: frozenset[Run] = frozenset()
+    lost: frozenset[Run] = frozenset()
+    ended: frozenset[Ended] = frozenset()
+
+    def confirmed_by(self, earlier: Findings) -> Findings:
+        """Return what an earlier look saw too; what is dead needs no second look."""
+        return Findings(self.dead, self.lost & earlier.lost, self.ended & earlier.ended)
+
+
+def findings(seen: Seen) -> Findings:
+    """Judge what a look has seen."""
+    mine = seen.executor
+    dead = {run for run in seen.pending if mine.succeeds(run.executor)}
+    here = {run for run in seen.pending if run.executor == mine.id}
+    newest = {run_of(goal, n): (goal, n) for goal, n in seen.unfinished.items()}
+    states: dict[str, str] = dict(seen.states)
+    ended = {
+        (*newest[run], state)
+        for run in newest
+        if (state := states.get(run, "")) not in {"queued", "running"}
+    }
+    lost = {run for run in here if run.id not in seen.bodies}
+    return Findings(frozenset(dead), frozenset(lost), frozenset(ended))
+
+
+class Reconciler:
+    """Looks at start, every few seconds, and when the database is back.
+
+    Args:
+        client: of a prompt engine, so that an outage is an error here.
+        events: likewise.
+        executing: returns who executes in this process.
+    """
+
+    def __init__(
+        self, client: DbosClient, events: EventStore, executing: Callable[[], Executor]
+    ) -> None:
+        self._client = client
+        self._events = events
+        self._executing = executing
+        self._before = Findings()
+
+    async def run(self) -> None:
+        """Look until cancelled.
+
+        Raises:
+            UnreachableError: the database is away.
+        """
+        self._before = Findings()
+        while True:
+            busy = await self.look()
+            await anyio.sleep(EVERY_SECONDS if busy else IDLE_SECONDS)
+
+    async def at_start(self) -> None:
+        """Put right what earlier workers left, before this one executes anything."""
+        found = findings(await self._see())
+        await self._put_right(Findings(found.dead, frozenset(), found.ended))
+
+    async def look(self) -> bool:
+        """Look once, and put right what the look before saw as well; return whether there is work."""
+        seen = await self._see()
+        found = findings(seen)
+        confirmed, self._before = found.confirmed_by(self._before), found
+        await self._put_right(confirmed)
+        return bool(seen.pending or seen.unfinished)
+
+    async def _see(self) -> Seen:
+        unfinished = await anyio.to_thread.run_sync(self._events.newest_runs)
+        runs = [run_of(goal, revision) for goal, revision in unfinished.items()]
+        newest = await self._client.list(ids=runs) if runs else []
+        states: dict[str, RunState] = {run.id: run.state for run in newest}
+        pending = tuple(await self._client.list(["running"]))
+        executor = self._executing()
+        return Seen(pending, executor, executor.bodies(), unfinished, states)
+
+    async def _put_right(self, wrong: Findings) -> None:
+        for run in sorted(wrong.dead | wrong.lost, key=lambda run: run.id):
+            if await self._client.requeue(run):
+                whose = "an earlier worker" if run in wrong.dead else "this process"
+                log.warning("run %s was left by %s and is queued again", run.id, whose)
+        for goal, revision, state in sorted(wrong.ended):
+            await self._end(goal, revision, state)
+
+    async def _end(self, goal: str, revision: int, state: str) -> None:
+        """Append the last event of a goal whose run has ended without it."""
+        said = "cancelled" if state == "cancelled" else "failed"
+        if state == "success":
+            record = await self._client.result(run_of(goal, revision))
+            said = str(record["state"])
+        summary = ABANDONED if state else MISSING
+        log.warning(
+            "goal %s: its run ended as %s without a goal_finished event", goal, state or "missing"
+        )
+        data = {"state": said, "summary": summary, "error": None}
+        key = finished_key(revision)
+        append = self._events.append
+        await anyio.to_thread.run_sync(lambda: append(goal, "goal_finished", data, key=key))

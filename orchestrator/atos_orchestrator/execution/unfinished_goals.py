@@ -1,0 +1,48 @@
+"""Which goals are unfinished, and which of their runs is the newest: folded from events as they come.
+
+A look reads what was appended since the look before, so it costs nothing where nothing happened, however
+many goals there were.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+Landmark = tuple[int, str, str]
+"""Number, goal and kind of an event that begins or ends a run of a goal."""
+
+LANDMARKS = ("goal_submitted", "goal_resumed", "goal_finished")
+"""Kinds of these events."""
+
+
+class UnfinishedGoals:
+    """The fold; its owner reads the events, under `lock`."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.seq = 0
+        """Number of the last event that was folded."""
+        self._open: dict[str, None] = {}
+        self._revisions: dict[str, int] = {}
+
+    def add(self, landmarks: Iterable[Landmark]) -> None:
+        """Fold further events, in the order of their numbers."""
+        for seq, goal, kind in landmarks:
+            self.seq = seq
+            if kind == "goal_finished":
+                self._open.pop(goal, None)
+                continue
+            if kind == "goal_resumed":
+                self._revisions[goal] = self._revisions.get(goal, 1) + 1
+            self._open[goal] = None
+
+    def revisions(self) -> dict[str, int]:
+        """Return the newest run's number of every unfinished goal, the oldest goal first."""
+        return {goal: self._revisions.get(goal, 1) for goal in self._open}
+
+    def forget(self) -> None:
+        """Begin anew, because these are the events of another database."""
+        self.seq = 0
+        self._open.clear()
+        self._revisions.clear()

@@ -1,0 +1,156 @@
+"""Faults of a real Postgres server: noticed, told, waited for, and over when they are over."""
+
+import threading
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from atos_orchestrator.execution import database_health
+from atos_orchestrator.execution.database import Database
+from atos_orchestrator.execution.event_store import EventStore
+from atos_protocol.errors import UnreachableError
+from atos_protocol.settings import load_settings
+from doubles.eventually import eventually
+from doubles.temporary_postgres import Postgres, temporary_postgres
+
+pytestmark = pytest.mark.timeout(90)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with temporary_postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def url(server: Postgres, atos_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(database_health, "PROBE_SECONDS", 0.1)
+    made = server.new_database()
+    monkeypatch.setenv("ATOS_DATABASE_URL", made)
+    return made
+
+
+@contextmanager
+def stopped(server: Postgres, url: str) -> Generator[None]:
+    server.stop()
+    yield
+    server.start()
+
+
+@contextmanager
+def read_only(server: Postgres, url: str) -> Generator[None]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        connection.execute("SELECT pg_reload_conf()")
+        yield
+        connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@asynccontextmanager
+async def watched() -> AsyncGenerator[tuple[Database, EventStore]]:
+    database = await anyio.to_thread.run_sync(Database, load_settings())
+    events = EventStore(database.engine)
+    await anyio.to_thread.run_sync(database.prepare, events.create)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(database.watch)
+        await eventually(lambda: database.health.watched)
+        yield database, events
+        tasks.cancel_scope.cancel()
+    database.dispose()
+
+
+def append(events: EventStore, key: str) -> int:
+    return events.append("g1", "warning", {}, key=key)
+
+
+async def refusal(events: EventStore) -> str:
+    """Append until it is refused: a setting reaches a server's sessions in its own time."""
+    for number in range(500):
+        try:
+            await anyio.to_thread.run_sync(append, events, f"try {number}")
+        except UnreachableError as error:
+            return str(error)
+        await anyio.sleep(0.02)
+    return "never refused"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [(stopped, "server"), (read_only, "accepts no writes now")]
+)
+async def test_a_server_that_is_away_refuses_calls_makes_the_patient_wait_and_is_well_afterwards(
+    server: Postgres, url: str, fault: Any, said: str
+) -> None:
+    done = threading.Event()
+
+    def patiently(database: Database) -> None:
+        with database.patient.begin() as connection:
+            text = (
+                "INSERT INTO atos_events (goal, kind, at, data, key) VALUES ('g1','k',1,'{}','p')"
+            )
+            connection.execute(sa.text(text))
+        done.set()
+
+    async with watched() as (database, events):
+        with fault(server, url):
+            refused = await refusal(events)
+            waiting = threading.Thread(target=patiently, args=(database,))
+            waiting.start()
+            probed = database.health.probes + 2
+            await eventually(lambda: database.health.probes >= probed, 30)
+            early = done.is_set()
+        await eventually(done.is_set, 30)
+        waiting.join()
+        await eventually(lambda: database.health.fault is None, 30)
+        appended = await anyio.to_thread.run_sync(append, events, "after")
+
+    assert "the goals database is away since" in refused
+    assert said in refused
+    assert "secret" not in refused
+    assert not early
+    assert appended > 0
+
+
+async def test_a_database_that_was_dropped_is_not_made_anew(server: Postgres, url: str) -> None:
+    parsed = sa.make_url(url)
+    other = parsed.set(database="postgres").render_as_string(hide_password=False)
+    async with watched() as (database, events):
+        with psycopg.connect(other, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {parsed.database} WITH (FORCE)".encode())
+            refused = await refusal(events)
+            probed = database.health.probes + 2
+            await eventually(lambda: database.health.probes >= probed, 30)
+            query = "SELECT count(*) FROM pg_database WHERE datname = %s"
+            found = connection.execute(query, [parsed.database]).fetchone()
+
+    assert "is away since" in refused
+    assert found == (0,)
+
+
+async def test_every_wait_for_the_server_has_an_end_and_the_urls_own_words_count(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown(database: Database) -> list[str]:
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        with database.engine.connect() as connection:
+            return [str(connection.exec_driver_sql(f"SHOW {n}").scalar()) for n in names]
+
+    bounded = Database(load_settings())
+    ours = shown(bounded)
+    bounded.dispose()
+    monkeypatch.setenv("ATOS_DATABASE_URL", f"{url}&options=-c%20statement_timeout%3D7s")
+    chosen = Database(load_settings())
+    theirs = shown(chosen)
+    chosen.dispose()
+
+    assert ours == ["30s", "10s", "30s"]
+    assert theirs == ["7s", "0", "0"]
+    assert bounded.engine.url.query["tcp_user_timeout"] == "15000"
