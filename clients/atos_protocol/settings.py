@@ -54,6 +54,13 @@ def _paths(text: str) -> tuple[Path, ...]:
     return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
 
 
+def _directories(text: str) -> tuple[Path, ...]:
+    found = _paths(text)
+    if not all(path.is_absolute() for path in found):
+        raise ValueError(text)
+    return found
+
+
 def _sources(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or set(names) - set(MODEL_SOURCES):
@@ -83,6 +90,12 @@ class Settings:
 
     home: Path
     workspaces: Path
+    directories: tuple[Path, ...] = _setting(
+        (),
+        _directories,
+        "absolute paths separated by ':'",
+        "what MCP clients may access, besides the workspaces folder, when they name no directories",
+    )
     http_port: int = _setting(
         8756,
         _port,

@@ -1,0 +1,168 @@
+"""Every argument that is a path, of every tool of every server: no byte outside the caller's directories."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from fastmcp import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from atos_protocol.settings import load_settings
+from atos_servers.host.connection import Connection, connected
+from atos_servers.host.manifest import PATH
+from atos_servers.host.services import Services
+from atos_servers.host.suite import build_suite
+from doubles.attack_ground import SECRET, AttackGround
+
+CODE = {"path", "file", "overlay", "candidates", "tests"}
+PATHS: dict[str, set[str]] = {
+    "orchestrate": {"into"},
+    "filesystem": {"path", "paths", "source", "destination"},
+    "code_runner": CODE,
+    "workflow": set(),
+    "vram": set(),
+}
+"""Server -> the arguments that are paths on this machine, or below the folder that another one names."""
+NO_PATHS: dict[str, set[str]] = {
+    # the paths in `plan` and `files` are below the goal's repository; `tests` is a text
+    "orchestrate": {
+        "after_seq", "answer", "cursor", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
+        "plan", "pool", "spec", "task", "task_id", "tests", "timeout_s", "wait_s",
+    },
+    "filesystem": {"content", "dryRun", "edits", "excludePatterns", "head", "pattern", "sortBy", "tail"},
+    "code_runner": {
+        "args", "assertions", "calls", "code", "modules", "packages", "policy", "source", "stdin",
+        "timeout_s",
+    },
+    "workflow": {"key", "name", "payload", "timeout_s"},
+    "vram": {"model"},
+}  # fmt: skip
+
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "read_text_file": ("filesystem", {}),
+    "read_media_file": ("filesystem", {}),
+    "read_multiple_files": ("filesystem", {}),
+    "write_file": ("filesystem", {"content": "written"}),
+    "edit_file": ("filesystem", {"edits": [{"oldText": "SECRET", "newText": "changed"}]}),
+    "create_directory": ("filesystem", {}),
+    "list_directory": ("filesystem", {}),
+    "list_directory_with_sizes": ("filesystem", {}),
+    "directory_tree": ("filesystem", {}),
+    "move_file": ("filesystem", {}),
+    "search_files": ("filesystem", {"pattern": "**/secret"}),
+    "get_file_info": ("filesystem", {}),
+    "check_syntax": ("code_runner", {}),
+}
+"""Tools that take a path and need no sandbox -> their server and further arguments."""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def _wake(message: dict[str, Any]) -> None:
+    """There is no worker here."""
+
+
+@asynccontextmanager
+async def client(server: str, *roots: Path) -> AsyncGenerator[Client[Any]]:
+    suite = build_suite(Services(load_settings(), _wake), (server,))
+    with connected(Connection("shim", roots)):
+        async with Client(suite[server]) as opened:
+            yield opened
+
+
+def test_it_is_known_of_every_argument_whether_it_is_a_path() -> None:
+    manifest = json.loads(PATH.read_bytes())["servers"]
+    found = {
+        name: {
+            argument
+            for tool in server["handshake"]["answers"]["tools/list"]["tools"]
+            for argument in tool["inputSchema"].get("properties", {})
+        }
+        for name, server in manifest.items()
+    }
+    assert found == {name: PATHS[name] | NO_PATHS[name] for name in PATHS}
+
+
+PART = st.sampled_from(
+    ["..", ".", "", "dir", "up", "to-folder", "absolute", "root", "proc", "loop", "dangling", "within",
+     "hardlink", "fifo", "outside", "ws-evil", "secret", "new", "é", "tmp", "etc", "hostname"]
+)  # fmt: skip
+STARTS = st.sampled_from(["", "/", "{inside}/", "{outside}/", "{inside}-evil/", "~/"])
+TEXT = st.tuples(STARTS, st.lists(PART, max_size=6).map("/".join)).map("".join)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+)
+@given(tool=st.sampled_from(sorted(CALLS)), text=TEXT, other=TEXT)
+def test_no_tool_reads_or_changes_anything_outside(
+    atos_home: Path, tmp_path_factory: pytest.TempPathFactory, tool: str, text: str, other: str
+) -> None:
+    ground = AttackGround(tmp_path_factory.mktemp("ground"))
+    ground.lay_out()
+    fill = {"inside": ground.inside, "outside": ground.outside}
+    text, other = text.format(**fill), other.format(**fill)
+    server, arguments = CALLS[tool]
+    given_paths: dict[str, Any] = {"path": text}
+    if tool == "move_file":
+        given_paths = {"source": text, "destination": other}
+    elif tool == "read_multiple_files":
+        given_paths = {"paths": [text, other]}
+
+    async def call() -> str:
+        async with client(server, ground.inside) as opened:
+            result = await opened.call_tool(tool, arguments | given_paths, raise_on_error=False)
+            return str(result)
+
+    assert SECRET.decode() not in anyio.run(call).replace(text, "").replace("'SECRET'", "")
+    ground.check_untouched()
+    del atos_home
+
+
+@pytest.mark.parametrize("tool", ["run_pytest", "run_python", "evaluate", "check_syntax"])
+@pytest.mark.parametrize(
+    "path", ["{outside}", "../outside", "to-folder", "{inside}/to-folder/folder", "{inside}-evil", "root/etc"]
+)  # fmt: skip
+async def test_no_code_is_taken_from_outside(
+    atos_home: Path, tmp_path: Path, tool: str, path: str
+) -> None:
+    del atos_home
+    ground = AttackGround(tmp_path)
+    ground.lay_out()
+    more: dict[str, Any] = {
+        "run_python": {"code": "1"},
+        "evaluate": {"candidates": [{"m.py": "x = 1"}], "assertions": ["assert 1"]},
+    }.get(tool, {})
+    arguments = {"path": path.format(inside=ground.inside, outside=ground.outside)} | more
+    async with client("code_runner", ground.inside) as opened:
+        result = await opened.call_tool(tool, arguments, raise_on_error=False)
+    assert (result.meta or {})["atos/error"]["code"] == "workspace"
+
+
+@pytest.mark.parametrize("name", ["grants", "agents.yaml", "run/token", "new/x.py"])
+async def test_the_home_of_atos_is_not_writable_through_a_directory_that_contains_it(
+    atos_home: Path, name: str
+) -> None:
+    (atos_home / "run").mkdir(parents=True)
+    (atos_home / "run" / "token").write_text("secret")
+    (atos_home / "workspace-link").symlink_to(atos_home)
+    person = atos_home.parent
+    attempts: list[tuple[str, dict[str, Any]]] = [
+        ("write_file", {"path": f"{atos_home}/{name}", "content": "**"}),
+        ("write_file", {"path": f"{atos_home}/workspace-link/{name}", "content": "**"}),
+        ("create_directory", {"path": f"{atos_home}/{name}.d"}),
+        ("move_file", {"source": f"{atos_home}/run", "destination": f"{person}/run"}),
+        ("move_file", {"source": str(atos_home), "destination": f"{person}/moved"}),
+    ]
+    async with client("filesystem", person) as opened:
+        results = [await opened.call_tool(*a, raise_on_error=False) for a in attempts]
+    assert all(result.is_error for result in results)
+    assert names(atos_home) == ["goals", "run", "workspace-link"]
+    assert (atos_home / "run" / "token").read_text() == "secret"
