@@ -11,25 +11,38 @@ import contextlib
 import logging
 import socket
 from collections.abc import Generator
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
+from atos_daemon.descriptors import connections_per_listener
+from atos_daemon.http_admission import Admission, LimitedProtocol
+
+if TYPE_CHECKING:
+    import asyncio  # noqa: TID251 - uvicorn's type of a connection
+
 GRACE_SECONDS = 1.0
 """How long open responses may still run when the daemon ends."""
 
 KEEP_ALIVE_SECONDS = 75
+ACCEPTED_AT_ONCE = 16
+"""Connections that are accepted before anything else gets its turn, and before their limit is looked at."""
+BACKLOG = 128
+"""Callers that the kernel keeps until they are accepted."""
 
 
 class HttpServer(uvicorn.Server):
-    """Serves one ASGI application until it is told to stop."""
+    """Serves one ASGI application until it is told to stop, under an `Admission`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission | None = None) -> None:
+        admission = admission or Admission(connections_per_listener())
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, admission)),
                 ws="none",
                 loop="none",
                 lifespan="off",
@@ -38,6 +51,7 @@ class HttpServer(uvicorn.Server):
                 date_header=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                backlog=ACCEPTED_AT_ONCE,
             )
         )
         self._stop = anyio.Event()
@@ -57,6 +71,12 @@ class HttpServer(uvicorn.Server):
         """End `serve_on`: no new connections, and little time for the open ones."""
         self.should_exit = True
         self._stop.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(BACKLOG)  # the event loop has set it to `ACCEPTED_AT_ONCE`
 
     async def main_loop(self) -> None:
         """Wait for `stop`."""

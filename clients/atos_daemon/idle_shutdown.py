@@ -63,6 +63,10 @@ class IdleShutdown:
 
     async def _is_busy(self) -> bool:
         for check in self._busy:
-            if await check():
+            try:
+                if await check():
+                    return True
+            except Exception:  # such as a database that can't be opened just now
+                logger.exception("it can't be told whether work is under way, so the daemon stays")
                 return True
         return False

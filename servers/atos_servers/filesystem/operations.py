@@ -194,7 +194,7 @@ class Files:
 
     def _guard(self, root: Path, parts: Parts) -> None:
         place = Path(pinned(root)).joinpath(*parts)
-        if self._confinement.is_own(place):
+        if not self._confinement.may_write(place):
             message = f"{place} belongs to ATOS itself"
             raise ProtectedError(message, next_step="Ask the user to change it.")
         if pattern := protected_by(parts):

@@ -18,8 +18,9 @@ from typing import Literal
 
 from atos_protocol.errors import WorkspaceError
 
-Reach = Literal["named", "library", "person"]
-"""`named`: below the directories. `library`: anywhere but in dangerous places. `person`: anywhere."""
+Reach = Literal["named", "library", "person", "worker"]
+"""`named`: below the directories. `library`: anywhere but in dangerous places. `person`: anywhere.
+`worker`: below the directories, which lie in ATOS's home."""
 
 MAX_PATH_BYTES, MAX_NAME_BYTES = 3000, 255
 UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -60,13 +61,17 @@ class Confinement:
             raise WorkspaceError(message, next_step="Name another folder.")
         if self.reach == "person":
             return real
-        if self.reach == "named":
+        if self.reach != "library":
             self._check_inside(real, shown)
         if reason := self._danger(real):
             message = f"{shown} can't hold a goal's repository: {reason}"
             step = "Name another folder, or start the goal with `atos-client build --into`."
             raise WorkspaceError(message, next_step=step)
         return real
+
+    def may_write(self, path: Path) -> bool:
+        """Tell whether this caller may write at a resolved path inside its directories."""
+        return self.reach == "worker" or not self.is_own(path)
 
     def is_own(self, path: Path) -> bool:
         """Tell whether writing at a resolved path would write into ATOS's home, or move it."""
@@ -106,7 +111,7 @@ class Confinement:
         if real.is_relative_to(person) and not real.is_relative_to(goals):
             names += real.relative_to(person).parts[:1]
         roots = [root for root in map(_real, self.directories) if real.is_relative_to(root)]
-        if self.reach == "named":
+        if self.reach != "library":
             deepest = max(roots, key=lambda root: len(root.parts))
             names += real.relative_to(deepest).parts
         return names

@@ -38,8 +38,9 @@ def connection_of(opening: Opening) -> Connection:
     return Connection(client=client, roots=tuple(map(Path, opening.roots)))
 
 
-REACH: dict[Client, Reach] = {"cli": "person", "python": "library"}
-"""Both are the person: only their own programs can open the socket. Behind all others may be a model."""
+REACH: dict[Client, Reach] = {"cli": "person", "python": "library", "worker": "worker"}
+"""The person's own programs and ATOS itself: nobody else can open the socket. A model may be behind all
+others."""
 
 _HTTP = Connection()
 _current: ContextVar[Connection] = ContextVar("atos_connection", default=_HTTP)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atos_protocol.settings import load_settings
+from atos_servers.host.connection import Client as ClientKind
 from atos_servers.host.connection import Connection, connected
 from atos_servers.host.manifest import PATH
 from atos_servers.host.services import Services
@@ -71,9 +72,11 @@ async def _wake(message: dict[str, Any]) -> None:
 
 
 @asynccontextmanager
-async def client(server: str, *roots: Path) -> AsyncGenerator[Client[Any]]:
+async def client(
+    server: str, *roots: Path, kind: ClientKind = "shim"
+) -> AsyncGenerator[Client[Any]]:
     suite = build_suite(Services(load_settings(), _wake), (server,))
-    with connected(Connection("shim", roots)):
+    with connected(Connection(kind, roots)):
         async with Client(suite[server]) as opened:
             yield opened
 
@@ -167,3 +170,14 @@ async def test_the_home_of_atos_is_not_writable_through_a_directory_that_contain
     assert all(result.is_error for result in results)
     assert names(atos_home) == ["goals", "run", "workspace-link"]
     assert (atos_home / "run" / "token").read_text() == "secret"
+
+
+async def test_the_worker_writes_in_the_home_of_atos_below_its_directories(atos_home: Path) -> None:
+    tree = atos_home / "worktrees" / "g1" / "T1"
+    tree.mkdir(parents=True)
+    async with client("filesystem", tree, kind="worker") as opened:
+        await opened.call_tool("write_file", {"path": f"{tree}/x.py", "content": "x = 1"})
+        outside = {"path": f"{tree}/../x.py", "content": "x = 1"}
+        assert (await opened.call_tool("write_file", outside, raise_on_error=False)).is_error
+    assert names(tree.parent) == ["T1"]
+    assert names(tree) == ["x.py"]
