@@ -43,6 +43,11 @@ class Admission:
         self._open: set[LimitedProtocol] = set()
         self._waiting: dict[LimitedProtocol, None] = {}
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next caller will have to take another one's place."""
+        return len(self._open) >= self.capacity
+
     def enter(self, connection: LimitedProtocol) -> None:
         """Count a new connection; where there is no room, one that waits is closed for it."""
         self._open.add(connection)

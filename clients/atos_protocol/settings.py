@@ -76,7 +76,9 @@ def _model_set(text: str) -> str:
 
 def _setting(default: Any, parse: Callable[[str], Any], expects: str, about: str) -> Any:
     metadata = {"parse": parse, "expects": expects, "about": about}
-    return field(default=default, metadata=metadata)
+    return field(
+        default=default, metadata=metadata, repr="URL" not in expects
+    )  # may hold a password
 
 
 def home_directory(environ: Mapping[str, str] = os.environ) -> Path:
