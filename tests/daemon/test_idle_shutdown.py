@@ -45,6 +45,20 @@ async def test_work_under_way_holds_it() -> None:
         await idle.wait_idle(0.05)
 
 
+async def test_a_look_at_the_work_that_fails_ends_nothing() -> None:
+    looks: list[bool] = []
+
+    async def broken() -> bool:
+        looks.append(True)
+        if len(looks) < 3:
+            raise OSError
+        return False
+
+    with anyio.fail_after(5):
+        await IdleShutdown(broken, look_seconds=0.01).wait_idle(0.05)
+    assert len(looks) >= 3
+
+
 async def test_a_touch_is_a_use_that_is_over_already() -> None:
     idle = IdleShutdown(look_seconds=0.01)
     began = anyio.current_time()
