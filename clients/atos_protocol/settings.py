@@ -197,11 +197,24 @@ class Settings:
         try:
             for folder in (self.home, self.run, self.state, self.logs):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_owner()
             self.run.chmod(0o700)
         except OSError as error:
             message = f"{error.filename} can't be made: {error.strerror}"
             step = "ATOS keeps sockets and goals there. Make it writable, or set ATOS_HOME."
             raise BadConfigError(message, next_step=step) from error
+
+    def _check_owner(self) -> None:
+        """Refuse a home in which others could put sockets, settings or grants, as ssh does."""
+        found = self.home.stat()
+        if found.st_uid != os.geteuid():
+            message = f"{self.home} belongs to user {found.st_uid}, not to you ({os.geteuid()})"
+            step = f"Give it to yourself: sudo chown -R $(id -u) {self.home}. Or set ATOS_HOME."
+            raise BadConfigError(message, next_step=step)
+        if found.st_mode & 0o022:
+            message = f"others may write in {self.home}: its mode is {found.st_mode & 0o777:04o}"
+            step = f"See that nothing of theirs is in it, then: chmod go-w {self.home}"
+            raise BadConfigError(message, next_step=step)
 
 
 TUNABLE = {f"ATOS_{f.name.upper()}": f for f in fields(Settings) if "parse" in f.metadata}
