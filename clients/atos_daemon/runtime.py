@@ -18,11 +18,12 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from atos_daemon.daemon_log import StandardErrorHandler, trim_log
+from atos_daemon.descriptors import raise_soft_limit
 from atos_protocol.daemons import take_role
 from atos_protocol.errors import AtosError, BadConfigError
 from atos_protocol.settings import Settings, load_settings
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 CHATTY = ("fastmcp", "httpx", "httpx2", "mcp", "uvicorn")
 """Libraries that log every request at INFO."""
 
@@ -42,6 +43,7 @@ def run_daemon(role: str, body: Callable[[Settings], None]) -> int:
         settings = load_settings()
         settings.prepare()
         log_to_stderr(settings.log_level)
+        raise_soft_limit()
         lock = take_role(role, settings)
         try:
             body(settings)
@@ -62,7 +64,7 @@ def log_to_stderr(level: str) -> None:
     if (number := logging.getLevelNamesMapping().get(level.upper())) is None:
         message = f"ATOS_LOG_LEVEL: there is no level {level[:40]!r}"
         raise BadConfigError(message, next_step="Use DEBUG, INFO, WARNING or ERROR.")
-    logging.basicConfig(level=number, format=LOG_FORMAT, stream=sys.stderr)
+    logging.basicConfig(level=number, handlers=[StandardErrorHandler()])
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
 
@@ -102,8 +104,9 @@ async def until_unreachable(path: Path, seconds: float = REACH_SECONDS) -> None:
     import anyio
 
     mine = _identity(path)
-    while _identity(path) == mine:  # noqa: ASYNC110 - the file system tells nobody
+    while _identity(path) == mine:
         await anyio.sleep(seconds)
+        trim_log()  # what libraries and children write passes no handler
     logger.warning("ending, since %s is gone", path)
 
 

@@ -44,7 +44,7 @@ PREDECESSOR_SECONDS = 15.0
 """How long a daemon may take to end after it has stopped answering."""
 
 LOG_BYTES = 8 << 20
-"""Size at which a log is put aside when its process starts anew."""
+"""Size at which a log is put aside: when its process starts anew, and while it runs (`daemon_log`)."""
 
 TAIL_BYTES = 2_000
 """How much of a daemon's log an error about its start looks at."""

@@ -60,6 +60,13 @@ def _paths(text: str) -> tuple[Path, ...]:
     return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
 
 
+def _directories(text: str) -> tuple[Path, ...]:
+    found = _paths(text)
+    if not all(path.is_absolute() for path in found):
+        raise ValueError(text)
+    return found
+
+
 def _sources(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or set(names) - set(MODEL_SOURCES):
@@ -75,7 +82,9 @@ def _model_set(text: str) -> str:
 
 def _setting(default: Any, parse: Callable[[str], Any], expects: str, about: str) -> Any:
     metadata = {"parse": parse, "expects": expects, "about": about}
-    return field(default=default, metadata=metadata)
+    return field(
+        default=default, metadata=metadata, repr="URL" not in expects
+    )  # may hold a password
 
 
 def home_directory(environ: Mapping[str, str] = os.environ) -> Path:
@@ -89,6 +98,12 @@ class Settings:
 
     home: Path
     workspaces: Path
+    directories: tuple[Path, ...] = _setting(
+        (),
+        _directories,
+        "absolute paths separated by ':'",
+        "what MCP clients may access, besides the workspaces folder, when they name no directories",
+    )
     http_port: int = _setting(
         8756,
         _port,
@@ -191,11 +206,24 @@ class Settings:
         try:
             for folder in (self.home, self.run, self.state, self.logs):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_owner()
             self.run.chmod(0o700)
         except OSError as error:
             message = f"{error.filename} can't be made: {error.strerror}"
             step = "ATOS keeps sockets and goals there. Make it writable, or set ATOS_HOME."
             raise BadConfigError(message, next_step=step) from error
+
+    def _check_owner(self) -> None:
+        """Refuse a home in which others could put sockets, settings or grants, as ssh does."""
+        found = self.home.stat()
+        if found.st_uid != os.geteuid():
+            message = f"{self.home} belongs to user {found.st_uid}, not to you ({os.geteuid()})"
+            step = f"Give it to yourself: sudo chown -R $(id -u) {self.home}. Or set ATOS_HOME."
+            raise BadConfigError(message, next_step=step)
+        if found.st_mode & 0o022:
+            message = f"others may write in {self.home}: its mode is {found.st_mode & 0o777:04o}"
+            step = f"See that nothing of theirs is in it, then: chmod go-w {self.home}"
+            raise BadConfigError(message, next_step=step)
 
 
 TUNABLE = {f"ATOS_{f.name.upper()}": f for f in fields(Settings) if "parse" in f.metadata}

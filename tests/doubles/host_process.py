@@ -97,7 +97,7 @@ def host_process(**settings: str) -> Generator[HostProcess]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(person))
         patch.delenv("ATOS_HOME", raising=False)
-        (person / ".atos").mkdir()
+        (person / ".atos").mkdir(mode=0o700)
         lines = {"ATOS_HTTP_PORT": "0", "ATOS_OLLAMA_URL": "", **settings}
         text = "".join(f"{name}={value}\n" for name, value in lines.items())
         # in the file, so that a process with HOME alone reads the same settings

@@ -1,5 +1,6 @@
 """Settings: one place, one precedence, one clear error."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,31 @@ def test_a_home_too_deep_for_a_socket_is_refused_with_the_numbers(tmp_path: Path
     deep = tmp_path / ("d" * 100)
     with pytest.raises(BadConfigError, match=r"is too deep: its socket path has \d+ bytes"):
         load_settings({"HOME": str(tmp_path), "ATOS_HOME": str(deep)}).prepare()
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
+def test_a_home_that_others_may_write_in_is_refused_with_what_mends_it(
+    tmp_path: Path, mode: int
+) -> None:
+    settings = load_settings({"ATOS_HOME": str(tmp_path / "h")})
+    settings.prepare()
+    settings.home.chmod(mode)
+    with pytest.raises(BadConfigError, match="others may write") as caught:
+        settings.prepare()
+    assert caught.value.next_step.endswith(f"chmod go-w {settings.home}")
+    settings.home.chmod(mode & ~0o022)
+    settings.prepare()
+
+
+def test_the_home_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings({"ATOS_HOME": str(tmp_path / "h")})
+    settings.prepare()
+    mine = os.geteuid()
+    monkeypatch.setattr("os.geteuid", lambda: mine + 1)
+    with pytest.raises(BadConfigError, match=f"belongs to user {mine}, not to you"):
+        settings.prepare()
 
 
 def test_an_unwritable_home_is_one_clear_error(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ async def open_repository(
     repository = _recall(trees)
     if repository is None:
         place = (into or workspaces).absolute()
-        theirs = check_place(place if into else place / goal) and into is not None
+        theirs = check_place(into or _default_place(place, goal)) and into is not None
         draft = Repository(goal, place, "main", True, trees, place, "", started_at, slug)
         if theirs:
             repository = await _decide_branch(replace(draft, own=False))
@@ -155,6 +155,9 @@ def check_place(place: Path) -> bool:
     if not place.is_absolute():
         message = f"{place} is not an absolute path"
         raise WorkspaceError(message, next_step="Name the folder from the root.")
+    if os.path.realpath(place) != str(place):  # links were resolved when the goal was accepted
+        message = f"a link on the way to {place} leads to {os.path.realpath(place)}"
+        raise WorkspaceError(message, next_step="Remove the link, or name where it leads.")
     standing = place
     while not os.path.lexists(standing):
         standing = standing.parent
@@ -165,6 +168,11 @@ def check_place(place: Path) -> bool:
         message = f"{place} can't be written: no permission in {standing}"
         raise WorkspaceError(message, next_step="Make it writable, or name another folder.")
     return standing == place and any(place.iterdir()) and _is_repository(place)
+
+
+def _default_place(workspaces: Path, goal: str) -> Path:
+    """Return a free place below the workspaces folder, which the user may have set to a link."""
+    return Path(os.path.realpath(workspaces)) / goal
 
 
 def _is_repository(place: Path) -> bool:

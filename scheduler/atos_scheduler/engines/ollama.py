@@ -32,6 +32,7 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
+from atos_scheduler.engines.server_url import ServerUrl
 from atos_scheduler.engines.stream import ReplyCheck, accepted, broken_off, posted_lines
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Ollama:
     caps = Caps(load=True, unload=True, reports_memory=True, schema=True)
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self._url = ServerUrl(url)
         self._specs: dict[str, ModelSpec] = {}
         self._details: dict[str, dict[str, Any]] = {}
         """Digest -> what `/api/show` says of the model; it never changes for a digest."""
@@ -178,7 +179,7 @@ class Ollama:
 
     async def _probe(self) -> None:
         """Open and close a connection: without a server this costs no import."""
-        at = urlsplit(self._url)
+        at = urlsplit(self._url.address)
         port = at.port or (443 if at.scheme == "https" else 80)
         await (await anyio.connect_tcp(at.hostname or "", port)).aclose()
 
@@ -187,14 +188,18 @@ class Ollama:
             import httpx  # 0.2 s of start-up, only where Ollama runs
 
             waits = httpx.Timeout(None, connect=HEALTH_SECONDS)  # deadlines are set per call
-            self._http = httpx.AsyncClient(base_url=self._url, timeout=waits, trust_env=False)
+            self._http = httpx.AsyncClient(
+                base_url=self._url.address, timeout=waits, **self._url.connection
+            )
         return self._http
 
     def _ollama(self) -> AsyncClient:
         if self._package is None:
             from ollama import AsyncClient  # 0.5 s, likewise
 
-            self._package = AsyncClient(host=self._url, timeout=None, trust_env=False)
+            self._package = AsyncClient(
+                host=self._url.address, timeout=None, **self._url.connection
+            )
         return self._package
 
     @asynccontextmanager

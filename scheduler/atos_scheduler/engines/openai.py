@@ -25,6 +25,7 @@ from atos_scheduler.engines.protocol import (
     Request,
 )
 from atos_scheduler.engines.schema import Schema
+from atos_scheduler.engines.server_url import ServerUrl
 from atos_scheduler.engines.stream import (
     BegunReply,
     ReplyCheck,
@@ -47,7 +48,7 @@ class OpenAi:
     caps = Caps(load=False, unload=False, reports_memory=False, schema=True)
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/").removesuffix("/v1")
+        self._url = ServerUrl(url)
         self._specs: dict[str, ModelSpec] = {}
         self._plain = False
         """Whether the server has refused the fields that the protocol itself does not have."""
@@ -163,7 +164,12 @@ class OpenAi:
             import httpx  # 0.2 s of start-up, only where a server is configured
 
             waits = httpx.Timeout(None, connect=HEALTH_SECONDS)  # deadlines are set per call
-            self._http = httpx.AsyncClient(base_url=self._url, timeout=waits)
+            base = self._url.address.removesuffix("/v1")
+            try:
+                self._http = httpx.AsyncClient(base_url=base, timeout=waits, **self._url.connection)
+            except httpx.InvalidURL as error:
+                message = f"{self._url} is no address of a server"
+                raise UnreachableError(message, next_step="Check ATOS_OPENAI_URL.") from error
         return self._http
 
     @asynccontextmanager

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -24,6 +25,7 @@ from atos_servers.filesystem.paths import Parts, RootedPath, locate
 from atos_servers.filesystem.protection import protected_by
 from atos_servers.filesystem.root import MAX_BYTES, ConfinedRoot, Entry, Listing, pinned
 from atos_servers.filesystem.tree_walk import TreeWalk, search
+from atos_servers.host.confinement import Confinement
 
 MAX_FILES = 100
 """Most files that one call of read_multiple_files reads."""
@@ -41,9 +43,10 @@ class Media(NamedTuple):
 class Files:
     """The file operations of one connection."""
 
-    def __init__(self, roots: Sequence[Path], home: Path, grants: Callable[[], list[str]]) -> None:
-        self._roots = roots
-        self._home = home
+    def __init__(self, confinement: Confinement, grants: Callable[[], list[str]]) -> None:
+        self._confinement = confinement
+        self._roots = confinement.directories
+        self._home = confinement.person
         self._grants = grants
 
     def read_text(self, path: str, head: int | None = None, tail: int | None = None) -> str:
@@ -180,7 +183,7 @@ class Files:
     def _at(self, path: str) -> Generator[tuple[ConfinedRoot, RootedPath]]:
         """Open the root that a path lies in."""
         place = locate(path, self._names(), self._home)
-        with ConfinedRoot(place.root, self._guard) as root:
+        with ConfinedRoot(place.root, partial(self._guard, place.root)) as root:
             yield root, place
 
     def _names(self) -> dict[Path, Path]:
@@ -191,7 +194,11 @@ class Files:
                 names.setdefault(Path(pinned(root)), root)
         return names
 
-    def _guard(self, parts: Parts) -> None:
+    def _guard(self, root: Path, parts: Parts) -> None:
+        place = Path(pinned(root)).joinpath(*parts)
+        if not self._confinement.may_write(place):
+            message = f"{place} belongs to ATOS itself"
+            raise ProtectedError(message, next_step="Ask the user to change it.")
         if pattern := protected_by(parts):
             grants = self._grants()
             if not protected_by(parts, grants):

@@ -20,11 +20,10 @@ from mcp.types import (
 )
 from pydantic import BaseModel, ConfigDict, Field
 
-from atos_protocol.settings import home_directory
 from atos_servers.filesystem.edits import Edit
 from atos_servers.filesystem.operations import Files, Media, Size
 from atos_servers.filesystem.protection import read_grants
-from atos_servers.host.connection import roots
+from atos_servers.host.connection import confinement
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, null_means, read_only
 
@@ -139,7 +138,7 @@ class Tools:
         return await _in_thread(self._files().allowed)
 
     def _files(self) -> Files:
-        return Files(roots(), home_directory(), self._grants)
+        return Files(confinement(), self._grants)
 
     def _grants(self) -> list[str]:
         try:

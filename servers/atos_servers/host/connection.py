@@ -2,7 +2,8 @@
 
 A stdio client names its directories when it starts, as the reference filesystem server's clients do.
 The host sets them here before it serves the connection, and every task that a request starts inherits
-them. HTTP clients name none and get the workspaces folder.
+them. HTTP clients name none and get what the settings allow: the workspaces folder and `ATOS_DIRECTORIES`.
+What that means for a path is decided by `Confinement`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from atos_protocol.host_protocol import Opening
-from atos_protocol.settings import load_settings
+from atos_protocol.settings import home_directory, load_settings
+from atos_servers.host.confinement import Confinement, Reach
 
 Client = Literal["shim", "python", "cli", "worker", "http"]
 """A model's host (`shim`, `http`), or a program that opens the socket itself."""
@@ -27,7 +29,7 @@ class Connection:
 
     client: Client = "http"
     roots: tuple[Path, ...] = ()
-    """Absolute directories that it may access; empty means the workspaces folder."""
+    """Absolute directories that it may access; empty means what the settings allow."""
 
 
 def connection_of(opening: Opening) -> Connection:
@@ -36,13 +38,29 @@ def connection_of(opening: Opening) -> Connection:
     return Connection(client=client, roots=tuple(map(Path, opening.roots)))
 
 
+REACH: dict[Client, Reach] = {"cli": "person", "python": "library", "worker": "worker"}
+"""The person's own programs and ATOS itself: nobody else can open the socket. A model may be behind all
+others."""
+
 _HTTP = Connection()
 _current: ContextVar[Connection] = ContextVar("atos_connection", default=_HTTP)
 
 
 def roots() -> tuple[Path, ...]:
     """Return the absolute directories that this connection may access; never empty."""
-    return _current.get().roots or (load_settings().workspaces,)
+    return confinement().directories
+
+
+def confinement() -> Confinement:
+    """Return what decides where this connection's tools may read and write."""
+    settings, current = load_settings(), _current.get()
+    return Confinement(
+        directories=current.roots or (settings.workspaces, *settings.directories),
+        home=settings.home,
+        workspaces=settings.workspaces,
+        person=home_directory(),
+        reach=REACH.get(current.client, "named"),
+    )
 
 
 def client() -> Client:

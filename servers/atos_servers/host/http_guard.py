@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from atos_protocol.errors import BadConfigError
 
 Message = MutableMapping[str, Any]
@@ -24,6 +26,9 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES = 4 << 20
 """Largest request body, in bytes; the MCP SDK's own limit."""
+
+BODY_SECONDS = 30.0
+"""How long a request's body may take to come."""
 
 POLICY_VIOLATION = 1008
 UNIQUE_HEADERS = (b"host", b"origin", b"authorization", b"content-length", b"sec-fetch-site")
@@ -87,12 +92,13 @@ class Guard:
 
 
 class _Body:
-    """Counts a request's body, because one without a length may be of any length."""
+    """Counts and times a request's body, because one without a length may be of any length."""
 
     def __init__(self, app: App, receive: Receive, send: Send) -> None:
         self._app, self._receive, self._send = app, receive, send
         self._size = 0
-        self._answered = self._refused = False
+        self._answered = self._refused = self._complete = False
+        self._deadline = anyio.current_time() + BODY_SECONDS
 
     async def run(self, scope: Message) -> None:
         await self._app(scope, self._counted, self._noted)
@@ -100,13 +106,21 @@ class _Body:
     async def _counted(self) -> Message:
         if self._refused:
             return {"type": "http.disconnect"}
-        message = await self._receive()
+        if self._complete:
+            return await self._receive()  # waits for the end of the connection
+        message: Message | None = None
+        with anyio.CancelScope(deadline=self._deadline):
+            message = await self._receive()
+        if message is None:
+            return await self._refuse(_too_slow())
+        self._complete = not message.get("more_body", False)
         self._size += len(message.get("body", b""))
-        if self._size <= MAX_BODY_BYTES:
-            return message
+        return message if self._size <= MAX_BODY_BYTES else await self._refuse(_too_large())
+
+    async def _refuse(self, refusal: Refusal) -> Message:
         self._refused = True
         if not self._answered:
-            await _answer(self._send, _too_large())
+            await _answer(self._send, refusal)
         return {"type": "http.disconnect"}
 
     async def _noted(self, message: Message) -> None:
@@ -126,8 +140,14 @@ def _too_large() -> Refusal:
     return Refusal(413, "bad_request", text, "Send less, or use the stdio shim.")
 
 
+def _too_slow() -> Refusal:
+    text = f"the request body did not come within {BODY_SECONDS:.0f} s"
+    return Refusal(408, "deadline", text, "Send it at once.")
+
+
 async def _answer(send: Send, refusal: Refusal) -> None:
-    headers = [(b"content-type", b"application/json")]
+    # closed, because a caller without the token must not hold a connection
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     if refusal.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="atos"'))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})

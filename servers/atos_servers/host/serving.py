@@ -6,12 +6,14 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import anyio
-from anyio.abc import SocketListener
 
+from atos_daemon.descriptors import connections_per_listener
 from atos_daemon.idle_shutdown import IdleShutdown
 from atos_daemon.runtime import listen_unix, until_signal, until_unreachable
+from atos_daemon.unix_server import UnixServer
 from atos_protocol.daemons import announce_ready
-from atos_protocol.errors import BadConfigError
+from atos_protocol.errors import BadConfigError, BusyError
+from atos_protocol.host_protocol import refusal
 from atos_protocol.settings import Settings
 from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
@@ -21,6 +23,8 @@ from atos_servers.host.manifest import digest
 from atos_servers.host.services import EventNotifier, Services
 from atos_servers.host.suite import build_suite, running
 from atos_servers.host.worker_supervisor import Spawn, WorkerSupervisor
+
+FULL = BusyError("the server host has no room for another connection", next_step="Try again soon.")
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +57,17 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
             if http.error:
                 logger.error("no HTTP: %s", http.error)
             control = HostControl(idle, worker, http, services.reports, stop)
-            listener = await SocketListener.from_socket(listen_unix(settings.servers_socket))
             connections = Connections(suite, idle, control, digest())
-            async with listener:  # closed first at the end, so that no client waits for us
-                announce_ready()
-                tasks.start_soon(_then, lambda: idle.wait_idle(settings.idle_seconds), stop)
-                tasks.start_soon(_then, lambda: until_unreachable(settings.servers_socket), stop)
-                await listener.serve(connections.serve)
+            server = UnixServer(
+                listen_unix(settings.servers_socket),
+                connections.serve,
+                capacity=connections_per_listener(),
+                refusal=refusal(FULL) + b"\n",
+            )
+            announce_ready()
+            tasks.start_soon(_then, lambda: idle.wait_idle(settings.idle_seconds), stop)
+            tasks.start_soon(_then, lambda: until_unreachable(settings.servers_socket), stop)
+            await server.run()
 
 
 async def _run(job: Callable[[], Awaitable[None]]) -> None:

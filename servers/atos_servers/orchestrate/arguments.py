@@ -13,7 +13,8 @@ Into = Annotated[
     str,
     Field(
         description="Absolute path of a new or empty folder, or of a git repository, in which the"
-        " work is committed to a separate branch. Default: a new folder below ~/atos."
+        " work is committed to a separate branch. It must be inside the directories that the user has"
+        " allowed. Default: a new folder below ~/atos."
     ),
 ]
 GivenPlan = Annotated[

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Annotated
 
+import anyio.to_thread
 from fastmcp import Context, FastMCP
 from pydantic import Field, TypeAdapter
 
 from atos_protocol.errors import BadRequestError
 from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalNews, GoalView, TaskReport
+from atos_servers.host.connection import confinement
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.arguments import (
@@ -67,7 +68,7 @@ class OrchestrateTools:
         `wait_goal`. Pass `plan` to have your own plan executed by the local models.
         """
         goals = await self._lazy.get()
-        folder = Path(into) if into else None  # `~` would be the host's home, not the caller's
+        folder = await anyio.to_thread.run_sync(confinement().place, into) if into else None
         return await goals.start(
             goal, into=folder, plan=plan or None, examples=examples, tests=tests
         )
@@ -242,11 +243,12 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.wait_goal, annotations=read_only("Wait for events of a goal"))
     server.tool(tools.get_goal, annotations=read_only("Show a goal"))
     server.tool(tools.list_goals, annotations=read_only("List goals"))
-    server.tool(tools.cancel_goal, annotations=changing("Cancel a goal"))
+    server.tool(tools.cancel_goal, annotations=changing("Cancel a goal", destructive=True))
     server.tool(tools.verified_code, annotations=changing("Write verified code", idempotent=False))
     server.tool(tools.check_goal, annotations=read_only("Check a goal"))
     server.tool(tools.answer_question, annotations=changing("Answer a question", idempotent=False))
-    server.tool(tools.submit_fix, annotations=changing("Hand in code", idempotent=False))
+    replaces = changing("Hand in code", destructive=True, idempotent=False)
+    server.tool(tools.submit_fix, annotations=replaces)
     server.tool(tools.retry_goal, annotations=changing("Try again", idempotent=False))
     server.tool(tools.get_task, annotations=read_only("Show a task"))
     server.tool(tools.plan_goal, annotations=read_only("Plan a goal"))

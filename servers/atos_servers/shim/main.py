@@ -14,13 +14,13 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MANIFEST = os.path.join(HERE, "manifest.json")
-WITH_DIRECTORIES = ("filesystem", "code_runner")
+WITH_DIRECTORIES = ("orchestrate", "filesystem", "code_runner")
 USAGE = """\
 usage: atos-mcp NAME [DIR...]
 
 Serves one of ATOS's MCP servers over stdio: {names}.
-{with_directories} accept the directories that they may access; the default is the
-workspaces folder, ~/atos.
+{with_directories} accept the directories that they may access; the default
+is the workspaces folder, ~/atos.
 
 In an MCP host's configuration:
   {{"mcpServers": {{"atos-orchestrate": {{"command": "{command}", "args": ["orchestrate"]}}}}}}
@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _usage(names: list[str]) -> str:
     command = os.path.join(os.path.dirname(sys.executable), "atos-mcp")
-    with_directories = " and ".join(WITH_DIRECTORIES)
+    *most, last = WITH_DIRECTORIES
+    with_directories = f"{', '.join(most)} and {last}"
     return USAGE.format(names=", ".join(names), with_directories=with_directories, command=command)
 
 

@@ -15,12 +15,15 @@ from atos_servers.filesystem.globs import globs
 from atos_servers.filesystem.operations import Files
 from atos_servers.filesystem.root import ConfinedRoot
 from atos_servers.filesystem.tree_walk import TreeWalk, search
+from atos_servers.host.confinement import Confinement
 from doubles.attack_ground import allow_all
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
-    return Files((tmp_path,), tmp_path, list[str])
+    elsewhere = tmp_path.parent
+    confinement = Confinement((tmp_path,), elsewhere / ".atos", elsewhere / "goals", elsewhere)
+    return Files(confinement, list[str])
 
 
 @pytest.fixture

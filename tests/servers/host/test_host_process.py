@@ -121,6 +121,23 @@ async def test_the_tools_are_the_same_over_every_transport(host: HostProcess, se
     assert listed[0]
 
 
+@pytest.mark.parametrize("place", [".ssh", ".config/autostart", ".atos/run", "src", "atos/../src"])
+@pytest.mark.parametrize("kind", TRANSPORTS)
+async def test_no_client_has_a_repository_made_outside_its_directories(
+    host: HostProcess, kind: str, place: str
+) -> None:
+    wanted = {
+        "goal": "Write a Python function to add two numbers",
+        "into": f"{host.person}/{place}",
+    }
+    async with Client(transport(host, "orchestrate", kind)) as client:
+        refused = await client.call_tool("start_goal", wanted, raise_on_error=False)
+        goals = await client.call_tool("list_goals", {})
+    assert refused.is_error
+    assert (refused.meta or {})["atos/error"]["code"] == "workspace"
+    assert (goals.structured_content or {})["goals"] == []
+
+
 @pytest.mark.parametrize("path", ["vram/mcp", "vram/sse", "vram/messages/", "healthz", "nowhere"])
 @pytest.mark.parametrize(
     ("headers", "status"),

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from atos_protocol.errors import BadConfigError
+from atos_servers.host import http_guard
 from atos_servers.host.http_guard import MAX_BODY_BYTES, Guard, Message, Receive, Send, read_token
 
 TOKEN = "a-token-that-is-long-enough-to-be-one"
@@ -129,6 +131,53 @@ async def test_a_body_without_a_length_is_cut_off_at_the_limit() -> None:
         "http.response.start",
         "http.response.body",
     ]
+
+
+async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_guard, "BODY_SECONDS", 0.0)
+
+    class Silent(Served):
+        async def receive(self) -> Message:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    served = Silent()
+    with anyio.fail_after(5):
+        assert await served.ask([HOST, AUTH]) == 408
+    assert served.read == b""
+
+
+async def test_the_end_of_the_connection_is_waited_for_without_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_guard, "BODY_SECONDS", 0.05)
+    served, ended = Served(), anyio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        with anyio.move_on_after(0.2) as waiting:
+            await receive()
+        assert waiting.cancelled_caught
+        ended.set()
+
+    left = [True, False]
+
+    async def receive() -> Message:
+        if not left:
+            await anyio.sleep_forever()
+        return {"type": "http.request", "body": b"", "more_body": left.pop(0)}
+
+    pairs = [(name.encode(), value.encode()) for name, value in (HOST, AUTH)]
+    await Guard(app, TOKEN, 8756)({"type": "http", "headers": pairs}, receive, served.send)
+    assert ended.is_set()
+    assert served.sent == []
+
+
+async def test_who_is_refused_does_not_keep_the_connection() -> None:
+    served = Served()
+    await served.ask([HOST])
+    assert dict(served.sent[0]["headers"])[b"connection"] == b"close"
 
 
 async def test_a_websocket_is_closed() -> None:

@@ -21,6 +21,7 @@ from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.planning.brief import Brief
 from atos_protocol.settings import load_settings
+from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
 from atos_servers.host.tool_middleware import ToolMiddleware
 from atos_servers.orchestrate.server import build
@@ -232,14 +233,42 @@ async def test_a_place_that_can_not_be_used_is_refused(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    async with served() as client:
-        full = await refused(client, "start_goal", goal=ADD, into=str(tmp_path / "full"))
-        file = await refused(client, "start_goal", goal=ADD, into=str(tmp_path / "file" / "x"))
-        near = await refused(client, "start_goal", goal=ADD, into="relative")
+    with connected(Connection("cli")):
+        async with served() as client:
+            full = await refused(client, "start_goal", goal=ADD, into=str(tmp_path / "full"))
+            file = await refused(client, "start_goal", goal=ADD, into=str(tmp_path / "file" / "x"))
+            near = await refused(client, "start_goal", goal=ADD, into="relative")
 
     assert "is not empty and not a git repository" in full
     assert "is not a folder" in file
     assert "is not an absolute path" in near
+
+
+async def test_the_place_is_the_callers_to_name_only_where_it_may_write(tmp_path: Path) -> None:
+    place = tmp_path / "repository"
+    async with served() as client:
+        over_http = await refused(client, "start_goal", goal=ADD, into=str(place))
+    with connected(Connection("shim", (tmp_path,))):
+        async with served() as client:
+            (tmp_path / "link").symlink_to(tmp_path)
+            goal = await call(client, "start_goal", goal=ADD, into=f"{tmp_path}/link/repository")
+            given = await argument_of(DbosClient(open_database(load_settings())), goal["id"])
+
+    assert f"{place} lies outside {load_settings().workspaces}" in over_http
+    assert given["into"] == str(place)
+
+
+async def test_the_annotations_say_which_tools_replace_or_end_something() -> None:
+    async with served() as client:
+        hints = {t.name: t.annotations for t in await client.list_tools()}
+
+    assert sorted(name for name, hint in hints.items() if hint and hint.destructive_hint) == [
+        "cancel_goal",
+        "submit_fix",
+    ]
+    assert sorted(name for name, hint in hints.items() if hint and hint.read_only_hint) == [
+        "aggregate_results", "check_goal", "get_goal", "get_task", "list_goals", "plan_goal", "wait_goal",
+    ]  # fmt: skip
 
 
 async def test_a_plan_that_is_none_is_refused() -> None:

@@ -8,6 +8,7 @@ import httpx
 
 from atos_protocol.errors import UnreachableError, WrongBytesError
 from atos_scheduler.catalogue.origin import Download
+from atos_scheduler.engines.server_url import ServerUrl
 
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 30.0
@@ -23,7 +24,7 @@ class Mirror:
     name = "mirror"
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self._url = ServerUrl(url)
 
     def describe(self, wanted: Download) -> str:
         """Name the address."""
@@ -42,7 +43,7 @@ class Mirror:
         folder.mkdir(parents=True, exist_ok=True)
         file, failures = folder / wanted.file, 0
         waits = httpx.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS)
-        with httpx.Client(timeout=waits, follow_redirects=True) as client:
+        with httpx.Client(timeout=waits, follow_redirects=True, **self._url.connection) as client:
             while (before := _size(file)) < wanted.bytes:
                 try:
                     self._append(client, wanted, file, before)
@@ -58,7 +59,7 @@ class Mirror:
 
     def _append(self, client: httpx.Client, wanted: Download, file: Path, have: int) -> None:
         headers = {"accept-encoding": "identity"} | ({"range": f"bytes={have}-"} if have else {})
-        with client.stream("GET", f"{self._url}/{wanted.file}", headers=headers) as reply:
+        with client.stream("GET", f"{self._url.address}/{wanted.file}", headers=headers) as reply:
             if reply.status_code not in {200, 206}:
                 reason = f"it answers {reply.status_code} for {wanted.file}"
                 raise self._unreachable(reason)

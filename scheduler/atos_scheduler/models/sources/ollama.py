@@ -12,6 +12,7 @@ from contextlib import closing
 import httpx
 
 from atos_protocol.errors import UnreachableError
+from atos_scheduler.engines.server_url import ServerUrl
 
 ASK_SECONDS = 2.0
 SILENT_SECONDS = 60.0
@@ -24,14 +25,14 @@ class OllamaLibrary:
     name = "ollama"
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self._url = ServerUrl(url)
 
     def models(self) -> frozenset[str]:
         """Return the names of what it has; nothing where no server answers."""
         if not self._url:
             return frozenset()
         try:
-            with httpx.Client(base_url=self._url, timeout=ASK_SECONDS, trust_env=False) as client:
+            with self._client() as client:
                 listed = client.get("/api/tags").raise_for_status().json()["models"]
                 return frozenset(str(model["name"]) for model in listed)
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
@@ -42,7 +43,7 @@ class OllamaLibrary:
         if not self._url:
             return False
         try:
-            with httpx.Client(base_url=self._url, timeout=ASK_SECONDS, trust_env=False) as client:
+            with self._client() as client:
                 return "version" in client.get("/api/version").raise_for_status().json()
         except (httpx.HTTPError, ValueError, TypeError):
             return False
@@ -55,11 +56,11 @@ class OllamaLibrary:
         """
         from ollama import Client, ResponseError
 
-        waits = httpx.Timeout(SILENT_SECONDS, connect=ASK_SECONDS)
+        waits, url = httpx.Timeout(SILENT_SECONDS, connect=ASK_SECONDS), self._url
         layers: dict[str, tuple[int, int]] = {}
         status = ""
         try:
-            with closing(Client(host=self._url, timeout=waits, trust_env=False)) as client:
+            with closing(Client(host=url.address, timeout=waits, **url.connection)) as client:
                 for line in client.pull(name, stream=True):
                     status = line.status or status
                     if line.digest:
@@ -72,3 +73,7 @@ class OllamaLibrary:
         if status != "success":
             message = f"Ollama at {self._url} stopped pulling {name} at {status!r}"
             raise UnreachableError(message, next_step="Try again: Ollama keeps what it has.")
+
+    def _client(self) -> httpx.Client:
+        url = self._url
+        return httpx.Client(base_url=url.address, timeout=ASK_SECONDS, **url.connection)
