@@ -85,9 +85,9 @@ def from_wire(wire: Any) -> AtosError:
     return error
 
 
-def known_codes() -> frozenset[str]:
-    """Return the codes of all errors whose classes this process has imported."""
-    return frozenset(_KNOWN)
+def known_errors() -> dict[str, type[AtosError]]:
+    """Return every error class that this process has imported, by its code."""
+    return dict(_KNOWN)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -95,7 +95,8 @@ class Live:
         over = view["state"] in FINAL_GOAL_STATES
         spin = MARKS[view["state"]] if over else SPINNER[self._frame % len(SPINNER)]
         head = f"{spin} {view['state']} {float(view.get('seconds') or 0):.0f} s"
-        head += f", {view['ahead']} goals before it" * bool(view.get("ahead"))
+        if ahead := int(view.get("ahead") or 0):
+            head += f", {ahead} goal{'s' * (ahead > 1)} before it"
         self._draw(kept, [head, *task_table(view.get("tasks", [])), f"  {self._last}"])
 
     def keep(self) -> None:

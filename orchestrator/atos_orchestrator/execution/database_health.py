@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 
 from atos_protocol.errors import UnreachableError
@@ -33,6 +32,8 @@ PROBE_SECONDS = 1.0
 """Pause between two probes of a database that is away."""
 LOOK_SECONDS = 2.0
 """Pause between two looks at a database that is fine; a look at a file is one `stat`."""
+LOOP_SECONDS = 0.05
+"""Pause before a loop that ended goes on."""
 WAIT_SECONDS = 4 * 3600.0
 """Longest wait of a thread of the runtime; then its own retries begin."""
 
@@ -186,9 +187,7 @@ class DatabaseHealth:
             except UnreachableError as error:
                 log.info("a loop waits for the goals database: %s", error.message)
             await self.returned()
-            await (
-                anyio.lowlevel.checkpoint()
-            )  # so that a loop which fails for another reason can't spin unseen
+            await anyio.sleep(LOOP_SECONDS)  # a loop that fails for another reason must not spin
 
     async def returned(self) -> None:
         """Wait until the database is fine; needs `watch` in the same event loop."""

@@ -32,6 +32,7 @@ from dbos import error as dbos_error
 from atos_orchestrator.execution.cancellation import RunningScopes
 from atos_orchestrator.execution.dbos_client import (
     APPLICATION,
+    POLL_SECONDS,
     QUEUES,
     RESULT_POLL_SECONDS,
     SERIALIZER,
@@ -129,6 +130,8 @@ class DbosRuntime(DbosClient):
         of that name.
         """
         await anyio.to_thread.run_sync(self.prepare)
+        # Before the first poll, or it would take all goals that wait.
+        await anyio.to_thread.run_sync(self.set_poll_interval, POLL_SECONDS)
         self.executor = replace(self.executor, id=f"{self.executor.name}#{uuid.uuid4().hex[:8]}")
         DBOS(
             config={

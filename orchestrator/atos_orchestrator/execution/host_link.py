@@ -66,13 +66,17 @@ class HostLink:
         self.send({"op": "database", **asdict(health)})
 
     async def _serve(self, control: Control, tasks: TaskGroup) -> None:
-        async def receive(message: dict[str, Any]) -> None:
-            if message["op"] == "cancel":
-                tasks.start_soon(self._end_goal, str(message["goal"]))
-            else:
-                self._wake()
+        async with anyio.create_task_group() as ending:
 
-        await control.serve(receive)
+            async def receive(message: dict[str, Any]) -> None:
+                if message["op"] == "cancel":
+                    ending.start_soon(self._end_goal, str(message["goal"]))
+                else:
+                    self._wake()
+
+            await control.serve(receive)
+            # A goal that was cancelled just before the end is cleaned up all the same.
+            ending.cancel_scope.deadline = anyio.current_time() + DRAIN_SECONDS
         tasks.cancel_scope.cancel()
 
     async def _end_goal(self, goal: str) -> None:

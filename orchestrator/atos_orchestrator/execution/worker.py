@@ -111,7 +111,9 @@ class Worker:
         self._settings = settings
         self._health = database.health
         self._runtime = runtime
-        self._client = DbosClient(database.engine, retries=False)
+        self._client = DbosClient(
+            database.engine, retries=False, goals_at_once=goals_at_once(settings)
+        )
         self._events = events
         self._hints = hints
         self._reconciler = Reconciler(self._client, events, lambda: runtime.executor)
@@ -194,8 +196,9 @@ async def _working(
     settings: Settings, database: Database, events: EventStore, open_deps: OpenDeps
 ) -> AsyncGenerator[Worker]:
     """Open everything else that a worker needs, recover what is unfinished, and execute."""
-    at_once = settings.goals_at_once or default_goals_at_once()
-    runtime = DbosRuntime(database.patient, name=_name(settings), goals_at_once=at_once)
+    runtime = DbosRuntime(
+        database.patient, name=_name(settings), goals_at_once=goals_at_once(settings)
+    )
     async with (
         SchedulerClient(settings) as scheduler,
         SchedulerClient(settings, start=False) as observer,
@@ -210,13 +213,13 @@ async def _working(
             yield worker
 
 
-def default_goals_at_once() -> int:
-    """Return how many goals are worked on at once where nobody says: the cores, and two at least.
+def goals_at_once(settings: Settings) -> int:
+    """Return how many goals are worked on at once: where nobody says, the cores, and two at least.
 
     A goal is either at a model, which serves one after the other, or in the sandbox, which has as many
     places as there are cores. More goals at once end no sooner together, and the first ones later.
     """
-    return max(2, os.cpu_count() or 1)
+    return settings.goals_at_once or max(2, os.cpu_count() or 1)
 
 
 def _name(settings: Settings) -> str:

@@ -113,6 +113,7 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
             "interpreter": "/usr/bin/python3",
             "error": {},
             "waiting": "",
+            "ahead": 0,
         }
     )
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from atos_orchestrator.execution.database import open_database
-from atos_orchestrator.execution.dbos_client import GOALS, POLL_SECONDS, TASKS, Run
+from atos_orchestrator.execution.dbos_client import GOALS, TASKS, Run
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, BadRequestError, CancelledWorkError
@@ -70,7 +70,6 @@ async def test_so_many_goals_run_at_once_and_the_oldest_first(runtime: DbosRunti
     for n in range(6):
         await narrow.submit("body", f"r{n}", {"n": n}, queue=GOALS)
     async with narrow.worker({"body": body}):
-        await anyio.to_thread.run_sync(narrow.set_poll_interval, POLL_SECONDS)
         for n in range(5):
             await begun[n + 1].wait()
             gates[n].set()

@@ -135,6 +135,26 @@ async def test_cancelling_ends_everything_within_a_second(house: House) -> None:
     assert "Traceback" not in house.log.read_text()
 
 
+async def test_a_worker_begins_no_more_goals_than_the_setting_says(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATOS_GOALS_AT_ONCE", "1")
+    for goal in ("g1", "g2", "g3"):
+        await house.submit(goal)
+    with HostedWorker(house.log):
+        for goal in ("g1", "g2", "g3"):
+            house.until(lambda view: view.state == "success", goal=goal)
+    begun = {
+        (event.kind, goal): event.seq
+        for goal in ("g1", "g2", "g3")
+        for event in house.events.read(goal)
+        if event.kind in {"goal_started", "goal_finished"}
+    }
+    assert [key for key, _ in sorted(begun.items(), key=lambda item: item[1])] == [
+        (kind, goal) for goal in ("g1", "g2", "g3") for kind in ("goal_started", "goal_finished")
+    ]
+
+
 @pytest.mark.parametrize("how", [HostedWorker.hang_up, HostedWorker.end_by_signal])
 async def test_a_worker_ends_with_its_host_or_on_a_signal_and_leaves_no_child(
     house: House, how: Callable[[HostedWorker], None]

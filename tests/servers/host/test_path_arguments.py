@@ -39,7 +39,7 @@ NO_PATHS: dict[str, set[str]] = {
     "filesystem": {"content", "dryRun", "edits", "excludePatterns", "head", "pattern", "sortBy", "tail"},
     "code_runner": {
         "args", "assertions", "calls", "code", "modules", "packages", "policy", "source", "stdin",
-        "timeout_s",
+        "ticket", "timeout_s",
     },
     "workflow": {"key", "name", "payload", "timeout_s"},
     "vram": {"model"},
