@@ -46,6 +46,7 @@ TASK_STEPS = (
     "finish",
     "ask",
     "commit",
+    "look",
 )
 STEP_POINTS = [
     declare(f"{kind}.{step}.{side}")

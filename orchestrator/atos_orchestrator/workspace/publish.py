@@ -37,6 +37,8 @@ from atos_protocol.errors import BusyError, NoSpaceError, WorkspaceError
 
 RACES = 5
 """How often to look again when the branch moved meanwhile."""
+SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""What a machine runs out of for a moment: no reason to stop a goal."""
 UNDER_WAY = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
@@ -67,18 +69,26 @@ async def publish(repository: Repository) -> Publication:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             message = f"the disk of {repository.path} is full"
             raise NoSpaceError(message, next_step="Make room there.") from error
+        if error.errno in SCARCE:
+            raise  # waited out, as everything that passes
         return Publication(head, "", f"{repository.path}: {error}", _retry(repository))
     repository.unpublished.unlink(missing_ok=True)
     return found
 
 
 def is_standing(repository: Repository) -> bool:
-    """Tell whether the goal's repository is where it was, and is still the same."""
+    """Tell whether the goal's repository is where it was, and is still the same.
+
+    Raises:
+        OSError: the machine is too short of something to tell.
+    """
     try:
         if repository.own:
             return (repository.path / ".git" / OWNER).read_text() == repository.goal
         return (repository.path / ".git").exists() and repository.objects.is_dir()
-    except OSError:
+    except OSError as error:
+        if error.errno in SCARCE:
+            raise
         return False
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shlex
 import shutil
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from atos_orchestrator.workspace import (
 )
 from atos_orchestrator.workspace.git import Git
 from atos_orchestrator.workspace.opening import reopen_repository
+from atos_orchestrator.workspace.publish import is_standing
 from atos_orchestrator.workspace.repository import WRITING
 from atos_protocol.errors import BusyError, NoSpaceError, UnreachableError, WorkspaceError
 from doubles.goal_repository import git, integrated, opened, work
@@ -552,6 +554,20 @@ async def test_a_git_that_can_not_be_started_is_waited_for(
         await publish(repository)
 
     assert away.value.retry
+
+
+async def test_a_lack_of_descriptors_is_not_taken_for_a_folder_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    repository = await opened(tmp_path, None)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            is_standing(repository)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert is_standing(repository)
 
 
 @pytest.mark.parametrize(
