@@ -1,8 +1,10 @@
 """Accepts callers on a listening socket, whatever they do and however little the system has left.
 
-wait -> accept --ok--> returned
---caller is gone--> wait again
---no descriptors--> the reserved one is given up: accept, refuse, close, reserve again; pause
+    wait -> accept --ok--> returned
+                     |--caller is gone--> wait again
+                     |--no descriptors--> the reserved one is given up: accept, refuse, close, reserve again; pause
+
+Nobody is left without an answer: the reserved descriptor is there to refuse with.
 """
 
 from __future__ import annotations

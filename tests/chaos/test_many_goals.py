@@ -48,13 +48,18 @@ async def courses_of(house: ChaosHouse, goals: list[str], seconds: float) -> lis
 
 def open_sockets(house: ChaosHouse) -> dict[str, int]:
     """How many sockets each daemon has open; its files are the database's, whose pool may grow."""
-    return {
-        victim: sum(
-            str(link.readlink()).startswith("socket:")
-            for link in Path(f"/proc/{house.pid(victim)}/fd").iterdir()
-        )
-        for victim in VICTIMS
-    }
+    return {victim: sum(map(is_socket, descriptors(house.pid(victim)))) for victim in VICTIMS}
+
+
+def descriptors(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/fd").iterdir())
+
+
+def is_socket(link: Path) -> bool:
+    try:
+        return str(link.readlink()).startswith("socket:")
+    except FileNotFoundError:  # closed meanwhile
+        return False
 
 
 @pytest.mark.parametrize("number", [3, 12])
