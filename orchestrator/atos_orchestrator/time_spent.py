@@ -11,6 +11,9 @@ from atos_protocol.goals import Event, Spent
 
 SANDBOX_EVENTS = frozenset({"tests_run", "evaluated"})
 WORK_EVENTS = SANDBOX_EVENTS | {"model_call"}
+LONGEST_SECONDS = 1e9
+LARGEST = 1e12
+"""What no duration and no moment reaches; events may hold anything."""
 MOST_RUN_SECONDS = 60.0
 """No run in the sandbox takes longer; one that seems to had the clock set while it ran."""
 
@@ -61,11 +64,18 @@ def _sum(so_far: float, more: float) -> float:
 
 
 def _seconds(data: Mapping[str, Any], name: str) -> float:
-    value = data.get(name)
-    usable = isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1e9
-    return float(value) if usable and value is not None else 0.0
+    """Return a duration; 0 where there is none that could be one."""
+    value = _number(data.get(name))
+    return value if value < LONGEST_SECONDS else 0.0
 
 
 def _duration(data: Mapping[str, Any]) -> float:
-    began, ended = _seconds(data, "started_at"), _seconds(data, "ended_at")
-    return max(0.0, ended - began) if began else 0.0
+    """Return the time between two moments, which are epoch seconds."""
+    began, ended = _number(data.get("started_at")), _number(data.get("ended_at"))
+    return min(max(0.0, ended - began), LONGEST_SECONDS) if began else 0.0
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return 0.0
+    return float(value) if 0 < value < LARGEST else 0.0

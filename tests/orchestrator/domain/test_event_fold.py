@@ -9,6 +9,7 @@ from inline_snapshot import snapshot
 from pydantic import TypeAdapter
 
 from atos_orchestrator.events import fold
+from atos_orchestrator.time_spent import Work, work_of
 from atos_protocol.goals import (
     EVENT_KINDS,
     FINAL_GOAL_STATES,
@@ -227,6 +228,19 @@ def test_what_succeeded_or_was_cancelled_is_not_resumed() -> None:
         "success"
     )
     assert fold([*cancelled, resumed()]).state == "cancelled"
+
+
+def test_runs_in_the_sandbox_are_timed_by_the_clock_of_today() -> None:
+    ran = {"which": "acceptance", "started_at": 1_795_706_640.5, "ended_at": 1_795_706_642.0}
+    evaluated = ("evaluated", "T1", ran)
+    assert fold(story(*GOOD_BEGUN, ("tests_run", "T1", ran), evaluated)).spent.sandbox_s == 3.0
+
+
+def test_a_clock_that_was_set_while_code_ran_counts_as_one_long_run() -> None:
+    ran = {"started_at": 1_795_706_640.0, "ended_at": 1_795_706_640.0 + 86_400}
+    call = {"prompt_seconds": 1.0, "seconds": 2.0, "queued": 3600.0}
+    events = story(("evaluated", "T1", ran), ("model_call", "T1", call), ("waiting", "T1", {}))
+    assert work_of(events) == Work(seconds=63.0, model_calls=1)
 
 
 def test_the_work_of_parallel_tasks_is_added_up_and_nothing_is_left_then() -> None:
