@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -76,6 +75,7 @@ def _duration(data: Mapping[str, Any]) -> float:
 
 
 def _number(value: object) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return 0.0
-    return float(value) if 0 < value < LARGEST else 0.0
+    # The comparison leaves out NaN, infinity, and integers that no float can hold.
+    if isinstance(value, int | float) and 0 < value < LARGEST:
+        return float(value)
+    return 0.0

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -234,6 +235,13 @@ def test_runs_in_the_sandbox_are_timed_by_the_clock_of_today() -> None:
     ran = {"which": "acceptance", "started_at": 1_795_706_640.5, "ended_at": 1_795_706_642.0}
     evaluated = ("evaluated", "T1", ran)
     assert fold(story(*GOOD_BEGUN, ("tests_run", "T1", ran), evaluated)).spent.sandbox_s == 3.0
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -1.0, 10**400, "3", None, True])
+def test_what_is_no_time_adds_nothing(odd: object) -> None:
+    data = {"started_at": odd, "ended_at": odd, "seconds": odd, "prompt_seconds": odd}
+    events = story(("evaluated", "T1", data), ("model_call", "T1", data))
+    assert work_of(events).seconds in {0.0, 2.0 if odd is True else 0.0}
 
 
 def test_a_clock_that_was_set_while_code_ran_counts_as_one_long_run() -> None:
