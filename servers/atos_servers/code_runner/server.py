@@ -30,11 +30,32 @@ from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import sweeping
 from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
 from atos_servers.code_runner.sandbox import job
-from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, Policy
+from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS
+from atos_servers.code_runner.tool_arguments import (
+    Arguments,
+    Assertions,
+    Calls,
+    Candidates,
+    Code,
+    EvaluationRules,
+    File,
+    Folder,
+    Modules,
+    Overlay,
+    Packages,
+    Place,
+    Rules,
+    Seconds,
+    Source,
+    Stdin,
+    Targets,
+    Ticket,
+    Wanted,
+)
 from atos_servers.code_runner.verdict import ENDED, Judgement
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
-from atos_servers.host.tool_definition import changing, null_means, read_only
+from atos_servers.host.tool_definition import changing, read_only
 
 MOST_TESTS = 300
 CASES_CHARACTERS = 16_000
@@ -57,11 +78,6 @@ EVALUATED = (
     "written to cheat could forge its own outcomes, not those of others."
 )
 NOTHING = "Nothing: the run did not reach a trustworthy end."
-
-Folder = Annotated[
-    str, Field(description="Folder with the code, inside this connection's directories.")
-]
-Seconds = Annotated[float, Field(description="Time limit of the run, at most 40.")]
 
 
 class SandboxStatus(BaseModel):
@@ -144,72 +160,6 @@ def _script_result(run: ScriptRun) -> ScriptResult:
         started_at=started,
         ended_at=ended,
     )
-
-
-Targets = Annotated[
-    list[str],
-    null_means(list[str]()),
-    Field(description="Files, folders or node ids; all when empty."),
-]
-Overlay = Annotated[
-    dict[str, str],
-    null_means(dict[str, str]()),
-    Field(description="Relative path -> text to use instead, for instance a stub."),
-]
-Rules = Annotated[
-    Policy,
-    Field(description="'catalogue': plain functions without imports, judged in split mode."),
-]
-Code = Annotated[str, null_means(""), Field(description="Text of a script; or give `file`.")]
-File = Annotated[str, null_means(""), Field(description="Script in the folder; or give `code`.")]
-Arguments = Annotated[
-    list[str], null_means(list[str]()), Field(description="Arguments of the script.")
-]
-Stdin = Annotated[str, null_means(""), Field(description="What the script reads; at most 1 MiB.")]
-Place = Annotated[str, null_means(""), Field(description="File or folder; or give `source`.")]
-Source = Annotated[str, null_means(""), Field(description="Text to compile; or give `path`.")]
-
-Ticket = Annotated[
-    str,
-    null_means(""),
-    Field(description="Of a `busy` reply: keeps your place in the queue."),
-]
-Packages = Annotated[
-    list[str],
-    null_means(list[str]()),
-    Field(description="What it may import besides the standard library; see prepare_packages."),
-]
-Wanted = Annotated[
-    list[str],
-    Field(description="At most 8 distributions: 'flask', 'requests>=2.31', 'uvicorn[standard]'."),
-]
-
-
-Candidates = Annotated[
-    list[dict[str, str]],
-    Field(description="Up to 12; each: relative path -> text, laid over the folder."),
-]
-Assertions = Annotated[
-    list[str],
-    Field(
-        description="Up to 80 Python sources: an `assert`, or statements that set up and assert. "
-        "They may use the modules' names and `raises(Error, callable)`."
-    ),
-]
-Calls = Annotated[
-    list[str],
-    null_means(list[str]()),
-    Field(description="Up to 60 expressions whose values are wanted."),
-]
-Modules = Annotated[
-    list[str],
-    null_means(list[str]()),
-    Field(description="Modules to import; each candidate's own, tests excepted, when empty."),
-]
-EvaluationRules = Annotated[
-    Policy,
-    Field(description="'catalogue': candidates that are not plain functions are not loaded."),
-]
 
 
 class Tools:
