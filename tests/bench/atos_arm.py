@@ -70,7 +70,7 @@ def _delivery(
         state="delivered" if done else "asked" if asked else "failed",
         seconds=seconds,
         proof=claimed_proof(result.view),
-        why="" if done else str(result.view.get("summary") or result.state),
+        why="" if done else why_not(result),
         candidates=drafts.candidates(variant.sample.modules),
         costs=costs(events),
     )
@@ -98,6 +98,15 @@ def costs(events: list[GoalEvent]) -> Costs:
         tokens=sum(int(call.get("tokens") or 0) for call in calls),
         calls=len(calls),
     )
+
+
+def why_not(result: GoalResult) -> str:
+    """Return why a goal delivered nothing: what was asked, and how its tasks ended."""
+    said = [str(result.view.get("summary") or result.state)]
+    for task in result.view.get("tasks", ()):
+        question: Mapping[str, Any] = task.get("question") or {}
+        said += [str(each) for each in (question.get("text"), task.get("digest")) if each]
+    return "\n".join(said)
 
 
 def claimed_proof(view: Mapping[str, Any]) -> str:

@@ -12,7 +12,13 @@ from dataclasses import replace
 from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus, agreed_by_function
 from atos_orchestrator.debugging.facts import Facts
 from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, is_new, more, stated
-from atos_orchestrator.debugging.selection import Choice, Column, choose, is_enough
+from atos_orchestrator.debugging.selection import (
+    Choice,
+    Column,
+    choose,
+    first_enough,
+    is_enough,
+)
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
 
@@ -27,20 +33,17 @@ def by_agreement(
     plan = plans[state["stage"]]
     may_draw = state["sampled"] < plan.samples + MORE_UNDECIDED
     if len(functions) > 1:
-        choices = agreed_by_function(facts, functions)
-        open_ones = [
-            name
-            for name, each in choices.items()
-            if not is_enough(each, further=facts.tries(name) > plan.samples)
-        ]
+        choices = agreed_by_function(facts, functions, plan.samples)
+        open_ones = [name for name, each in choices.items() if not each.accepted]
         if open_ones and may_draw:
             return Move("sample", focus=_undecided(choices, open_ones))
-        accepted = None if open_ones else list(choices.values())
-        move = _put_together(facts, accepted, _said(choices)) if accepted else None
+        move = None if open_ones else _put_together(facts, choices)
+        if move and move.node == "test" and state["sampled"] < plan.samples + MORE_FOR_ERRORS:
+            move = _for_stated_errors(state, facts, plan, choices, move.candidate) or move
         move = move or more(state, facts, plans)
         return _asking_by_function(move, choices, open_ones) if move.node == "ask" else move
-    choice, enough = _first_agreed(facts, plan)
-    if enough:
+    choice = _first_agreed(facts, plan)
+    if choice.accepted:
         return _with_stated_errors(state, facts, plan, choice)
     if may_draw:
         return Move("sample")
@@ -50,18 +53,36 @@ def by_agreement(
     return move
 
 
-def _first_agreed(facts: Facts, plan: SamplingPlan) -> tuple[Choice, bool]:
-    """Return the first choice that was enough as the candidates came, or that of all which is not.
+def _first_agreed(facts: Facts, plan: SamplingPlan) -> Choice:
+    """Return what was agreed first about the whole file, or what all candidates together favour."""
+    every = len(facts.columns)
 
-    Candidates that were drawn later were told more, or are one more look: they don't undo what was agreed.
-    """
-    choice, every = Choice(), len(facts.columns)
-    for count in range(min(plan.samples, every), every + 1):
+    def look(count: int) -> Choice:
         columns = [*facts.columns[:count], *[Column(loads=False)] * (every - count)]
-        choice = choose(columns, facts.examples, facts.written, decisive=False)
-        if is_enough(choice, further=count > plan.samples):
-            return choice, True
-    return choice, False
+        choice = choose(
+            columns, facts.examples, facts.testers, decisive=False, stated=facts.error_classes
+        )
+        return replace(choice, accepted=is_enough(choice, further=count > plan.samples))
+
+    return first_enough(look, plan.samples, every)
+
+
+def _for_stated_errors(
+    state: DebugState,
+    facts: Facts,
+    plan: SamplingPlan,
+    choices: Mapping[str, Choice],
+    whole: int,
+) -> Move | None:
+    """Return the sample of a function that lacks a stated error, with the clause in view; None where none does."""
+    lacking = sorted(facts.errors - facts.errors_shown(whole))
+    names = [name for name in choices if any(about == name for _, about in lacking)]
+    if not names or not plan.testers:
+        return None
+    name = names[(state["sampled"] - plan.samples) % len(names)]
+    clauses = tuple(dict.fromkeys(clause for clause, about in lacking if about == name))
+    picks = tuple(each.candidate for each in choices.values())
+    return Move("sample", focus=Focus((name,), picks, clauses))
 
 
 def _with_stated_errors(
@@ -77,9 +98,14 @@ def _with_stated_errors(
         return Move("sample", focus=Focus(clauses=lacking))
     kept = tuple(row for row in facts.written if facts.columns[best_at].passes(row))
     words = described(choice)
-    if facts.errors:
-        words += f", {stated(shown)} of {stated(facts.errors)} stated errors"
+    words += _errors_said(facts, best_at)
     return Move("test", best_at, "agreed", words, kept, choice.rival)
+
+
+def _errors_said(facts: Facts, at: int) -> str:
+    if not facts.errors:
+        return ""
+    return f", {stated(facts.errors_shown(at))} of {stated(facts.errors)} stated errors"
 
 
 def _undecided(choices: Mapping[str, Choice], open_ones: Sequence[str]) -> Focus:
@@ -91,9 +117,9 @@ def _undecided(choices: Mapping[str, Choice], open_ones: Sequence[str]) -> Focus
     return Focus(tuple(open_ones), tuple(picks.get(name, base) for name in choices))
 
 
-def _put_together(facts: Facts, choices: Sequence[Choice], evidence: str) -> Move | None:
+def _put_together(facts: Facts, choices: Mapping[str, Choice]) -> Move | None:
     """Return the move to the module of the picked functions; None where they don't fit together."""
-    picks = tuple(each.candidate for each in choices)
+    picks = tuple(each.candidate for each in choices.values())
     if is_new(facts, picks):
         return Move("combine", picks=picks)
     made = [at for at in facts.usable if facts.candidates[at].parts == picks]
@@ -101,8 +127,10 @@ def _put_together(facts: Facts, choices: Sequence[Choice], evidence: str) -> Mov
     if whole < 0:
         return None
     kept = tuple(row for row in facts.written if facts.columns[whole].passes(row))
-    good = all(facts.columns[whole].passes(row) for each in choices for row in each.kept)
-    return Move("test", whole, "agreed", evidence, kept) if good else None
+    held = [row for each in choices.values() for row in each.kept]
+    if not all(map(facts.columns[whole].passes, held)):
+        return None
+    return Move("test", whole, "agreed", _said(choices) + _errors_said(facts, whole), kept)
 
 
 def _asking_by_function(

@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from atos_orchestrator.debugging.facts import Facts, names_in
-from atos_orchestrator.debugging.selection import Choice, Column, choose, same
+from atos_orchestrator.debugging.selection import (
+    Choice,
+    Column,
+    choose,
+    error_of,
+    first_enough,
+    is_enough,
+    same,
+)
 
 MOST_UNMET = 2
 """Examples that stand as comments above the code that is to meet them."""
@@ -166,9 +174,51 @@ def _clauses(missing: Sequence[tuple[str, str]], function: str = "") -> tuple[st
     return tuple(dict.fromkeys(c for c, name in missing if not function or name in {function, ""}))
 
 
-def agreed_by_function(facts: Facts, functions: Sequence[str]) -> dict[str, Choice]:
-    """Return what the evidence about each function favours, by the votes of those that wrote it."""
-    return {function: _agreed(facts, function, facts.wrote(function)) for function in functions}
+def agreed_by_function(facts: Facts, functions: Sequence[str], samples: int) -> dict[str, Choice]:
+    """Return what the evidence about each function favours, by the votes of those that wrote it.
+
+    As soon as the candidates are enough, in the order in which they came, it is accepted. Of those that do the
+    same, the one is taken that raises most of the stated errors.
+
+    Args:
+        facts: what is known.
+        functions: the functions of the file.
+        samples: candidates before which there is no look; each one more is a further look.
+    """
+    return {function: _first_agreed(facts, function, samples) for function in functions}
+
+
+def _first_agreed(facts: Facts, function: str, samples: int) -> Choice:
+    voters = facts.wrote(function)
+
+    def look(count: int) -> Choice:
+        found = _agreed(facts, function, [at for at in voters if at < count])
+        enough = is_enough(found, further=facts.tries(function, count) > samples)
+        return replace(found, accepted=enough)
+
+    found = first_enough(look, samples, len(facts.columns))
+    if found.candidate < 0:
+        return found
+    return replace(found, candidate=_adding_errors(facts, function, found.candidate))
+
+
+def _adding_errors(facts: Facts, function: str, agreed: int) -> int:
+    """Return who does the same as the agreed candidate and raises most stated errors; of several the most lenient."""
+    rows = _rows(facts, function)
+    errors = [at for at, row in enumerate(facts.assertions) if row.origin == "error"]
+    own = [at for at in errors if facts.assertions[at].about == function]
+    columns = {at: _column_of(facts, function, at) for at in facts.wrote(function)}
+
+    def merit(at: int) -> tuple[int, int, bool, int]:
+        refused = sum(error_of(each) in facts.error_classes for each in columns[at].values)
+        return sum(map(columns[at].passes, own)), -refused, at == agreed, -at
+
+    alike = [
+        at
+        for at, each in columns.items()
+        if same(each, _column_of(facts, function, agreed), rows, facts.error_classes)
+    ]
+    return max(alike, key=merit, default=agreed)
 
 
 def calls_of(facts: Facts, function: str) -> list[int]:
@@ -177,18 +227,18 @@ def calls_of(facts: Facts, function: str) -> list[int]:
 
 
 def _backed(facts: Facts, function: str) -> Choice:
-    """Return what testers and the candidates that wrote this function anew favour; nothing without a tester's row."""
-    asked = any(facts.assertions[at].origin == "tester" for at in _rows(facts, function))
+    """Return what testers and the candidates that wrote this function anew favour; nothing without an assertion."""
+    asked = _rows(facts, function)
     return _agreed(facts, function, facts.wrote(function)) if asked else Choice()
 
 
 def _rows(facts: Facts, function: str) -> list[int]:
-    return [at for at in facts.written if function in names_in(facts.assertions[at].source)]
+    return [at for at in facts.testers if function in names_in(facts.assertions[at].source)]
 
 
 def _behave_alike(facts: Facts, function: str, at: int, other: int) -> bool:
     one, two = (_column_of(facts, function, each) for each in (at, other))
-    return same(one, two, _rows(facts, function))
+    return same(one, two, _rows(facts, function), facts.error_classes)
 
 
 def _column_of(facts: Facts, function: str, at: int) -> Column:
@@ -210,7 +260,7 @@ def _agreed(facts: Facts, function: str, voters: Sequence[int]) -> Choice:
         _column_of(facts, function, at) if at in voters else Column(loads=False)
         for at in range(len(facts.columns))
     ]
-    return choose(columns, laws, rows, decisive=False)
+    return choose(columns, laws, rows, decisive=False, stated=facts.error_classes)
 
 
 def _own_rows(facts: Facts, function: str, functions: Sequence[str]) -> tuple[list[int], list[int]]:

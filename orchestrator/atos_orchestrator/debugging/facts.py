@@ -11,7 +11,7 @@ from typing import Any
 from atos_orchestrator.debugging.argument_probes import is_probe, is_spared
 from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.calls import gives_something_empty
-from atos_orchestrator.debugging.selection import Column, kind
+from atos_orchestrator.debugging.selection import Column, error_of, kind
 from atos_orchestrator.debugging.sources import parse_source
 from atos_orchestrator.debugging.state import Candidate, DebugState
 from atos_orchestrator.durable_json import decode
@@ -59,6 +59,16 @@ class Facts:
         return [at for at, row in enumerate(self.assertions) if row.origin != "example"]
 
     @property
+    def testers(self) -> list[int]:
+        """Assertions that testers thought of, by index: neither examples nor rows about stated errors."""
+        return [at for at, row in enumerate(self.assertions) if row.origin == "tester"]
+
+    @property
+    def error_classes(self) -> frozenset[str]:
+        """The classes of the stated errors for which there is a row."""
+        return frozenset(_raised(row.source) for row in self.assertions if row.origin == "error")
+
+    @property
     def errors(self) -> frozenset[tuple[str, str]]:
         """Stated errors for which there is a row: clause, and the function that is to raise it."""
         return frozenset(
@@ -88,7 +98,7 @@ class Facts:
 
     def only_adds(self, at: int, other: int) -> bool:
         """Tell whether a candidate does what another one does, but for more stated errors or fewer slips."""
-        errors = {_raised(row.source) for row in self.assertions if row.origin == "error"}
+        errors = self.error_classes
         crashes = self.crashes(other)
         pairs = zip(self.calls, self.columns[at].values, self.columns[other].values, strict=True)
         differing = [(call, one) for call, one, two in pairs if kind(one) != kind(two)]
@@ -102,7 +112,7 @@ class Facts:
         """Return the calls with something empty that end in an error of which the goal does not speak."""
         if any("empty" in row.clause for row in self.assertions):
             return ()
-        unstated = CRASHES - {_raised(row.source) for row in self.assertions}
+        unstated = CRASHES - {_raised(row.source) for row in self.assertions}  # examples' as well
         return tuple(
             call
             for call, value in zip(self.calls, self.columns[at].values, strict=False)
@@ -123,9 +133,10 @@ class Facts:
         """Return the drawn candidates that wrote this function anew: one that kept it has no vote about it."""
         return [at for at in self.drawn if self.candidates[at].wrote(function)]
 
-    def tries(self, function: str = "") -> int:
-        """Return how many samples were to write this function, or anything: usable or not."""
-        return sum(not each.parts and each.wrote(function) for each in self.candidates)
+    def tries(self, function: str = "", first: int | None = None) -> int:
+        """Return how many samples, of all or of the first ones, were to write this function: usable or not."""
+        seen = self.candidates[:first]
+        return sum(not each.parts and each.wrote(function) for each in seen)
 
 
 def read_state(state: DebugState) -> Facts:
@@ -156,11 +167,6 @@ def _column(state: DebugState, at: int) -> Column:
             if not is_spared(probe, values.get(probe, ""))
         ),
     )
-
-
-def error_of(value: str) -> str:
-    """Return the class of the error in which a call ended; empty where it gave a value."""
-    return "" if value.startswith("=") else value.partition(": ")[2].partition(":")[0]
 
 
 def _raised(source: str) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 MIN_GROUP = 2
@@ -92,6 +92,7 @@ def choose(
     rows: Sequence[int],
     *,
     decisive: bool = True,
+    stated: frozenset[str] = frozenset(),
 ) -> Choice:
     """Pick a candidate.
 
@@ -100,6 +101,8 @@ def choose(
         examples: assertions that are law.
         rows: assertions that models wrote.
         decisive: whether meeting the examples is enough; else agreement must come on top.
+        stated: classes of errors that the goal asks for. A call that ends in one tells no candidates apart: one
+            that has the check and one that lacks it agree about everything else.
     """
     good = meeting(columns, examples)
     if not good:
@@ -108,7 +111,8 @@ def choose(
         best = good[0]
         kept = tuple(sorted({*examples, *(r for r in rows if columns[best].passes(r))}))
         return Choice(best, accepted=True, group=len(good), of=len(good), kept=kept)
-    return _by_agreement(columns, good, rows)
+    choice = _by_groups(columns, good, rows, stated)
+    return choice if choice.accepted else _by_inputs(columns, good, rows) or choice
 
 
 def is_enough(choice: Choice, *, further: bool) -> bool:
@@ -120,9 +124,22 @@ def is_enough(choice: Choice, *, further: bool) -> bool:
     return choice.accepted and (not further or choice.group > choice.rivals or choice.inputs > 0)
 
 
-def _by_agreement(columns: Sequence[Column], good: Sequence[int], rows: Sequence[int]) -> Choice:
-    choice = _by_groups(columns, good, rows)
-    return choice if choice.accepted else _by_inputs(columns, good, rows) or choice
+def first_enough(look: Callable[[int], Choice], samples: int, every: int) -> Choice:
+    """Return the first choice that is accepted as the candidates came, or that of all which is not.
+
+    Candidates that were drawn later were told more, or are one more look: they don't undo what was agreed.
+
+    Args:
+        look: chooses among the first candidates, so many.
+        samples: candidates before which there is no look.
+        every: how many candidates there are.
+    """
+    choice = Choice()
+    for count in range(min(samples, every), every + 1):
+        choice = look(count)
+        if choice.accepted:
+            break
+    return choice
 
 
 def _by_inputs(
@@ -158,7 +175,9 @@ def _by_inputs(
     )
 
 
-def _by_groups(columns: Sequence[Column], good: Sequence[int], rows: Sequence[int]) -> Choice:
+def _by_groups(
+    columns: Sequence[Column], good: Sequence[int], rows: Sequence[int], stated: frozenset[str]
+) -> Choice:
     kinds = {at: tuple(columns[at].passes(row) for row in rows) for at in good}
     sizes = Counter(kinds.values())
     alike = _agreement(columns, good)
@@ -167,11 +186,11 @@ def _by_groups(columns: Sequence[Column], good: Sequence[int], rows: Sequence[in
         return math.sqrt(sizes[kinds[at]]) * sum(kinds[at]), alike[at], -at
 
     best = max(good, key=score)
-    group = [at for at in good if same(columns[at], columns[best], rows)]
+    group = [at for at in good if same(columns[at], columns[best], rows, stated)]
     others = [at for at in good if at not in group]
     best = min(group, key=lambda at: (len(columns[at].spoiled), at != best, at))
     rival = max(others, key=score, default=-1)
-    rivals = [at for at in others if same(columns[at], columns[rival], rows)]
+    rivals = [at for at in others if same(columns[at], columns[rival], rows, stated)]
     passed = sum(kinds[best])
     lead = passed - max((sum(kinds[at]) for at in others), default=0)
     return Choice(
@@ -196,16 +215,24 @@ def _shows_something(column: Column, passed: int) -> bool:
     return passed + sum(value.startswith("=") for value in column.values) >= MIN_SHOWN
 
 
-def same(one: Column, other: Column, rows: Sequence[int]) -> bool:
-    """Tell whether two candidates can't be told apart by any assertion or call."""
+def same(
+    one: Column, other: Column, rows: Sequence[int], stated: frozenset[str] = frozenset()
+) -> bool:
+    """Tell whether two candidates can't be told apart by any assertion, or by any call but for stated errors."""
     return all(one.passes(row) == other.passes(row) for row in rows) and all(
-        kind(a) == kind(b) for a, b in zip(one.values, other.values, strict=True)
+        kind(a) == kind(b) or not stated.isdisjoint((error_of(a), error_of(b)))
+        for a, b in zip(one.values, other.values, strict=True)
     )
 
 
 def kind(value: str) -> str:
     """Return a value as it is, an error by its class: messages differ where behaviour does not."""
     return value if value.startswith("=") else ":".join(value.split(":")[:2])
+
+
+def error_of(value: str) -> str:
+    """Return the class of the error in which a call ended; empty where it gave a value."""
+    return "" if value.startswith("=") else value.partition(": ")[2].partition(":")[0]
 
 
 def _agreement(columns: Sequence[Column], good: Sequence[int]) -> dict[int, float]:

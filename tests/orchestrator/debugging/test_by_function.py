@@ -107,7 +107,7 @@ def test_more_files_are_accepted_function_by_function_and_no_more_of_them_are_wr
         right = first.right[choice.candidate] and second.right[choice.candidate]
         whole[0] += choice.accepted
         whole[1] += choice.accepted and not right
-        choices = agreed_by_function(some, F)
+        choices = agreed_by_function(some, F, len(some.columns))
         if all(each.accepted for each in choices.values()):
             apart[0] += 1
             apart[1] += not (

@@ -676,6 +676,38 @@ async def test_what_was_agreed_stays_agreed_whatever_is_drawn_for_a_stated_error
     assert ", 0 of 1 stated errors" in result.evidence
 
 
+async def test_one_that_refuses_what_the_goal_says_agrees_with_those_that_forgot_it(
+    tmp_path: Path,
+) -> None:
+    testers = [code(ROWS), ERROR_ROW, ERROR_ROW, code(ROWS), code(ROWS)]
+    coders = [code(RIGHT), code(WRONG), code(STRICT), code(WRONG.replace("a - b", "a * b")), BROKEN]
+    loop = Loop(tmp_path, {"coder": coders, "tester": testers})
+
+    result = await loop.run(add_task(errors=(CLAUSE,)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", STRICT)
+    assert result.evidence.startswith("3 assertions that 2 of 4 candidates pass, 1 of 1 stated")
+
+
+async def test_agreed_functions_raise_what_the_goal_says_or_are_written_once_more(
+    tmp_path: Path,
+) -> None:
+    wrong = both(WRONG, BAD_MINUS)
+    coders = [both(RIGHT, MINUS), both(STRICT, MINUS), both(OTHER, MINUS), wrong, wrong]
+    strict_minus = MINUS.replace(
+        "    return", "    if a < 0:\n        raise ValueError\n    return"
+    )
+    minus_row = ERROR_ROW.replace("add(", "minus(")
+    testers = [code(ROWS), *[ERROR_ROW] * 2, *[minus_row] * 2, code(MINUS_ROWS), *[code(ROWS)] * 2]
+    loop = Loop(tmp_path, {"coder": [*coders, both(RIGHT, strict_minus)], "tester": testers})
+
+    result = await loop.run(add_task(signatures=TWO, errors=(CLAUSE,)))
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert (tmp_path / "add.py").read_text() == f"{STRICT}\n\n{strict_minus}"
+    assert "# a negative a raises ValueError" in loop.chat.asked[-1].begin
+
+
 async def test_examples_that_pass_on_a_stub_do_not_decide_alone(tmp_path: Path) -> None:
     idle = "assert add(2, 3) in {add(2, 3), 5}"
     coders = [code(WRONG), code(RIGHT), code(OTHER), code(RIGHT), code(RIGHT)]
