@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from atos_servers.orchestrate.plan_schema import PLAN_SCHEMA
+
 GoalText = Annotated[str, Field(description="What to build, in one or a few sentences.")]
 GoalId = Annotated[str, Field(description="Id of a goal, as start_goal or list_goals returns it.")]
 TaskId = Annotated[str, Field(description="T1, T2, ...")]
@@ -21,8 +23,9 @@ GivenPlan = Annotated[
     dict[str, Any],
     Field(
         default_factory=dict,
-        description="A plan in the format that plan_goal returns: it is repaired, then executed"
-        " instead of one made here.",
+        description="Your own plan, which small local models then execute; an empty one is made here."
+        " Worth writing for anything larger than one file.",
+        json_schema_extra=PLAN_SCHEMA,
     ),
 ]
 Examples = Annotated[
