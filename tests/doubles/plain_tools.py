@@ -27,7 +27,8 @@ from doubles.tool_schemas import conforming
 PACKAGES = sysconfig.get_path("purelib")
 
 RUN_TESTS = """
-import json, linecache, pathlib, runpy, sys, traceback
+import inspect, json, linecache, os, pathlib, runpy, sys, tempfile, traceback
+from types import SimpleNamespace
 packages, root, *files = sys.argv[1:]
 sys.path[:] = [root, *sys.path, packages]
 cases = []
@@ -35,8 +36,10 @@ for file in files:
     names = runpy.run_path(str(pathlib.Path(root, file)))
     for name, test in names.items():
         if name.startswith("test") and callable(test):
+            folder = pathlib.Path(tempfile.mkdtemp(dir="."))
+            fixtures = {"tmp_path": folder, "monkeypatch": SimpleNamespace(chdir=os.chdir)}
             try:
-                test()
+                test(*(fixtures[wanted] for wanted in inspect.signature(test).parameters))
                 cases.append({"id": f"{file}::{name}", "outcome": "passed", "why": ""})
             except Exception as error:
                 last = traceback.extract_tb(error.__traceback__)[-1]
@@ -110,7 +113,7 @@ class PlainTools:
                 (staged / name).parent.mkdir(parents=True, exist_ok=True)
                 (staged / name).write_text(text)
             command = [sys.executable, "-I", "-S", "-c", RUN_TESTS, PACKAGES, str(staged), *tests]
-            done = await anyio.run_process(command, check=False, env={})
+            done = await anyio.run_process(command, check=False, env={}, cwd=folder)
         cases: list[dict[str, str]] = json.loads(done.stdout) if done.stdout else []
         self.at_work -= 1
         passed = sum(case["outcome"] == "passed" for case in cases)

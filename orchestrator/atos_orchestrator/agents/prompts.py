@@ -25,6 +25,7 @@ PROMPT_TOKENS = 2600
 FUNCTION_TOKENS = 400
 MODULE_TOKENS = 1300
 ASSERTION_TOKENS = 220
+FILE_ASSERTION_TOKENS = 400
 ERROR_ROW_TOKENS = 90
 REFLECT_TOKENS = 400
 KEPT_BYTES = 4 * (MODULE_TOKENS - FUNCTION_TOKENS)
@@ -64,6 +65,10 @@ _TESTS = (
 _CLASS_TESTS = (
     "Don't write the code. Write 5 tests of it, each a function of at most 6 lines that ends in an `assert`:"
     " usual cases, edge cases, and cases that a careless author gets wrong."
+)
+_FILE_TESTS = (
+    "Don't write the code. Write 3 tests of {name}, each a function that writes a small file and ends in an `assert`"
+    " of what {name} gives for it: a usual file, an empty one, and one that a careless author gets wrong."
 )
 _ERROR = "Don't write the code. Write 3 different tests of this requirement: {clause}"
 _REPAIR = (
@@ -249,6 +254,16 @@ def assertions_request(
         begin, words = f"{FENCE}from {module} import *\n\n\ndef test_", _CLASS_TESTS
         stops = _TEST_STOPS
     return _request("tester", given, words, sampling, ASSERTION_TOKENS, begin, stops)
+
+
+def file_assertions_request(
+    given: Assignment, name: str, sampling: Sampling, opening: str
+) -> ModelRequest:
+    """Ask a tester for assertions about a function that reads a file; `opening` begins to write one."""
+    module = given.task.files[0].removesuffix(".py").replace("/", ".")
+    begin = f"{FENCE}from {module} import *\n\n\ndef test_{name}():\n    {opening}"
+    words = _FILE_TESTS.format(name=name)
+    return _request("tester", given, words, sampling, FILE_ASSERTION_TOKENS, begin, _TEST_STOPS)
 
 
 def error_request(

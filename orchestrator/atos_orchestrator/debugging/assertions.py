@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from atos_orchestrator.debugging.file_rows import is_writing
 from atos_orchestrator.debugging.sources import parse_source
 
 Origin = Literal["example", "error", "tester", "agreed"]
@@ -60,7 +61,7 @@ def _blocks(text: str) -> Iterator[list[ast.stmt]]:
             yield [*setup, *statement.body]
         elif _as_assert(statement) is not None:
             yield [*setup, statement]
-        elif isinstance(statement, ast.Assign):
+        elif isinstance(statement, ast.Assign) or is_writing(statement):
             setup.append(statement)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from atos_orchestrator.debugging.assertions import Assertion
+from atos_orchestrator.debugging.file_rows import touches_files
 from atos_orchestrator.debugging.sources import parse_source
 
 _TITLES = {
@@ -36,7 +37,7 @@ def render_tests(
             source = assertions[at].source
             name = f"test_{origin}_{number}{_suffix(source)}"
             names[name] = at
-            body.append(f"def {name}():\n{_body(source)}")
+            body.append(f"def {name}{_own_folder(source)}\n{_body(source)}")
     text = "\n\n\n".join(body)
     imports = [f"from {_module(path)} import *" for path in files if path.endswith(".py")]
     head = ["import pytest\n"] if "pytest." in text else []
@@ -58,6 +59,13 @@ def _suffix(source: str) -> str:
         ):
             return "_" + re.sub(r"\W", "", node.func.id).lower()
     return ""
+
+
+def _own_folder(source: str) -> str:
+    """Return the end of a test's head; a test that writes a file does so in a folder of its own."""
+    if not touches_files(source):
+        return "():"
+    return "(tmp_path, monkeypatch):\n    monkeypatch.chdir(tmp_path)"
 
 
 def _body(source: str) -> str:

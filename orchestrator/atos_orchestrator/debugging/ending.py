@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from atos_orchestrator.debugging.by_function import calls_of
@@ -104,12 +104,12 @@ class Ending:
             for each in facts.columns
         ]
         calls = [facts.calls[call] for call in asked]
-        found = distinguishing(columns, calls, move.candidate, move.rival)
+        stated = facts.error_classes
+        found = distinguishing(columns, calls, move.candidate, move.rival, stated)
         if found is None:
             return None
         call, answers = found
-        shown = "; ".join(call.splitlines())
-        return Question(f"{shown} gives {' or '.join(answers)}?", call, answers)
+        return Question(question_text(call, answers), call, answers)
 
     def _result(self, state: DebugState, move: Move, files: tuple[str, ...] | None) -> TaskResult:
         facts, verdict = read_state(state), state["verdict"]
@@ -131,6 +131,14 @@ class Ending:
             proof=move.proof if files is not None else "",
             evidence=_evidence(state, move),
         )
+
+
+def question_text(call: str, answers: Sequence[str]) -> str:
+    """Return the question which of several answers is right: `f(0) gives 1 or raises ValueError?`."""
+    values = [each for each in answers if not each.startswith("raises ")]
+    errors = [each for each in answers if each.startswith("raises ")]
+    given = [f"gives {' or '.join(values)}"] if values else []
+    return f"{'; '.join(call.splitlines())} {' or '.join([*given, *errors])}?"
 
 
 def _evidence(state: DebugState, move: Move) -> str:

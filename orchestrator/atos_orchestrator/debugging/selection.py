@@ -252,16 +252,26 @@ def _agreement(columns: Sequence[Column], good: Sequence[int]) -> dict[int, floa
 
 
 def distinguishing(
-    columns: Sequence[Column], calls: Sequence[str], best: int, rival: int
+    columns: Sequence[Column],
+    calls: Sequence[str],
+    best: int,
+    rival: int,
+    stated: frozenset[str] = frozenset(),
 ) -> tuple[str, tuple[str, ...]] | None:
     """Return the shortest call on which two candidates differ, and what each of them gives.
 
-    None where they never differ on a call, or only by running too long.
+    One that ends in an error of which the goal speaks comes last: its author has said when to raise it. None where
+    they never differ on a call, or only by running too long.
     """
     if best < 0 or rival < 0:
         return None
     differing = [
-        (len(call), call, (_answer(mine), _answer(other)))
+        (
+            not stated.isdisjoint((error_of(mine), error_of(other))),
+            len(call),
+            call,
+            (_answer(mine), _answer(other)),
+        )
         for call, mine, other in zip(
             calls, columns[best].values, columns[rival].values, strict=True
         )
@@ -269,7 +279,7 @@ def distinguishing(
     ]
     if not differing:
         return None
-    _, call, answers = min(differing)
+    _, _, call, answers = min(differing)
     return call, answers
 
 

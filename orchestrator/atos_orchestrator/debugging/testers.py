@@ -15,6 +15,7 @@ from atos_orchestrator.agents.prompts import (
     Sampling,
     assertions_request,
     error_request,
+    file_assertions_request,
 )
 from atos_orchestrator.debugging.assertions import Assertion, read_assertions
 from atos_orchestrator.debugging.by_function import unshown
@@ -25,6 +26,12 @@ from atos_orchestrator.debugging.calls import (
     usual_opening,
 )
 from atos_orchestrator.debugging.facts import names_in, read_state
+from atos_orchestrator.debugging.file_rows import (
+    file_calls,
+    reads_a_file,
+    sample_lines,
+    writing,
+)
 from atos_orchestrator.debugging.sampling import assigned, draft_name
 from atos_orchestrator.debugging.sources import defined_names
 from atos_orchestrator.debugging.state import DebugContext, DebugState
@@ -68,8 +75,7 @@ class Testers:
             given = await assigned(context, key)
             rows: list[Json] = []
             if target or not facts.decided:
-                opening = self._opening(target, known)
-                request = assertions_request(given, target, sampling, opening)
+                request = self._request(given, target, sampling, known)
                 sources = (await self._ask(request, names, key))[:MOST_OF_ONE]
                 rows = [encode(Assertion(source, "tester")) for source in sources]
             if not asked:
@@ -77,7 +83,20 @@ class Testers:
             return {"assertions": rows}
 
         done = await context.steps(f"testers.{number}", work)
-        return _with_rows(state, done["assertions"], names) | {"asked": asked + 1}
+        files = file_calls(context.goal, context.task.signatures)
+        return _with_rows(state, done["assertions"], names, files) | {"asked": asked + 1}
+
+    def _request(
+        self, given: Assignment, target: str, sampling: Sampling, known: Sequence[str]
+    ) -> ModelRequest:
+        """Return what a tester is asked: of a function that reads a file, to write one first."""
+        heads = self.context.task.signatures
+        head = next((each for each in heads if name_of(each) == target), "")
+        if not reads_a_file(head):
+            return assertions_request(given, target, sampling, self._opening(target, known))
+        text = "".join(f"{line}\n" for line in sample_lines(self.context.goal, [target]))
+        begun = f"{writing(text).removesuffix(')')[:-1]}"
+        return file_assertions_request(given, target, sampling, begun)
 
     async def _names(self, state: DebugState, number: str) -> tuple[str, ...]:
         """Return what is under test: the signatures' names, or what most candidates define."""
@@ -163,11 +182,13 @@ def _target(names: Sequence[str], asked: int) -> str:
     return functions[asked % len(functions)] if len(functions) == len(names) and names else ""
 
 
-def _with_rows(state: DebugState, fresh: Sequence[Json], names: Sequence[str]) -> Json:
+def _with_rows(
+    state: DebugState, fresh: Sequence[Json], names: Sequence[str], files: Sequence[str]
+) -> Json:
     """Return the state's assertions with new ones, and the calls on which values are compared."""
     known = {str(row["source"]) for row in state["assertions"]}
     rows = [*state["assertions"], *(row for row in fresh if row["source"] not in known)][:MOST_ROWS]
     return {
         "assertions": rows,
-        "calls": compared_calls([str(row["source"]) for row in rows], names),
+        "calls": [*files, *compared_calls([str(row["source"]) for row in rows], names)],
     }

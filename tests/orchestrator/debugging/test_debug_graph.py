@@ -69,6 +69,7 @@ class Loop:
         *,
         pools: tuple[Pool, ...] = ONE_POOL,
         seeds: tuple[Mapping[str, str], ...] = (),
+        goal: str = GOAL,
     ) -> TaskResult:
         context = DebugContext(
             task,
@@ -77,7 +78,7 @@ class Loop:
             self.steps,
             self.chat,
             self.emit,
-            goal=GOAL,
+            goal=goal,
             seeds=seeds,
             pools=pools,
         )
@@ -614,6 +615,47 @@ async def test_a_further_sample_writes_only_the_function_that_is_undecided(tmp_p
     assert loop.chat.asked[-1].begin == f"{FENCE}{RIGHT.strip()}\n\n\ndef minus(a, b):\n"
     assert (result.outcome, result.proof) == ("done", "agreed")
     assert result.evidence.startswith("add: 3 assertions that 4 of 4 candidates pass; minus: ")
+
+
+LOG_GOAL = """Write logs.py. A line of a log is like this one:
+12:00:05 ERROR disk: full
+count_levels(path) returns a dict from level to the number of its lines."""
+COUNT = """def count_levels(path):
+    found = {}
+    for line in open(path):
+        parts = line.split()
+        if len(parts) > 2 and parts[2].endswith(':'):
+            found[parts[1]] = found.get(parts[1], 0) + 1
+    return found
+"""
+
+
+async def test_what_reads_a_file_is_judged_on_a_file_that_was_written_first(tmp_path: Path) -> None:
+    again = COUNT.replace("found", "levels")
+    wrong = [COUNT.replace("parts[1]", f"parts[{at}]") for at in (0, 2)]
+    row = """```python
+from logs import *
+
+
+def test_count_levels():
+    open('input.txt', 'w').write('12:00:05 ERROR disk: full\\n12:00:06 INFO web: up\\n')
+    assert count_levels('input.txt') == {'ERROR': 1, 'INFO': 1}
+"""
+    coders = [code(each) for each in (COUNT, wrong[0], again, wrong[1], BROKEN)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [row, row, row]})
+    task = Task("T1", "Count", files=("logs.py",), signatures=("count_levels(path)",))
+
+    result = await loop.run(task, goal=LOG_GOAL)
+
+    assert loop.chat.asked[5].begin.endswith(
+        "def test_count_levels():\n    open('input.txt', 'w').write('12:00:05 ERROR disk: full\\n"
+    )
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert result.evidence.startswith("1 assertion that 2 of 4 candidates pass")
+    tests = (tmp_path / "tests/test_logs.py").read_text()
+    assert (
+        "(tmp_path, monkeypatch):\n    monkeypatch.chdir(tmp_path)\n    open('input.txt'" in tests
+    )
 
 
 async def test_no_candidate_that_stands_alone_is_accepted(tmp_path: Path) -> None:

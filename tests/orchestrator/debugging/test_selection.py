@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atos_orchestrator.debugging.ending import question_text
 from atos_orchestrator.debugging.selection import (
     Choice,
     Column,
@@ -24,6 +26,30 @@ def column(rows: str, values: str = "") -> Column:
     """`+` passes, `-` fails; each character of `values` is what one call gives."""
     passes = tuple("pass" if mark == "+" else "fail" for mark in rows)
     return Column(passes, tuple(f"= {value}" for value in values))
+
+
+def test_an_input_is_asked_for_rather_than_an_error_of_which_the_goal_speaks() -> None:
+    one = Column(values=("= 1", "error: ValueError: negative"))
+    other = Column(values=("= 2", "= 0"))
+    calls = ["median([1, 2])", "f(0)"]
+
+    assert distinguishing([one, other], calls, 0, 1) == ("f(0)", ("raises ValueError", "0"))
+    assert distinguishing([one, other], calls, 0, 1, frozenset({"ValueError"})) == (
+        "median([1, 2])",
+        ("1", "2"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "text"),
+    [
+        (("1", "1.5"), "f(0) gives 1 or 1.5?"),
+        (("raises ValueError", "0"), "f(0) gives 0 or raises ValueError?"),
+        (("raises ValueError", "raises KeyError"), "f(0) raises ValueError or raises KeyError?"),
+    ],
+)
+def test_a_question_reads_as_a_sentence(answers: tuple[str, str], text: str) -> None:
+    assert question_text("f(0)", answers) == text
 
 
 def test_the_first_candidate_that_meets_every_example_is_taken() -> None:
