@@ -149,6 +149,8 @@ class TaskView:
     """Branches of the repository with the best candidates, where none was accepted."""
     waiting: str = ""
     """What it waits for: a sandbox, a daemon, space on the disk; empty while it works."""
+    why: str = ""
+    """Why it was not done, in at most three lines; get_task has more. Empty where it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,9 @@ from atos_protocol.goals import (
     may_follow,
 )
 
+WHY_LINES, WHY_CHARACTERS = 3, 400
+"""What a view says of a task's failure: a model that reads the view pays for each word."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
@@ -239,11 +242,14 @@ def _with_proof(state: _Fold, event: Event) -> _Fold:
     proof = cast("Proof", named) if isinstance(named, str) and named in get_args(Proof) else ""
     evidence, question = text(event.data, "evidence", ""), question_of(event.data.get("question"))
     branches = texts(event.data.get("branches"))
+    why = "\n".join(text(event.data, "digest", "").splitlines()[:WHY_LINES])[:WHY_CHARACTERS]
 
     def noted(task: TaskView) -> TaskView:
         if task.id != event.task or task.state in FINAL_TASK_STATES:
             return task
-        return replace(task, proof=proof, evidence=evidence, question=question, branches=branches)
+        return replace(
+            task, proof=proof, evidence=evidence, question=question, branches=branches, why=why
+        )
 
     return replace(
         state, view=replace(state.view, tasks=tuple(noted(task) for task in state.view.tasks))

@@ -105,7 +105,7 @@ def why_not(result: GoalResult) -> str:
     said = [str(result.view.get("summary") or result.state)]
     for task in result.view.get("tasks", ()):
         question: Mapping[str, Any] = task.get("question") or {}
-        said += [str(each) for each in (question.get("text"), task.get("digest")) if each]
+        said += [str(each) for each in (question.get("text"), task.get("why")) if each]
     return "\n".join(said)
 
 

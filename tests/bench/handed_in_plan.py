@@ -74,10 +74,10 @@ def task_run(seed: int, task: Mapping[str, Any]) -> TaskRun:
     """Return what a task's view says of its end."""
     asked: Mapping[str, Any] = task.get("question") or {}
     question = str(asked.get("text") or "")
-    digest = str(task.get("digest") or "").splitlines()
+    why = str(task.get("why") or "")
     proof = f"{task.get('proof') or ''}: {task.get('evidence') or ''}".strip(": ")
     done = task["state"] == "done"
-    rests_on = proof if done else question or (digest[0] if digest else "")
+    rests_on = proof if done else question or why
     candidates = int(task.get("rounds") or 0) + 1
     state = "asked" if question and not done else str(task["state"])
     return TaskRun(seed, task["id"], task["title"], state, candidates, rests_on)

@@ -201,6 +201,7 @@ def goal_report(view: Json) -> list[str]:
         f"  tests       {tests.get('passed', 0)} passed, {tests.get('failed', 0)} failed",
     ]
     lines += labelled("evidence", evidence_lines(view.get("tasks", [])))
+    lines += labelled("not done", reason_lines(view.get("tasks", [])))
     for task in view.get("tasks", []):
         if question_text(task):
             lines += labelled("asks", question_lines(task))
@@ -234,6 +235,15 @@ def evidence_lines(tasks: Sequence[Json]) -> list[str]:
         f"{t['id']}: {clean(proof_text(t.get('proof') or '', t.get('evidence') or ''))}"
         for t in tasks
         if t["state"] == "done"
+    ]
+
+
+def reason_lines(tasks: Sequence[Json]) -> list[str]:
+    """Return why tasks were not done, a line below the other."""
+    return [
+        clean(f"{t['id'] + ':' if at == 0 else '   '} {line}", 200)
+        for t in tasks
+        for at, line in enumerate(str(t.get("why") or "").splitlines())
     ]
 
 

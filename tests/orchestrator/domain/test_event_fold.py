@@ -84,6 +84,7 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
                     "question": {"text": "", "call": "", "options": []},
                     "branches": [],
                     "waiting": "",
+                    "why": "",
                 },
                 {
                     "id": "T2",
@@ -96,6 +97,7 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
                     "question": {"text": "", "call": "", "options": []},
                     "branches": [],
                     "waiting": "",
+                    "why": "",
                 },
             ],
             "tests": {"passed": 4, "failed": 0},
@@ -348,3 +350,14 @@ def test_states_only_move_along_legal_transitions(log: list[Event]) -> None:
             direct = state == now[task] or may_follow(state, now[task])
             direct = direct or (again and state != "done" and now[task] == "pending")
             assert direct or (state not in FINAL_TASK_STATES and now[task] in {"done", "failed"})
+
+
+def test_a_task_that_was_not_done_says_why_in_a_few_lines() -> None:
+    digest = "\n".join(f"line {at}" for at in range(9))
+    data = {"state": "failed", "digest": digest}
+    told = [
+        Event(1, "g1", "", "plan_ready", 1.0, {"tasks": [{"id": "T1", "title": "a"}]}),
+        Event(2, "g1", "T1", "task_done", 2.0, data),
+    ]
+
+    assert fold(told).tasks[0].why == "line 0\nline 1\nline 2"
