@@ -118,7 +118,8 @@ def _by_examples(
     samples = plans[state["stage"]].samples
     # unusable replies count as well, or a model that writes nothing usable would be asked for ever
     turn = sum(not each.parts for each in facts.candidates[good[0] + 1 :])
-    if turn < min(samples, extra) and state["sampled"] < samples + MORE_FOR_ERRORS:
+    # what the search for the examples has cost leaves enough for what they don't show
+    if turn < min(samples, extra) and state["sampled"] < samples + MORE_FOCUSED + MORE_FOR_ERRORS:
         return Move("sample", focus=next_focus(facts, functions, best_at, turn))
     kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
     words = f"{len(facts.examples)} of {len(facts.examples)} examples{_without(facts, functions)}"

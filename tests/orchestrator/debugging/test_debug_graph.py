@@ -421,6 +421,21 @@ async def test_a_stated_error_stands_as_a_comment_above_the_code_that_is_to_rais
     assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", f"{MINUS}\n\n{STRICT}")
 
 
+async def test_a_long_search_for_the_examples_leaves_enough_for_a_stated_error(
+    tmp_path: Path,
+) -> None:
+    wrong = [both(RIGHT, f"def minus(a, b):\n    return {10 + at}\n") for at in range(7)]
+    coders = [*wrong, both(RIGHT, MINUS), both(STRICT, MINUS)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [ERROR_ROW] * 2})
+    clause = ErrorClause(CLAUSE.error, "add of a negative a raises ValueError", "add")
+    task = add_task("assert add(2, 3) == 5", MINUS_EXAMPLE, signatures=TWO, errors=(clause,))
+
+    result = await loop.run(task)
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", f"{STRICT}\n\n{MINUS}")
+    assert "1 of 1 stated errors" in result.evidence
+
+
 MINUS_ROWS = "assert minus(3, 1) == 2\nassert minus(5, 1) == 4\nassert minus(4, 1) == 3\n"
 
 
