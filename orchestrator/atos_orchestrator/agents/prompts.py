@@ -12,7 +12,7 @@ A prompt stays below `PROMPT_TOKENS`. What is cut is listed in `Assignment.cuts`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from atos_orchestrator.agents.model_request import ModelRequest, Role
@@ -137,13 +137,16 @@ class Assignment:
         return heads[0] if alone and not heads[0].startswith("class ") else ""
 
 
-def assignment(goal: str, task: Task, files: Mapping[str, str]) -> Assignment:
+def assignment(
+    goal: str, task: Task, files: Mapping[str, str], outline: Callable[[str], str] = str
+) -> Assignment:
     """Make the common beginning of a task's prompts.
 
     Args:
         goal: the goal's own words.
         task: what is to be done.
         files: the files that it builds on or changes, as they are.
+        outline: makes of a file that it builds on, and which is too long, what is shown instead.
     """
     cuts: list[str] = []
 
@@ -160,9 +163,12 @@ def assignment(goal: str, task: Task, files: Mapping[str, str]) -> Assignment:
     if given:
         parts.append("These hold:\n" + fit("the examples", "\n".join(given), _CONTRACT))
     share = _FILES // max(1, len(files))
-    parts += [
-        f"{path} is:\n```python\n{fit(path, text, share)}\n```" for path, text in files.items()
-    ]
+    for path, text in files.items():
+        whole = len(text.encode()) <= share or path in task.files
+        shown = text if whole else outline(text)
+        if shown != text:
+            cuts.append(f"{path}: only its signatures fit into the prompt")
+        parts.append(f"{path} is:\n```python\n{fit(path, shown, share)}\n```")
     own = "\n".join(files[path] for path in task.files if path in files)
     return Assignment(task, "\n\n".join(parts), tuple(cuts), own)
 

@@ -64,6 +64,7 @@ class Judging:
                     error = report.errors[0]
                     fault = f"{path}, line {error.line}: {error.message}"
                     return replace(candidate, fault=fault, mechanical=True)
+        near = {p: await workspace.read_if_exists(p) for p in self.context.task.reads}
         before = {path: await workspace.read_if_exists(path) for path in files}
         alone = bool(functions_of(self.context.task)) and not wants_command(self.context.goal)
 
@@ -74,7 +75,7 @@ class Judging:
                 candidate.model and not before[path]
             ):  # never a person's code, nor a file that was there
                 text = without_unasked_code(text, functions_only=alone)
-            return with_missing_imports(text)
+            return with_missing_imports(text, {p: each for p, each in near.items() if p != path})
 
         whole = {path: tidied(path, text) for path, text in files.items()}
         if whole != files:

@@ -1,4 +1,4 @@
-"""Adds the imports of the standard library that a module uses and forgot. Pure.
+"""Adds the imports that a module uses and forgot: of the files that it builds on, and of the standard library. Pure.
 
 A reply that is begun with a signature has no place for imports before it, and small models forget them
 anyway: names and imports are a third of all candidates that fail without being wrong.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import builtins
 import symtable
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
-from atos_orchestrator.debugging.sources import parse_source
+from atos_orchestrator.debugging.sources import defined_names, parse_source
 
 _MEMBERS = {
     "collections": "Counter OrderedDict defaultdict deque namedtuple ChainMap",
@@ -36,9 +37,17 @@ _FROM = {name: module for module, names in _MEMBERS.items() for name in names.sp
 _MODULES = sys.stdlib_module_names - {"this", "antigravity", "test", "idlelib", "code", "parser"}
 
 
-def with_missing_imports(source: str) -> str:
-    """Return the module with the imports that it lacks put in front; as it is where none are known."""
-    found = {line for name in _unbound(source) if (line := _import_of(name, source))}
+def with_missing_imports(source: str, near: Mapping[str, str] | None = None) -> str:
+    """Return the module with the imports that it lacks put in front; as it is where none are known.
+
+    Args:
+        source: the module.
+        near: path -> text of the files that it builds on; their names come before those of the standard library.
+    """
+    own = _names_near(near or {})
+    found = {
+        line for name in _unbound(source) if (line := own.get(name) or _import_of(name, source))
+    }
     lines = sorted(found, key=lambda line: (line.startswith("from"), line))
     if not lines:
         return source
@@ -47,6 +56,22 @@ def with_missing_imports(source: str) -> str:
     ]
     rest = [line for line in source.splitlines(keepends=True) if line not in future]
     return "".join([*future, "\n".join(lines), "\n\n\n" if future or rest else "\n", *rest])
+
+
+def _names_near(near: Mapping[str, str]) -> dict[str, str]:
+    """Return name -> import for the modules nearby, and for what exactly one of them defines."""
+    found: dict[str, str] = {}
+    definers = Counter(name for text in near.values() for name in defined_names(text))
+    for path, text in near.items():
+        module = path.removesuffix(".py").replace("/", ".")
+        package, _, name = module.rpartition(".")
+        found |= {
+            each: f"from {module} import {each}"
+            for each in defined_names(text)
+            if definers[each] == 1
+        }
+        found[name] = f"from {package} import {name}" if package else f"import {name}"
+    return found
 
 
 def _import_of(name: str, source: str) -> str:

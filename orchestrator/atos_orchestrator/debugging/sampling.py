@@ -24,6 +24,7 @@ from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.module_parts import combined, without_functions
 from atos_orchestrator.debugging.moves import Move
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
+from atos_orchestrator.debugging.stubs import signatures_of
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import can_be_run, functions_of
@@ -44,7 +45,7 @@ async def assigned(context: DebugContext, key: str) -> Assignment:
     for path in dict.fromkeys((*task.reads, *task.files)):
         if text := await workspace.read_if_exists(path):
             files[path] = text
-    given = assignment(context.goal, task, files)
+    given = assignment(context.goal, task, files, signatures_of)
     for number, cut in enumerate(given.cuts):
         context.emit("warning", {"text": f"shortened {cut}"}, key=f"{key}:cut:{number}")
     return given

@@ -89,6 +89,17 @@ def words(line):
     assert len({str(request.messages[0]) for request in requests}) == 1
 
 
+def test_of_a_file_that_is_too_long_its_outline_is_shown_but_never_of_the_tasks_own() -> None:
+    long = "def words(line):\n    return line.split()\n" * 100
+    files = {"words.py": long, "report.py": long}
+
+    given = assignment(GOAL, TASK, files, lambda _: "def words(line): ...\n")
+
+    assert "words.py is:\n```python\ndef words(line): ...\n" in given.text
+    assert given.cuts[0] == "words.py: only its signatures fit into the prompt"
+    assert given.cuts[1].startswith("report.py: 4200 bytes, ")
+
+
 def test_one_function_is_begun_with_its_signature() -> None:
     request = sample_request(assignment(GOAL, TASK, {}), SAMPLING)
 

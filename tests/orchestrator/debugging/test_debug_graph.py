@@ -176,6 +176,18 @@ async def test_forgotten_imports_are_added_instead_of_asked_for(tmp_path: Path) 
     assert written.startswith("import operator\nfrom functools import reduce\n")
 
 
+async def test_a_module_that_it_builds_on_is_imported_where_a_reply_forgot_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "sums.py").write_text("def total(numbers):\n    return sum(numbers)\n")
+    loop = Loop(tmp_path, {"coder": [code("def add(a, b):\n    return sums.total([a, b])\n")]})
+
+    result = await loop.run(add_task(EXAMPLE, reads=("sums.py",)))
+
+    assert result.outcome == "done"
+    assert (tmp_path / "add.py").read_text().startswith("import sums\n")
+
+
 async def test_a_mechanical_fault_is_repaired_once_after_all_samples(tmp_path: Path) -> None:
     loop = Loop(tmp_path, {"coder": [code(BROKEN)] + [code(WRONG)] * 4 + [code(RIGHT)]})
 

@@ -25,7 +25,7 @@ from atos_orchestrator.debugging.final_test import shorten_verdict
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
 from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import TaskResult
-from atos_orchestrator.debugging.stubs import imported_files, stub_source
+from atos_orchestrator.debugging.stubs import imported_files, signatures_of, stub_source
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.debugging.testers import error_row
 from atos_orchestrator.durable_json import decode, encode
@@ -209,6 +209,30 @@ def test_imports_of_the_standard_library_are_added(source: str, first: str) -> N
 )
 def test_a_module_that_lacks_none_stays_as_it_is(source: str) -> None:
     assert with_missing_imports(source) == source
+
+
+def test_what_a_module_builds_on_is_imported_before_the_standard_library() -> None:
+    near = {
+        "store.py": "def open_store(path): ...\n\n\ndef close(): ...\n",
+        "shop/calendar.py": "def close(): ...\n",
+    }
+    source = "def main(path):\n    db = open_store(path)\n    store.add(db, os.getcwd())\n    calendar.day()\n    close()\n"
+
+    assert with_missing_imports(source, near).splitlines()[:5] == [
+        "import os",
+        "import store",
+        "from shop import calendar",
+        "from store import open_store",
+        "",  # two modules define `close`: which one is meant is not ours to say
+    ]
+    assert with_missing_imports(source).splitlines()[:2] == ["import calendar", "import os"]
+
+
+def test_the_outline_of_a_module_has_its_signatures_only() -> None:
+    source = "import re\n\ndef f(x: int) -> int:\n    if x:\n        return 1\n    return 2\n"
+
+    assert signatures_of(source) == "import re\n\ndef f(x: int) -> int:\n    ...\n"
+    assert signatures_of("def f(") == "def f("
 
 
 @given(st.text(max_size=300))
