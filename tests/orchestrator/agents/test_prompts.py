@@ -97,7 +97,7 @@ def test_of_a_file_that_is_too_long_its_outline_is_shown_but_never_of_the_tasks_
 
     assert "words.py is:\n```python\ndef words(line): ...\n" in given.text
     assert given.cuts[0] == "words.py: only its signatures fit into the prompt"
-    assert given.cuts[1].startswith("report.py: 4200 bytes, ")
+    assert given.cuts[1].startswith("report.py: 4100 bytes, ")
 
 
 def test_one_function_is_begun_with_its_signature() -> None:
