@@ -13,7 +13,7 @@ A prompt stays below `PROMPT_TOKENS`. What is cut is listed in `Assignment.cuts`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atos_orchestrator.agents.model_request import ModelRequest, Role
 from atos_orchestrator.planning.brief.special_methods import special_methods
@@ -192,6 +192,12 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
     begin = f"{FENCE}{_begun(task, part)}"
     tokens = MODULE_TOKENS - len(part.kept.encode()) // 4
     return _request("coder", given, words, sampling, tokens, begin, stops)
+
+
+def method_request(asked: ModelRequest, begun: str) -> ModelRequest:
+    """Ask once more, with the same words, for the method with whose head `begun` ends."""
+    stops = (*_CODE_STOPS, "\n    def ", "\n    @", "\nclass ", "\ndef ", _MAIN_STOP)
+    return replace(asked, begin=f"{FENCE}{begun}", stop=stops, max_tokens=FUNCTION_TOKENS)
 
 
 def _sure(part: Part) -> str:

@@ -13,6 +13,7 @@ from atos_orchestrator.agents.prompts import (
     Part,
     Sampling,
     assignment,
+    method_request,
     reflection_request,
     repair_request,
 )
@@ -20,6 +21,7 @@ from atos_orchestrator.agents.replies import ReplyError, read_json
 from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
 from atos_orchestrator.debugging.calls import compared_calls
+from atos_orchestrator.debugging.class_completion import MOST_METHODS, continues, unfinished_class
 from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.module_parts import combined, without_functions
 from atos_orchestrator.debugging.moves import Move
@@ -27,7 +29,7 @@ from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugStat
 from atos_orchestrator.debugging.stubs import signatures_of
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import can_be_run, functions_of
+from atos_orchestrator.task import can_be_run, classes_of, functions_of
 from atos_protocol.errors import LengthError
 
 _Request = Callable[[Assignment], Awaitable[ModelRequest]]
@@ -198,7 +200,8 @@ class Sampler:
                 written = context.strategy.read_code(context.task, reply.text)
             except ReplyError as error:
                 return encode(replace(who, fault=str(error)))
-            draft = await context.workspace.draft(draft_name(number), written.files)
+            files = await self._completed(given, asked, written.files, key)
+            draft = await context.workspace.draft(draft_name(number), files)
             tests = await context.workspace.draft(draft_name(number), written.tests)
             for path, sha in draft.items():
                 shown = {"path": path, "sha": sha, "round": number}
@@ -206,6 +209,29 @@ class Sampler:
             return encode(replace(who, draft=draft, model_tests=tests))
 
         return await context.steps(f"{node}.{number}", work)
+
+    async def _completed(
+        self, given: Assignment, asked: ModelRequest, files: Mapping[str, str], key: str
+    ) -> Mapping[str, str]:
+        """Return a reply's files with the methods that its class lacks, as far as the model writes them."""
+        context, task = self.context, self.context.task
+        if len(files) != 1 or not classes_of(task):
+            return files
+        ((path, text),) = files.items()
+        for number in range(MOST_METHODS):
+            name, begun = unfinished_class(text, task, given.text)
+            if not name:
+                break
+            request = method_request(asked, begun)
+            try:
+                reply = await ask(context.chat, context.emit, request, key=f"{key}:method:{number}")
+                fresh = context.strategy.read_code(task, reply.text).files.get(path, "")
+            except (LengthError, ReplyError):
+                break
+            if not continues(text, fresh, name):
+                break
+            text = fresh
+        return {path: text}
 
     async def escalate(self, state: DebugState) -> Json:
         """Go on in the next pool; its models judge anew, candidates and assertions stay."""

@@ -176,6 +176,21 @@ async def test_forgotten_imports_are_added_instead_of_asked_for(tmp_path: Path) 
     assert written.startswith("import operator\nfrom functools import reduce\n")
 
 
+async def test_a_class_that_ends_before_its_last_method_is_continued(tmp_path: Path) -> None:
+    begun = "class Box:\n    def put(self, item):\n        self.item = item\n\n    def get(self):\n"
+    whole = f"{begun}        return self.item\n"
+    first = code(begun.partition("\n\n")[0])
+    loop = Loop(tmp_path, {"coder": [first, code(whole)]})
+    example = "box = Box()\nbox.put(1)\nassert box.get() == 1"
+
+    result = await loop.run(add_task(example, signatures=("class Box", "put(item)", "get()")))
+
+    assert result.outcome == "done"
+    assert (tmp_path / "add.py").read_text() == whole
+    assert [call.begin for call in loop.chat.asked] == [FENCE, f"{FENCE}{begun}"]
+    assert [data["round"] for data in loop.emit.of("code_written")] == [0]
+
+
 async def test_a_module_that_it_builds_on_is_imported_where_a_reply_forgot_it(
     tmp_path: Path,
 ) -> None:
