@@ -37,8 +37,7 @@ def unfinished_class(source: str, task: Task, wanted: str) -> tuple[str, str]:
     if beside or not known & {name_of(head) for head in heads}:
         heads = []  # those may be functions beside the class
     inherits = any(ast.unparse(base) != "object" for base in last.bases)
-    special = () if inherits else special_methods(wanted)
-    names = [name for each in special for name in each.split(" and ")]
+    names = [name for each in special_methods(wanted) for name in each.split(" and ")]
     missing = [(name_of(head), _head_of(head)) for head in heads if name_of(head) not in known] + [
         (name, f"def {name}(self") for name in names if name not in known
     ]
