@@ -7,7 +7,6 @@ each of them does.
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator
 
 import anyio
 import pytest
@@ -36,14 +35,6 @@ NOT_PASSED = (
 failure has to be looked into."""
 
 PASSED = [name for name in STEP_POINTS if not name.startswith(NOT_PASSED)]
-
-
-@pytest.fixture(scope="module")
-async def house() -> AsyncGenerator[ChaosHouse]:
-    chaos = ChaosHouse()
-    yield chaos
-    left = chaos.close()
-    assert left == [], "these survived the shutdown"
 
 
 @pytest.fixture(scope="module")

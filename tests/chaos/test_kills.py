@@ -1,7 +1,5 @@
 """One kill per daemon, end to end, in the midst of a goal; `test_chaos` has the many."""
 
-from collections.abc import AsyncGenerator
-
 import pytest
 
 from doubles.chaos_house import SMALL, VICTIMS, ChaosHouse, Course, Victim, logs
@@ -13,14 +11,6 @@ POINTS: dict[Victim, str] = {
     "servers": "task.test.before",
     "scheduler": "task.sample.before",
 }
-
-
-@pytest.fixture(scope="module")
-async def house() -> AsyncGenerator[ChaosHouse]:
-    chaos = ChaosHouse()
-    yield chaos
-    left = chaos.close()
-    assert left == [], "these survived the shutdown"
 
 
 @pytest.fixture(scope="module")

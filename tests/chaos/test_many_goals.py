@@ -1,35 +1,17 @@
 """Many goals at once: each comes to the same as alone, the first ones end first, and nothing is left open."""
 
 import os
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import anyio
 import pytest
 
-from doubles.chaos_house import SMALL, TOOLKIT, VICTIMS, ChaosHouse, Course, logs
+from doubles.chaos_house import SMALL, TOOLKIT, VICTIMS, ChaosHouse, Course
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 SPARE_SOCKETS = 3
 """How many more a daemon may have open after many goals than after one: whoever asked last may still leave."""
-
-
-@pytest.fixture(scope="module")
-async def house() -> AsyncGenerator[ChaosHouse]:
-    chaos = ChaosHouse()
-    yield chaos
-    left = chaos.close()
-    assert left == [], "these survived the shutdown"
-
-
-@pytest.fixture(scope="module")
-async def alone(house: ChaosHouse) -> dict[str, Course]:
-    """What each goal comes to when nothing else runs."""
-    courses = {goal: await house.follow(await house.start(goal)) for goal in (SMALL, TOOLKIT)}
-    for course in courses.values():
-        assert course.view["state"] == "success", logs(house.settings)
-    return courses
 
 
 async def courses_of(house: ChaosHouse, goals: list[str], seconds: float) -> list[Course]:

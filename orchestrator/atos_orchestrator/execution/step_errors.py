@@ -10,13 +10,13 @@ gets one first (`as_atos_error`). docs/execution.md prints the table, and a test
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from typing import Literal, cast
 
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from atos_orchestrator.shortage import FULL, SCARCE
 from atos_protocol.errors import AtosError, BusyError, NoSpaceError, UnreachableError
 
 StepErrorClass = Literal["verdict", "transient", "defect"]
@@ -54,8 +54,6 @@ DEFECTS = frozenset(
 )
 """Codes of what a person or a developer must mend before another try makes sense."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EBUSY})
 _DATABASE_TROUBLE = (OperationalError, InternalError, InterfaceError, PoolTimeoutError)
 
 
@@ -84,9 +82,9 @@ def as_atos_error(error: Exception, step: str) -> AtosError:
         return UnreachableError(
             f"the goals database does not work: {reason}", next_step="See `atos-client doctor`."
         )
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         return NoSpaceError(f"no space left on the disk: {error}", next_step="Free some space.")
-    if isinstance(error, OSError) and error.errno in _SCARCE:
+    if isinstance(error, OSError) and error.errno in SCARCE:
         return BusyError(f"this machine has run out of something: {error}")
     message = f"{type(error).__name__} in step {step}: {error}"
     return AtosError(message, next_step="See logs/worker.log.")

@@ -15,9 +15,9 @@ Branches move by compare-and-set, forward only.
 
 from __future__ import annotations
 
-import errno
 import shlex
 
+from atos_orchestrator.shortage import FULL, SCARCE
 from atos_orchestrator.workspace.checkout import Checkout
 from atos_orchestrator.workspace.merging import merged_tree
 from atos_orchestrator.workspace.objects import give_objects
@@ -37,8 +37,6 @@ from atos_protocol.errors import BusyError, NoSpaceError, WorkspaceError
 
 RACES = 5
 """How often to look again when the branch moved meanwhile."""
-SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
-"""What a machine runs out of for a moment: no reason to stop a goal."""
 UNDER_WAY = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
@@ -66,7 +64,7 @@ async def publish(repository: Repository) -> Publication:
     except OSError as error:
         if not is_standing(repository):
             return _gone(repository, head)
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in FULL:
             message = f"the disk of {repository.path} is full"
             raise NoSpaceError(message, next_step="Make room there.") from error
         if error.errno in SCARCE:
