@@ -110,7 +110,7 @@ def test_what_can_not_be_run_is_said_to_prove_nothing() -> None:
 def test_control_characters_of_a_model_never_reach_the_terminal() -> None:
     event = {"seq": 1, "at": 0.0, "task": "T1", "kind": "reflected"}
     line = event_line({**event, "data": {"cause": "\x1b[2Jgone\x07\nand \x9bmore"}})
-    assert line == "00:00:00 T1  reflected: [2Jgone and more"
+    assert line == r"00:00:00 T1  reflected: \x1b[2Jgone\x07 and \x9bmore"
 
 
 def test_the_report_names_repository_sandbox_and_model() -> None:
@@ -135,6 +135,16 @@ def test_a_failure_says_why_and_what_next() -> None:
     assert report[-2:] == ["  why         T1 ran into its limit.", "  next        Ask for less."]
 
 
+def test_a_task_that_was_not_done_says_why() -> None:
+    task = VIEW["tasks"][0] | {"state": "failed", "why": "f(1) == 2: fail: 1 != 2\nf(2): \x1b[2J"}
+    report = goal_report({**VIEW, "state": "failed", "tasks": [task]})
+
+    assert report[4:6] == [
+        "  not done    T1: f(1) == 2: fail: 1 != 2",
+        r"                  f(2): \x1b[2J",
+    ]
+
+
 def test_a_question_is_shown_with_its_options_and_where_tasks_overlap_the_time_says_so() -> None:
     question = {"text": "f(1) gives 1 or 2?", "call": "f(1)", "options": ["1", "\x1b[2J2"]}
     task = VIEW["tasks"][0] | {"state": "failed", "proof": "", "question": question}
@@ -145,7 +155,7 @@ def test_a_question_is_shown_with_its_options_and_where_tasks_overlap_the_time_s
         [
             "  asks        T1 asks: f(1) gives 1 or 2?",
             "                1) 1",
-            "                2) [2J2",
+            "                2) \\x1b[2J2",
             "  sandbox     landlock (uid 1000, /usr/bin/python3)",
             "  models      atos-mini (llama_cpp)",
             "  repository  /home/ann/atos/add-two-numbers",
@@ -170,6 +180,7 @@ def test_the_result_object_has_the_promised_fields_first() -> None:
             "proof": "agreed",
             "evidence": "7 assertions that 4 of 5 candidates pass",
             "question": {"text": "", "call": "", "options": []},
+            "why": None,
         }
     ]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from atos_protocol.goals import proof_text
+from atos_protocol.printable import printable
 
 Json = Mapping[str, Any]
 
@@ -25,14 +26,13 @@ RESULT_FIELDS = (
     "seconds", "spent", "id", "isolation", "uid", "interpreter", "announcement", "error",
 )  # fmt: skip
 TASK_FIELDS = (
-    "id", "title", "complexity", "state", "rounds", "proof", "evidence", "question",
+    "id", "title", "complexity", "state", "rounds", "proof", "evidence", "question", "why",
 )  # fmt: skip
-CONTROL = {code: None for code in (*range(32), *range(127, 160)) if code != 9}
 
 
 def clean(text: object, limit: int = 300) -> str:
-    """Return text that is safe to print: one line, no control characters, of bounded length."""
-    plain = str(text).replace("\n", " ").translate(CONTROL)
+    """Return text that is safe to print: one line, nothing hidden, of bounded length."""
+    plain = printable(str(text)[: 4 * limit].replace("\n", " ").replace("\t", " "))
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 

@@ -10,6 +10,7 @@ from atos_orchestrator.debugging.sources import defined_names, imported_names, m
 from atos_orchestrator.debugging.state import DebugContext
 from atos_orchestrator.planning.packages import import_fault, undeclared_imports
 from atos_orchestrator.task import Task, name_of
+from atos_protocol.printable import hidden_character
 
 PLACEHOLDER = re.compile(
     r"^\s*(#|//|<!--|\.\.\.)\s*\(?(\.\.\.\s*)?(the )?(rest|remaining|existing|previous|other|same|unchanged)"
@@ -44,6 +45,8 @@ def candidate_fault(fresh: Mapping[str, str], before: Mapping[str, str], task: T
             return Fault(
                 f"{path} contains a placeholder instead of code: {found[0].strip()[:80]!r}"
             )
+        if hidden := hidden_character(text, code=path.endswith(".py")):
+            return Fault(f"{path} has a hidden character, {hidden}: write it as an escape")
         old, new = _lines(before.get(path, "")), _lines(text)
         if old >= LONG_ENOUGH and new < SHRINKS_TO * old:
             return Fault(f"{path} shrank from {old} to {new} lines: the complete file is needed")

@@ -12,6 +12,7 @@ from typing import Any
 
 from atos_orchestrator.events import fold
 from atos_protocol.goals import Event
+from atos_protocol.printable import printable
 
 
 def execution_log(events: Iterable[Event]) -> str:
@@ -21,7 +22,7 @@ def execution_log(events: Iterable[Event]) -> str:
         return ""
     view, first = fold(ordered), ordered[0].at
     began = datetime.fromtimestamp(first, UTC).isoformat(timespec="seconds")
-    head = [f"# {view.goal.splitlines()[0] if view.goal else view.id}", ""]
+    head = [f"# {printable(view.goal.splitlines()[0]) if view.goal else view.id}", ""]
     head += [f"Goal `{view.id}`, started {began}, {view.state} after {view.seconds:.1f} s.", ""]
     head += ["| s | task | event | details |", "|--:|---|---|---|"]
     rows = [
@@ -41,7 +42,7 @@ def _details(data: Mapping[str, Any]) -> str:
 
 
 def _short(value: object) -> str:
-    text = " ".join(str(value).split()).replace("|", "\\|")
+    text = printable(" ".join(str(value).split())).replace("|", "\\|")
     return text if len(text) <= 160 else f"{text[:160]}…"
 
 

@@ -26,6 +26,7 @@ from atos_orchestrator.workspace.git import Git
 from atos_orchestrator.workspace.publication import TRAILER
 from atos_orchestrator.workspace.repository import GOAL_BRANCH, Repository
 from atos_protocol.errors import ConflictError, WorkspaceError
+from atos_protocol.printable import printable
 
 RACES = 5
 """How often to try again when the branch moved meanwhile."""
@@ -143,7 +144,7 @@ async def tree_with(repository: Repository, head: str, files: Mapping[str, str])
 
 async def _commit(git: Git, tree: str, parent: str, message: str, key: str) -> str:
     # A title comes from a model: it can't pass for a trailer.
-    told = message.strip().replace(TRAILER, TRAILER.lower())
+    told = printable(message.strip(), keep="\n").replace(TRAILER, TRAILER.lower())
     text = f"{told}\n\n{TRAILER}: {key}\n"
     return await git.run("commit-tree", tree, *(("-p", parent) if parent else ()), stdin=text)
 

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from atos_orchestrator.workspace.scaffold import record_path, title_of
 from atos_protocol.goals import Proof, TaskState
+from atos_protocol.printable import printable
 
 PROVEN: Mapping[Proof, str] = {
     "examples": "it gives what the examples say",
@@ -61,7 +62,7 @@ def finished_readme(goal: FinishedGoal) -> str:
     """Return the whole page."""
     install = ["python -m pip install -r requirements.txt"] if goal.packages else []
     run = run_command(goal.sources)
-    parts = [f"# {title_of(goal.slug)}", "", goal.text.strip(), ""]
+    parts = [f"# {title_of(goal.slug)}", "", printable(goal.text.strip(), keep="\n\t"), ""]
     parts += ["## Run it", "", *_commands([*install, run]), ""] * bool(run)
     parts += [
         "## Test it",
@@ -79,7 +80,7 @@ def _commands(lines: Sequence[str]) -> list[str]:
 
 
 def _proven(task: FinishedTask) -> str:
-    title = " ".join(task.title.split())
+    title = printable(" ".join(task.title.split()))
     files = ", ".join(f"`{file}`" for file in task.files)
     if task.state != "done":
         return f"* {title}: {task.state}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from atos_protocol.printable import printable
+
 PYPROJECT = """\
 [project]
 name = "{slug}"
@@ -45,7 +47,9 @@ def scaffold(slug: str, goal: str) -> dict[str, str]:
     return {
         ".gitignore": IGNORED,
         "README.md": README.format(
-            title=title_of(slug), goal=goal.strip(), record=record_path(slug)
+            title=title_of(slug),
+            goal=printable(goal.strip(), keep="\n\t"),
+            record=record_path(slug),
         ),
         "pyproject.toml": PYPROJECT.format(slug=slug),
     }

@@ -130,6 +130,15 @@ def test_ordinary_comments_are_not(line: str) -> None:
     assert fault({"a.py": f"{line}\n"}, {}) == ""
 
 
+def test_a_hidden_character_is_refused_in_code_and_may_be_a_mark_in_prose() -> None:
+    said = (
+        "a.py has a hidden character, line 2: U+202E RIGHT-TO-LEFT OVERRIDE: write it as an escape"
+    )
+
+    assert fault({"a.py": "x = 1\n# \u202e\n"}, {}) == said
+    assert fault({"a.md": "\u05d0\u200f\n"}, {}) == ""
+
+
 def test_a_file_that_lost_more_than_half_is_refused_but_a_short_one_may_shrink() -> None:
     before = {"a.py": "x = 1\n" * 12}
 
