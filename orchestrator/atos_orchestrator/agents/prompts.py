@@ -23,6 +23,7 @@ from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
 FUNCTION_TOKENS = 400
+METHOD_TOKENS = 200
 MODULE_TOKENS = 1300
 ASSERTION_TOKENS = 220
 FILE_ASSERTION_TOKENS = 400
@@ -197,7 +198,7 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
 def method_request(asked: ModelRequest, begun: str) -> ModelRequest:
     """Ask once more, with the same words, for the method with whose head `begun` ends."""
     stops = (*_CODE_STOPS, "\n    def ", "\n    @", "\nclass ", "\ndef ", _MAIN_STOP)
-    return replace(asked, begin=f"{FENCE}{begun}", stop=stops, max_tokens=FUNCTION_TOKENS)
+    return replace(asked, begin=f"{FENCE}{begun}", stop=stops, max_tokens=METHOD_TOKENS)
 
 
 def _sure(part: Part) -> str:
