@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus, agreed_by_function
+from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
 from atos_orchestrator.debugging.facts import Facts
+from atos_orchestrator.debugging.function_evidence import agreed_by_function
 from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, is_new, more, stated
 from atos_orchestrator.debugging.selection import (
     Choice,

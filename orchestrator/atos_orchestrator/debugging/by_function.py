@@ -9,18 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from atos_orchestrator.debugging.facts import Facts, names_in
-from atos_orchestrator.debugging.selection import (
-    Choice,
-    Column,
-    choose,
-    error_of,
-    first_enough,
-    is_enough,
-    same,
-)
+from atos_orchestrator.debugging.function_evidence import agreed_about, behave_alike, rows_about
+from atos_orchestrator.debugging.selection import Choice
 
 MOST_UNMET = 2
 """Examples that stand as comments above the code that is to meet them."""
@@ -90,7 +83,9 @@ def unbacked(facts: Facts, functions: Sequence[str]) -> tuple[str, ...]:
     for function in unshown(facts, functions):
         choice = _backed(facts, function)
         alone = (
-            choice.of == 1 and choice.passed and 2 * choice.passed >= len(_rows(facts, function))
+            choice.of == 1
+            and choice.passed
+            and 2 * choice.passed >= len(rows_about(facts, function))
         )
         if choice.candidate >= 0 and not (choice.accepted or alone):
             found.append(function)
@@ -103,7 +98,7 @@ def backed(facts: Facts, functions: Sequence[str], picks: Sequence[int]) -> int:
     for function, at in zip(functions, picks, strict=True):
         if function in unshown(facts, functions):
             choice = _backed(facts, function)
-            found += choice.candidate >= 0 and _behave_alike(facts, function, at, choice.candidate)
+            found += choice.candidate >= 0 and behave_alike(facts, function, at, choice.candidate)
     return found
 
 
@@ -174,93 +169,10 @@ def _clauses(missing: Sequence[tuple[str, str]], function: str = "") -> tuple[st
     return tuple(dict.fromkeys(c for c, name in missing if not function or name in {function, ""}))
 
 
-def agreed_by_function(facts: Facts, functions: Sequence[str], samples: int) -> dict[str, Choice]:
-    """Return what the evidence about each function favours, by the votes of those that wrote it.
-
-    As soon as the candidates are enough, in the order in which they came, it is accepted. Of those that do the
-    same, the one is taken that raises most of the stated errors.
-
-    Args:
-        facts: what is known.
-        functions: the functions of the file.
-        samples: candidates before which there is no look; each one more is a further look.
-    """
-    return {function: _first_agreed(facts, function, samples) for function in functions}
-
-
-def _first_agreed(facts: Facts, function: str, samples: int) -> Choice:
-    voters = facts.wrote(function)
-
-    def look(count: int) -> Choice:
-        found = _agreed(facts, function, [at for at in voters if at < count])
-        enough = is_enough(found, further=facts.tries(function, count) > samples)
-        return replace(found, accepted=enough)
-
-    found = first_enough(look, samples, len(facts.columns))
-    if found.candidate < 0:
-        return found
-    return replace(found, candidate=_adding_errors(facts, function, found.candidate))
-
-
-def _adding_errors(facts: Facts, function: str, agreed: int) -> int:
-    """Return who does the same as the agreed candidate and raises most stated errors; of several the most lenient."""
-    rows = _rows(facts, function)
-    errors = [at for at, row in enumerate(facts.assertions) if row.origin == "error"]
-    own = [at for at in errors if facts.assertions[at].about == function]
-    columns = {at: _column_of(facts, function, at) for at in facts.wrote(function)}
-
-    def merit(at: int) -> tuple[int, int, bool, int]:
-        refused = sum(error_of(each) in facts.error_classes for each in columns[at].values)
-        return sum(map(columns[at].passes, own)), -refused, at == agreed, -at
-
-    alike = [
-        at
-        for at, each in columns.items()
-        if same(each, _column_of(facts, function, agreed), rows, facts.error_classes)
-    ]
-    return max(alike, key=merit, default=agreed)
-
-
-def calls_of(facts: Facts, function: str) -> list[int]:
-    """Return the calls of a function, by index."""
-    return [at for at, call in enumerate(facts.calls) if function in names_in(call)]
-
-
 def _backed(facts: Facts, function: str) -> Choice:
     """Return what testers and the candidates that wrote this function anew favour; nothing without an assertion."""
-    asked = _rows(facts, function)
-    return _agreed(facts, function, facts.wrote(function)) if asked else Choice()
-
-
-def _rows(facts: Facts, function: str) -> list[int]:
-    return [at for at in facts.testers if function in names_in(facts.assertions[at].source)]
-
-
-def _behave_alike(facts: Facts, function: str, at: int, other: int) -> bool:
-    one, two = (_column_of(facts, function, each) for each in (at, other))
-    return same(one, two, _rows(facts, function), facts.error_classes)
-
-
-def _column_of(facts: Facts, function: str, at: int) -> Column:
-    """Return what a candidate did with the calls of one function."""
-    column = facts.columns[at]
-    return replace(
-        column,
-        values=tuple(column.values[call] for call in calls_of(facts, function) if column.values),
-        spoiled=tuple(probe for probe in column.spoiled if function in names_in(probe)),
-    )
-
-
-def _agreed(facts: Facts, function: str, voters: Sequence[int]) -> Choice:
-    rows = _rows(facts, function)
-    laws = [at for at in facts.examples if function in names_in(facts.assertions[at].source)]
-    if not rows and not calls_of(facts, function):
-        return Choice()
-    columns = [
-        _column_of(facts, function, at) if at in voters else Column(loads=False)
-        for at in range(len(facts.columns))
-    ]
-    return choose(columns, laws, rows, decisive=False, stated=facts.error_classes)
+    asked = rows_about(facts, function)
+    return agreed_about(facts, function, facts.wrote(function)) if asked else Choice()
 
 
 def _own_rows(facts: Facts, function: str, functions: Sequence[str]) -> tuple[list[int], list[int]]:

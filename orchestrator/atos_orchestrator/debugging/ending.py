@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from atos_orchestrator.debugging.by_function import calls_of
 from atos_orchestrator.debugging.facts import Facts, read_state
+from atos_orchestrator.debugging.function_evidence import calls_of
 from atos_orchestrator.debugging.module_parts import combined
 from atos_orchestrator.debugging.moves import Move, best
 from atos_orchestrator.debugging.sampling import draft_name

@@ -8,11 +8,11 @@ from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.by_function import (
     WHOLE_FILE,
     Focus,
-    agreed_by_function,
     next_focus,
     picked_by_examples,
 )
 from atos_orchestrator.debugging.facts import Facts
+from atos_orchestrator.debugging.function_evidence import agreed_by_function
 from atos_orchestrator.debugging.selection import Column, choose
 from atos_orchestrator.debugging.state import Candidate
 from doubles.misconceptions import Case, case
