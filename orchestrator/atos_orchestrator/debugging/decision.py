@@ -34,8 +34,8 @@ MORE_FOR_UNBACKED = 2
 MORE_FOR_SLIPS = 1
 """Samples that it is worth if the first good candidate crashes on something empty, or changes its argument."""
 
-MORE_FOCUSED = 3
-"""Samples on top where some functions are right and only the others are written anew."""
+MORE_FOCUSED = 5
+"""Samples on top where some functions are right and only the others are written anew: short ones, which examples judge."""
 
 
 def next_move(
