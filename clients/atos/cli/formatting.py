@@ -213,7 +213,8 @@ def goal_report(view: Json) -> list[str]:
         where = f"uid {view.get('uid')}, {view.get('interpreter')}"
         lines.append(f"  sandbox     {view['isolation']} ({where})")
     if view.get("models"):
-        lines.append(f"  models      {', '.join(view['models'])} ({view.get('engine')})")
+        engine = f" ({view['engine']})" if view.get("engine") else ""
+        lines.append(f"  models      {', '.join(view['models'])}{engine}")
     if view.get("repository"):
         lines.append(f"  repository  {view['repository']}")
     if view.get("spent"):
