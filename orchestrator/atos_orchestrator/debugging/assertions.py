@@ -16,8 +16,8 @@ from typing import Literal
 from atos_orchestrator.debugging.file_rows import is_writing
 from atos_orchestrator.debugging.sources import parse_source
 
-Origin = Literal["example", "error", "tester", "agreed"]
-"""Who wrote it; `agreed` is a value that independent candidates give."""
+Origin = Literal["example", "error", "tester", "round_trip", "agreed"]
+"""Who wrote it; `round_trip` is begun and ended by a rule, `agreed` is a value that independent candidates give."""
 MOST_LINES = 12
 MOST_CHARACTERS = 1200
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
@@ -33,7 +33,7 @@ class Assertion:
     clause: str = ""
     """For an error: what the goal says about it."""
     about: str = ""
-    """For an error: the function that is to raise it; empty where that is open."""
+    """The function that is to raise an error, or that undoes another one; empty where that is open."""
 
 
 def read_assertions(reply: str, names: Sequence[str]) -> list[str]:

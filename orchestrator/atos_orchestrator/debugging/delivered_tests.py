@@ -14,6 +14,7 @@ _TITLES = {
     "example": "The goal's own examples.",
     "error": "Errors that the goal asks for.",
     "tester": "Written by a model before the code, and confirmed by independent candidates.",
+    "round_trip": "What one function makes, the other undoes.",
     "agreed": "Values that independent candidates give; nobody else has confirmed them.",
 }
 

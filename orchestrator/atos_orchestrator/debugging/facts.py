@@ -60,8 +60,9 @@ class Facts:
 
     @property
     def testers(self) -> list[int]:
-        """Assertions that testers thought of, by index: neither examples nor rows about stated errors."""
-        return [at for at, row in enumerate(self.assertions) if row.origin == "tester"]
+        """Assertions about values, by index: neither examples nor rows about stated errors."""
+        kinds = {"tester", "round_trip"}
+        return [at for at, row in enumerate(self.assertions) if row.origin in kinds]
 
     @property
     def error_classes(self) -> frozenset[str]:

@@ -80,8 +80,9 @@ def behave_alike(facts: Facts, function: str, at: int, other: int) -> bool:
 
 
 def rows_about(facts: Facts, function: str) -> list[int]:
-    """Return the testers' assertions that name a function, by index."""
-    return [at for at in facts.testers if function in names_in(facts.assertions[at].source)]
+    """Return the assertions about a function's values, by index; a round trip is about the way back."""
+    named = [at for at in facts.testers if function in names_in(facts.assertions[at].source)]
+    return [at for at in named if facts.assertions[at].about in {"", function}]
 
 
 def column_about(facts: Facts, function: str, at: int) -> Column:

@@ -32,6 +32,7 @@ from atos_orchestrator.debugging.file_rows import (
     sample_lines,
     writing,
 )
+from atos_orchestrator.debugging.round_trips import opposites, round_trips
 from atos_orchestrator.debugging.sampling import assigned, draft_name
 from atos_orchestrator.debugging.sources import defined_names
 from atos_orchestrator.debugging.state import DebugContext, DebugState
@@ -84,7 +85,16 @@ class Testers:
 
         done = await context.steps(f"testers.{number}", work)
         files = file_calls(context.goal, context.task.signatures)
-        return _with_rows(state, done["assertions"], names, files) | {"asked": asked + 1}
+        fresh = [*done["assertions"], *self._round_trips([*known, *_sources(done["assertions"])])]
+        return _with_rows(state, fresh, names, files) | {"asked": asked + 1}
+
+    def _round_trips(self, known: Sequence[str]) -> list[Json]:
+        goal, heads = self.context.goal, self.context.task.signatures
+        return [
+            encode(Assertion(source, "round_trip", about=name_of(back)))
+            for there, back in opposites(goal, heads)
+            for source in round_trips(there, back, known)
+        ]
 
     def _request(
         self, given: Assignment, target: str, sampling: Sampling, known: Sequence[str]
@@ -182,13 +192,19 @@ def _target(names: Sequence[str], asked: int) -> str:
     return functions[asked % len(functions)] if len(functions) == len(names) and names else ""
 
 
+def _sources(rows: Sequence[Json]) -> list[str]:
+    return [str(row["source"]) for row in rows]
+
+
 def _with_rows(
     state: DebugState, fresh: Sequence[Json], names: Sequence[str], files: Sequence[str]
 ) -> Json:
     """Return the state's assertions with new ones, and the calls on which values are compared."""
     known = {str(row["source"]) for row in state["assertions"]}
     rows = [*state["assertions"], *(row for row in fresh if row["source"] not in known)][:MOST_ROWS]
+    # what a round trip calls says nothing of one function alone
+    compared = [row for row in rows if row["origin"] != "round_trip"]
     return {
         "assertions": rows,
-        "calls": [*files, *compared_calls([str(row["source"]) for row in rows], names)],
+        "calls": [*files, *compared_calls(_sources(compared), names)],
     }

@@ -659,6 +659,26 @@ async def test_a_further_sample_writes_only_the_function_that_is_undecided(tmp_p
     assert result.evidence.startswith("add: 3 assertions that 4 of 4 candidates pass; minus: ")
 
 
+async def test_what_comes_back_is_evidence_where_testers_confuse_two_functions(
+    tmp_path: Path,
+) -> None:
+    encode, decode = "def encode(n):\n    return n + 3\n", "def decode(n):\n    return n - 3\n"
+    wrong = [decode.replace("n - 3", each) for each in ("n + 3", "n * 2", "0")]
+    coders = [both(encode, each) for each in (wrong[0], decode, wrong[1], decode, wrong[2])]
+    rows = "assert encode(1) == 4\nassert encode(2) == 5\nassert encode(-3) == 0\n"
+    confused = "assert decode(1) == 4\nassert decode(2) == 5\n"
+    testers = [code(rows), code(confused), code(rows)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": testers})
+
+    result = await loop.run(add_task(signatures=("encode(n)", "decode(n)")))
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert (tmp_path / "add.py").read_text() == f"{encode}\n\n{decode}"
+    assert "decode: 3 assertions that 2 of 5 candidates pass" in result.evidence
+    tests = (tmp_path / "tests/test_add.py").read_text()
+    assert "# What one function makes, the other undoes." in tests
+
+
 LOG_GOAL = """Write logs.py. A line of a log is like this one:
 12:00:05 ERROR disk: full
 count_levels(path) returns a dict from level to the number of its lines."""
