@@ -85,7 +85,7 @@ def _parsed(piece: str) -> list[ast.stmt]:
 def _readable(statements: list[ast.stmt]) -> Iterator[str]:
     """Yield one source per assertion of a block: what comes before it is its set-up."""
     setup: list[ast.stmt] = []
-    for statement in statements:
+    for statement in (each for given in statements for each in _without_try(given)):
         plain = _as_assert(statement)
         if plain is None:
             if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass | ast.Return):
@@ -96,6 +96,17 @@ def _readable(statements: list[ast.stmt]) -> Iterator[str]:
             yield "\n".join(lines)
         if setup:
             setup.append(ast.Expr(plain.test))  # `assert s.pop() == 1` changes what comes after it
+
+
+def _without_try(statement: ast.stmt) -> list[ast.stmt]:
+    """Return `try: ...; f(x)` with one `except ValueError` as its set-up and `assert raises(ValueError, ...)`."""
+    if not isinstance(statement, ast.Try) or len(statement.handlers) != 1:
+        return [statement]
+    error, last = statement.handlers[0].type, statement.body[-1]
+    called = last.value if isinstance(last, ast.Expr | ast.Assign) else None
+    if not isinstance(error, ast.Name) or not isinstance(called, ast.Call):
+        return [statement]
+    return [*statement.body[:-1], ast.Assert(_raises(error, called), None)]
 
 
 def _as_assert(statement: ast.stmt) -> ast.Assert | None:

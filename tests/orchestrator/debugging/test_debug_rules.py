@@ -271,6 +271,14 @@ def test_source_that_would_break_the_parser_is_not_parsed() -> None:
             "with pytest.raises(KeyError):\n    f('x')",
             ["assert raises(KeyError, lambda: f('x'))"],
         ),
+        (
+            "def test_a():\n    try:\n        s = f()\n        s.pop()\n    except KeyError:\n        pass",
+            ["s = f()\nassert raises(KeyError, lambda: s.pop())"],
+        ),
+        (
+            "def test_a():\n    try:\n        s = f()\n    finally:\n        pass\n    assert s == 1",
+            [],
+        ),
         ("assert True\nassert g(1) == 1\nassert f(1) == f(1)\nf(2)", []),
         (
             "def test_a():\n    s = f()\n    s.push(1)\n    assert s.pop() == 1\n    assert s.empty()",
