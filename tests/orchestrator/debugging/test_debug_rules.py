@@ -277,7 +277,7 @@ def test_source_that_would_break_the_parser_is_not_parsed() -> None:
         ),
         (
             "def test_a():\n    try:\n        s = f()\n    finally:\n        pass\n    assert s == 1",
-            [],
+            ["try:\n    s = f()\nfinally:\n    pass\nassert s == 1"],
         ),
         ("assert True\nassert g(1) == 1\nassert f(1) == f(1)\nf(2)", []),
         (
