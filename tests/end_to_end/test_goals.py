@@ -85,7 +85,7 @@ def test_the_result_object_is_the_last_line_and_has_the_promised_shape(atos: Ins
     }  # fmt: skip
     assert promised <= set(result)
     assert set(result["tasks"][0]) == {
-        "id", "title", "complexity", "state", "rounds", "proof", "evidence", "question",
+        "id", "title", "complexity", "state", "rounds", "proof", "evidence", "question", "why",
     }  # fmt: skip
 
 
