@@ -19,15 +19,22 @@ FILE = "input.txt"
 MOST_LINES = 20
 MOST_FILE_CALLS = 12
 _FILES = frozenset(["file", "filename", "filepath", "fname", "infile", "path"])
+_CONTENTS = re.compile(
+    r"\breads?\b|FileNotFoundError|\bmissing file|\blines? of (?:a|the|our|each) (?:\w+ )?files?\b"
+    r"|\bcontents? of\b|\bcsv\b|\b(?:log|text|json) files?\b",
+    re.IGNORECASE,
+)
+"""What goals say that are about what is in a file; others are about the path itself (`normalize(path)`)."""
 _NO_DATA = re.compile(r"\s*([-*#>•]|\d+[.)]\s|```)")
 
 
-def reads_a_file(signature: str) -> bool:
-    """Tell whether the first parameter of a function is, by its name, the path of a file."""
+def reads_a_file(signature: str, goal: str) -> bool:
+    """Tell whether a function gets, by its parameter's name, the path of a file, and the goal speaks of what is in it."""
     parameters = parameters_of(signature)
-    return bool(parameters) and (
+    named = bool(parameters) and (
         parameters[0] in _FILES or parameters[0].endswith(("_file", "_path", "_filename"))
     )
+    return named and bool(_CONTENTS.search(goal) or sample_lines(goal, [name_of(signature)]))
 
 
 def sample_lines(goal: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -67,7 +74,7 @@ def file_calls(goal: str, signatures: Sequence[str]) -> list[str]:
     found: list[str] = []
     for head in signatures:
         parameters = [each for each in head.partition("(")[2].split(",") if "=" not in each]
-        if reads_a_file(head) and len(parameters) == 1:
+        if reads_a_file(head, goal) and len(parameters) == 1:
             found += [f"{writing(text)}\n{name_of(head)}({FILE!r})" for text in texts]
     return found[:MOST_FILE_CALLS]
 

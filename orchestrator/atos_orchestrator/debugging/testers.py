@@ -102,7 +102,7 @@ class Testers:
         """Return what a tester is asked: of a function that reads a file, to write one first."""
         heads = self.context.task.signatures
         head = next((each for each in heads if name_of(each) == target), "")
-        if not reads_a_file(head):
+        if not reads_a_file(head, self.context.goal):
             return assertions_request(given, target, sampling, self._opening(target, known))
         text = "".join(f"{line}\n" for line in sample_lines(self.context.goal, [target]))
         begun = f"{writing(text).removesuffix(')')[:-1]}"

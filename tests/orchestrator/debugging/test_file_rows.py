@@ -20,7 +20,22 @@ from atos_orchestrator.debugging.file_rows import file_calls, reads_a_file, samp
     ],
 )
 def test_a_first_parameter_says_by_its_name_that_it_is_a_file(signature: str, reads: bool) -> None:
-    assert reads_a_file(signature) is reads
+    assert reads_a_file(signature, "It reads a file.") is reads
+
+
+@pytest.mark.parametrize(
+    ("goal", "reads"),
+    [
+        ("Write load(path), which reads the names.", True),
+        ("load(path) counts the lines of a log file", True),
+        ("load(path): a missing file raises FileNotFoundError", True),
+        ("A line is like this:\nx 1\nload(path) sums them.", True),
+        ("load(path) returns the path without its last part", False),
+        ("load(path) says whether it is the name of a Python file", False),
+    ],
+)
+def test_a_goal_about_the_path_itself_reads_no_file(goal: str, reads: bool) -> None:
+    assert reads_a_file("load(path)", goal) is reads
 
 
 def test_the_lines_below_a_colon_are_a_sample_of_the_file() -> None:
