@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from atos_orchestrator.strategies.general.strategy import GeneralStrategy
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
-from atos_orchestrator.strategies.strategy import INSTALL, ModelChoice, Strategy
+from atos_orchestrator.strategies.strategy import INSTALL, ModelChoice, Strategy, refused_models
 from atos_protocol.errors import NoModelError
 from atos_protocol.scheduler_api import Pool
 
@@ -42,5 +42,5 @@ def select_models(goal: str, pools: Sequence[Pool], needs: Sequence[str] = ()) -
         choice = strategy.select(goal, pools, needs)
         if choice is not None:
             return choice
-    message = "no model is installed that could do this"
+    message = f"no model is installed that could do this{refused_models(pools)}"
     raise NoModelError(message, next_step=INSTALL)

@@ -173,3 +173,15 @@ class Strategy(Protocol):
             ReplyError: it lacks a file.
         """
         ...
+
+
+def refused_models(pools: Sequence[Pool]) -> str:
+    """Return which models are here and can't be used, and why, in brackets; empty where there are none."""
+    said = [
+        why
+        for pool in pools
+        if not pool.members
+        for why in pool.missing
+        if ": " in why and not why.endswith(": is not installed")
+    ]
+    return f" ({'; '.join(dict.fromkeys(said))})" if said else ""

@@ -51,6 +51,19 @@ def test_no_model_at_all_is_told_apart_from_a_goal_out_of_scope() -> None:
     assert "atos-client models pull" in nothing.value.next_step
 
 
+def test_a_model_that_is_here_and_can_not_be_used_is_named_with_the_reason() -> None:
+    missing = ("qwen2.5:7b: is not installed", "gemma3-270m: has no chat template")
+    empty = [Pool(n, 4096, 512, True, True, "chat", (), missing) for n in ("simple", "medium")]
+    mini = Pool(MINI_POOL, 4096, 512, True, True, "chat", ("atos-mini",))
+
+    with pytest.raises(NoModelError, match=r"do this \(gemma3-270m: has no chat template\) "):
+        select_models("build a shop", empty)
+    with pytest.raises(
+        OutOfScopeError, match=r"is here \(gemma3-270m: has no chat template\), and"
+    ):
+        select_models("build a shop", [*empty, mini])
+
+
 def test_a_pool_that_is_needed_names_what_would_fill_it() -> None:
     with pytest.raises(NoModelError) as refused:
         select_models(ADD, pools(GENERAL), needs=["complex"])

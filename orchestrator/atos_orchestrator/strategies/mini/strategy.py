@@ -21,7 +21,13 @@ from atos_orchestrator.strategies.mini import dialect
 from atos_orchestrator.strategies.mini.catalogue import acceptance_test, module_name, signature
 from atos_orchestrator.strategies.mini.family import Wanted
 from atos_orchestrator.strategies.mini.scope import Refusal, Scope, check
-from atos_orchestrator.strategies.strategy import Ask, ModelChoice, SamplingPlan, WrittenCode
+from atos_orchestrator.strategies.strategy import (
+    Ask,
+    ModelChoice,
+    SamplingPlan,
+    WrittenCode,
+    refused_models,
+)
 from atos_orchestrator.task import Task, test_file
 from atos_protocol.errors import BadRequestError, OutOfScopeError
 from atos_protocol.goals import Complexity
@@ -61,7 +67,8 @@ class MiniStrategy:
             return None
         found = check(goal)
         if isinstance(found, Refusal):
-            message = f"only the demonstration model atos-mini is here, and {found.reason}"
+            here = f"only the demonstration model atos-mini is here{refused_models(pools)}"
+            message = f"{here}, and {found.reason}"
             raise OutOfScopeError(message, next_step=found.next_step)
         return ModelChoice(self.name, ENGINE, (MODEL,), ANNOUNCEMENT, encode(found))
 
