@@ -7,8 +7,9 @@ program and four that go about it in other ways; then three testers, none of who
 from __future__ import annotations
 
 from atos_orchestrator.agents.model_request import ModelRequest
-from atos_orchestrator.agents.prompts import APPROACHES, Sampling, assertions_request, assignment
+from atos_orchestrator.agents.prompts import APPROACHES, Sampling, assignment
 from atos_orchestrator.agents.prompts import sample_request as program_request
+from atos_orchestrator.agents.tester_prompts import assertions_request
 from atos_orchestrator.debugging.testers import TEMPERATURE
 from atos_orchestrator.planning.brief.reading import read_brief
 from atos_orchestrator.strategies.general.strategy import SAMPLE_TEMPERATURE, TESTERS

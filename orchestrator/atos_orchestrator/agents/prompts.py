@@ -18,16 +18,13 @@ from dataclasses import dataclass, replace
 from atos_orchestrator.agents.model_request import ModelRequest, Role
 from atos_orchestrator.planning.brief.special_methods import special_methods
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
+from atos_orchestrator.task import Task, classes_of, name_of
 
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
 FUNCTION_TOKENS = 400
 METHOD_TOKENS = 200
 MODULE_TOKENS = 1300
-ASSERTION_TOKENS = 220
-FILE_ASSERTION_TOKENS = 400
-ERROR_ROW_TOKENS = 90
 REFLECT_TOKENS = 400
 KEPT_BYTES = 4 * (MODULE_TOKENS - FUNCTION_TOKENS)
 """Most of a file that a reply may begin with; what it begins with counts as a part of the reply."""
@@ -59,19 +56,6 @@ _MODULE = (
     " docstrings, no tests, no example calls."
 )
 _PAGE = "Write the page {path} in Markdown, in one ```markdown fence. Say only what the text above supports."
-_TESTS = (
-    "Don't write the code. Write 5 tests of it, each one line `assert {name}(...) == ...`, with other values"
-    " than the examples: usual cases, edge cases, and cases that a careless author gets wrong."
-)
-_CLASS_TESTS = (
-    "Don't write the code. Write 5 tests of it, each a function of at most 6 lines that ends in an `assert`:"
-    " usual cases, edge cases, and cases that a careless author gets wrong."
-)
-_FILE_TESTS = (
-    "Don't write the code. Write 3 tests of {name}, each a function that writes a small file and ends in an `assert`"
-    " of what {name} gives for it: a usual file, an empty one, and one that a careless author gets wrong."
-)
-_ERROR = "Don't write the code. Write 3 different tests of this requirement: {clause}"
 _REPAIR = (
     "This is the file {path}:\n```python\n{code}\n```\nIt fails: {fact}\n"
     "Write the complete corrected file in one ```python fence. Code only."
@@ -80,7 +64,6 @@ _REPAIR = (
 FENCE = "```python\n"
 _CODE_STOPS = ("```", "\nprint(", "\nassert ", "\n# Test", "\n# Example")
 _MAIN_STOP = "\nif __name__"
-_TEST_STOPS = ("```", "\nclass ")
 _COMMANDS = ("command", "script", "argparse", "argv", "main(", "__main__", " cli")
 
 REFLECTION_SCHEMA: Json = {
@@ -178,21 +161,23 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
     """Ask for a candidate: the files of a task, or what is missing in its one file."""
     task = given.task
     if task.kind == "docs":
-        return _request("writer", given, _PAGE.format(path=task.files[0]), sampling, MODULE_TOKENS)
+        return request_of(
+            "writer", given, _PAGE.format(path=task.files[0]), sampling, MODULE_TOKENS
+        )
     if head := given.function:
         begin = f"{FENCE}{_defined(head, part.clauses)}"
         stops = (*_CODE_STOPS, "\ndef ", _MAIN_STOP)
         words = f"The function: {head}\n{_FUNCTION} {sampling.approach}{_sure(part)}".strip()
-        return _request("coder", given, words, sampling, FUNCTION_TOKENS, begin, stops)
+        return request_of("coder", given, words, sampling, FUNCTION_TOKENS, begin, stops)
     words = f"{_files(task)}{_specials(given)} {sampling.approach}{_sure(part)}".strip()
     if len(task.files) > 1:
-        return _request("coder", given, words, sampling, MODULE_TOKENS)
+        return request_of("coder", given, words, sampling, MODULE_TOKENS)
     stops = _CODE_STOPS if wants_command(given.text) else (*_CODE_STOPS, _MAIN_STOP)
     if len(part.functions) == 1:
         stops = (*stops, "\ndef ")
     begin = f"{FENCE}{_begun(task, part)}"
     tokens = MODULE_TOKENS - len(part.kept.encode()) // 4
-    return _request("coder", given, words, sampling, tokens, begin, stops)
+    return request_of("coder", given, words, sampling, tokens, begin, stops)
 
 
 def method_request(asked: ModelRequest, begun: str) -> ModelRequest:
@@ -248,55 +233,6 @@ def wants_command(text: str) -> bool:
     return any(word in text.lower() for word in _COMMANDS)
 
 
-def assertions_request(
-    given: Assignment, name: str, sampling: Sampling, opening: str = ""
-) -> ModelRequest:
-    """Ask a tester for single assertions, before it sees any code.
-
-    Args:
-        given: the common beginning.
-        name: the function under test; empty where a class or several steps need a set-up.
-        sampling: who answers, and how.
-        opening: begins the first argument, where its type is known: a quote, a bracket.
-    """
-    if name:
-        begin, words = f"{FENCE}assert {name}({opening}", _TESTS.format(name=name)
-        stops = (*_TEST_STOPS, "\ndef ", "\n#", "\n\n\n")
-    else:
-        module = given.task.files[0].removesuffix(".py").replace("/", ".")
-        begin, words = f"{FENCE}from {module} import *\n\n\ndef test_", _CLASS_TESTS
-        stops = _TEST_STOPS
-    return _request("tester", given, words, sampling, ASSERTION_TOKENS, begin, stops)
-
-
-def file_assertions_request(
-    given: Assignment, name: str, sampling: Sampling, opening: str
-) -> ModelRequest:
-    """Ask a tester for assertions about a function that reads a file; `opening` begins to write one."""
-    module = given.task.files[0].removesuffix(".py").replace("/", ".")
-    begin = f"{FENCE}from {module} import *\n\n\ndef test_{name}():\n    {opening}"
-    words = _FILE_TESTS.format(name=name)
-    return _request("tester", given, words, sampling, FILE_ASSERTION_TOKENS, begin, _TEST_STOPS)
-
-
-def error_request(
-    given: Assignment, clause: ErrorClause, sampling: Sampling, opening: str = ""
-) -> ModelRequest:
-    """Ask for assertions that a stated error is raised: a rule begins them, or they would not be written.
-
-    `opening` begins the first argument as well, where its type is known: a quote, a bracket.
-    """
-    comment = f"# {' '.join(clause.text.split())[:200]}"
-    if clause.name and clause.name[0].islower():
-        row = f"assert raises({clause.error}, lambda: {clause.name}("
-        begin, stops = f"{FENCE}{comment}\n{row}{opening}", ("```", "\n\n", "\n#", "\ndef ")
-    else:
-        begin = f"{FENCE}{comment}\ndef test_{clause.error.lower()}():\n    "
-        stops = ("```", "\n\n", "\ndef ", "\nclass ")
-    words = _ERROR.format(clause=clause.text)
-    return _request("tester", given, words, sampling, ERROR_ROW_TOKENS, begin, stops)
-
-
 def repair_request(
     given: Assignment,
     code: str,
@@ -308,7 +244,7 @@ def repair_request(
     cause = "\n".join(str(said) for said in (reflection or {}).values() if said)
     facts = f"{shorten(fact, _FACT)}\n{cause}".strip()
     words = _REPAIR.format(path=given.task.files[0], code=shorten(code, _CODE), fact=facts)
-    return _request("coder", given, words, sampling, MODULE_TOKENS, FENCE, _CODE_STOPS)
+    return request_of("coder", given, words, sampling, MODULE_TOKENS, FENCE, _CODE_STOPS)
 
 
 def reflection_request(given: Assignment, code: str, fact: str, sampling: Sampling) -> ModelRequest:
@@ -317,7 +253,7 @@ def reflection_request(given: Assignment, code: str, fact: str, sampling: Sampli
         f"This code fails:\n```python\n{shorten(code, _CODE)}\n```\n{shorten(fact, _FACT)}\n"
         "Name the cause and the change that removes it, as JSON."
     )
-    asked = _request("reflector", given, words, sampling, REFLECT_TOKENS)
+    asked = request_of("reflector", given, words, sampling, REFLECT_TOKENS)
     return ModelRequest(
         asked.role, asked.messages, asked.pool, schema=REFLECTION_SCHEMA, max_tokens=REFLECT_TOKENS
     )
@@ -333,7 +269,7 @@ def shorten(text: str, most: int) -> str:
     return f"{head}\n[...]\n{tail}"
 
 
-def _request(
+def request_of(
     role: Role,
     given: Assignment,
     words: str,
@@ -342,6 +278,17 @@ def _request(
     begin: str = "",
     stops: Sequence[str] = (),
 ) -> ModelRequest:
+    """Return a request: what is common to the task first, then what this role is to do.
+
+    Args:
+        role: who is asked.
+        given: the common beginning.
+        words: what is to be done.
+        sampling: who answers, and how.
+        tokens: most tokens of the reply.
+        begin: what the reply begins with.
+        stops: texts at which it ends.
+    """
     messages: list[Json] = [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": f"{given.text}\n\n{words}"},

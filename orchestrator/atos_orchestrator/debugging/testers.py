@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from atos_orchestrator.agents.model_request import ModelRequest, ask
-from atos_orchestrator.agents.prompts import (
-    Assignment,
-    Sampling,
+from atos_orchestrator.agents.prompts import Assignment, Sampling
+from atos_orchestrator.agents.tester_prompts import (
     assertions_request,
     error_request,
     file_assertions_request,

@@ -10,14 +10,13 @@ from atos_orchestrator.agents.prompts import (
     PROMPT_TOKENS,
     REFLECTION_SCHEMA,
     Sampling,
-    assertions_request,
     assignment,
-    error_request,
     reflection_request,
     repair_request,
     sample_request,
     shorten,
 )
+from atos_orchestrator.agents.tester_prompts import assertions_request, error_request
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.strategies.general.planning import (
     PLAN_SCHEMA,
