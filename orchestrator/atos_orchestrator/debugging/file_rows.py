@@ -61,6 +61,11 @@ def writing(text: str) -> str:
     return f"open({FILE!r}, 'w').write({text!r})"
 
 
+def begun_writing(text: str) -> str:
+    """Return the same line up to the end of the text, for a reply that goes on with further lines."""
+    return writing(text)[: -len("')")]
+
+
 def file_calls(goal: str, signatures: Sequence[str]) -> list[str]:
     """Return calls of the functions that need nothing but a file, on what the goal shows of one.
 

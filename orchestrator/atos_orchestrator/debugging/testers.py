@@ -26,10 +26,10 @@ from atos_orchestrator.debugging.calls import (
 )
 from atos_orchestrator.debugging.facts import names_in, read_state
 from atos_orchestrator.debugging.file_rows import (
+    begun_writing,
     file_calls,
     reads_a_file,
     sample_lines,
-    writing,
 )
 from atos_orchestrator.debugging.round_trips import opposites, round_trips
 from atos_orchestrator.debugging.sampling import assigned, draft_name
@@ -104,8 +104,7 @@ class Testers:
         if not reads_a_file(head, self.context.goal):
             return assertions_request(given, target, sampling, self._opening(target, known))
         text = "".join(f"{line}\n" for line in sample_lines(self.context.goal, [target]))
-        begun = f"{writing(text).removesuffix(')')[:-1]}"
-        return file_assertions_request(given, target, sampling, begun)
+        return file_assertions_request(given, target, sampling, begun_writing(text))
 
     async def _names(self, state: DebugState, number: str) -> tuple[str, ...]:
         """Return what is under test: the signatures' names, or what most candidates define."""
