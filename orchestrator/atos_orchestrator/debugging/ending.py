@@ -153,15 +153,27 @@ def _digest(state: DebugState, move: Move) -> str:
         lines.append(f"not enough to accept: {move.evidence}")
     if move.candidate >= 0:
         lines += _failures(state, move.candidate)
-    faults = [
-        f"candidate {at + 1}: {each.fault}"
-        for at, each in enumerate(facts.candidates)
-        if each.fault
-    ]
-    lines += faults
+    lines += faults_told([each.fault for each in facts.candidates])
     if digest := str(state["verdict"].get("digest", "")):
         lines += digest.splitlines()
     return "\n".join(lines[:DIGEST_LINES]) or "no candidate could be used"
+
+
+def faults_told(faults: Sequence[str]) -> list[str]:
+    """Return which candidates can't be used and why, a line per reason; "" is no fault."""
+    alike: dict[str, list[int]] = {}
+    for at, fault in enumerate(faults, 1):
+        if fault:
+            alike.setdefault(fault, []).append(at)
+    return [f"{_candidates(numbers)}: {fault}" for fault, numbers in alike.items()]
+
+
+def _candidates(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"candidate {numbers[0]}"
+    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"candidates {numbers[0]} to {numbers[-1]}"
+    return f"candidates {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _failures(state: DebugState, at: int) -> list[str]:

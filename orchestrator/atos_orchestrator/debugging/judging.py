@@ -20,6 +20,8 @@ from atos_orchestrator.ports import Json
 from atos_orchestrator.task import can_be_run, functions_of, unshown_errors
 from atos_protocol.verdicts import Evaluation
 
+QUOTED = 60
+"""Characters of a line that are shown of a file that is no Python."""
 MOST_AT_ONCE = 12
 """Candidates that code_runner evaluates in one run; two pools together may have more."""
 
@@ -63,7 +65,8 @@ class Judging:
                 if report.errors:
                     error = report.errors[0]
                     fault = f"{path}, line {error.line}: {error.message}"
-                    return replace(candidate, fault=fault, mechanical=True)
+                    shown = quoted_line(files[path], error.line)
+                    return replace(candidate, fault=fault + shown, mechanical=True)
         near = {p: await workspace.read_if_exists(p) for p in self.context.task.reads}
         before = {path: await workspace.read_if_exists(path) for path in files}
         alone = bool(functions_of(self.context.task)) and not wants_command(self.context.goal)
@@ -176,6 +179,13 @@ def _shown(state: DebugState, move: Move) -> Json:
         "kept": len(move.kept),
         "dropped": dropped[:12],
     }
+
+
+def quoted_line(text: str, line: int) -> str:
+    """Return a line of a file as `: '...'`, shortened; "" where the file has no such line or it is blank."""
+    lines = text.split("\n")
+    words = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+    return f": {words[:QUOTED]!r}" if words else ""
 
 
 def _ran(report: Evaluation) -> Json:
