@@ -12,6 +12,9 @@ from pathlib import Path
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 GOALS = FIXTURES / "sample_goals.json"
 SOLUTIONS = FIXTURES / "sample_solutions"
+FRESH = FIXTURES / "fresh_goals.json"
+"""Goals of the same form, by someone who had not seen how ATOS works."""
+FRESH_SOLUTIONS = FIXTURES / "fresh_solutions"
 HIDDEN_TEST = "test_hidden.py"
 
 
