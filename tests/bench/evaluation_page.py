@@ -16,7 +16,7 @@ from bench import real_humaneval
 from bench.goal_runs import GoalRun, current, read_runs
 from bench.goal_table import goal_by_goal, table
 from bench.recorded import read_lines, write_lines
-from bench.sample_goals import read_samples, variants
+from bench.sample_goals import SETS, read_samples, variants
 from bench.table import BUILD
 
 ROOT = Path(__file__).parents[2]
@@ -38,11 +38,12 @@ def published() -> dict[str, list[GoalRun]]:
     return {path.name.removesuffix(".jsonl.gz"): read_runs(read_lines(path)) for path in found}
 
 
-def goal_lines(runs: dict[str, list[GoalRun]]) -> list[str]:
-    """Return the tables of `real-goals`."""
-    texts, lines = variants(read_samples()), list[str]()
+def goal_lines(runs: dict[str, list[GoalRun]], goals: Path) -> list[str]:
+    """Return the tables of one set of goals."""
+    texts, lines = variants(read_samples(goals)), list[str]()
     for model, every in runs.items():
-        some = current(every, texts)
+        if not (some := current(every, texts)):
+            continue
         lines += ["", f"**{model}**", "", *table(some, texts), "", *goal_by_goal(some, texts)]
     return lines[1:] or [NOTHING]
 
@@ -66,7 +67,10 @@ def rendered(page: str) -> str:
     """Return the page with the tables of what is committed."""
     humaneval = real_humaneval.page(real_humaneval.models()) or [NOTHING]
     page = between_markers(page, "real-humaneval", humaneval)
-    return between_markers(page, "real-goals", goal_lines(published()))
+    runs = published()
+    for name, goals in SETS.items():
+        page = between_markers(page, f"{name}-goals", goal_lines(runs, goals))
+    return page
 
 
 def main() -> None:

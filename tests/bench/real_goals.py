@@ -1,4 +1,4 @@
-"""`make bench NAME=real-goals MODEL=path [SEEDS=3]`: sample goals with a real model, live.
+"""`make bench NAME=real-goals MODEL=path [SEEDS=3] [GOALS=fresh]`: sample goals with a real model, live.
 
 Each text of each goal, each seed, two arms: the model asked once (`bare`), and ATOS. Judged by hidden
 tests that neither of them ever sees. Every run is a line of `build/bench/real-goals/<model>.jsonl`; what
@@ -26,7 +26,7 @@ from bench.goal_judge import HiddenTests
 from bench.goal_runs import ARMS, Arm, Delivery, GoalRun, RunFile, current, digest_of
 from bench.goal_table import goal_by_goal, table
 from bench.private_home import private_home
-from bench.sample_goals import GoalVariant, read_samples, variants
+from bench.sample_goals import SETS, GoalVariant, read_samples, variants
 from bench.table import BUILD
 
 ATTEMPTS = 60
@@ -125,6 +125,7 @@ def options() -> argparse.Namespace:
     read = argparse.ArgumentParser(description=__doc__)
     read.add_argument("--model", default=os.environ.get("MODEL", ""), help="path of a GGUF file")
     read.add_argument("--seeds", type=int, default=int(os.environ.get("SEEDS", "1")))
+    read.add_argument("--goals", choices=SETS, default=os.environ.get("GOALS") or "sample")
     read.add_argument("--only", default=os.environ.get("ONLY", ""), help="id of one goal")
     read.add_argument("--arm", choices=ARMS, default=os.environ.get("ARM") or None)
     return read.parse_args()
@@ -146,7 +147,8 @@ def weights_of(given: argparse.Namespace) -> Path:
 async def measure(given: argparse.Namespace) -> None:
     """Run what the options ask for and is not there yet, and print both tables."""
     weights = weights_of(given)
-    texts = [v for v in variants(read_samples()) if given.only in {"", v.id, v.sample.id}]
+    every = variants(read_samples(SETS[given.goals]))
+    texts = [v for v in every if given.only in {"", v.id, v.sample.id}]
     if not texts:
         message = f"there is no goal {given.only!r}"
         raise SystemExit(message)

@@ -15,6 +15,7 @@ SOLUTIONS = FIXTURES / "sample_solutions"
 FRESH = FIXTURES / "fresh_goals.json"
 """Goals of the same form, by someone who had not seen how ATOS works."""
 FRESH_SOLUTIONS = FIXTURES / "fresh_solutions"
+SETS = {"sample": GOALS, "fresh": FRESH}
 HIDDEN_TEST = "test_hidden.py"
 
 
