@@ -26,6 +26,8 @@ LOG_SECONDS = 2.0
 """Without a terminal a line is printed when this share was added and this time has passed."""
 WINDOW_SECONDS = 8.0
 """Over how long the rate is averaged."""
+FIRST_SECONDS = 3.0
+"""Before that no rate is told: the first bytes take as long as the connection ("19550 hours left")."""
 LONGEST_BAR, SHORTEST_BAR = 24, 6
 
 Count = Callable[[], int]
@@ -52,7 +54,7 @@ class Pace:
     def rate(self) -> float:
         """Bytes per second, 0 while unknown."""
         (start, before), (end, after) = self._seen[0], self._seen[-1]
-        return (after - before) / (end - start) if end > start else 0.0
+        return (after - before) / (end - start) if end - start >= FIRST_SECONDS else 0.0
 
     def line(self, name: str, width: int) -> str:
         """Return one line of at most `width` characters; the bar gives way first."""

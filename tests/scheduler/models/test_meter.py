@@ -23,6 +23,15 @@ def test_a_line_has_share_size_rate_and_time_left() -> None:
     )
 
 
+def test_the_first_bytes_make_no_forecast() -> None:
+    pace = Pace()
+    pace.see(0, 1_117_320_768, 0.0)
+    pace.see(28, 1_117_320_768, 1.75)
+    assert pace.line("qwen2.5-coder:1.5b", 79) == snapshot(
+        "qwen2.5-coder:1.5b  [------------------------]   0%  28 B of 1.1 GB"
+    )
+
+
 @given(
     seen=st.lists(st.tuples(st.integers(0, 9 * GB), st.floats(0.01, 100)), min_size=1),
     total=st.integers(0, 9 * GB),
