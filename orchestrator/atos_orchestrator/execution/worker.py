@@ -209,7 +209,7 @@ async def _working(
         events.listen(lambda _goal, _seq: worker.note_activity())
         await worker.begin()
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}
-        async with runtime.worker(bodies):
+        async with events.writing(), runtime.worker(bodies):
             yield worker
 
 
