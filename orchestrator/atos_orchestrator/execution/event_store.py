@@ -34,6 +34,8 @@ from atos_protocol.goals import Event
 
 DRAIN_SECONDS = 1.0
 """How long the end of a process waits for the events that are not written yet."""
+MOST_TERMS = 100
+"""Goals that one query names."""
 
 
 class EventStore:
@@ -140,14 +142,15 @@ class EventStore:
     def read_from(self, goals: Mapping[str, int]) -> dict[str, list[Event]]:
         """Return the events of several goals, of each from a number on, in order."""
         found: dict[str, list[Event]] = {goal: [] for goal in goals}
-        if not goals:
-            return found
-        each = (sa.and_(EVENTS.c.goal == g, EVENTS.c.seq >= n) for g, n in goals.items())
-        query = sa.select(EVENTS).where(sa.or_(*each)).order_by(EVENTS.c.seq)
+        wanted = list(goals.items())
         with self._engine.connect() as connection:
-            for row in connection.execute(query):
-                found[row.goal].append(event_of(row))
-        return found
+            for first in range(0, len(wanted), MOST_TERMS):
+                terms = wanted[first : first + MOST_TERMS]
+                each = (sa.and_(EVENTS.c.goal == goal, EVENTS.c.seq >= seq) for goal, seq in terms)
+                # Sorted here: told to sort, SQLite reads the whole table in the order of its key.
+                for row in connection.execute(sa.select(EVENTS).where(sa.or_(*each))):
+                    found[row.goal].append(event_of(row))
+        return {goal: sorted(events, key=lambda e: e.seq) for goal, events in found.items()}
 
     def work(self, goal: str) -> Work:
         """Return what a goal has used so far; reads what is new since it was asked last."""

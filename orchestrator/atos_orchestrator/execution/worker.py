@@ -134,9 +134,13 @@ class Worker:
             tasks.cancel_scope.cancel()
 
     def note_activity(self) -> None:
-        """Poll and publish soon, because something has happened to some goal."""
+        """Poll soon, because something has happened to some goal."""
         self._poll_interval.note_activity()
-        self._hints.note_change()
+
+    def note_event(self, goal: str) -> None:
+        """Poll and publish soon, because this goal has changed."""
+        self.note_activity()
+        self._hints.note_change(goal)
 
     async def cancel(self, goal: str) -> None:
         """End a goal's steps at once, and remove what they had begun.
@@ -152,6 +156,7 @@ class Worker:
             ended = self._runtime.scopes.cancel(goal)
         with anyio.move_on_after(CLEAN_UP_SECONDS) as waiting:
             await self._runtime.scopes.ended(goal)
+        self._hints.note_change(goal)
         log.info("goal %s cancelled, %d steps were at work", goal, ended)
         if waiting.cancelled_caught:
             log.warning("a step of %s has not ended after %.0f s", goal, CLEAN_UP_SECONDS)
@@ -206,7 +211,7 @@ async def _working(
     ):
         hints = HintPublisher(events, observer)
         worker = Worker(settings, database, runtime, events, hints)
-        events.listen(lambda _goal, _seq: worker.note_activity())
+        events.listen(lambda goal, _seq: worker.note_event(goal))
         await worker.begin()
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}
         async with events.writing(), runtime.worker(bodies):
