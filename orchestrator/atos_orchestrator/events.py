@@ -81,16 +81,32 @@ class _Fold:
     verified: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class GoalFold:
+    """The fold of a goal's events so far, which goes on with what is new."""
+
+    _state: _Fold = field(default_factory=_Fold)
+
+    @property
+    def view(self) -> GoalView:
+        """What a person sees of the goal."""
+        return self._state.view
+
+    def plus(self, events: Iterable[Event]) -> GoalFold:
+        """Return the fold with more events; those up to the last one that was folded are known."""
+        state = self._state
+        unique = {event.seq: event for event in events if event.seq > state.view.seq}
+        for seq in sorted(unique):
+            state = _apply(state, unique[seq])
+        return GoalFold(state)
+
+
 def fold(events: Iterable[Event]) -> GoalView:
     """Return what a person sees of a goal after these events, in whatever order and however often.
 
     An event counts once, by its sequence number. Unknown kinds and unfit data change nothing.
     """
-    unique = {event.seq: event for event in events}
-    state = _Fold()
-    for seq in sorted(unique):
-        state = _apply(state, unique[seq])
-    return state.view
+    return GoalFold().plus(events).view
 
 
 def _apply(state: _Fold, event: Event) -> _Fold:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from atos_protocol.goals import Event, Spent
@@ -26,13 +26,31 @@ class Work:
     model_calls: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class WorkSum:
+    """What a goal has used by its events so far."""
+
+    spent: Spent = field(default_factory=Spent)
+    calls: int = 0
+
+    def plus(self, events: Iterable[Event]) -> WorkSum:
+        """Return the sum with more events; kinds other than `WORK_EVENTS` add nothing."""
+        spent, calls = self.spent, self.calls
+        for event in events:
+            spent = add_event(spent, event.kind, event.data)
+            calls += event.kind == "model_call"
+        return WorkSum(spent, calls)
+
+    @property
+    def work(self) -> Work:
+        """The sum in short."""
+        spent = self.spent
+        return Work(spent.prompt_s + spent.writing_s + spent.sandbox_s, self.calls)
+
+
 def work_of(events: Iterable[Event]) -> Work:
-    """Return what the goal of these events has used; kinds other than `WORK_EVENTS` add nothing."""
-    spent, calls = Spent(), 0
-    for event in events:
-        spent = add_event(spent, event.kind, event.data)
-        calls += event.kind == "model_call"
-    return Work(spent.prompt_s + spent.writing_s + spent.sandbox_s, calls)
+    """Return what the goal of these events has used."""
+    return WorkSum().plus(events).work
 
 
 def add_event(spent: Spent, kind: str, data: Mapping[str, Any]) -> Spent:

@@ -71,7 +71,8 @@ async def goal(work: TimedWork, plan: Plan = PLAN, **more: Any) -> AsyncGenerato
 
 @asynccontextmanager
 async def working(deps: WorkflowDeps) -> AsyncGenerator[None]:
-    async with deps.runtime.worker({GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps)}):
+    bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps)}
+    async with deps.events.writing(), deps.runtime.worker(bodies):
         yield
 
 

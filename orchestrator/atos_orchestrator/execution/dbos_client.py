@@ -41,10 +41,8 @@ VERSION = "atos-1"
 SERIALIZER = DBOSPortableJSONSerializer()
 """JSON: DBOS's own default is pickle, which runs the code of whoever can write the database."""
 
-POLL_SECONDS = 0.03
-"""How often the queues are polled after something happened to a goal."""
-IDLE_POLL_SECONDS = 0.25
-"""The same at other times, for a tenth of the processor time."""
+POLL_SECONDS = 1.0
+"""How often a queue is polled by whoever follows its row; the worker does not (`queue_threads`)."""
 RESULT_POLL_SECONDS = 0.1
 """How often a run that is waited for is looked at."""
 logging.getLogger("dbos").setLevel(logging.WARNING)  # it logs every migration and every start
@@ -126,12 +124,12 @@ class DbosClient:
                 on_conflict="never_update",
             )
 
-    def set_poll_interval(self, seconds: float) -> None:
-        """Have the queues polled this often; a worker notices at its next poll."""
+    def limit(self) -> None:
+        """Have so many goals run at once as this client was told; a worker notices at its next poll."""
         for queue in QUEUES:
             self._client.register_queue(
                 queue,
-                polling_interval_sec=seconds,
+                polling_interval_sec=POLL_SECONDS,
                 worker_concurrency=self._most_at_once.get(queue),
             )
 

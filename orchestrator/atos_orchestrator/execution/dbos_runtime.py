@@ -9,6 +9,7 @@ How DBOS is used, and why:
   now and then (`reconciler`), holding the lock that proves every earlier process of this name dead, the
   worker returns their runs to the queue, where they are claimed again; should the earlier process be
   alive after all, DBOS refuses its commits.
+* DBOS listens to no queue; runs are taken by threads of ours (`queue_threads`), which need not poll.
 * Steps are preemptible, and have a cancel scope of their own besides (`cancellation`): a cancelled run
   ends its step at once, and nothing is recorded for it.
 """
@@ -28,11 +29,11 @@ import anyio.to_thread
 import sqlalchemy as sa
 from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 from dbos import error as dbos_error
+from dbos._dbos import _get_dbos_instance  # pyright: ignore[reportPrivateUsage]
 
 from atos_orchestrator.execution.cancellation import RunningScopes
 from atos_orchestrator.execution.dbos_client import (
     APPLICATION,
-    POLL_SECONDS,
     QUEUES,
     RESULT_POLL_SECONDS,
     SERIALIZER,
@@ -41,6 +42,7 @@ from atos_orchestrator.execution.dbos_client import (
     DbosClient,
     root,
 )
+from atos_orchestrator.execution.queue_threads import QueueThreads
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, from_wire
 
@@ -49,7 +51,7 @@ log = logging.getLogger(__name__)
 THREADS = 32
 MOST_STARTS = 25
 """A run is abandoned after so many workers died while executing it."""
-NOTIFICATION_SECONDS = 0.25
+NOTIFICATION_SECONDS = 60.0
 """How often DBOS polls for notifications between runs; ATOS sends none."""
 LEAVE_SECONDS = 1.0
 """How long bodies may take to clean up when the worker ends."""
@@ -79,6 +81,8 @@ class DbosRuntime(DbosClient):
         self.scopes = RunningScopes()
         self._bodies: dict[str, Callable[[Json], Any]] = {}
         self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._queues = QueueThreads(lambda: bool(self._tasks))
+        self.wake = self._queues.wake
         executor = f"{name}#{uuid.uuid4().hex[:8]}"
         self.executor = Executor(name, executor, lambda: frozenset(self._tasks.values()))
 
@@ -86,9 +90,10 @@ class DbosRuntime(DbosClient):
         """Queue a run; inside a body the submission is recorded, like a step."""
         if DBOS.workflow_id is None:
             await super().submit(body, run, argument, queue=queue)
-            return
-        with SetWorkflowID(run):
-            await DBOS.enqueue_workflow_async(queue, self._bodies[body], argument)
+        else:
+            with SetWorkflowID(run):
+                await DBOS.enqueue_workflow_async(queue, self._bodies[body], argument)
+        self.wake()
 
     async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """Run `work` within the current run and record its result; see `ports.Steps`.
@@ -131,7 +136,7 @@ class DbosRuntime(DbosClient):
         """
         await anyio.to_thread.run_sync(self.prepare)
         # Before the first poll, or it would take all goals that wait.
-        await anyio.to_thread.run_sync(self.set_poll_interval, POLL_SECONDS)
+        await anyio.to_thread.run_sync(self.limit)
         self.executor = replace(self.executor, id=f"{self.executor.name}#{uuid.uuid4().hex[:8]}")
         DBOS(
             config={
@@ -151,14 +156,16 @@ class DbosRuntime(DbosClient):
             self._bodies[name] = DBOS.workflow(name=name, max_recovery_attempts=MOST_STARTS)(
                 self._tracked(body)
             )
-        DBOS.listen_queues(list(QUEUES))
+        DBOS.listen_queues([])
         DBOS.launch()
         try:
             await self._recover()
+            self._queues.start(QUEUES)
             yield
         finally:
             self._bodies.clear()
             with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._queues.end)
                 await self._leave_unfinished()
                 await anyio.to_thread.run_sync(_destroy)
             # DBOS made its own pool of threads the loop's default, and has just shut it down.
@@ -184,6 +191,7 @@ class DbosRuntime(DbosClient):
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)
+        self.wake()  # its place is free
 
     async def _leave_unfinished(self) -> None:
         """Cancel the bodies that are running: nothing is recorded, so the next worker continues them."""
@@ -202,4 +210,11 @@ class DbosRuntime(DbosClient):
 
 
 def _destroy() -> None:
+    _leave_sleeping()
     DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
+
+
+def _leave_sleeping() -> None:
+    """Keep DBOS from waiting for its thread that sleeps between two polls for notifications."""
+    threads = _get_dbos_instance()._background_threads  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    threads[:] = [each for each in threads if "run_notification_listener" not in each.name]

@@ -1,48 +1,41 @@
-"""The events table: append-only, in the same database as the workflows it describes.
+"""The events table as everybody uses it: append-only, in the same database as the workflows it describes.
 
 Every view of a goal is a fold over it; there is no other record of progress. An event is written by the
 step that causes it, under a key that is unique within its goal, so a step that runs twice (a killed
 worker's step does) appends it once.
+
+Steps append with `append_soon`, which never waits (`event_writer`); everybody else with `append`, in a thread. What is
+read again and again is read from where the last look ended, never from the beginning.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import sqlalchemy as sa
 
+from atos_orchestrator.execution.event_table import (
+    EVENTS,
+    NewEvent,
+    create_table,
+    event_of,
+    insert,
+    new_event,
+)
+from atos_orchestrator.execution.event_writer import EventWriter
+from atos_orchestrator.execution.goal_works import GoalWorks
 from atos_orchestrator.execution.unfinished_goals import LANDMARKS, UnfinishedGoals
-from atos_orchestrator.time_spent import WORK_EVENTS, Work, work_of
+from atos_orchestrator.time_spent import WORK_EVENTS, Work
 from atos_protocol.goals import Event
 
-_metadata = sa.MetaData()
-
-EVENTS = sa.Table(
-    "atos_events",
-    _metadata,
-    sa.Column(
-        "seq",
-        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-        primary_key=True,
-        autoincrement=True,
-    ),
-    sa.Column("goal", sa.Text, nullable=False),
-    sa.Column("task", sa.Text),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("data", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.UniqueConstraint("goal", "key", name="atos_events_once"),
-    sa.Index("atos_events_of_goal", "goal", "seq"),
-    sa.Index("atos_events_of_kind", "kind", "seq"),
-    sqlite_autoincrement=True,
-)
-
-_APPEND_LOCK = 0x41544F53
-"""Postgres assigns sequence numbers before commit: appends take turns, or a reader would skip one."""
+DRAIN_SECONDS = 1.0
+"""How long the end of a process waits for the events that are not written yet."""
+MOST_TERMS = 100
+"""Goals that one query names."""
 
 
 class EventStore:
@@ -52,6 +45,9 @@ class EventStore:
         self._engine = engine
         self._listeners: list[Callable[[str, int], None]] = []
         self._unfinished = UnfinishedGoals()
+        self._works = GoalWorks()
+        self._writer: EventWriter | None = None
+        self._writers_thread = 0
 
     def create(self) -> None:
         """Create the table if it is missing; several processes may do so at once.
@@ -59,10 +55,10 @@ class EventStore:
         Called again after the database was replaced: what is remembered of the old one is forgotten.
         """
         with self._engine.begin() as connection:
-            _take_turns(connection)
-            _metadata.create_all(connection, checkfirst=True)
+            create_table(connection)
         with self._unfinished.lock:
             self._unfinished.forget()
+        self._works.forget()
 
     def listen(self, listener: Callable[[str, int], None]) -> None:
         """Call `listener(goal, seq)` after every event that this process appends."""
@@ -89,23 +85,47 @@ class EventStore:
         task: str | None = None,
     ) -> int:
         """Append within the caller's transaction, without notifying the listeners."""
-        row = {
-            "goal": goal,
-            "task": task,
-            "kind": kind,
-            "at": time.time(),
-            "data": json.dumps(data, separators=(",", ":")),
-            "key": key,
-        }
-        _take_turns(connection)
-        values = [sa.literal(value, EVENTS.c[name].type) for name, value in row.items()]
-        exists = sa.exists().where(EVENTS.c.goal == goal, EVENTS.c.key == key)
-        # INSERT .. SELECT .. WHERE NOT EXISTS is the same in both dialects; writers take turns.
-        statement = EVENTS.insert().from_select(list(row), sa.select(*values).where(~exists))
-        if not connection.execute(statement).rowcount:
-            return 0
-        newest = sa.select(EVENTS.c.seq).where(EVENTS.c.goal == goal, EVENTS.c.key == key)
-        return int(connection.execute(newest).scalar_one())
+        return insert(connection, [new_event(goal, kind, data, key=key, task=task)])[0]
+
+    def append_soon(
+        self, goal: str, kind: str, data: Mapping[str, Any], *, key: str, task: str | None = None
+    ) -> None:
+        """Have an event appended without waiting for it; `written` waits.
+
+        Where nothing is `writing`, and in other threads, which may wait, it is appended at once.
+        """
+        if self._writer is None or threading.get_ident() != self._writers_thread:
+            self.append(goal, kind, data, key=key, task=task)
+        else:
+            self._writer.put(new_event(goal, kind, data, key=key, task=task))
+
+    async def written(self, goal: str) -> None:
+        """Wait until what was appended soon to a goal is on disk.
+
+        Raises:
+            AtosError: it can't be.
+        """
+        if self._writer is not None:
+            await self._writer.written(goal)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[None]:
+        """Keep the writer running, in this event loop, while the context lasts."""
+        writer = EventWriter(self._append_all, self.announce)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(writer.run)
+            self._writer, self._writers_thread = writer, threading.get_ident()
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await writer.drain(DRAIN_SECONDS)
+                self._writer = None
+                tasks.cancel_scope.cancel()
+
+    def _append_all(self, events: Sequence[NewEvent]) -> list[int]:
+        with self._engine.begin() as connection:
+            return insert(connection, events)
 
     def announce(self, goal: str, seq: int) -> None:
         """Notify the listeners of an event that was appended with `append_with`."""
@@ -117,13 +137,32 @@ class EventStore:
         query = sa.select(EVENTS).where(EVENTS.c.goal == goal, EVENTS.c.seq > after)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(EVENTS.c.seq)).all()
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
+
+    def read_from(self, goals: Mapping[str, int]) -> dict[str, list[Event]]:
+        """Return the events of several goals, of each from a number on, in order."""
+        found: dict[str, list[Event]] = {goal: [] for goal in goals}
+        wanted = list(goals.items())
+        with self._engine.connect() as connection:
+            for first in range(0, len(wanted), MOST_TERMS):
+                terms = wanted[first : first + MOST_TERMS]
+                each = (sa.and_(EVENTS.c.goal == goal, EVENTS.c.seq >= seq) for goal, seq in terms)
+                # Sorted here: told to sort, SQLite reads the whole table in the order of its key.
+                for row in connection.execute(sa.select(EVENTS).where(sa.or_(*each))):
+                    found[row.goal].append(event_of(row))
+        return {goal: sorted(events, key=lambda e: e.seq) for goal, events in found.items()}
 
     def work(self, goal: str) -> Work:
-        """Return what a goal has used so far."""
-        query = sa.select(EVENTS).where(EVENTS.c.goal == goal, EVENTS.c.kind.in_(WORK_EVENTS))
+        """Return what a goal has used so far; reads what is new since it was asked last."""
+        seq, used = self._works.of(goal)
+        of_goal = sa.select(EVENTS).where(EVENTS.c.goal == goal, EVENTS.c.kind.in_(WORK_EVENTS))
+        query = of_goal.where(EVENTS.c.seq > seq).order_by(EVENTS.c.seq)
         with self._engine.connect() as connection:
-            return work_of(_event(row) for row in connection.execute(query).all())
+            fresh = [event_of(row) for row in connection.execute(query)]
+        used = used.plus(fresh)
+        if fresh:
+            self._works.keep(goal, fresh[-1].seq, used)
+        return used.work
 
     def count(self, goal: str, kind: str) -> int:
         """Return how many events of a kind the goal has."""
@@ -133,20 +172,9 @@ class EventStore:
 
     def goals_ahead(self, goal: str) -> int:
         """Return how many goals were submitted before this one and have neither begun nor ended."""
-        later = EVENTS.alias()
-        begun = sa.exists().where(
-            later.c.goal == EVENTS.c.goal, later.c.kind.in_(("goal_started", "goal_finished"))
-        )
-        submitted = sa.select(EVENTS.c.seq).where(
-            EVENTS.c.goal == goal, EVENTS.c.kind == "goal_submitted"
-        )
-        query = sa.select(sa.func.count()).where(
-            EVENTS.c.kind == "goal_submitted",
-            EVENTS.c.seq < submitted.scalar_subquery(),
-            ~begun,
-        )
-        with self._engine.connect() as connection:
-            return int(connection.execute(query).scalar_one())
+        with self._unfinished.lock:
+            self._look()
+            return self._unfinished.ahead_of(goal)
 
     def revision(self, goal: str) -> int:
         """Return which run of the goal is its newest."""
@@ -168,29 +196,16 @@ class EventStore:
     def newest_runs(self) -> dict[str, int]:
         """Return the number of the newest run of every unfinished goal; reads only what is new."""
         with self._unfinished.lock:
-            query = (
-                sa.select(EVENTS.c.seq, EVENTS.c.goal, EVENTS.c.kind)
-                .where(EVENTS.c.kind.in_(LANDMARKS), EVENTS.c.seq > self._unfinished.seq)
-                .order_by(EVENTS.c.seq)
-            )
-            with self._engine.connect() as connection:
-                rows = connection.execute(query).all()
-            self._unfinished.add((int(row.seq), str(row.goal), str(row.kind)) for row in rows)
+            self._look()
             return self._unfinished.revisions()
 
-
-def _take_turns(connection: sa.Connection) -> None:
-    """Let one transaction at a time continue; SQLite's write lock does so by itself."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK)))
-
-
-def _event(row: sa.Row[Any]) -> Event:
-    return Event(
-        seq=int(row.seq),
-        goal=row.goal,
-        task=row.task or "",
-        kind=row.kind,
-        at=float(row.at),
-        data=json.loads(row.data),
-    )
+    def _look(self) -> None:
+        """Follow which goals are unfinished."""
+        query = (
+            sa.select(EVENTS.c.seq, EVENTS.c.goal, EVENTS.c.kind)
+            .where(EVENTS.c.kind.in_(LANDMARKS), EVENTS.c.seq > self._unfinished.seq)
+            .order_by(EVENTS.c.seq)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        self._unfinished.add((int(row.seq), str(row.goal), str(row.kind)) for row in rows)

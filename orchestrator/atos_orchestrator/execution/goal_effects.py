@@ -220,7 +220,9 @@ class GoalEffects:
     async def aggregate(self, outcome: GoalOutcome, repository: Repository | None) -> Json:
         """Record how the goal ended, and clean up."""
         data = {"state": outcome.state, "summary": outcome.summary, "error": outcome.error}
-        self.emit()("goal_finished", data, key="end")
+        emit = self.emit()
+        emit("goal_finished", data, key="end")
+        await emit.written()
         await anyio.to_thread.run_sync(self._write_log)
         if repository is not None:
             await self.deps.release([repository.trees])

@@ -99,7 +99,8 @@ class _GoalRun:
 
     def __post_init__(self) -> None:
         self.effects = GoalEffects(self.deps, self.goal_input)
-        self.steps = DurableSteps(self.deps.runtime, "goal", self.effects.emit())
+        emit = self.effects.emit()
+        self.steps = DurableSteps(self.deps.runtime, "goal", emit, emit.written)
         if self.goal_input.resumed is not None:
             self.outcomes.update(self.goal_input.resumed.settled)
 

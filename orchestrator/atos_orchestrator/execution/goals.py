@@ -24,7 +24,6 @@ import anyio
 import anyio.to_thread
 
 from atos_orchestrator.durable_json import encode
-from atos_orchestrator.events import fold
 from atos_orchestrator.execution.database import Database
 from atos_orchestrator.execution.dbos_client import TASKS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
@@ -40,6 +39,7 @@ from atos_orchestrator.execution.goal_api import (
     new_id,
     same_goal,
 )
+from atos_orchestrator.execution.goal_folds import GoalFolds
 from atos_orchestrator.execution.goal_input import (
     PLAN,
     GoalInput,
@@ -93,6 +93,7 @@ class Goals:
         self.database = database
         self._client = DbosClient(engine, retries=False)
         self._events = events = EventStore(engine)
+        self._folds = GoalFolds(events)
         self._notify = notify
         self._waiter = waiter
         self._intake = GoalIntake(settings)
@@ -214,11 +215,13 @@ class Goals:
         Raises:
             NotFoundError: there is no such goal.
         """
-        return await self._seen(await self._known(goal))
+        views = await _thread(self._folds.views, [goal])
+        if goal not in views:
+            raise _unknown(goal)
+        return await self._placed(views[goal])
 
-    async def _seen(self, events: Sequence[Event]) -> GoalView:
-        """Return a goal as its events tell, and how many go before it while it is queued."""
-        view = fold(events)
+    async def _placed(self, view: GoalView) -> GoalView:
+        """Return a goal with how many go before it while it is queued."""
         if view.state != "queued":
             return view
         return replace(view, ahead=await _thread(self._events.goals_ahead, view.id))
@@ -233,9 +236,10 @@ class Goals:
         """
         deadline = anyio.current_time() + min(seconds, WAIT_LIMIT)
         while True:
-            events = await self._known(goal)
-            view = await self._seen(events)
-            fresh = tuple(event for event in events if event.seq > after)
+            news = await _thread(self._folds.news, goal, after)
+            if news is None:
+                raise _unknown(goal)
+            fresh, view = news[0], await self._placed(news[1])
             left = deadline - anyio.current_time()
             if fresh or view.state in FINAL_GOAL_STATES or left <= 0:
                 return GoalNews(fresh, view.seq, view)
@@ -261,7 +265,9 @@ class Goals:
     async def list(self, limit: int = 20, before: int = 0) -> tuple[list[GoalView], int]:
         """Return goals, newest first, and where the next page begins (0: no more)."""
         rows = await _thread(self._events.goals, limit + 1, before)
-        views = [await self._seen(await self._read(goal)) for _seq, goal in rows[:limit]]
+        goals = [goal for _seq, goal in rows[:limit]]
+        known = await _thread(self._folds.views, goals)
+        views = [await self._placed(known[goal]) for goal in goals if goal in known]
         return views, rows[limit - 1][0] if len(rows) > limit else 0
 
     async def cancel(self, goal: str) -> GoalView:
@@ -317,9 +323,13 @@ class Goals:
     async def _known(self, goal: str) -> list[Event]:
         events = await self._read(goal)
         if not events:
-            message = f"there is no goal {goal[:80]!r}"
-            raise NotFoundError(message, next_step="list_goals shows the goals that exist.")
+            raise _unknown(goal)
         return events
+
+
+def _unknown(goal: str) -> NotFoundError:
+    message = f"there is no goal {goal[:80]!r}"
+    return NotFoundError(message, next_step="list_goals shows the goals that exist.")
 
 
 async def open_goals(settings: Settings, notify: Notify, waiter: EventWaiter) -> Goals:

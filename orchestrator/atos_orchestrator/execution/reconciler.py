@@ -90,14 +90,20 @@ class Reconciler:
         client: of a prompt engine, so that an outage is an error here.
         events: likewise.
         executing: returns who executes in this process.
+        wake: has the queues looked at, because something was returned to them.
     """
 
     def __init__(
-        self, client: DbosClient, events: EventStore, executing: Callable[[], Executor]
+        self,
+        client: DbosClient,
+        events: EventStore,
+        executing: Callable[[], Executor],
+        wake: Callable[[], object] = lambda: None,
     ) -> None:
         self._client = client
         self._events = events
         self._executing = executing
+        self._wake = wake
         self._before = Findings()
 
     async def run(self) -> None:
@@ -138,6 +144,7 @@ class Reconciler:
             if await self._client.requeue(run):
                 whose = "an earlier worker" if run in wrong.dead else "this process"
                 log.warning("run %s was left by %s and is queued again", run.id, whose)
+                self._wake()
         for goal, revision, state in sorted(wrong.ended):
             await self._end(goal, revision, state)
 

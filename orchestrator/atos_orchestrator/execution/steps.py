@@ -3,9 +3,11 @@
 Around the work of every step are two crash points, before it and after it. The second one is after the
 effect and before the record: a step that is killed there runs again, which is what its keys are for.
 
-    work --ok-------------------------------------------> recorded
-      |--verdict or defect (`step_errors`)--------------> recorded, raised again by every replay
+    work --ok------------------------------> its events are on disk -> recorded
+      |--verdict or defect (`step_errors`)-> its events are on disk -> recorded, raised again by every replay
       |--transient--> `waiting` event -> pause -> work    until it works, or patience has ended (a defect)
+
+Telling an event never waits; the step does, once, at its end.
 
 Only what is recorded counts: a step that waits is repeated from its start when the worker dies.
 """
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
@@ -48,6 +51,8 @@ class DurableSteps:
     kind: str
     """`goal`, `task` or `plan`: the first part of the names of the crash points."""
     emit: Emit
+    written: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
+    """Waits until what was emitted is on disk."""
 
     async def __call__(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """Run one step; trouble of the machine is waited out."""
@@ -59,7 +64,12 @@ class DurableSteps:
 
         async def body() -> Json:
             point(f"{where}.before")
-            result = await until_done(name, work, tell)
+            try:
+                result = await until_done(name, work, tell)
+            except AtosError:
+                await self.written()
+                raise
+            await self.written()
             point(f"{where}.after")
             return result
 
@@ -109,4 +119,12 @@ class DurableEmit:
     def __call__(self, kind: str, data: Mapping[str, Any], *, key: str) -> None:
         """Append an event once per key of the goal or task, and revision."""
         whole = event_key(self.revision, self.task, kind, key)
-        self.events.append(self.goal, kind, data, key=whole, task=self.task)
+        self.events.append_soon(self.goal, kind, data, key=whole, task=self.task)
+
+    async def written(self) -> None:
+        """Wait until the goal's events are on disk.
+
+        Raises:
+            AtosError: they can't be written.
+        """
+        await self.events.written(self.goal)

@@ -38,7 +38,6 @@ from atos_orchestrator.execution.host_control import Control
 from atos_orchestrator.execution.host_link import HostLink
 from atos_orchestrator.execution.plan_hints import HintPublisher
 from atos_orchestrator.execution.plan_workflow import PlanWorkflow
-from atos_orchestrator.execution.poll_interval import PollInterval
 from atos_orchestrator.execution.reconciler import Reconciler
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps, open_workflow_deps
@@ -90,7 +89,7 @@ async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps
             async with _working(settings, database, events, open_deps) as worker:
                 point("worker.recovered")
                 events.listen(lambda g, s: link.send({"op": "event", "goal": g, "seq": s}))
-                link.connect(worker.cancel, worker.note_activity)
+                link.connect(worker.cancel, worker.wake)
                 point("worker.ready")
                 log.info("ready, version %s", version("atos"))
                 await worker.run(link.ended)
@@ -116,8 +115,8 @@ class Worker:
         )
         self._events = events
         self._hints = hints
-        self._reconciler = Reconciler(self._client, events, lambda: runtime.executor)
-        self._poll_interval = PollInterval(self._client.set_poll_interval)
+        self.wake = runtime.wake
+        self._reconciler = Reconciler(self._client, events, lambda: runtime.executor, self.wake)
 
     async def begin(self) -> None:
         """Settle what earlier workers left, before anything is executed."""
@@ -127,16 +126,11 @@ class Worker:
     async def run(self, ended: anyio.Event) -> None:
         """Keep everything going that surrounds the execution, until `ended`."""
         async with anyio.create_task_group() as tasks:
-            for loop in (self._hints.run, self._poll_interval.run, self._reconciler.run):
+            for loop in (self._hints.run, self._reconciler.run):
                 tasks.start_soon(self._health.through_outages, loop)
             await ended.wait()
             self._health.close()
             tasks.cancel_scope.cancel()
-
-    def note_activity(self) -> None:
-        """Poll and publish soon, because something has happened to some goal."""
-        self._poll_interval.note_activity()
-        self._hints.note_change()
 
     async def cancel(self, goal: str) -> None:
         """End a goal's steps at once, and remove what they had begun.
@@ -152,6 +146,7 @@ class Worker:
             ended = self._runtime.scopes.cancel(goal)
         with anyio.move_on_after(CLEAN_UP_SECONDS) as waiting:
             await self._runtime.scopes.ended(goal)
+        self._hints.note_change(goal)
         log.info("goal %s cancelled, %d steps were at work", goal, ended)
         if waiting.cancelled_caught:
             log.warning("a step of %s has not ended after %.0f s", goal, CLEAN_UP_SECONDS)
@@ -206,10 +201,10 @@ async def _working(
     ):
         hints = HintPublisher(events, observer)
         worker = Worker(settings, database, runtime, events, hints)
-        events.listen(lambda _goal, _seq: worker.note_activity())
+        events.listen(lambda goal, _seq: hints.note_change(goal))
         await worker.begin()
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}
-        async with runtime.worker(bodies):
+        async with events.writing(), runtime.worker(bodies):
             yield worker
 
 

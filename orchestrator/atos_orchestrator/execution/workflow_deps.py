@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -33,8 +34,8 @@ class LimitedChat:
 
     chat: Chat
     limits: Limits
-    used: Callable[[], Work]
-    """What the goal has used, over all its processes."""
+    used: Callable[[], Awaitable[Work]]
+    """Returns what the goal has used, over all its processes."""
 
     async def __call__(self, request: ModelRequest) -> Reply:
         """Pass a request on.
@@ -42,7 +43,7 @@ class LimitedChat:
         Raises:
             LimitReachedError: no more calls for this goal.
         """
-        self.limits.check(await anyio.to_thread.run_sync(self.used))
+        self.limits.check(await self.used())
         return await self.chat(request)
 
 
@@ -75,8 +76,12 @@ class WorkflowDeps:
         return LimitedChat(
             self.chat(goal_input.goal, task),
             goal_input.limits,
-            lambda: self.events.work(goal_input.goal),
+            partial(self._used, goal_input.goal),
         )
+
+    async def _used(self, goal: str) -> Work:
+        await self.events.written(goal)
+        return await anyio.to_thread.run_sync(self.events.work, goal)
 
 
 @asynccontextmanager

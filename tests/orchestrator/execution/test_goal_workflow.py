@@ -32,7 +32,8 @@ def task(number: int, *depends_on: str) -> Task:
 
 @asynccontextmanager
 async def working(deps: WorkflowDeps) -> AsyncGenerator[None]:
-    async with deps.runtime.worker({GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps)}):
+    bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps)}
+    async with deps.events.writing(), deps.runtime.worker(bodies):
         yield
 
 
