@@ -78,7 +78,20 @@ def status_lines(seen: dict[str, Any], settings: Settings) -> list[str]:
     else:
         lines.append("servers    down (atos-client up starts them; so does every command)")
     lines += scheduler_lines(scheduler) if scheduler else ["scheduler  down"]
-    return [*lines, "goals", *goals_table(seen["goals"])] if host else lines
+    return [*lines, *records_lines(host), *goals_table(seen["goals"])] if host else lines
+
+
+def records_lines(host: dict[str, Any]) -> list[str]:
+    """Head the goals, with what their records take where that has been counted."""
+    kept: dict[str, int] = host.get("records") or {}
+    return [f"goals      {records_text(kept)}" if kept.get("goals") else "goals"]
+
+
+def records_text(kept: dict[str, int]) -> str:
+    """Say what goals' records take: `12 goals, 1.4 MiB in the database (119 KiB a goal)`."""
+    goals, size = kept["goals"], kept["bytes"]
+    share = bytes_text(size // max(1, goals))
+    return f"{goals} goal{'s' * (goals != 1)}, {bytes_text(size)} in the database ({share} a goal)"
 
 
 def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:

@@ -135,6 +135,12 @@ class DbosClient:
                 worker_concurrency=self._most_at_once.get(queue),
             )
 
+    @property
+    def tables(self) -> tuple[sa.Engine, Any]:
+        """The runtime's tables, for `run_records`, and an engine that knows in which schema they are."""
+        database = self._client._sys_db  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return database.engine, database.tables
+
     def close(self) -> None:
         """Disconnect from the database; the engine stays with its owner."""
         self._client.destroy()

@@ -19,7 +19,9 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict
 from importlib.metadata import version
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -33,6 +35,7 @@ from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import GOAL, PLAN, TASK, run_of
+from atos_orchestrator.execution.goal_removal import GoalRemoval
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.host_control import Control
 from atos_orchestrator.execution.host_link import HostLink
@@ -40,10 +43,13 @@ from atos_orchestrator.execution.plan_hints import HintPublisher
 from atos_orchestrator.execution.plan_workflow import PlanWorkflow
 from atos_orchestrator.execution.poll_interval import PollInterval
 from atos_orchestrator.execution.reconciler import Reconciler
+from atos_orchestrator.execution.retention import Retention
+from atos_orchestrator.execution.run_records import RunRecords
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps, open_workflow_deps
 from atos_orchestrator.workspace.worktrees import sweep
 from atos_protocol.errors import UnreachableError
+from atos_protocol.records import clean_request
 from atos_protocol.settings import Settings
 
 CLEAN_UP_SECONDS = 5.0
@@ -90,7 +96,8 @@ async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps
             async with _working(settings, database, events, open_deps) as worker:
                 point("worker.recovered")
                 events.listen(lambda g, s: link.send({"op": "event", "goal": g, "seq": s}))
-                link.connect(worker.cancel, worker.note_activity)
+                worker.retention.tell = lambda kept: link.send({"op": "records", **asdict(kept)})
+                link.connect(worker.cancel, worker.note_activity, worker.answer)
                 point("worker.ready")
                 log.info("ready, version %s", version("atos"))
                 await worker.run(link.ended)
@@ -118,16 +125,25 @@ class Worker:
         self._hints = hints
         self._reconciler = Reconciler(self._client, events, lambda: runtime.executor)
         self._poll_interval = PollInterval(self._client.set_poll_interval)
+        removal = GoalRemoval(settings, RunRecords.of(self._client))
+        self.retention = Retention(settings, removal, events.unfinished)
 
     async def begin(self) -> None:
         """Settle what earlier workers left, before anything is executed."""
         await self._health.through_outages(self._reconciler.at_start)
+        await self._health.through_outages(self.retention.finish)
         await self._health.through_outages(self.sweep)
 
     async def run(self, ended: anyio.Event) -> None:
         """Keep everything going that surrounds the execution, until `ended`."""
         async with anyio.create_task_group() as tasks:
-            for loop in (self._hints.run, self._poll_interval.run, self._reconciler.run):
+            loops = (
+                self._hints.run,
+                self._poll_interval.run,
+                self._reconciler.run,
+                self.retention.run,
+            )
+            for loop in loops:
                 tasks.start_soon(self._health.through_outages, loop)
             await ended.wait()
             self._health.close()
@@ -137,6 +153,16 @@ class Worker:
         """Poll and publish soon, because something has happened to some goal."""
         self._poll_interval.note_activity()
         self._hints.note_change()
+        self.retention.note_activity()
+
+    async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Do what the host asks for on a person's behalf: to remove records of goals that have ended.
+
+        Raises:
+            AtosError: it can't be done.
+        """
+        request = clean_request(message["request"])
+        return asdict(await anyio.to_thread.run_sync(self.retention.clean, request))
 
     async def cancel(self, goal: str) -> None:
         """End a goal's steps at once, and remove what they had begun.
@@ -184,7 +210,9 @@ def _opened(settings: Settings) -> tuple[Database, EventStore]:
     events = EventStore(database.engine)
     try:
         database.prepare(events.create)
-        database.prepare(DbosClient(database.engine, retries=False).prepare)
+        client = DbosClient(database.engine, retries=False)
+        database.prepare(client.prepare)
+        database.prepare(GoalRemoval(settings, RunRecords.of(client)).create)
     except UnreachableError:
         database.dispose()
         raise
