@@ -52,8 +52,7 @@ def test_the_report_says_what_stays_and_what_to_do_about_it() -> None:
 
     assert report_lines(report, dry_run=True) == [
         "would remove the records of 2 goals, 2 KiB; repositories stay",
-        "1 may still go on and stay: see atos-client status,"
-        " or remove one: atos-client clean --goal GOAL",
+        "1 may still go on and stay: see atos-client status, or remove one: atos-client clean --goal GOAL",
         "3 hold work that is nowhere else and stay: publish it: atos-client retry GOAL",
     ]
 

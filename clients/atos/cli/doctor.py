@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from atos.cli.daemons import database_trouble, records_text
+from atos.cli.daemons import database_trouble, records_text, versions_of
 from atos.cli.formatting import bytes_text
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos.cli.models import ask
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import AtosError
 from atos_protocol.settings import Settings
+from atos_protocol.versions import SETTLE, mismatch
 
 LOW_DISK = 2 << 30
 """Bytes below which a goal, let alone a model, may run out of room."""
@@ -103,6 +104,8 @@ def daemons(settings: Settings) -> Iterator[Finding]:
     state = "ok" if worker.get("state") in {"starting", "up"} else "missing"
     detail = f"host pid {host['pid']}, worker {worker.get('state')}"
     yield Finding(state, "daemons", detail)
+    if told := mismatch(versions_of({"host": host, "scheduler": scheduler_status(settings)})):
+        yield Finding("missing", "versions", told, SETTLE)
     yield from database(host)
     yield from records(host, settings)
     if url := host["http"].get("url"):

@@ -45,6 +45,10 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--plan", metavar="FILE", help="a plan as JSON, made by you or a large model"
     )
+    build.add_argument(
+        "--priority", choices=("low", "normal", "high"), default="normal",
+        help="among queued goals: high counts as an hour older, low as an hour younger",
+    )  # fmt: skip
     for name, about in (
         ("status", "Show the daemons and goals, or one goal; starts nothing."),
         ("watch", "Follow a goal (default: the newest)."),

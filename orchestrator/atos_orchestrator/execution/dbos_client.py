@@ -80,9 +80,10 @@ def root(run: str) -> str:
     return run.partition(":")[0].partition(REVISION)[0]
 
 
-def options(body: str, run: str, queue: str) -> EnqueueOptions:
-    """Return what DBOS needs to queue a run."""
+def options(body: str, run: str, queue: str, place: int = 0) -> EnqueueOptions:
+    """Return what DBOS needs to queue a run; the lowest place is taken first, and the oldest of one place."""
     return {
+        "priority": place,
         "workflow_name": body,
         "queue_name": queue,
         "workflow_id": run,
@@ -146,10 +147,17 @@ class DbosClient:
         self._client.destroy()
 
     def submit_within(
-        self, connection: sa.Connection, body: str, run: str, argument: Json, *, queue: str
+        self,
+        connection: sa.Connection,
+        body: str,
+        run: str,
+        argument: Json,
+        *,
+        queue: str,
+        place: int = 0,
     ) -> None:
         """Queue a run in the caller's transaction, so that both succeed or neither."""
-        self._client.enqueue_in_transaction(connection, options(body, run, queue), argument)
+        self._client.enqueue_in_transaction(connection, options(body, run, queue, place), argument)
 
     async def submit(self, body: str, run: str, argument: Json, *, queue: str) -> None:
         """Queue a run; a second submission under the same id changes nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
 from atos_orchestrator.execution.event_store import EVENTS, EventStore
 from atos_orchestrator.execution.goal_input import GOAL, GoalInput
+from atos_orchestrator.execution.goal_queue import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ class GoalAcceptance:
                 seq = 0
             if seq:
                 argument = encode(goal_input)
-                self.client.submit_within(connection, GOAL, goal_input.run, argument, queue=GOALS)
+                place = place_of(time.time(), goal_input.priority)
+                self.client.submit_within(
+                    connection, GOAL, goal_input.run, argument, queue=GOALS, place=place
+                )
         if seq:
             self.events.announce(goal, seq)
         point("host.submit.after")

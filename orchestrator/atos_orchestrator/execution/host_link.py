@@ -21,6 +21,7 @@ from atos_orchestrator.execution.database_health import Health
 from atos_orchestrator.execution.host_control import Control
 from atos_orchestrator.execution.step_errors import as_atos_error
 from atos_protocol.errors import AtosError, UnreachableError
+from atos_protocol.versions import RUNNING
 
 DRAIN_SECONDS = 1.5
 """How long the end may take: the cleaning up of steps, and of DBOS."""
@@ -57,7 +58,7 @@ class HostLink:
     def connect(self, cancel: Cancel, wake: Callable[[], None], answer: Answer) -> None:
         """Have the host's messages acted on, and tell it that there is a worker now."""
         self._cancel, self._wake, self._answer = cancel, wake, answer
-        self.send({"op": "ready"})
+        self.send({"op": "ready", "version": RUNNING})
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message, if there is a host."""

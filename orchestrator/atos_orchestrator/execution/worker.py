@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -35,6 +33,7 @@ from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import GOAL, PLAN, TASK, run_of
+from atos_orchestrator.execution.goal_queue import goals_at_once
 from atos_orchestrator.execution.goal_removal import GoalRemoval
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.host_control import Control
@@ -51,6 +50,7 @@ from atos_orchestrator.workspace.worktrees import sweep
 from atos_protocol.errors import UnreachableError
 from atos_protocol.records import clean_request
 from atos_protocol.settings import Settings
+from atos_protocol.versions import RUNNING
 
 CLEAN_UP_SECONDS = 5.0
 """How long a cancelled step may take before others are listened to again."""
@@ -99,7 +99,7 @@ async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps
                 worker.retention.tell = lambda kept: link.send({"op": "records", **asdict(kept)})
                 link.connect(worker.cancel, worker.note_activity, worker.answer)
                 point("worker.ready")
-                log.info("ready, version %s", version("atos"))
+                log.info("ready, version %s", RUNNING)
                 await worker.run(link.ended)
         tasks.cancel_scope.cancel()
 
@@ -239,15 +239,6 @@ async def _working(
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}
         async with runtime.worker(bodies):
             yield worker
-
-
-def goals_at_once(settings: Settings) -> int:
-    """Return how many goals are worked on at once: where nobody says, the cores, and two at least.
-
-    A goal is either at a model, which serves one after the other, or in the sandbox, which has as many
-    places as there are cores. More goals at once end no sooner together, and the first ones later.
-    """
-    return settings.goals_at_once or max(2, os.cpu_count() or 1)
 
 
 def _name(settings: Settings) -> str:

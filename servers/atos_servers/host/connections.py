@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any, cast
 
 import anyio
@@ -18,6 +17,7 @@ from atos_daemon.idle_shutdown import IdleShutdown
 from atos_protocol.errors import AtosError, BadRequestError
 from atos_protocol.host_protocol import HOST, PROTOCOL, Opening, parse_opening, refusal
 from atos_protocol.records import clean_request
+from atos_protocol.versions import RUNNING
 from atos_servers.host.connection import connected, connection_of
 from atos_servers.host.http_server import HttpStatus
 from atos_servers.host.manifest import describe
@@ -129,7 +129,7 @@ class HostControl:
         worker = self._worker
         return {
             "pid": os.getpid(),
-            "version": version("atos"),
+            "version": RUNNING,
             "uptime_s": round(anyio.current_time() - self._started, 3),
             "http": asdict(self._http),
             "worker": {
@@ -137,6 +137,7 @@ class HostControl:
                 "state": worker.state,
                 "restarts": worker.restarts,
                 "database": worker.database,
+                "version": worker.version,
             },
             "records": worker.records,
             "connections": self._idle.in_use,

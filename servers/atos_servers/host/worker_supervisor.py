@@ -68,6 +68,8 @@ class WorkerSupervisor:
         """The database's health as the worker sees it; empty while there is no trouble."""
         self.records: dict[str, Any] = {}
         """What goals' records take, as the worker has counted last; empty before it has."""
+        self.version = ""
+        """The worker's: after an upgrade it may be newer than the host's."""
         self._up = anyio.Event()
         self._asked = count(1)
         self._answers: dict[int, MemoryObjectSendStream[dict[str, Any]]] = {}
@@ -171,6 +173,7 @@ class WorkerSupervisor:
     def _handle(self, message: Any) -> None:
         fields = cast("dict[str, Any]", message)
         if fields["op"] == "ready":
+            self.version = str(fields.get("version") or "")
             self._enter("up", self.pid)
         elif fields["op"] == "event":
             self._notifier.notify(str(fields["goal"]), int(fields["seq"]))
