@@ -74,9 +74,8 @@ def clean_request(given: Mapping[str, Any]) -> CleanRequest:
     values = {f.name: given[f.name] for f in fields(CleanRequest) if f.name in given}
     for name, value in values.items():
         default: object = getattr(CleanRequest(), name)
-        number = isinstance(default, int | float) and not isinstance(default, bool)
-        fits = isinstance(value, int | float if number else type(default))
-        if not fits or (number and not value >= 0):
+        kinds = int | float if isinstance(default, float) else type(default)
+        if not isinstance(value, kinds) or (isinstance(value, int | float) and not value >= 0):
             message = f"{name} can't be {str(value)[:80]!r}"
             raise BadRequestError(message, next_step="See `atos-client clean --help`.")
     return CleanRequest(**values)

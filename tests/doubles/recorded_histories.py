@@ -27,6 +27,7 @@ from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.planning.graph import make_plan
+from atos_protocol.errors import AtosError
 from atos_protocol.settings import Settings, load_settings
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "histories"
@@ -123,6 +124,39 @@ class Replay:
             connection.execute(sa.insert(tables.workflow_status), queued)
             connection.execute(sa.insert(tables.workflow_input), history["inputs"])
             connection.execute(sa.insert(tables.operation_outputs), history["steps"])
+
+
+async def differences(history: History) -> list[str]:
+    """Replay a history; return what the present version does otherwise."""
+    try:
+        replayed = await Replay(history).run()
+    except AtosError as error:
+        return [error.message]
+    then, now = names(history), names(replayed)
+    told = [
+        f"{run}: {now.get(run)} instead of {steps}"
+        for run, steps in then.items()
+        if now.get(run) != steps
+    ]
+    for what, key in (("outputs", "workflow_uuid"), ("steps", "function_id")):
+        pairs = zip(history[what], replayed[what], strict=False)
+        told += [
+            f"{old[key]}: {new} instead of {old}" for old, new in pairs if not _keeps(old, new)
+        ]
+    return told
+
+
+def _keeps(old: Any, new: Any) -> bool:
+    """Tell whether everything that was recorded is still said; fields that are new may be added."""
+    if isinstance(old, str) and old[:1] in {"{", "["} and isinstance(new, str):
+        old, new = json.loads(old), json.loads(new)
+    if isinstance(old, dict) and isinstance(new, dict):
+        before, after = cast("History", old), cast("History", new)
+        return all(name in after and _keeps(value, after[name]) for name, value in before.items())
+    if isinstance(old, list) and isinstance(new, list):
+        then, now = cast("list[Any]", old), cast("list[Any]", new)
+        return len(then) == len(now) and all(map(_keeps, then, now))
+    return old == new
 
 
 async def _forbidden(*_: object, **__: object) -> Any:
