@@ -57,7 +57,6 @@ from atos_protocol.goals import (
     Event,
     GoalState,
     GoalView,
-    Priority,
     Proof,
     TaskState,
     TaskView,
@@ -119,7 +118,7 @@ def _submitted(state: _Fold, event: Event) -> _Fold:
             view,
             goal=text(data, "goal", view.goal),
             repository=text(data, "repository", view.repository),
-            priority=cast("Priority", named) if named in PRIORITIES else view.priority,
+            priority=named if named in PRIORITIES else view.priority,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,6 @@ def test_a_process_notices_what_is_installed_over_it(
     metadata = tmp_path / f"atos-{NEWER}.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: atos\nVersion: {NEWER}\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
 
     assert replacement() == NEWER

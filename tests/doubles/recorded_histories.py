@@ -8,6 +8,7 @@ workflows that replays the old ones (`DBOS.patch`), record a new file beside the
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -166,7 +167,7 @@ async def _forbidden(*_: object, **__: object) -> Any:
 
 def plain(text: str, person: Path) -> str:
     """Return a recorded text without the places of the machine that recorded it."""
-    folder = str(Path(sys.executable).parent)
+    folder = os.path.normpath(Path(sys.executable).parent)
     text = text.replace(str(person), "/home/person").replace(folder, "/venv/bin")
     return re.sub(r'"uid\\*": *\d+', lambda m: re.sub(r"\d+", "1000", m[0]), text)
 

@@ -45,18 +45,21 @@ def restart_outdated(settings: Settings) -> list[Role]:
         "servers": {running["servers"], running["worker"]},
         "scheduler": {running["scheduler"]},
     }
-    old = [role for role, numbers in stale.items() if numbers - {"", running["this client"]}]
+    mine = {"", running["this client"]}
+    old: list[Role] = [role for role, numbers in stale.items() if numbers - mine]
     return [role for role in old if stop(role, settings)]
 
 
 def versions_of(seen: dict[str, Any]) -> dict[str, str]:
     """Return who runs which version, given what `gather` saw; empty where that is not known."""
     host: dict[str, Any] = seen["host"] or {}
+    worker: dict[str, Any] = host.get("worker") or {}
+    scheduler: dict[str, Any] = seen["scheduler"] or {}
     return {
         "this client": installed(),
         "servers": str(host.get("version") or ""),
-        "worker": str((host.get("worker") or {}).get("version") or ""),
-        "scheduler": str((seen["scheduler"] or {}).get("version") or ""),
+        "worker": str(worker.get("version") or ""),
+        "scheduler": str(scheduler.get("version") or ""),
     }
 
 

@@ -81,15 +81,18 @@ def root(run: str) -> str:
 
 
 def options(body: str, run: str, queue: str, place: int = 0) -> EnqueueOptions:
-    """Return what DBOS needs to queue a run; the lowest place is taken first, and the oldest of one place."""
-    return {
-        "priority": place,
+    """Return what DBOS needs to queue a run; the lowest place is taken first, and the oldest of one place.
+
+    Without a place (0) it goes before all that have one.
+    """
+    chosen: EnqueueOptions = {
         "workflow_name": body,
         "queue_name": queue,
         "workflow_id": run,
         "app_version": VERSION,
         "application_name": APPLICATION,
     }
+    return {**chosen, "priority": place} if place else chosen
 
 
 class DbosClient:
