@@ -58,8 +58,11 @@ def test_the_report_says_what_stays_and_what_to_do_about_it() -> None:
 
 
 def test_the_status_says_what_a_goal_takes_where_that_was_counted() -> None:
-    assert records_lines({"records": {"goals": 4, "bytes": 40_960}}) == [
-        "goals      4 goals, 40 KiB in the database (10 KiB a goal)"
+    assert records_lines({"records": {"goals": 40, "bytes": 409_600}}) == [
+        "goals      40 goals, 400 KiB in the database (10 KiB a goal)"
+    ]
+    assert records_lines({"records": {"goals": 1, "bytes": 258_048}}) == [
+        "goals      1 goal, 252 KiB in the database"
     ]
     assert records_lines({}) == ["goals"]
 

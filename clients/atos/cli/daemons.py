@@ -17,6 +17,8 @@ from atos_protocol.host_protocol import SERVERS
 from atos_protocol.settings import Settings
 from atos_protocol.versions import SETTLE, installed, mismatch
 
+FEW = 10
+
 
 def up(arguments: Namespace, settings: Settings) -> int:
     """Start the scheduler and the server host, or find them running; one of another version is restarted."""
@@ -128,10 +130,13 @@ def records_lines(host: dict[str, Any]) -> list[str]:
 
 
 def records_text(kept: dict[str, int]) -> str:
-    """Say what goals' records take: `12 goals, 1.4 MiB in the database (119 KiB a goal)`."""
+    """Say what goals' records take: `12 goals, 1.4 MiB in the database (119 KiB a goal)`.
+
+    A share is told from `FEW` goals on: before that, most of it is the database's own.
+    """
     goals, size = kept["goals"], kept["bytes"]
-    share = bytes_text(size // max(1, goals))
-    return f"{goals} goal{'s' * (goals != 1)}, {bytes_text(size)} in the database ({share} a goal)"
+    share = f" ({bytes_text(size // goals)} a goal)" if goals >= FEW else ""
+    return f"{goals} goal{'s' * (goals != 1)}, {bytes_text(size)} in the database{share}"
 
 
 def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:

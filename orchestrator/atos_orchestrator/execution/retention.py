@@ -126,7 +126,6 @@ class Retention:
             report = self._by_age(request)
         if report.goals and not request.dry_run and not report.next:
             self.give_back()
-        self._changed = True
         return report
 
     def kept(self) -> RecordsKept:

@@ -162,7 +162,9 @@ class Worker:
             AtosError: it can't be done.
         """
         request = clean_request(message["request"])
-        return asdict(await anyio.to_thread.run_sync(self.retention.clean, request))
+        report = await anyio.to_thread.run_sync(self.retention.clean, request)
+        self.retention.tell(await anyio.to_thread.run_sync(self.retention.kept))
+        return asdict(report)
 
     async def cancel(self, goal: str) -> None:
         """End a goal's steps at once, and remove what they had begun.
