@@ -98,17 +98,14 @@ class GoalQueue:
     def _ahead(self, connection: sa.Connection, run: str) -> int | None:
         table = self.tables.workflow_status
         queued = (table.c.queue_name == GOALS, table.c.status == "ENQUEUED")
-        own = sa.select(table.c.priority, table.c.created_at).where(
-            table.c.workflow_uuid == run, *queued
-        )
+        order = [table.c.priority, table.c.created_at]
+        if connection.dialect.name == "sqlite":  # the runtime's clock ticks in seconds there
+            order.append(sa.literal_column("workflow_status.rowid", sa.Integer))
+        own = sa.select(*order).select_from(table).where(table.c.workflow_uuid == run, *queued)
         mine = connection.execute(own).first()
         if mine is None:
             return None
-        priority, created_at = mine
-        before = sa.or_(
-            table.c.priority < priority,
-            sa.and_(table.c.priority == priority, table.c.created_at < created_at),
-        )
+        before = sa.tuple_(*order) < sa.tuple_(*map(sa.literal, mine))
         count = sa.select(sa.func.count()).select_from(table).where(before, *queued)
         return int(connection.execute(count).scalar_one())
 
