@@ -19,7 +19,7 @@ from fastmcp import Client
 
 from atos.tools import ToolClient
 from atos.transport import SocketTransport
-from atos_protocol.goals import FINAL_GOAL_STATES
+from atos_protocol.goals import FINAL_GOAL_STATES, Priority
 from atos_protocol.settings import Settings, load_settings
 
 WAIT_SECONDS = 20.0
@@ -162,6 +162,7 @@ class Atos:
         plan: Mapping[str, Any] | None = None,
         examples: Sequence[str] = (),
         tests: str = "",
+        priority: Priority = "normal",
     ) -> Goal:
         """Start a goal; it runs on even if this process ends.
 
@@ -171,6 +172,7 @@ class Atos:
             plan: a plan made elsewhere, to be executed instead of one made here.
             examples: such as `f(1) -> 2` or `f(-1) raises ValueError`; they decide whether code is right.
             tests: text of a pytest file that decides; the goal is one task then.
+            priority: high counts as an hour older than it is among queued goals, low as an hour younger.
 
         Raises:
             NoModelError: nothing here can do it; the message says what to install.
@@ -187,6 +189,8 @@ class Atos:
             request["examples"] = list(examples)
         if tests:
             request["tests"] = tests
+        if priority != "normal":
+            request["priority"] = priority
         view = await self._tools.call("orchestrate", "start_goal", request, resend=False)
         return Goal(self._tools, view["id"])
 

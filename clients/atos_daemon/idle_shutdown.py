@@ -8,6 +8,11 @@ from contextlib import contextmanager
 
 import anyio
 
+from atos_protocol.versions import replacement
+
+OUTDATED_SECONDS = 2.0
+"""How long a daemon is idle before it makes way for a version that was installed over its own."""
+
 LOOK_SECONDS = 5.0
 """Longest pause between two looks, so that work which ends is noticed soon."""
 
@@ -20,7 +25,13 @@ logger = logging.getLogger(__name__)
 class IdleShutdown:
     """Counts who uses the daemon, and remembers when the last use was."""
 
-    def __init__(self, *busy: BusyCheck, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self,
+        *busy: BusyCheck,
+        look_seconds: float = LOOK_SECONDS,
+        replaced_by: Callable[[], str] = replacement,
+    ) -> None:
+        self._replaced_by = replaced_by
         self._busy = list(busy)
         self._look = look_seconds
         self._open = 0
@@ -51,12 +62,16 @@ class IdleShutdown:
             self.touch()
 
     async def wait_idle(self, seconds: float) -> None:
-        """Return when the daemon has been idle for `seconds`, counted from now on."""
+        """Return when the daemon has been idle for `seconds`, counted from now on; sooner if it is outdated."""
         self.touch()
         while True:
             if self._open or await self._is_busy():
                 self.touch()
-            left = self._last + seconds - anyio.current_time()
+            idle = anyio.current_time() - self._last
+            if idle >= OUTDATED_SECONDS and (newer := self._replaced_by()):
+                logger.info("ending, because version %s was installed over this one", newer)
+                return
+            left = seconds - idle
             if left <= 0:
                 logger.info("ending after %.0f idle seconds", seconds)
                 return

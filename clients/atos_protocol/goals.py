@@ -59,6 +59,9 @@ FINAL_GOAL_STATES: frozenset[GoalState] = frozenset(
 RESUMABLE_GOAL_STATES: frozenset[GoalState] = frozenset({"failed", "needs_help", "limit_reached"})
 """Final states that an answer, code handed in or a retry leaves again (event `goal_resumed`)."""
 
+Priority = Literal["low", "normal", "high"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+
 EventKind = Literal[
     "goal_submitted",
     "goal_started",
@@ -218,8 +221,13 @@ class GoalView:
     """code, message and next of what ended it; else empty."""
     waiting: str = ""
     """What the goal itself waits for, as in its tasks; empty while it works."""
+    priority: Priority = "normal"
     ahead: int = 0
     """Goals that begin before this one, while it is queued."""
+    typical_s: float = 0.0
+    """Seconds that the last goals took, while it is queued; 0: not known."""
+    starts_in_s: float = 0.0
+    """Seconds until it probably begins, judged by that; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,12 @@ def parse_opening(line: bytes | None) -> Opening:
     except (ValueError, RecursionError):
         fields = None
     known: dict[str, Any] = fields if isinstance(fields, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-    if known.get("atos") != PROTOCOL:
+    theirs = known.get("atos")
+    if isinstance(theirs, int) and theirs != PROTOCOL:
+        message = f"the server host speaks protocol {PROTOCOL}, and its client protocol {theirs}"
+        step = "Another version of ATOS runs than is installed. Run `atos-client down`, then again."
+        raise BadRequestError(message, next_step=step)
+    if theirs != PROTOCOL:
         message = f"the connection must open with a line of protocol {PROTOCOL}"
         step = 'Send {"atos": 1, "server": NAME, "roots": [], "client": "python"} first.'
         raise BadRequestError(message, next_step=step)

@@ -49,6 +49,12 @@ def _count(text: str) -> int:
     return number
 
 
+def _days(text: str) -> float:
+    if not 0 <= (days := float(text)) < float("inf"):
+        raise ValueError(text)
+    return days
+
+
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
@@ -145,6 +151,18 @@ class Settings:
     )
     goals_at_once: int = _setting(
         0, _count, "a number of goals", "goals worked on at once, oldest first; 0: by the cores"
+    )
+    keep_days: float = _setting(
+        90.0,
+        _days,
+        "a number of days",
+        "records of goals that ended earlier are removed; 0: never by age",
+    )
+    keep_bytes: int = _setting(
+        1 << 30,
+        _size,
+        "bytes, or a size such as 1GiB",
+        "most that records may take; the oldest ended goals are removed first; 0: no limit",
     )
     cpu_threads: int = _setting(
         0, int, "a number of threads", "threads of the embedded engine; 0 means the idle cores"

@@ -10,7 +10,7 @@ is written with the task's whole result; `selected` and `asked` tell of a decisi
 
 What `data` holds by kind (all of it optional for the fold, which never raises):
 
-    goal_submitted   goal, repository
+    goal_submitted   goal, repository, priority (low|normal|high)
     goal_started     engine, models, repository, isolation, uid, interpreter
     announcement     text
     plan_ready       tasks [{id, title, complexity}], notes [text], brief {modules, signatures, examples,
@@ -51,6 +51,7 @@ from atos_protocol.goals import (
     FINAL_GOAL_STATES,
     FINAL_TASK_STATES,
     GOAL_STATES,
+    PRIORITIES,
     RESUMABLE_GOAL_STATES,
     TASK_TRANSITIONS,
     Event,
@@ -125,11 +126,16 @@ def _apply(state: _Fold, event: Event) -> _Fold:
 
 
 def _submitted(state: _Fold, event: Event) -> _Fold:
-    view = state.view
-    goal = text(event.data, "goal", view.goal)
+    view, data = state.view, event.data
+    named = data.get("priority")
     return replace(
         state,
-        view=replace(view, goal=goal, repository=text(event.data, "repository", view.repository)),
+        view=replace(
+            view,
+            goal=text(data, "goal", view.goal),
+            repository=text(data, "repository", view.repository),
+            priority=named if named in PRIORITIES else view.priority,
+        ),
     )
 
 

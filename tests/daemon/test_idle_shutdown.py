@@ -76,3 +76,18 @@ async def test_a_touch_is_a_use_that_is_over_already() -> None:
         tasks.start_soon(touch)
         await idle.wait_idle(0.1)
     assert anyio.current_time() - began > 0.25
+
+
+async def test_a_daemon_makes_way_for_a_newer_one_as_soon_as_nothing_needs_it() -> None:
+    busy = True
+
+    async def working() -> bool:
+        return busy
+
+    idle = IdleShutdown(working, look_seconds=0.01, replaced_by=lambda: "9.9.9")
+    with anyio.move_on_after(0.2) as scope:
+        await idle.wait_idle(900.0)
+    assert scope.cancelled_caught, "a goal is at work"
+    busy = False
+    with anyio.fail_after(30):
+        await idle.wait_idle(900.0)

@@ -70,6 +70,14 @@ def test_anything_else_is_refused_with_a_reason(raw: bytes | None, kind: type[At
     assert back.to_wire() == caught.value.to_wire()
 
 
+def test_another_protocol_is_told_as_another_version_and_how_to_settle_it() -> None:
+    with pytest.raises(BadRequestError) as caught:
+        parse_opening(line(atos=2))
+
+    assert caught.value.message == "the server host speaks protocol 1, and its client protocol 2"
+    assert "atos-client down" in caught.value.next_step
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),

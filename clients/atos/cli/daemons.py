@@ -11,23 +11,64 @@ from typing import Any
 
 from atos.cli.formatting import bytes_text, goal_report, goals_table
 from atos.cli.host_connection import HostClient, scheduler_status
-from atos_protocol.daemons import ensure, is_up, stop
-from atos_protocol.errors import NotFoundError, UnreachableError
+from atos_protocol.daemons import Role, ensure, is_up, stop
+from atos_protocol.errors import AtosError, NotFoundError, UnreachableError
 from atos_protocol.host_protocol import SERVERS
 from atos_protocol.settings import Settings
+from atos_protocol.versions import SETTLE, installed, mismatch
+
+FEW = 10
 
 
 def up(arguments: Namespace, settings: Settings) -> int:
-    """Start the scheduler and the server host, or find them running."""
+    """Start the scheduler and the server host, or find them running; one of another version is restarted."""
+    restarted = restart_outdated(settings)
     ensure("scheduler", settings)
     ensure("servers", settings)
     host = HostClient(settings, "host").ask("status")
     if arguments.json:
         print(json.dumps(host))
         return 0
+    if restarted:
+        print(f"restarted, to run version {installed()}: {', '.join(restarted)}")
     print(f"up: server host pid {host['pid']}, home {settings.home}")
     print("\n".join(http_lines(host["http"], settings)))
     return 0
+
+
+def restart_outdated(settings: Settings) -> list[Role]:
+    """End the daemons that are of another version than this client; their goals go on in the next."""
+    try:
+        running = versions_of(gather(settings, goals=0))
+    except AtosError:  # so different that they can't even be asked
+        roles: tuple[Role, ...] = ("servers", "scheduler")
+        return [role for role in roles if stop(role, settings)]
+    stale: dict[Role, set[str]] = {
+        "servers": {running["servers"], running["worker"]},
+        "scheduler": {running["scheduler"]},
+    }
+    mine = {"", running["this client"]}
+    old: list[Role] = [role for role, numbers in stale.items() if numbers - mine]
+    return [role for role in old if stop(role, settings)]
+
+
+def versions_of(seen: dict[str, Any]) -> dict[str, str]:
+    """Return who runs which version, given what `gather` saw; empty where that is not known."""
+    host: dict[str, Any] = seen["host"] or {}
+    worker: dict[str, Any] = host.get("worker") or {}
+    scheduler: dict[str, Any] = seen["scheduler"] or {}
+    return {
+        "this client": installed(),
+        "servers": str(host.get("version") or ""),
+        "worker": str(worker.get("version") or ""),
+        "scheduler": str(scheduler.get("version") or ""),
+    }
+
+
+def version_lines(seen: dict[str, Any]) -> list[str]:
+    """Say that daemons and client are of different versions, and what settles it."""
+    told = mismatch(versions_of(seen))
+    return [f"versions   {told}", f"           {SETTLE}"] if told else []
 
 
 def down(arguments: Namespace, settings: Settings) -> int:
@@ -51,14 +92,15 @@ def status(arguments: Namespace, settings: Settings) -> int:
     return 0
 
 
-def gather(settings: Settings) -> dict[str, Any]:
-    """Ask whoever runs; a daemon that is down is null."""
+def gather(settings: Settings, goals: int = 5) -> dict[str, Any]:
+    """Ask whoever runs; a daemon that is down is null. So many goals are listed."""
     seen: dict[str, Any] = {"home": str(settings.home), "host": None, "scheduler": None}
     seen["goals"] = []
     try:
         seen["host"] = HostClient(settings, "host", start=False).ask("status")
-        goals = HostClient(settings, "orchestrate", start=False)
-        seen["goals"] = goals.call("list_goals", {"limit": 5})["goals"]
+        if goals:
+            orchestrate = HostClient(settings, "orchestrate", start=False)
+            seen["goals"] = orchestrate.call("list_goals", {"limit": goals})["goals"]
     except UnreachableError:
         pass
     if is_up("scheduler", settings):
@@ -69,7 +111,7 @@ def gather(settings: Settings) -> dict[str, Any]:
 def status_lines(seen: dict[str, Any], settings: Settings) -> list[str]:
     """Render what `gather` saw."""
     host, scheduler = seen["host"], seen["scheduler"]
-    lines = [f"home       {seen['home']}"]
+    lines = [f"home       {seen['home']}", *version_lines(seen)]
     if host:
         worker: dict[str, str] = host.get("worker") or {}
         lines.append(f"servers    up, pid {host['pid']}; worker {worker.get('state')}")
@@ -78,7 +120,23 @@ def status_lines(seen: dict[str, Any], settings: Settings) -> list[str]:
     else:
         lines.append("servers    down (atos-client up starts them; so does every command)")
     lines += scheduler_lines(scheduler) if scheduler else ["scheduler  down"]
-    return [*lines, "goals", *goals_table(seen["goals"])] if host else lines
+    return [*lines, *records_lines(host), *goals_table(seen["goals"])] if host else lines
+
+
+def records_lines(host: dict[str, Any]) -> list[str]:
+    """Head the goals, with what their records take where that has been counted."""
+    kept: dict[str, int] = host.get("records") or {}
+    return [f"goals      {records_text(kept)}" if kept.get("goals") else "goals"]
+
+
+def records_text(kept: dict[str, int]) -> str:
+    """Say what goals' records take: `12 goals, 1.4 MiB in the database (119 KiB a goal)`.
+
+    A share is told from `FEW` goals on: before that, most of it is the database's own.
+    """
+    goals, size = kept["goals"], kept["bytes"]
+    share = f" ({bytes_text(size // goals)} a goal)" if goals >= FEW else ""
+    return f"{goals} goal{'s' * (goals != 1)}, {bytes_text(size)} in the database{share}"
 
 
 def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from atos.cli.daemons import database_trouble
+from atos.cli.daemons import database_trouble, records_text, versions_of
 from atos.cli.formatting import bytes_text
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos.cli.models import ask
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import AtosError
 from atos_protocol.settings import Settings
+from atos_protocol.versions import SETTLE, mismatch
 
 LOW_DISK = 2 << 30
 """Bytes below which a goal, let alone a model, may run out of room."""
@@ -103,7 +104,10 @@ def daemons(settings: Settings) -> Iterator[Finding]:
     state = "ok" if worker.get("state") in {"starting", "up"} else "missing"
     detail = f"host pid {host['pid']}, worker {worker.get('state')}"
     yield Finding(state, "daemons", detail)
+    if told := mismatch(versions_of({"host": host, "scheduler": scheduler_status(settings)})):
+        yield Finding("missing", "versions", told, SETTLE)
     yield from database(host)
+    yield from records(host, settings)
     if url := host["http"].get("url"):
         yield Finding("ok", "http", url)
     else:
@@ -119,6 +123,17 @@ def database(host: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("broken", "database", detail, trouble["todo"])
     elif host.get("database"):
         yield Finding("ok", "database", "goals can be read and written")
+
+
+def records(host: dict[str, Any], settings: Settings) -> Iterator[Finding]:
+    """Report what is kept of goals, and for how long."""
+    kept: dict[str, int] = host.get("records") or {}
+    if not kept.get("goals"):
+        return
+    limits = [f"{settings.keep_days:g} days"] if settings.keep_days else []
+    limits += [f"up to {bytes_text(settings.keep_bytes)}"] if settings.keep_bytes else []
+    how_long = f"kept for {' and '.join(limits)}" if limits else "kept for ever"
+    yield Finding("ok", "records", f"{records_text(kept)}, {how_long}")
 
 
 def sandbox(settings: Settings) -> Iterator[Finding]:

@@ -197,6 +197,7 @@ def goal_report(view: Json) -> list[str]:
     lines = [
         "",
         f"{mark} {view['state']} in {seconds:.1f} s: {clean(view['goal'], 100)}",
+        *labelled("queue", [queue_text(view)] if queue_text(view) else []),
         *task_table(view.get("tasks", [])),
         f"  tests       {tests.get('passed', 0)} passed, {tests.get('failed', 0)} failed",
     ]
@@ -276,10 +277,32 @@ def time_lines(view: Json) -> list[str]:
     return [f"{seconds:.0f} s: {', '.join(parts)}", *[note] * overlap]
 
 
+def queue_text(view: Json) -> str:
+    """Say where a queued goal stands: `3 goals before it, begins in about 7 min (2 min each ...)`."""
+    if view.get("state") != "queued":
+        return ""
+    ahead, starts = int(view.get("ahead") or 0), float(view.get("starts_in_s") or 0)
+    parts = [f"{ahead} goal{'s' * (ahead > 1)} before it"] if ahead else []
+    if starts:
+        typical = duration_text(float(view.get("typical_s") or 0))
+        parts.append(
+            f"begins in about {duration_text(starts)} (the last goals took {typical} each)"
+        )
+    return ", ".join(parts)
+
+
+def duration_text(seconds: float) -> str:
+    """Return a rough duration as a person says it: `40 s`, `7 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def goals_table(goals: Sequence[Json]) -> list[str]:
     """Return one line per goal, newest first."""
     return [
         f"  {MARKS.get(g['state'], '?')} {g['id']:30}{g['state']:11}{clean(g['goal'], 60)}"
+        + f" ({queue_text(g)})" * bool(queue_text(g))
         for g in goals
     ] or ['  none yet: atos-client build "Write a Python function to add two numbers"']
 

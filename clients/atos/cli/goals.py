@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from atos.cli.daemons import gather, versions_of
 from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
 from atos.cli.host_connection import HostClient
 from atos.cli.models import fetch_for
@@ -18,6 +19,7 @@ from atos_protocol.daemons import is_up
 from atos_protocol.errors import NoModelError, NotFoundError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings
+from atos_protocol.versions import SETTLE, mismatch
 
 CANCELLED = 130
 LOST_SECONDS = 60.0
@@ -26,12 +28,14 @@ LOST_SECONDS = 60.0
 
 def build(arguments: Namespace, settings: Settings) -> int:
     """Start a goal and follow it to its end, or leave it running with `--detach`."""
-    if not is_up("servers", settings) and not arguments.json:
-        print("starting ATOS ...", file=sys.stderr, flush=True)
+    if not arguments.json:
+        _announce(settings)
     orchestrate = HostClient(settings, "orchestrate")
     request: dict[str, Any] = {"goal": arguments.goal} | evidence(arguments, orchestrate)
     if arguments.into:
         request["into"] = str(Path(arguments.into).expanduser().absolute())
+    if arguments.priority != "normal":
+        request["priority"] = arguments.priority
     if arguments.plan:
         request["plan"] = read_plan(Path(arguments.plan))
     view = _start(orchestrate, request, arguments)
@@ -48,6 +52,14 @@ def build(arguments: Namespace, settings: Settings) -> int:
         orchestrate.close()
         orchestrate.call("cancel_goal", {"goal_id": view["id"]})
         return CANCELLED
+
+
+def _announce(settings: Settings) -> None:
+    """Say that daemons are being started, or that those which run are of another version."""
+    if not is_up("servers", settings):
+        print("starting ATOS ...", file=sys.stderr, flush=True)
+    elif told := mismatch(versions_of(gather(settings, goals=0))):
+        print(f"{told}. {SETTLE}", file=sys.stderr, flush=True)
 
 
 def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespace) -> Any:

@@ -61,9 +61,17 @@ class HostClient:
             raise from_wire(result.get("_meta", {}).get(MCP_META_KEY, {"message": _text(result)}))
         return result.get("structuredContent", {})
 
-    def ask(self, op: str) -> dict[str, Any]:
-        """Ask the host itself, for instance for its `status`."""
-        return self._exchange({"op": op}, resend=True)
+    def ask(self, op: str, **more: Any) -> dict[str, Any]:
+        """Ask the host itself, for instance for its `status`.
+
+        Raises:
+            UnreachableError: the host is down and may not be started, or was lost meanwhile.
+            AtosError: it can't do what was asked.
+        """
+        answer = self._exchange({"op": op, **more}, resend=True)
+        if isinstance(answer.get("error"), dict):
+            raise from_wire(answer["error"])
+        return answer
 
     def close(self) -> None:
         """Drop the connection."""

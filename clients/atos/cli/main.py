@@ -45,6 +45,10 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--plan", metavar="FILE", help="a plan as JSON, made by you or a large model"
     )
+    build.add_argument(
+        "--priority", choices=("low", "normal", "high"), default="normal",
+        help="among queued goals: high counts as an hour older, low as an hour younger",
+    )  # fmt: skip
     for name, about in (
         ("status", "Show the daemons and goals, or one goal; starts nothing."),
         ("watch", "Follow a goal (default: the newest)."),
@@ -61,6 +65,13 @@ def parser() -> argparse.ArgumentParser:
     fix.add_argument("files", metavar="[NAME=]FILE", nargs="+", help="the task's own files")
     retry = command("retry", "Try again what is not done of a goal (default: the newest).")
     retry.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    clean = command("clean", "Remove what is kept of goals that have ended; repositories stay.")
+    clean.add_argument(
+        "--older-than", metavar="AGE", default="30d",
+        help="since their end: 30d, 12h, 0d; default 30d. Goals that need help stay",
+    )  # fmt: skip
+    clean.add_argument("--goal", metavar="GOAL", help="this one, whatever its age")
+    clean.add_argument("--dry-run", action="store_true", help="count only")
     _add_models(commands)
     command("doctor", "Say what is there, what is missing, and what to do about it.")
     command("up", "Start the daemons.")
@@ -100,6 +111,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import steering
 
             return getattr(steering, arguments.command)(arguments, settings)
+        case "clean":
+            from atos.cli.cleaning import clean
+
+            return clean(arguments, settings)
         case "models":
             from atos.cli.models import models
 

@@ -8,7 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from atos.cli.formatting import MARKS, event_line, goal_report, result_object, task_table
+from atos.cli.formatting import (
+    MARKS,
+    event_line,
+    goal_report,
+    queue_text,
+    result_object,
+    task_table,
+)
 from atos_protocol.goals import FINAL_GOAL_STATES
 
 Json = Mapping[str, Any]
@@ -95,8 +102,8 @@ class Live:
         over = view["state"] in FINAL_GOAL_STATES
         spin = MARKS[view["state"]] if over else SPINNER[self._frame % len(SPINNER)]
         head = f"{spin} {view['state']} {float(view.get('seconds') or 0):.0f} s"
-        if ahead := int(view.get("ahead") or 0):
-            head += f", {ahead} goal{'s' * (ahead > 1)} before it"
+        if waits := queue_text(view):
+            head += f", {waits}"
         self._draw(kept, [head, *task_table(view.get("tasks", [])), f"  {self._last}"])
 
     def keep(self) -> None:

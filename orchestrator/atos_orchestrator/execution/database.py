@@ -233,6 +233,7 @@ def _tune(engine: sa.Engine, *, patch: bool) -> None:
         connection.isolation_level = "IMMEDIATE"
         for pragma in (
             f"busy_timeout={BUSY_MILLISECONDS}",
+            "auto_vacuum=INCREMENTAL",  # only takes effect before the first table: see database_space
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",

@@ -78,15 +78,19 @@ def root(run: str) -> str:
     return run.partition(":")[0].partition(REVISION)[0]
 
 
-def options(body: str, run: str, queue: str) -> EnqueueOptions:
-    """Return what DBOS needs to queue a run."""
-    return {
+def options(body: str, run: str, queue: str, place: int = 0) -> EnqueueOptions:
+    """Return what DBOS needs to queue a run; the lowest place is taken first, and the oldest of one place.
+
+    Without a place (0) it goes before all that have one.
+    """
+    chosen: EnqueueOptions = {
         "workflow_name": body,
         "queue_name": queue,
         "workflow_id": run,
         "app_version": VERSION,
         "application_name": APPLICATION,
     }
+    return {**chosen, "priority": place} if place else chosen
 
 
 class DbosClient:
@@ -133,15 +137,28 @@ class DbosClient:
                 worker_concurrency=self._most_at_once.get(queue),
             )
 
+    @property
+    def tables(self) -> tuple[sa.Engine, Any]:
+        """The runtime's tables, for `run_records`, and an engine that knows in which schema they are."""
+        database = self._client._sys_db  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return database.engine, database.tables
+
     def close(self) -> None:
         """Disconnect from the database; the engine stays with its owner."""
         self._client.destroy()
 
     def submit_within(
-        self, connection: sa.Connection, body: str, run: str, argument: Json, *, queue: str
+        self,
+        connection: sa.Connection,
+        body: str,
+        run: str,
+        argument: Json,
+        *,
+        queue: str,
+        place: int = 0,
     ) -> None:
         """Queue a run in the caller's transaction, so that both succeed or neither."""
-        self._client.enqueue_in_transaction(connection, options(body, run, queue), argument)
+        self._client.enqueue_in_transaction(connection, options(body, run, queue, place), argument)
 
     async def submit(self, body: str, run: str, argument: Json, *, queue: str) -> None:
         """Queue a run; a second submission under the same id changes nothing."""

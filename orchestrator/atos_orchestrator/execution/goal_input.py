@@ -16,6 +16,7 @@ from atos_orchestrator.plan import Plan
 from atos_orchestrator.time_spent import Work
 from atos_orchestrator.workspace.repository import Repository
 from atos_protocol.errors import LimitReachedError
+from atos_protocol.goals import Priority
 from atos_protocol.scheduler_api import Pool
 
 GOAL, TASK, PLAN = "goal", "task", "plan"
@@ -109,6 +110,7 @@ class GoalInput:
     pools: tuple[Pool, ...] = ()
     """The pools as they were when it was accepted."""
     limits: Limits = field(default_factory=Limits)
+    priority: Priority = "normal"
     revision: int = 1
     """Which run of the goal this is."""
     resumed: Resumption | None = field(default=None, hash=False)

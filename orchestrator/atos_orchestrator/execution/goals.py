@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,6 +48,7 @@ from atos_orchestrator.execution.goal_input import (
     run_of,
 )
 from atos_orchestrator.execution.goal_intake import GoalIntake
+from atos_orchestrator.execution.goal_queue import GoalQueue, goals_at_once
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.ports import Json
@@ -67,6 +68,7 @@ from atos_protocol.goals import (
     GoalCheck,
     GoalNews,
     GoalView,
+    Priority,
     TaskReport,
 )
 from atos_protocol.settings import Settings
@@ -92,6 +94,7 @@ class Goals:
         engine = database.engine
         self.database = database
         self._client = DbosClient(engine, retries=False)
+        self._queue = GoalQueue(*self._client.tables, goals_at_once(settings))
         self._events = events = EventStore(engine)
         self._folds = GoalFolds(events)
         self._notify = notify
@@ -123,6 +126,7 @@ class Goals:
         plan: Mapping[str, Any] | None = None,
         examples: Sequence[str] = (),
         tests: str = "",
+        priority: Priority = "normal",
     ) -> GoalView:
         """Accept a goal and queue it.
 
@@ -140,7 +144,7 @@ class Goals:
         goal_input = await self._intake.decide(
             new_id(), text, into=place, plan=plan, examples=read_examples(examples), tests=tests
         )
-        return await self._submit(goal_input)
+        return await self._submit(replace(goal_input, priority=priority))
 
     async def run_task(
         self,
@@ -224,7 +228,8 @@ class Goals:
         """Return a goal with how many go before it while it is queued."""
         if view.state != "queued":
             return view
-        return replace(view, ahead=await _thread(self._events.goals_ahead, view.id))
+        waiting = await _thread(self._queue.waiting, view.id)
+        return replace(view, **asdict(waiting))
 
     async def wait(
         self, goal: str, *, after: int = 0, seconds: float = 20.0, progress: Progress | None = None
@@ -303,6 +308,7 @@ class Goals:
             "into": goal_input.into,
             "strategy": goal_input.strategy,
             "examples": list(goal_input.examples),
+            "priority": goal_input.priority,
         }
         await _thread(self._acceptance.accept, goal_input, "goal_submitted", data, "submitted")
         await self._notify({"op": "wake"})

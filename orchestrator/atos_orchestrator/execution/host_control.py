@@ -1,10 +1,11 @@
 """The worker's end of the control socket to its host: newline-delimited JSON in both directions.
 
-    host -> worker   {"op": "wake"}  {"op": "cancel", "goal": ID}
-    worker -> host   {"op": "ready"}  {"op": "event", "goal": ID, "seq": N}
+    host -> worker   {"op": "wake"}  {"op": "cancel", "goal": ID}  {"op": "clean", "id", "request"}
+    worker -> host   {"op": "ready", "version"}  {"op": "event", "goal": ID, "seq": N}
                      {"op": "database", "state", "why", "todo", "since"}
+                     {"op": "records", "goals", "bytes"}  {"op": "answer", "id", "value" | "error"}
 
-Every message is only a hint that saves waiting: goals, cancellations and events are in the
+Every message but a question and its answer is only a hint that saves waiting: goals, cancellations and events are in the
 database. When the host closes the socket, the worker ends.
 """
 

@@ -19,7 +19,9 @@ from anyio.abc import TaskGroup
 from atos_daemon.runtime import until_signal
 from atos_orchestrator.execution.database_health import Health
 from atos_orchestrator.execution.host_control import Control
-from atos_protocol.errors import UnreachableError
+from atos_orchestrator.execution.step_errors import as_atos_error
+from atos_protocol.errors import AtosError, UnreachableError
+from atos_protocol.versions import RUNNING
 
 DRAIN_SECONDS = 1.5
 """How long the end may take: the cleaning up of steps, and of DBOS."""
@@ -27,6 +29,7 @@ DRAIN_SECONDS = 1.5
 log = logging.getLogger(__name__)
 
 Cancel = Callable[[str], Awaitable[None]]
+Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class HostLink:
@@ -36,6 +39,7 @@ class HostLink:
         self._control = control
         self._cancel: Cancel | None = None
         self._wake: Callable[[], None] = lambda: None
+        self._answer: Answer = _cannot_yet
         self.ended = anyio.Event()
 
     async def run(self) -> None:
@@ -51,10 +55,10 @@ class HostLink:
             _end_for_sure()
             self.ended.set()
 
-    def connect(self, cancel: Cancel, wake: Callable[[], None]) -> None:
+    def connect(self, cancel: Cancel, wake: Callable[[], None], answer: Answer) -> None:
         """Have the host's messages acted on, and tell it that there is a worker now."""
-        self._cancel, self._wake = cancel, wake
-        self.send({"op": "ready"})
+        self._cancel, self._wake, self._answer = cancel, wake, answer
+        self.send({"op": "ready", "version": RUNNING})
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message, if there is a host."""
@@ -71,6 +75,8 @@ class HostLink:
             async def receive(message: dict[str, Any]) -> None:
                 if message["op"] == "cancel":
                     ending.start_soon(self._end_goal, str(message["goal"]))
+                elif message["op"] == "clean":
+                    ending.start_soon(self._reply, message["id"], message)
                 else:
                     self._wake()
 
@@ -79,6 +85,16 @@ class HostLink:
             ending.cancel_scope.deadline = anyio.current_time() + DRAIN_SECONDS
         tasks.cancel_scope.cancel()
 
+    async def _reply(self, identity: object, message: dict[str, Any]) -> None:
+        """Answer what the host has asked."""
+        try:
+            said: dict[str, Any] = {"value": await self._answer(message)}
+        except Exception as error:
+            if not isinstance(error, AtosError):
+                log.exception("the host's %s failed", message["op"])
+            said = {"error": as_atos_error(error, str(message["op"])).to_wire()}
+        self.send({"op": "answer", "id": identity, **said})
+
     async def _end_goal(self, goal: str) -> None:
         if self._cancel is None:
             return
@@ -86,6 +102,10 @@ class HostLink:
             await self._cancel(goal)
         except UnreachableError as error:
             log.warning("what goal %s left is not cleaned up now: %s", goal, error.message)
+
+
+async def _cannot_yet(_message: dict[str, Any]) -> dict[str, Any]:
+    raise UnreachableError("the worker is starting", next_step="Ask again.")  # noqa: EM101
 
 
 def _end_for_sure() -> None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import version
+from dataclasses import asdict
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -33,17 +33,23 @@ from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import GOAL, PLAN, TASK, run_of
+from atos_orchestrator.execution.goal_queue import goals_at_once
+from atos_orchestrator.execution.goal_removal import GoalRemoval
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.host_control import Control
 from atos_orchestrator.execution.host_link import HostLink
 from atos_orchestrator.execution.plan_hints import HintPublisher
 from atos_orchestrator.execution.plan_workflow import PlanWorkflow
 from atos_orchestrator.execution.reconciler import Reconciler
+from atos_orchestrator.execution.retention import Retention
+from atos_orchestrator.execution.run_records import RunRecords
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps, open_workflow_deps
 from atos_orchestrator.workspace.worktrees import sweep
 from atos_protocol.errors import UnreachableError
+from atos_protocol.records import clean_request
 from atos_protocol.settings import Settings
+from atos_protocol.versions import RUNNING
 
 CLEAN_UP_SECONDS = 5.0
 """How long a cancelled step may take before others are listened to again."""
@@ -89,9 +95,10 @@ async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps
             async with _working(settings, database, events, open_deps) as worker:
                 point("worker.recovered")
                 events.listen(lambda g, s: link.send({"op": "event", "goal": g, "seq": s}))
-                link.connect(worker.cancel, worker.wake)
+                worker.retention.tell = lambda kept: link.send({"op": "records", **asdict(kept)})
+                link.connect(worker.cancel, worker.wake, worker.answer)
                 point("worker.ready")
-                log.info("ready, version %s", version("atos"))
+                log.info("ready, version %s", RUNNING)
                 await worker.run(link.ended)
         tasks.cancel_scope.cancel()
 
@@ -115,22 +122,40 @@ class Worker:
         )
         self._events = events
         self._hints = hints
-        self.wake = runtime.wake
-        self._reconciler = Reconciler(self._client, events, lambda: runtime.executor, self.wake)
+        self._reconciler = Reconciler(self._client, events, lambda: runtime.executor, runtime.wake)
+        removal = GoalRemoval(settings, RunRecords.of(self._client))
+        self.retention = Retention(settings, removal, events.unfinished)
 
     async def begin(self) -> None:
         """Settle what earlier workers left, before anything is executed."""
         await self._health.through_outages(self._reconciler.at_start)
+        await self._health.through_outages(self.retention.finish)
         await self._health.through_outages(self.sweep)
 
     async def run(self, ended: anyio.Event) -> None:
         """Keep everything going that surrounds the execution, until `ended`."""
         async with anyio.create_task_group() as tasks:
-            for loop in (self._hints.run, self._reconciler.run):
+            for loop in (self._hints.run, self._reconciler.run, self.retention.run):
                 tasks.start_soon(self._health.through_outages, loop)
             await ended.wait()
             self._health.close()
             tasks.cancel_scope.cancel()
+
+    def wake(self) -> None:
+        """Look at the queues at once, because something has happened to some goal."""
+        self._runtime.wake()
+        self.retention.note_activity()
+
+    async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Do what the host asks for on a person's behalf: to remove records of goals that have ended.
+
+        Raises:
+            AtosError: it can't be done.
+        """
+        request = clean_request(message["request"])
+        report = await anyio.to_thread.run_sync(self.retention.clean, request)
+        self.retention.tell(await anyio.to_thread.run_sync(self.retention.kept))
+        return asdict(report)
 
     async def cancel(self, goal: str) -> None:
         """End a goal's steps at once, and remove what they had begun.
@@ -179,7 +204,9 @@ def _opened(settings: Settings) -> tuple[Database, EventStore]:
     events = EventStore(database.engine)
     try:
         database.prepare(events.create)
-        database.prepare(DbosClient(database.engine, retries=False).prepare)
+        client = DbosClient(database.engine, retries=False)
+        database.prepare(client.prepare)
+        database.prepare(GoalRemoval(settings, RunRecords.of(client)).create)
     except UnreachableError:
         database.dispose()
         raise
@@ -206,15 +233,6 @@ async def _working(
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}
         async with events.writing(), runtime.worker(bodies):
             yield worker
-
-
-def goals_at_once(settings: Settings) -> int:
-    """Return how many goals are worked on at once: where nobody says, the cores, and two at least.
-
-    A goal is either at a model, which serves one after the other, or in the sandbox, which has as many
-    places as there are cores. More goals at once end no sooner together, and the first ones later.
-    """
-    return settings.goals_at_once or max(2, os.cpu_count() or 1)
 
 
 def _name(settings: Settings) -> str:

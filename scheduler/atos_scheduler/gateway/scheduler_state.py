@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from uuid import uuid4
 
 import anyio
@@ -13,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from atos_protocol import scheduler_api
 from atos_protocol.errors import DeadlineError
+from atos_protocol.versions import RUNNING
 from atos_scheduler.catalogue.catalogue import Catalogue
 from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.event_log import EventLog
@@ -36,7 +36,7 @@ class SchedulerState:
     """The device as last read; the dispatcher knows what is committed on it."""
     instance: str = field(default_factory=lambda: uuid4().hex)
     started: float = field(default_factory=time.monotonic)
-    version: str = field(default_factory=lambda: version("atos"))
+    version: str = RUNNING
 
     def status(self) -> scheduler_api.Status:
         """Return the present state; it asks no engine, so it is cheap."""

@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any, cast
 
 import anyio
@@ -17,6 +16,8 @@ from anyio.abc import SocketStream
 from atos_daemon.idle_shutdown import IdleShutdown
 from atos_protocol.errors import AtosError, BadRequestError
 from atos_protocol.host_protocol import HOST, PROTOCOL, Opening, parse_opening, refusal
+from atos_protocol.records import clean_request
+from atos_protocol.versions import RUNNING
 from atos_servers.host.connection import connected, connection_of
 from atos_servers.host.http_server import HttpStatus
 from atos_servers.host.manifest import describe
@@ -78,7 +79,7 @@ class Connections:
 
 
 class HostControl:
-    """Answers `status` and `shutdown`, one JSON object per line."""
+    """Answers `status`, `clean` and `shutdown`, one JSON object per line."""
 
     def __init__(
         self,
@@ -98,14 +99,14 @@ class HostControl:
         async with contextlib.aclosing(lines.received()) as received:
             async for line in received:
                 try:
-                    reply = self._answer(line)
+                    reply = await self._answer(line)
                 except AtosError as error:
                     reply = {"error": error.to_wire()}
                 await lines.send(json.dumps(reply).encode())
                 if reply is SHUTDOWN_REPLY:
                     self._shutdown()
 
-    def _answer(self, line: bytes | None) -> dict[str, Any]:
+    async def _answer(self, line: bytes | None) -> dict[str, Any]:
         try:
             request: Any = json.loads(line or b"")
         except (ValueError, RecursionError):
@@ -116,15 +117,19 @@ class HostControl:
                 return self._status()
             case "shutdown":
                 return SHUTDOWN_REPLY
+            case "clean":
+                request = clean_request(fields)
+                with self._idle.use():
+                    return await self._worker.ask({"op": "clean", "request": asdict(request)})
             case other:
                 message = f"there is no operation {other!r}"
-                raise BadRequestError(message, next_step="Use status or shutdown.")
+                raise BadRequestError(message, next_step="Use status, clean or shutdown.")
 
     def _status(self) -> dict[str, Any]:
         worker = self._worker
         return {
             "pid": os.getpid(),
-            "version": version("atos"),
+            "version": RUNNING,
             "uptime_s": round(anyio.current_time() - self._started, 3),
             "http": asdict(self._http),
             "worker": {
@@ -132,7 +137,9 @@ class HostControl:
                 "state": worker.state,
                 "restarts": worker.restarts,
                 "database": worker.database,
+                "version": worker.version,
             },
+            "records": worker.records,
             "connections": self._idle.in_use,
             **{name: report() for name, report in self._reports.items()},
         }

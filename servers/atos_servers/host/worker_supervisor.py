@@ -12,16 +12,21 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any, Literal, cast
 
 import anyio
 import anyio.to_thread
 from anyio.abc import SocketStream
+from anyio.streams.memory import MemoryObjectSendStream
 
+from atos_protocol.errors import UnreachableError, from_wire
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.mcp_session import LineStream
 from atos_servers.host.services import EventNotifier
 
+ASK_SECONDS = 40.0
+"""How long a worker may take to answer; a caller's call lasts 60 s at most."""
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 10.0
 STEADY_SECONDS = 30.0
@@ -61,6 +66,13 @@ class WorkerSupervisor:
         self.restarts = 0
         self.database: dict[str, Any] = {}
         """The database's health as the worker sees it; empty while there is no trouble."""
+        self.records: dict[str, Any] = {}
+        """What goals' records take, as the worker has counted last; empty before it has."""
+        self.version = ""
+        """The worker's: after an upgrade it may be newer than the host's."""
+        self._up = anyio.Event()
+        self._asked = count(1)
+        self._answers: dict[int, MemoryObjectSendStream[dict[str, Any]]] = {}
 
     async def run(self) -> None:
         """Keep a worker running until cancelled, then end it."""
@@ -84,11 +96,41 @@ class WorkerSupervisor:
             return
         await self._lines.send(json.dumps(message).encode())
 
+    async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a message that the worker answers, and return its answer.
+
+        Raises:
+            UnreachableError: there is no worker, it ended, or it did not answer in time.
+            AtosError: what the worker answered.
+        """
+        identity = next(self._asked)
+        answer: dict[str, Any] = {}
+        sending, receiving = anyio.create_memory_object_stream[dict[str, Any]](1)
+        with sending, receiving, anyio.move_on_after(ASK_SECONDS):
+            await self._up.wait()
+            self._answers[identity] = sending
+            try:
+                await self.notify(message | {"id": identity})
+                with contextlib.suppress(anyio.EndOfStream):
+                    answer = await receiving.receive()
+            finally:
+                self._answers.pop(identity, None)
+        if "error" in answer:
+            raise from_wire(answer["error"])
+        if not answer:
+            message_text = f"the worker, which is {self.state}, did not answer"
+            raise UnreachableError(message_text, next_step="Ask again; see logs/worker.log.")
+        return dict(answer["value"])
+
     def _enter(self, state: State, pid: int | None = None) -> None:
         if state != self.state and state not in TRANSITIONS[self.state]:
             message = f"a worker does not go from {self.state} to {state}"
             raise AssertionError(message)
         self.state, self.pid = state, pid
+        if state == "up":
+            self._up.set()
+        elif self._up.is_set():
+            self._up = anyio.Event()
 
     async def _run_one(self) -> None:
         """Start a worker, or take the one that was started already, and wait for its end."""
@@ -117,6 +159,8 @@ class WorkerSupervisor:
             logger.warning("the worker ended with status %s", worker.process.returncode)
         finally:
             self._lines = None
+            for waiting in self._answers.values():
+                waiting.close()
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(worker.end)
 
@@ -129,9 +173,15 @@ class WorkerSupervisor:
     def _handle(self, message: Any) -> None:
         fields = cast("dict[str, Any]", message)
         if fields["op"] == "ready":
+            self.version = str(fields.get("version") or "")
             self._enter("up", self.pid)
         elif fields["op"] == "event":
             self._notifier.notify(str(fields["goal"]), int(fields["seq"]))
+        elif fields["op"] == "answer":
+            if waiting := self._answers.get(fields["id"]):
+                waiting.send_nowait(fields)
+        elif fields["op"] == "records":
+            self.records = {name: int(fields[name]) for name in ("goals", "bytes")}
         elif fields["op"] == "database":
             health = {name: fields[name] for name in ("state", "why", "todo", "since")}
             self.database = health if health["state"] != "ok" else {}

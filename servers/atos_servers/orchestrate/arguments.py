@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from atos_protocol.goals import Priority
 from atos_servers.orchestrate.plan_schema import PLAN_SCHEMA
 
 GoalText = Annotated[str, Field(description="What to build, in one or a few sentences.")]
@@ -41,6 +42,12 @@ Tests = Annotated[
     Field(
         description="Text of a pytest file (at most 64 KB) that decides whether the code is right,"
         " instead of examples. The goal is one task then, which writes the module that it imports."
+    ),
+]
+Urgency = Annotated[
+    Priority,
+    Field(
+        description="Which queued goals begin first: high counts as an hour older, low as an hour younger."
     ),
 ]
 TaskPool = Literal["auto", "simple", "medium", "complex"]

@@ -26,6 +26,7 @@ from atos_servers.orchestrate.arguments import (
     Pool,
     TaskId,
     Tests,
+    Urgency,
 )
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
@@ -60,6 +61,7 @@ class OrchestrateTools:
         examples: Examples,
         into: Into = "",
         tests: Tests = "",
+        priority: Urgency = "normal",
     ) -> GoalView:
         """Start building something: plan it, write it, test it, commit it to a git repository.
 
@@ -70,7 +72,12 @@ class OrchestrateTools:
         goals = await self._lazy.get()
         folder = await anyio.to_thread.run_sync(confinement().place, into) if into else None
         return await goals.start(
-            goal, into=folder, plan=plan or None, examples=examples, tests=tests
+            goal,
+            into=folder,
+            plan=plan or None,
+            examples=examples,
+            tests=tests,
+            priority=priority,
         )
 
     async def check_goal(self, goal: GoalText, examples: Examples) -> GoalCheck:

@@ -117,7 +117,10 @@ def test_a_goal_is_seen_as_its_events_tell() -> None:
             "interpreter": "/usr/bin/python3",
             "error": {},
             "waiting": "",
+            "priority": "normal",
             "ahead": 0,
+            "typical_s": 0.0,
+            "starts_in_s": 0.0,
         }
     )
 

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from atos_protocol.settings import load_settings
+from atos_protocol.versions import RUNNING
 from doubles.house import House
 from doubles.temporary_postgres import Postgres, temporary_postgres
 from doubles.worker_harness import HostedWorker
@@ -105,7 +106,7 @@ async def test_a_worker_that_finds_no_database_waits_for_it(house: House) -> Non
     assert good[:6] == b"SQLite"
     assert "not a database" in told["why"]
     assert letter == b"a letter" * 1000
-    assert (ready, alive) == ({"op": "ready"}, True)
+    assert (ready, alive) == ({"op": "ready", "version": RUNNING}, True)
 
 
 async def test_a_worker_that_waits_for_its_database_ends_with_its_host(atos_home: Path) -> None:

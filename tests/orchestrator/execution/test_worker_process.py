@@ -10,10 +10,12 @@ import pytest
 
 from atos_orchestrator.execution.goal_input import GOAL
 from atos_protocol.settings import load_settings
+from atos_protocol.versions import RUNNING
 from doubles.house import House
 from doubles.worker_harness import HostedWorker
 
 pytestmark = pytest.mark.timeout(90)
+READY = {"op": "ready", "version": RUNNING}
 
 
 @pytest.fixture
@@ -180,7 +182,7 @@ async def test_a_goal_whose_run_was_abandoned_is_recorded_as_ended(house: House)
     with HostedWorker(house.log) as worker:
         ready = worker.hear()
 
-    assert ready == {"op": "ready"}
+    assert ready == READY
     assert house.view().state == "cancelled"
     assert "without a goal_finished event" in house.log.read_text()
 
@@ -192,17 +194,17 @@ async def test_the_host_hears_when_the_worker_is_ready_and_of_every_event(house:
         last = house.until(lambda view: view.state == "success").seq
         event = worker.until(op="event", seq=last)
 
-    assert ready == {"op": "ready"}
+    assert ready == READY
     assert event == {"op": "event", "goal": "g1", "seq": last}
 
 
 async def test_a_second_worker_waits_for_the_first_one_to_end(house: House) -> None:
     with HostedWorker(house.log) as first:
-        assert first.hear() == {"op": "ready"}
+        assert first.hear() == READY
         with HostedWorker(house.log) as second:
             with pytest.raises(TimeoutError):
                 second.hear(3)
             first.hang_up()
             ready = second.until(op="ready")
 
-    assert ready == {"op": "ready"}
+    assert ready == READY

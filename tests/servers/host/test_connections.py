@@ -258,7 +258,14 @@ async def test_the_host_reports_its_state_and_accepts_a_shutdown() -> None:
     assert status.pop("version")
     assert status == {
         "http": {"url": "http://x", "error": None},
-        "worker": {"pid": None, "state": "starting", "restarts": 0, "database": {}},
+        "worker": {
+            "pid": None,
+            "state": "starting",
+            "restarts": 0,
+            "database": {},
+            "version": "",
+        },
+        "records": {},
         "connections": 0,
         "database": {"state": "ok"},
     }
