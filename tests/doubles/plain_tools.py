@@ -133,5 +133,6 @@ class PlainTools:
             "uid": 0,
             "started_at": started,
             "ended_at": time.time(),
-            "proven": "",
+            "proven": "outside" if state in {"passed", "failed"} else "nothing",
+            "explanation": "",
         }
