@@ -20,6 +20,8 @@ from atos_protocol.goals import Question
 DIGEST_LINES = 40
 KEPT = 2
 """Candidates that a person is shown, or that go on after an answer."""
+IN_PROCESS = "judged in the code's own process, where code written to cheat could pass"
+"""Said of code whose tests could not be judged from outside."""
 TESTS_DRAFT = "tests"
 """Name under which the tests that decided are kept."""
 
@@ -142,7 +144,10 @@ def question_text(call: str, answers: Sequence[str]) -> str:
 
 
 def _evidence(state: DebugState, move: Move) -> str:
-    return f"{move.evidence}; fails on {state['mutants']}" if state["mutants"] else move.evidence
+    """Return what the code rests on, and whether it could have fooled the tests."""
+    fails = f"fails on {state['mutants']}" if state["mutants"] else ""
+    own = IN_PROCESS if state["verdict"].get("proven") == "in-process" else ""
+    return "; ".join(part for part in (move.evidence, fails, own) if part)
 
 
 def _digest(state: DebugState, move: Move) -> str:

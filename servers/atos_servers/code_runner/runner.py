@@ -30,8 +30,8 @@ from atos_servers.code_runner.requests import (
 from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
 from atos_servers.code_runner.sandbox.scan import SOURCE_BYTES, SyntaxProblem
-from atos_servers.code_runner.second_run import combined, left_over
 from atos_servers.code_runner.sandbox_probe import Policy, Prober, SandboxProbe, job_in
+from atos_servers.code_runner.second_run import combined, left_over
 from atos_servers.code_runner.targets import require_staged
 from atos_servers.code_runner.verdict import ENDED, STEERING, Judgement, judge
 
@@ -180,7 +180,9 @@ class Runner:
                 return first if not first.inside or not first.outside else _unfinished(first)
             second = await self._pytest(asked, left, rest, outside=False)
         return replace(
-            second, judgement=combined(first.judgement, second.judgement), started_at=first.started_at
+            second,
+            judgement=combined(first.judgement, second.judgement),
+            started_at=first.started_at,
         )
 
     async def _pytest(

@@ -24,9 +24,7 @@ def doubtful(first: Judgement) -> set[str]:
     return {_base(test.id) for test in first.tests if test.outcome != "passed" and test.touched}
 
 
-def left_over(
-    first: Judgement, outside: Sequence[str], inside: Sequence[str]
-) -> tuple[str, ...]:
+def left_over(first: Judgement, outside: Sequence[str], inside: Sequence[str]) -> tuple[str, ...]:
     """Return the targets of a second run; none where the first says it all.
 
     Args:
@@ -49,9 +47,13 @@ def combined(first: Judgement, second: Judgement) -> Judgement:
     kept = [test for test in first.tests if _base(test.id) not in again]
     tests = (*kept, *second.tests)
     state, reasons = _state(first, second, tests)
-    only_inside = sorted({_base(t.id) for t in second.tests if t.outcome == "passed"} & doubtful(first))
+    only_inside = sorted(
+        {_base(t.id) for t in second.tests if t.outcome == "passed"} & doubtful(first)
+    )
     if only_inside:
-        reasons.append(f"fails when its values are compared from outside: {', '.join(only_inside[:4])}")
+        reasons.append(
+            f"fails when its values are compared from outside: {', '.join(only_inside[:4])}"
+        )
     more = () if second.state in ENDED_BY_ITSELF else second.digest.splitlines()[1:]
     return Judgement(state, tests, tuple(reasons), digest_of(state, reasons, tests, more))
 

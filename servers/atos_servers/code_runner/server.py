@@ -114,9 +114,7 @@ def _cases(judged: Judgement) -> list[TestCase]:
         left -= len(test.id) + len(test.why)
         if left < 0:
             break
-        cases.append(
-            TestCase(id=test.id, outcome=test.outcome, why=test.why, judged=test.judged)
-        )
+        cases.append(TestCase(id=test.id, outcome=test.outcome, why=test.why, judged=test.judged))
     return cases
 
 

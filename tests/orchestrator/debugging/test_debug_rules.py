@@ -428,6 +428,7 @@ def test_a_verdict_is_kept_short() -> None:
         started_at=1.0,
         ended_at=2.0,
         proven="nothing",
+        explanation="",
     )
 
     short = shorten_verdict(verdict)

@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any, cast
 
 from atos_servers.code_runner.sandbox import outside_rules, value_codec
@@ -68,9 +69,10 @@ class Link:
         self._folder = ""
         self.notes = Notes()
         connection.settimeout(seconds)
-        self._makers: Mapping[str, value_codec.Maker] = value_codec.SCALAR_MAKERS | {
+        self._makers: Mapping[str, value_codec.Maker] = {
+            **value_codec.SCALAR_MAKERS,
             "held": self._handle,
-            "builtin": lambda name: getattr(builtins, str(name)),
+            "builtin": _built_in,
             "module": _trusted_module,
             "class": _scalar_class,
             "error_class": self.error_class,
@@ -89,17 +91,24 @@ class Link:
         answer = self._answered(asked)
         if answer.get("changed"):
             self._change(given, answer["changed"])
-        if "raised" in answer:
-            raise self._error(answer["raised"])
-        return self.decode(answer["value"])
+        return self._value(answer)
 
     def imported(self, module: str) -> tuple[int, list[str]]:
         """Import a module over there; return its number and the names that `*` means."""
         answer = self._answered({"do": "import", "module": module})
-        if "raised" in answer:
-            raise self._error(answer["raised"])
-        number, names = answer["value"]
+        number, names = self._value(answer)
         return int(number), [str(name) for name in names]
+
+    def _value(self, answer: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
+        try:
+            if "raised" not in answer:
+                return self.decode(answer["value"])
+            error = self._error(answer["raised"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            message = "the code's process answered with something else than an answer"
+            raise CodeEndedError(message) from None
+        raise error
 
     def _answered(self, asked: dict[str, Any]) -> dict[str, Any]:
         __tracebackhide__ = True
@@ -122,8 +131,8 @@ class Link:
         try:
             self._connection.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
-            message = "the code's process ended"
-            raise CodeEndedError(message) from None
+            why = "the code's process ended"
+            raise CodeEndedError(why) from None
 
     def _read_line(self) -> bytes:
         __tracebackhide__ = True
@@ -135,7 +144,9 @@ class Link:
             self._rest += part
             if not part or len(self._rest) > REPLY_BYTES:
                 self._connection.close()
-                message = f"the code's process ended, or answered with more than {REPLY_BYTES} bytes"
+                message = (
+                    f"the code's process ended, or answered with more than {REPLY_BYTES} bytes"
+                )
                 raise CodeEndedError(message) from None
         line, _, self._rest = self._rest.partition(b"\n")
         return line
@@ -152,11 +163,16 @@ class Link:
             given, named = self.decode(asked["args"]), self.decode(asked["named"])
             return {"returned": self.encode(self._callbacks[asked["callback"]](*given, **named))}
         except Exception as error:  # noqa: BLE001 - the test's callable raised it into the code
+            if isinstance(error, AssertionError):
+                self.notes.by_code = True  # the code may swallow it
             return {"error": self._error_form(error)}
 
     def _error_form(self, error: BaseException) -> Any:
         kind = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
-        return {"t": "error", "v": [{"t": "builtin", "v": kind.__name__}, self.encode((str(error),))]}
+        return {
+            "t": "error",
+            "v": [{"t": "builtin", "v": kind.__name__}, self.encode((str(error),))],
+        }
 
     def _change(self, given: tuple[Any, ...], changed: Any) -> None:
         """Do to the arguments what the function did to its copies of them."""
@@ -189,7 +205,7 @@ class Link:
         return WireLimitError(f"this value can't cross to the code's process: {why}")
 
     def _other(self, value: Any) -> Any:
-        kind = type(value)
+        kind = cast("type[Any]", type(value))
         if kind is Handle:
             return {"t": "held", "v": number_of(value)}
         if isinstance(value, type):
@@ -205,7 +221,8 @@ class Link:
         elif callable(value):
             self._callbacks.append(value)
             return {"t": "callback", "v": len(self._callbacks) - 1}
-        raise self._limit(f"a {kind.__name__}")
+        what = f"a {kind.__name__}"
+        raise self._limit(what)
 
     def decode(self, form: Any) -> Any:
         """Return the value that the code's process sent."""
@@ -225,17 +242,15 @@ class Link:
     def error_class(self, form: dict[str, Any]) -> type[BaseException]:
         """Return this process's class for an exception class of the code."""
         if "builtin" in form:
-            found = getattr(builtins, str(form["builtin"]), RuntimeError)
-            fit = isinstance(found, type) and issubclass(found, BaseException)
-            return found if fit and form["builtin"] not in NEVER else RuntimeError
+            return _error_in(builtins, form["builtin"], BaseException)
         if "from" in form:
-            found = getattr(_trusted_module(form["from"]), str(form["name"]), RuntimeError)
-            fit = isinstance(found, type) and issubclass(found, Exception)
-            return found if fit else RuntimeError
+            return _error_in(_trusted_module(form["from"]), form["name"], Exception)
         number = int(form["n"])
         if number not in self._errors:
             bases = tuple(dict.fromkeys(map(self.error_class, form["bases"]))) or (RuntimeError,)
-            remote = bases if any(issubclass(b, RemoteError) for b in bases) else (RemoteError, *bases)
+            remote = (
+                bases if any(issubclass(b, RemoteError) for b in bases) else (RemoteError, *bases)
+            )
             inside = {"_held_class": number, "_link": self}
             self._errors[number] = type(str(form["name"]), remote, inside)
         return self._errors[number]
@@ -245,18 +260,30 @@ class Link:
         arguments = self.decode(raised["args"])
         try:
             error = kind.__new__(kind, *arguments)
-            BaseException.__init__(error, *arguments) if issubclass(kind, RemoteError) else kind.__init__(
-                error, *arguments
-            )
+            BaseException.__init__(error, *arguments) if issubclass(
+                kind, RemoteError
+            ) else kind.__init__(error, *arguments)
         except Exception:  # noqa: BLE001 - made otherwise over there
             error = kind.__new__(kind)
             error.args = tuple(arguments)
+        if isinstance(error, PermissionError):
+            self.notes.touched = True  # it may read and write less than in the tests' process
         if isinstance(error, RemoteError):
             self.notes.touched = True
             vars(error).update(_held=raised["n"], _message=str(raised["message"]))
         if raised.get("place"):
             error.add_note(f"at {raised['place']}")
         return error
+
+
+def _error_in(module: Any, name: Any, below: type[BaseException]) -> type[BaseException]:
+    found = cast("type[Any]", getattr(module, str(name), RuntimeError))
+    fit = isinstance(cast("Any", found), type) and issubclass(found, below) and name not in NEVER
+    return found if fit else RuntimeError
+
+
+def _built_in(name: Any) -> Any:
+    return getattr(builtins, str(name))
 
 
 def _trusted_module(name: Any) -> Any:
@@ -352,6 +379,7 @@ class Handle:
         link_of(self).ask("delattr", self, name)
 
     def __call__(self, *given: Any, **named: Any) -> Any:
+        """Have the object called."""
         __tracebackhide__ = True
         link, about = link_of(self), _about(self)
         found = link.ask("call", self, *given, named=named)
@@ -385,7 +413,12 @@ class Handle:
         link_of(self).notes.by_code = True
         return link_of(self).ask("contains", self, item) is True
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
         del trace
         link = link_of(self)
         if kind is None or not issubclass(kind, Exception):

@@ -33,7 +33,6 @@ from atos_servers.code_runner.sandbox import (
     guest_imports,
     jobs,
     kernel,
-    outside,
     removal,
     report,
     scan,
@@ -76,6 +75,8 @@ def _evaluate(job: Job, channel: socket.socket, supervisor: int) -> int:
 
 
 def _judge_outside(job: Job, channel: socket.socket, supervisor: int) -> int:
+    from atos_servers.code_runner.sandbox import outside  # no other job should wait for it
+
     link = outside.start(job, channel, supervisor)  # before the key is here
     emit = _emitter(channel)
     confine.confine(job, supervisor)
@@ -142,13 +143,18 @@ def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
         return
     if job.kind == "pytest":
         if job.outside:
+            from atos_servers.code_runner.sandbox import outside
+
             division = outside.divided(job)
             _send(control, {"division": asdict(division)})
             job = replace(job, outside=bool(division.outside))
             job = replace(job, arguments=division.outside or division.inside)
         expected = scan.expected_tests(job.folder, job.arguments, job.canary)
         refused = split.refusals(job) if job.catalogue else []
-        _send(control, {"expected": expected, "refused": refused, "split": job.catalogue or job.outside})
+        _send(
+            control,
+            {"expected": expected, "refused": refused, "split": job.catalogue or job.outside},
+        )
         if refused:
             return
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)

@@ -20,7 +20,6 @@ import contextlib
 import importlib
 import io
 import json
-import operator
 import os
 import socket
 import sys
@@ -29,43 +28,15 @@ from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodTy
 from typing import Any, cast
 
 from atos_servers.code_runner.sandbox import outside_rules, value_codec
+from atos_servers.code_runner.sandbox.object_operators import BASES, OPERATORS
 
 MESSAGE_CHARACTERS = 300
 PRINTED_CHARACTERS = 64_000
-BASES = (int, float, str, bytes, tuple, list, set, frozenset, dict)
 FUNCTIONS = (FunctionType, BuiltinFunctionType, BuiltinMethodType, MethodType)
 
 
-def _content(value: Any) -> Any:
-    """Return what an object of a class derived from a built-in one holds, whatever its methods say."""
-    kinds = type(value).__mro__
-    for base, taken in (
-        (int, int.__int__), (float, float.__pos__), (str, str.__str__), (tuple, tuple.__iter__),
-        (list, list.__iter__), (set, set.__iter__), (frozenset, frozenset.__iter__), (dict, dict.items),
-        (bytes, lambda each: bytes.__getitem__(each, slice(None))),
-    ):  # fmt: skip
-        if base in kinds:
-            return base(taken(value))
-    message = "no content"
-    raise value_codec.ValueCodecError(message)
-
-
-OPERATORS: dict[str, Callable[..., Any]] = {
-    name: getattr(operator, name)
-    for name in (
-        "eq", "ne", "lt", "le", "gt", "ge", "contains", "getitem", "setitem", "delitem", "neg", "pos",
-        "invert", "index", "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_",
-        "xor", "lshift", "rshift", "matmul", "iadd", "isub", "imul",
-    )
-} | {
-    "len": len, "iter": iter, "next": next, "str": str, "repr": repr, "bool": bool, "int": int,
-    "float": float, "abs": abs, "round": round, "format": format, "reversed": reversed,
-    "instancecheck": lambda kind, value: isinstance(value, kind), "content": _content,
-    "enter": lambda value: type(value).__enter__(value),
-    "exit": lambda value, kind, error: type(value).__exit__(value, kind, error, None),
-    "getattr": getattr, "setattr": setattr, "delattr": delattr,
-    "call": lambda function, *given, **named: function(*given, **named),
-}  # fmt: skip
+def _built_in(name: str) -> Any:
+    return getattr(builtins, name)
 
 
 class Objects:
@@ -75,13 +46,17 @@ class Objects:
         self._held: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._ask_back = ask_back
-        self._makers: dict[str, value_codec.Maker] = value_codec.SCALAR_MAKERS | {
-            "held": lambda number: self._held[number],
+        self._makers: dict[str, value_codec.Maker] = {
+            **value_codec.SCALAR_MAKERS,
+            "held": self._object,
             "callback": self._calling,
-            "builtin": lambda name: getattr(builtins, name),
+            "builtin": _built_in,
             "class": self._class_of,
             "error": self._error_of,
         }
+
+    def _object(self, number: int) -> Any:
+        return self._held[number]
 
     def number(self, value: Any) -> int:
         """Return the number of an object, which is kept from now on."""
@@ -105,9 +80,8 @@ class Objects:
         name = getattr(value, "__name__", "") if isinstance(value, (type, *FUNCTIONS)) else ""
         if isinstance(name, str) and getattr(builtins, name or "_", None) is value:
             return {"t": "builtin", "v": name}
-        if type(value) is ModuleType and sys.modules.get(value.__name__) is value:
-            if value.__name__ in outside_rules.TRUSTED:
-                return {"t": "module", "v": value.__name__}
+        if type(value) is ModuleType and value.__name__ in outside_rules.TRUSTED:
+            return {"t": "module", "v": value.__name__}
         if isinstance(value, type):
             return self._class_form(value)
         return self._as_held(value, "function" if type(value) in FUNCTIONS else "object")
@@ -121,7 +95,7 @@ class Objects:
         return self._as_held(kind, "class")
 
     def _as_held(self, value: Any, what: str) -> Any:
-        kind = type(value)
+        kind = cast("type[Any]", type(value))
         about = {"n": self.number(value), "kind": kind.__name__[:80], "is": what}
         about["content"] = what == "object" and any(base in kind.__mro__ for base in BASES)
         name = getattr(value, "__name__", "") if what != "object" else ""
@@ -155,6 +129,10 @@ class Objects:
         return kind(*arguments)
 
 
+def _recorder() -> io.TextIOWrapper[io.BytesIO]:
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+
 class Server:
     """Answers the judge's questions about the modules under test."""
 
@@ -162,9 +140,7 @@ class Server:
         self._connection, self._folder = connection, folder
         self._lines = connection.makefile("rb")
         self._objects = Objects(self._ask_back)
-        self._printed = tuple(
-            io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)
-        )
+        self._printed = (_recorder(), _recorder())
 
     def serve(self) -> None:
         """Answer until the other end closes."""
@@ -215,7 +191,7 @@ class Server:
     def _told(self) -> dict[str, Any]:
         told: dict[str, Any] = {}
         for name, stream in zip(("out", "err"), self._printed, strict=True):
-            kept = cast("io.BytesIO", stream.buffer)
+            kept = stream.buffer
             if text := kept.getvalue():
                 told[name] = text.decode(errors="replace")[:PRINTED_CHARACTERS]
                 kept.seek(0)
@@ -224,9 +200,10 @@ class Server:
 
     def _imported(self, name: str) -> Any:
         module = importlib.import_module(name)
-        every = getattr(module, "__all__", None)
+        every: Any = getattr(module, "__all__", None)
         public = [each for each in vars(module) if not each.startswith("_")]
-        names = [str(each) for each in (every if isinstance(every, list | tuple) else public)]
+        chosen = cast("list[Any]", every) if type(every) in (list, tuple) else public
+        names = [str(each) for each in chosen]
         return [self._objects.number(module), names]
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
@@ -235,7 +212,7 @@ class Server:
             message = str(error)[:MESSAGE_CHARACTERS]
         return {
             "class": self._objects.error_class(type(error)),
-            "args": self._objects.encode(cast("tuple[Any, ...]", error.args)),
+            "args": self._objects.encode(error.args),
             "message": message,
             "place": self._place(error),
             "n": self._objects.number(error),

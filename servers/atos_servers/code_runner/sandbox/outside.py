@@ -73,7 +73,7 @@ def _is_plain_file(job: Job, target: str) -> bool:
 def _targets(job: Job, path: str) -> tuple[str, ...]:
     chosen = [target for target in job.arguments if target.startswith(f"{path}::")]
     whole = not job.arguments or scan.is_selected(path, tuple(set(job.arguments) - set(chosen)))
-    return (path,) if whole and set(job.arguments) != set(chosen) or not chosen else tuple(chosen)
+    return (path,) if (whole and set(job.arguments) != set(chosen)) or not chosen else tuple(chosen)
 
 
 def _why_not(job: Job, path: str, modules: frozenset[str]) -> str:
@@ -192,9 +192,10 @@ def _serve(job: Job, connection: socket.socket, parent: int, supervisor: int) ->
 def _hide_tests(job: Job) -> None:
     """Take the test files away from the code, which could look its answers up in them."""
     own = confine.BWRAP_OWN if job.level == "bwrap" else ()
+    writable = [place for place in own[1:] if not Path(job.folder).is_relative_to(place)]
     landlock.restrict(
         [*job.readable, *own[:1], *_without_tests(Path(job.folder))],
-        [*job.writable, *own[1:]],
+        [*job.writable, *writable],
         interface=job.landlock,
         own_network=True,
         listed=[job.folder],
@@ -218,5 +219,3 @@ def stand_ins(job: Job, link: handles.Link) -> StandIns:
     tests = (target.partition("::")[0] for target in job.arguments)
     texts = [Path(job.folder, path).read_bytes().decode(errors="replace") for path in set(tests)]
     return StandIns(link, frozenset(_modules(job)), tuple(texts))
-
-

@@ -24,9 +24,7 @@ TRUSTED = frozenset(
     }
 )  # fmt: skip
 """Modules of the standard library that the judge imports for a test."""
-VALUE_CLASSES = frozenset(
-    {"date", "datetime", "timedelta", "Decimal", "Fraction", "Path", "UUID"}
-)
+VALUE_CLASSES = frozenset({"date", "datetime", "timedelta", "Decimal", "Fraction", "Path", "UUID"})
 NAMES = frozenset(
     {
         "exec", "eval", "compile", "getattr", "setattr", "delattr", "globals", "locals", "vars",
@@ -121,7 +119,9 @@ class _Rules:
             for node in self._nodes
             if isinstance(node, ast.FunctionDef) and any(map(_is_fixture, node.decorator_list))
         }
-        self._looked_into = {id(n.value): n.attr for n in self._nodes if isinstance(n, ast.Attribute)}
+        self._looked_into = {
+            id(n.value): n.attr for n in self._nodes if isinstance(n, ast.Attribute)
+        }
         self._types = set(_compared_types(self._nodes))
 
     def violations(self) -> Iterator[tuple[int, str]]:
@@ -183,7 +183,11 @@ class _Rules:
             return f"unittest.{looked}"
         if name == "type" and id(node) not in self._types:
             return "type, but in a comparison with a built-in one"
-        changed = isinstance(node.ctx, ast.Store | ast.Del) and name in {"pytest", "raises", "approx"}
+        changed = isinstance(node.ctx, ast.Store | ast.Del) and name in {
+            "pytest",
+            "raises",
+            "approx",
+        }
         return f"it changes {name}" if changed else ""
 
     def _attribute(self, node: ast.Attribute) -> str:
@@ -199,7 +203,11 @@ class _Rules:
     def _class(self, node: ast.ClassDef) -> str:
         bases = {ast.unparse(base) for base in node.bases}
         plain = node.name.startswith("Test") or bases
-        if node not in self._tree.body or not plain or not bases <= {"unittest.TestCase", "TestCase"}:
+        if (
+            node not in self._tree.body
+            or not plain
+            or not bases <= {"unittest.TestCase", "TestCase"}
+        ):
             return f"the class {node.name}"
         return "a metaclass" if node.keywords else _decorators(node)
 
@@ -225,7 +233,9 @@ def _imported_names(nodes: list[ast.AST]) -> Iterator[str]:
 def _decorators(node: ast.FunctionDef | ast.ClassDef) -> str:
     for each in node.decorator_list:
         text = ast.unparse(each.func if isinstance(each, ast.Call) else each)
-        if text not in {"pytest.fixture", "fixture"} and not text.startswith(("pytest.mark.", "mark.")):
+        if text not in {"pytest.fixture", "fixture"} and not text.startswith(
+            ("pytest.mark.", "mark.")
+        ):
             return f"the decorator {text[:60]}"
         if text.endswith("usefixtures"):
             return "usefixtures"
@@ -241,9 +251,14 @@ def _parametrized(nodes: list[ast.AST]) -> set[str]:
     names: set[str] = set()
     for node in nodes:
         match node:
-            case ast.Call(func=ast.Attribute(attr="parametrize"), args=[ast.Constant(value=str(text)), *_]):
+            case ast.Call(
+                func=ast.Attribute(attr="parametrize"), args=[ast.Constant(value=str(text)), *_]
+            ):
                 names |= {name.strip() for name in text.split(",")}
-            case ast.Call(func=ast.Attribute(attr="parametrize"), args=[ast.List(elts=items) | ast.Tuple(elts=items), *_]):
+            case ast.Call(
+                func=ast.Attribute(attr="parametrize"),
+                args=[ast.List(elts=items) | ast.Tuple(elts=items), *_],
+            ):
                 names |= {str(item.value) for item in items if isinstance(item, ast.Constant)}
             case _:
                 pass
@@ -253,7 +268,9 @@ def _parametrized(nodes: list[ast.AST]) -> set[str]:
 def _compared_types(nodes: list[ast.AST]) -> Iterator[int]:
     for node in nodes:
         match node:
-            case ast.Compare(left=ast.Call(func=ast.Name(id="type") as name), comparators=[ast.Name(id=kind)]):
+            case ast.Compare(
+                left=ast.Call(func=ast.Name(id="type") as name), comparators=[ast.Name(id=kind)]
+            ):
                 if kind in BUILT_IN:
                     yield id(name)
             case _:
