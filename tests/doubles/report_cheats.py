@@ -19,6 +19,8 @@ class Cheat:
     code: str
     held_before: bool = False
     """Whether it was refused before code and tests were kept apart too."""
+    seconds: float = 25.0
+    """Time limit of its run."""
 
 
 TESTS = {
@@ -513,6 +515,7 @@ def add(a, b):
         "'is': 'object', 'content': False}}\n"
         "class Vector:\n    def __init__(self, *a):\n        pass\n    def __add__(self, other):\n"
         "        return self\n    def __eq__(self, other):\n        return True\n    __lt__ = __eq__\n",
+        seconds=4.0,  # it never ends
     ),
     "the wire answered with nonsense": Cheat(
         "errors",

@@ -432,6 +432,7 @@ def test_a_verdict_is_kept_short() -> None:
     )
 
     short = shorten_verdict(verdict)
+    assert (short["ok"], short["proven"]) == (False, "nothing")
 
     assert short["digest"].splitlines()[0] == "the report was forged"
     assert len(short["digest"].splitlines()) == 40
