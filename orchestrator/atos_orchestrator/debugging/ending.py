@@ -131,7 +131,7 @@ class Ending:
             interpreter=verdict.get("interpreter", ""),
             digest="" if files is not None else _digest(state, move),
             proof=move.proof if files is not None else "",
-            evidence=_evidence(state, move),
+            evidence=evidence_text(move, state["mutants"], str(verdict.get("proven", ""))),
         )
 
 
@@ -143,10 +143,10 @@ def question_text(call: str, answers: Sequence[str]) -> str:
     return f"{'; '.join(call.splitlines())} {' or '.join([*given, *errors])}?"
 
 
-def _evidence(state: DebugState, move: Move) -> str:
-    """Return what the code rests on, and whether it could have fooled the tests."""
-    fails = f"fails on {state['mutants']}" if state["mutants"] else ""
-    own = IN_PROCESS if state["verdict"].get("proven") == "in-process" else ""
+def evidence_text(move: Move, mutants: str, proven: str) -> str:
+    """Return what the code rests on, and whether it could have fooled its tests."""
+    fails = f"fails on {mutants}" if mutants else ""
+    own = IN_PROCESS if proven == "in-process" else ""
     return "; ".join(part for part in (move.evidence, fails, own) if part)
 
 
