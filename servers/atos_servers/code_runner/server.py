@@ -188,7 +188,8 @@ class Tools:
         """Use to find out whether code passes its tests. Runs pytest on a copy, in a sandbox.
 
         The verdict is judged from an authenticated report, not from printed output: skipped,
-        deleted or never-run tests do not pass. Nothing is written to your folder. conftest.py and
+        deleted or never-run tests do not pass. `ok` is true only where the code could not have
+        forged it; else a pass is 'unconfirmed'. Nothing is written to your folder. conftest.py and
         configuration files are not read.
         """
         run = await self._runner.tests(

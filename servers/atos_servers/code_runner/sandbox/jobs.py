@@ -22,7 +22,7 @@ from atos_servers.code_runner.sandbox.scan import NOT_SEARCHED
 from atos_servers.code_runner.sandbox.split import RemoteModules
 
 if TYPE_CHECKING:
-    from atos_servers.code_runner.sandbox.handles import Notes
+    from atos_servers.code_runner.sandbox.wire import Notes
 
 DISABLED_PLUGINS = (
     "cacheprovider",

@@ -1,7 +1,7 @@
 """Judging from outside: the tests run here, any code runs in a process that this one never imports from.
 
 The launcher reads the test files (`outside_rules`) and says which can be judged so. This process is confined, forks
-the one for the code (`object_process`) before it has the report's key, and runs pytest with stand-ins (`handles`) for
+the one for the code (`object_process`) before it has the report's key, and runs pytest with stand-ins (`wire`, `handles`) for
 the modules under test. The code's process is confined at least as much, has none of the judge's descriptors, can't
 open the judge's memory (it is not dumpable, and seccomp refuses tracing), and can't read the test files where the
 kernel has Landlock. So it can return wrong values, or end, and no more.
@@ -30,6 +30,7 @@ from atos_servers.code_runner.sandbox import (
     outside_rules,
     scan,
     split,
+    wire,
 )
 from atos_servers.code_runner.sandbox.job import Job
 
@@ -97,7 +98,7 @@ def _modules(job: Job) -> Iterator[str]:
 class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports the modules under test as stand-ins whose every name is asked for over the wire."""
 
-    def __init__(self, link: handles.Link, names: frozenset[str], texts: tuple[str, ...]) -> None:
+    def __init__(self, link: wire.Link, names: frozenset[str], texts: tuple[str, ...]) -> None:
         self._link, self._names, self._texts = link, names, texts
 
     def find_spec(
@@ -158,7 +159,7 @@ class _StandIn(ModuleType):
         return getattr(vars(self)["__remote__"], name)
 
 
-def start(job: Job, channel: socket.socket, supervisor: int) -> handles.Link:
+def start(job: Job, channel: socket.socket, supervisor: int) -> wire.Link:
     """Fork the code's process, which confines itself, and return the wire to it.
 
     Called before this process has the report's key. No code of the workspace runs before the judge asks for it.
@@ -173,7 +174,7 @@ def start(job: Job, channel: socket.socket, supervisor: int) -> handles.Link:
         finally:
             os._exit(0)
     theirs.close()
-    return handles.Link(ours, job.limits.wall)
+    return wire.Link(ours, job.limits.wall)
 
 
 def _serve(job: Job, connection: socket.socket, parent: int, supervisor: int) -> None:
@@ -214,7 +215,7 @@ def _without_tests(folder: Path) -> Iterator[str]:
             yield entry.path
 
 
-def stand_ins(job: Job, link: handles.Link) -> StandIns:
+def stand_ins(job: Job, link: wire.Link) -> StandIns:
     """Return the importer of the modules under test."""
     tests = (target.partition("::")[0] for target in job.arguments)
     texts = [Path(job.folder, path).read_bytes().decode(errors="replace") for path in set(tests)]

@@ -20,7 +20,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from atos_servers.code_runner.sandbox.handles import Notes
+    from atos_servers.code_runner.sandbox.wire import Notes
 
 KEY_BYTES = 32
 RECORD_BYTES = 6000
