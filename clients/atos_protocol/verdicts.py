@@ -16,6 +16,7 @@ IsolationLevel = Literal["bwrap", "landlock", "seccomp", "none"]
 
 VerdictState = Literal[
     "passed",
+    "unconfirmed",
     "failed",
     "error",
     "timeout",
@@ -26,6 +27,10 @@ VerdictState = Literal[
     "no_tests",
 ]
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+Judged = Literal["outside", "in-process"]
+"""Where values were compared: in a process that the code can't reach, or in its own."""
+Proven = Literal["outside", "in-process", "nothing"]
+"""What an outcome rests on. Code that was written to cheat can forge what is `in-process`."""
 ScriptState = Literal["ok", "failed", "timeout", "memory_limit", "output_limit", "error"]
 
 
@@ -54,6 +59,8 @@ class TestCase:
     """Only 'passed' is a pass."""
     why: str = ""
     """Place and message of a failure; else empty."""
+    judged: Judged = "in-process"
+    """Whether its values were compared outside of the code's process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,11 @@ class Verdict:
     __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
 
     ok: bool
-    """True only when state is 'passed'."""
+    """True only when every test passed and was judged from outside: state is 'passed'."""
     state: VerdictState
-    """How the run ended."""
+    """How the run ended. 'unconfirmed': all passed, some in the code's own process, which can forge it."""
+    proven: Proven
+    """'in-process' where code written to cheat could have forged the outcome."""
     passed: int
     """Tests that passed."""
     failed: int
@@ -86,8 +95,13 @@ class Verdict:
     """Epoch seconds when the sandboxed work began; 0 when it never did."""
     ended_at: float
     """Epoch seconds when it ended; 0 when it never began."""
-    proven: str
+    explanation: str
     """What this verdict proves and what it can't."""
+
+    @property
+    def all_passed(self) -> bool:
+        """Whether every test passed; how far that can be relied on, `proven` says."""
+        return self.state in {"passed", "unconfirmed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +136,9 @@ class Evaluation:
     """Epoch seconds when the sandboxed work began; 0 when it never did."""
     ended_at: float
     """Epoch seconds when it ended; 0 when it never began."""
-    proven: str
+    proven: Proven
+    """What each outcome rests on."""
+    explanation: str
     """What this proves and what it can't."""
 
 

@@ -22,8 +22,8 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
                      started_at, of which loading), round
     code_written     path, sha, round, parts [candidate] where it is put together from others
     syntax_checked   ok, round
-    tests_run        which (acceptance|model|stub|verify), ok, passed, failed, isolation, uid, interpreter,
-                     started_at, ended_at, round, untested (there is none to run)
+    tests_run        which (acceptance|model|stub|verify), ok, proven (outside|in-process|nothing), passed, failed,
+                     isolation, uid, interpreter, started_at, ended_at, round, untested (there is none to run)
     evidence_found   examples, errors, tests (counts), seeds, can_be_run
     evaluated        candidates, rows, calls (counts), started_at, ended_at, isolation, uid, interpreter
     selected         candidate, proof, evidence, kept (count), dropped [{assertion, why}], next

@@ -31,7 +31,7 @@ class HiddenTests:
                 (root / name).write_text(files[name], encoding="utf-8")
             (root / HIDDEN_TEST).write_text(sample.tests, encoding="utf-8")
             run = await self._runner.tests(root, [root], chosen=[HIDDEN_TEST], seconds=SECONDS)
-        if run.judgement.state == "passed":
+        if run.judgement.state in {"passed", "unconfirmed"}:
             return ""
         failed = [t.id.rpartition("::")[2] for t in run.judgement.tests if t.outcome != "passed"]
         return f"{run.judgement.state}: {', '.join(failed)}"

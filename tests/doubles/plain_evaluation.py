@@ -70,5 +70,6 @@ async def evaluation(
         "uid": 0,
         "started_at": started,
         "ended_at": time.time(),
-        "proven": "",
+        "proven": "in-process",
+        "explanation": "",
     }

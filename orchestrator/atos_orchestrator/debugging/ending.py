@@ -20,6 +20,8 @@ from atos_protocol.goals import Question
 DIGEST_LINES = 40
 KEPT = 2
 """Candidates that a person is shown, or that go on after an answer."""
+IN_PROCESS = "judged in the code's own process, where code written to cheat could pass"
+"""Said of code whose tests could not be judged from outside."""
 TESTS_DRAFT = "tests"
 """Name under which the tests that decided are kept."""
 
@@ -129,7 +131,7 @@ class Ending:
             interpreter=verdict.get("interpreter", ""),
             digest="" if files is not None else _digest(state, move),
             proof=move.proof if files is not None else "",
-            evidence=_evidence(state, move),
+            evidence=evidence_text(move, state["mutants"], str(verdict.get("proven", ""))),
         )
 
 
@@ -141,8 +143,11 @@ def question_text(call: str, answers: Sequence[str]) -> str:
     return f"{'; '.join(call.splitlines())} {' or '.join([*given, *errors])}?"
 
 
-def _evidence(state: DebugState, move: Move) -> str:
-    return f"{move.evidence}; fails on {state['mutants']}" if state["mutants"] else move.evidence
+def evidence_text(move: Move, mutants: str, proven: str) -> str:
+    """Return what the code rests on, and whether it could have fooled its tests."""
+    fails = f"fails on {mutants}" if mutants else ""
+    own = IN_PROCESS if proven == "in-process" else ""
+    return "; ".join(part for part in (move.evidence, fails, own) if part)
 
 
 def _digest(state: DebugState, move: Move) -> str:

@@ -228,8 +228,9 @@ def shorten_verdict(verdict: Verdict) -> Json:
     """Return what the graph and people need of a verdict; a step's record keeps it for ever."""
     lines = [*verdict.reasons, *verdict.digest.splitlines()[:DIGEST_LINES]]
     return {
-        "ok": verdict.ok,
+        "ok": verdict.all_passed,
         "state": verdict.state,
+        "proven": verdict.proven,
         "passed": verdict.passed,
         "failed": verdict.failed,
         "failing": [test.id for test in verdict.tests if test.outcome != "passed"][:20],

@@ -166,11 +166,12 @@ class GoalEffects:
         emit = self.emit()
         times = {"started_at": verdict.started_at, "ended_at": verdict.ended_at}
         untested = verdict.state == "no_tests"
-        tested = {"which": "verify", "ok": verdict.ok, "untested": untested}
+        tested = {"which": "verify", "ok": verdict.all_passed, "untested": untested}
+        tested |= {"proven": verdict.proven}
         emit("tests_run", ran | times | tested, key="verify")
         emit("goal_verified", ran | {"untested": untested}, key="verify")
-        digest = "" if verdict.ok else verdict.digest
-        return counts | {"ok": verdict.ok, "digest": digest, "untested": untested}
+        digest = "" if verdict.all_passed else verdict.digest
+        return counts | {"ok": verdict.all_passed, "digest": digest, "untested": untested}
 
     async def record(
         self,

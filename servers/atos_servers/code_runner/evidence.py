@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from atos_protocol.verdicts import Judged
+
 
 @dataclass(frozen=True, slots=True)
 class Canaries:
@@ -90,6 +92,8 @@ class Evidence:
     """Why the run was ended from outside; empty when it ended by itself."""
     code: int
     """Exit code of pytest, or minus the signal."""
+    judged: Judged = "in-process"
+    """Whether the tests ran apart from the code."""
     refused: Sequence[str] = ()
     """Why the code may not run at this isolation level."""
     stderr: str = ""

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -31,6 +31,7 @@ from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
 from atos_servers.code_runner.sandbox.scan import SOURCE_BYTES, SyntaxProblem
 from atos_servers.code_runner.sandbox_probe import Policy, Prober, SandboxProbe, job_in
+from atos_servers.code_runner.second_run import combined, left_over
 from atos_servers.code_runner.targets import require_staged
 from atos_servers.code_runner.verdict import ENDED, STEERING, Judgement, judge
 
@@ -49,6 +50,11 @@ class PytestRun:
     judgement: Judgement
     level: IsolationLevel
     split: bool
+    """The tests ran in another process than the code."""
+    outside: tuple[str, ...]
+    """The targets that were judged from outside, where that was asked for."""
+    inside: tuple[str, ...]
+    """Those that can't be."""
     started_at: float
     ended_at: float
 
@@ -74,6 +80,29 @@ class ScriptRun:
     def cause(self) -> str:
         """Why it was ended from outside; empty when it ended by itself."""
         return self.outcome.cause
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the runs of one pytest call have in common."""
+
+    path: Path
+    roots: Sequence[Path]
+    overlay: Mapping[str, str]
+    packages: tuple[str, ...]
+    sandbox: SandboxProbe
+    policy: Policy
+
+
+def _unfinished(first: PytestRun) -> PytestRun:
+    """Return a run after which no time was left for the tests that can't be judged from outside."""
+    judgement = first.judgement
+    if judgement.state not in {"passed", "unconfirmed", "no_tests"}:
+        return first
+    reason = f"no time was left to run {', '.join(first.inside[:4])}"
+    return replace(
+        first, judgement=replace(judgement, state="timeout", reasons=(*judgement.reasons, reason))
+    )
 
 
 def _steering_in(folder: Path) -> list[str]:
@@ -142,16 +171,33 @@ class Runner:
         """
         wall, wanted = checked_timeout(seconds), checked_targets(chosen)
         sandbox = await self.sandbox()
-        level = sandbox.choose(policy)
-        async with self._folder(wall, ticket) as folder:
+        asked = _Asked(path, roots, overlay or {}, packages, sandbox, policy)
+        async with self._turn(wall, ticket):
+            deadline = time.monotonic() + wall
+            first = await self._pytest(asked, wanted, wall, outside=policy == "general")
+            left = left_over(first.judgement, first.outside, first.inside)
+            if not left or (rest := deadline - time.monotonic()) < SHORTEST_RUN_SECONDS:
+                return first if not first.inside or not first.outside else _unfinished(first)
+            second = await self._pytest(asked, left, rest, outside=False)
+        return replace(
+            second,
+            judgement=combined(first.judgement, second.judgement),
+            started_at=first.started_at,
+        )
+
+    async def _pytest(
+        self, asked: _Asked, targets: tuple[str, ...], wall: float, *, outside: bool
+    ) -> PytestRun:
+        level, catalogue = asked.sandbox.choose(asked.policy), asked.policy == "catalogue"
+        with run_folder() as folder:
             canaries = new_canaries()
             steering = await anyio.to_thread.run_sync(
-                _stage, path, roots, folder, overlay or {}, canaries
+                _stage, asked.path, asked.roots, folder, asked.overlay, canaries
             )
-            require_staged(wanted, folder.code, catalogue=policy == "catalogue")
+            require_staged(targets, folder.code, catalogue=catalogue)
             job = job_in(
-                folder, level, sandbox, kind="pytest", arguments=wanted, canary=canaries.file,
-                catalogue=policy == "catalogue", limits=Limits(wall=wall), packages=packages,
+                folder, level, asked.sandbox, kind="pytest", arguments=targets, canary=canaries.file,
+                catalogue=catalogue, outside=outside, limits=Limits(wall=wall), packages=asked.packages,
             )  # fmt: skip
             outcome = await execute(job)
         return _judged(outcome, canaries, steering, level, self.python)
@@ -317,11 +363,16 @@ def _judged(
         steering=steering,
         cause=outcome.cause,
         code=outcome.code,
+        judged="outside" if status.get("split") else "in-process",
         refused=status.get("refused", []),
         stderr=f"{outcome.stdout.text}\n{outcome.stderr.text}".strip(),
     )
     started, ended = outcome.interval()
-    return PytestRun(judge(evidence), level, bool(status.get("split")), started, ended)
+    division = status.get("division", {})
+    return PytestRun(
+        judge(evidence), level, bool(status.get("split")), tuple(division.get("outside", ())),
+        tuple(division.get("inside", ())), started, ended,
+    )  # fmt: skip
 
 
 def _require_start(stream: Stream, outcome: Outcome, python: Interpreter) -> None:

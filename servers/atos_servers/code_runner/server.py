@@ -17,6 +17,7 @@ from atos_protocol.verdicts import (
     Evaluation,
     Isolation,
     IsolationLevel,
+    Proven,
     ScriptResult,
     ScriptState,
     SyntaxFault,
@@ -64,13 +65,13 @@ STDERR_CHARACTERS = 8_000
 MOST_FAULTS = 100
 IN_PROCESS = (
     "Every test of the sources ran to its end and reported over an authenticated channel; canary "
-    "tests had their known outcomes; configuration and conftest files were not read. Not proven: the "
-    "code under test shares the tests' process, so code written to cheat could forge a report."
+    "tests had their known outcomes; configuration and conftest files were not read. Not proven: what is "
+    "marked in-process was decided in the code's own process, so code written to cheat could forge it."
 )
 SPLIT = (
-    "The tests ran in one process and the code in another that can open no file; only JSON values "
-    "crossed, so the code can return wrong values but can't change a verdict. Not proven: anything "
-    "the tests don't check, and changes that a function makes to its arguments."
+    "The tests ran in one process and the code in another; only plain values crossed and were compared "
+    "where the code can't reach, so it can return wrong values but can't change a verdict. Not proven: "
+    "anything the tests don't check."
 )
 EVALUATED = (
     "Each cell ran in a process of its own, and each candidate apart from the others; the report's "
@@ -96,10 +97,14 @@ def _isolation(level: job.IsolationLevel) -> Isolation:
     return Isolation(level=level, description=DESCRIPTIONS[level])
 
 
-def _proven(run: PytestRun) -> str:
-    if run.judgement.state not in {"passed", "failed"}:
-        return NOTHING
-    return SPLIT if run.split else IN_PROCESS
+def _proven(judged: Judgement) -> Proven:
+    if judged.state not in {"passed", "unconfirmed", "failed"}:
+        return "nothing"
+    inside = any(test.judged == "in-process" for test in judged.tests)
+    return "in-process" if inside else "outside"
+
+
+EXPLANATIONS: dict[Proven, str] = {"outside": SPLIT, "in-process": IN_PROCESS, "nothing": NOTHING}
 
 
 def _cases(judged: Judgement) -> list[TestCase]:
@@ -109,7 +114,7 @@ def _cases(judged: Judgement) -> list[TestCase]:
         left -= len(test.id) + len(test.why)
         if left < 0:
             break
-        cases.append(TestCase(id=test.id, outcome=test.outcome, why=test.why))
+        cases.append(TestCase(id=test.id, outcome=test.outcome, why=test.why, judged=test.judged))
     return cases
 
 
@@ -118,6 +123,7 @@ def _verdict(run: PytestRun) -> Verdict:
     return Verdict(
         ok=judged.state == "passed",
         state=judged.state,
+        proven=_proven(judged),
         passed=judged.passed,
         failed=len(judged.tests) - judged.passed,
         tests=tuple(_cases(judged)),
@@ -128,7 +134,7 @@ def _verdict(run: PytestRun) -> Verdict:
         uid=os.getuid(),
         started_at=run.started_at,
         ended_at=run.ended_at,
-        proven=_proven(run),
+        explanation=EXPLANATIONS[_proven(judged)],
     )
 
 
@@ -182,7 +188,8 @@ class Tools:
         """Use to find out whether code passes its tests. Runs pytest on a copy, in a sandbox.
 
         The verdict is judged from an authenticated report, not from printed output: skipped,
-        deleted or never-run tests do not pass. Nothing is written to your folder. conftest.py and
+        deleted or never-run tests do not pass. `ok` is true only where the code could not have
+        forged it; else a pass is 'unconfirmed'. Nothing is written to your folder. conftest.py and
         configuration files are not read.
         """
         run = await self._runner.tests(
@@ -221,7 +228,8 @@ class Tools:
             uid=os.getuid(),
             started_at=run.started_at,
             ended_at=run.ended_at,
-            proven=EVALUATED,
+            proven="in-process",
+            explanation=EVALUATED,
         )
 
     async def run_python(

@@ -2,7 +2,8 @@
 
 A pass needs all of it: every record authentic, exactly one finish record, an exit code that agrees,
 the canary tests with their known outcomes, every test of the sources run, none skipped, and at
-least one test. Evidence is only judged if the run began (see `runner`): a machine on which it can't
+least one test. All of that is `passed` only if every test was judged from outside: its values were
+compared in a process that the code can't reach. Else it is `unconfirmed`. Evidence is only judged if the run began (see `runner`): a machine on which it can't
 begin is an error, and says nothing about the code.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from atos_protocol.verdicts import TestOutcome, VerdictState
+from atos_protocol.verdicts import Judged, TestOutcome, VerdictState
 from atos_servers.code_runner.evidence import Evidence
 
 STEERING = frozenset(
@@ -38,6 +39,10 @@ class CaseResult:
     outcome: TestOutcome
     why: str
     """Place, message and marked lines; empty for a pass."""
+    judged: Judged
+    """Whether its outcome rests on nothing that the code decides."""
+    touched: bool = False
+    """More than plain values took part, so a failure may be the wire's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Judgement:
     tests: tuple[CaseResult, ...]
     reasons: tuple[str, ...]
     digest: str
+    touched: bool = False
+    """A file could not be collected for a reason that may be the wire's."""
 
     @property
     def passed(self) -> int:
@@ -55,12 +62,21 @@ class Judgement:
         return sum(test.outcome == "passed" for test in self.tests)
 
 
-def _tests(records: Iterable[dict[str, Any]]) -> dict[str, CaseResult]:
+def _noted(records: Iterable[dict[str, Any]], what: str) -> frozenset[str]:
+    """Return the tests of which something became known; an empty name among them means all."""
+    return frozenset(r["id"] for r in records if r["event"] == "noted" and r.get(what))
+
+
+def _tests(records: Sequence[dict[str, Any]], judged: Judged) -> dict[str, CaseResult]:
+    by_code, touched = _noted(records, "by_code"), _noted(records, "touched")
     tests: dict[str, CaseResult] = {}
     for record in records:
         if record["event"] != "test":
             continue
-        new = CaseResult(record["id"], record["outcome"], record.get("why") or "")
+        name = record["id"]
+        how: Judged = "in-process" if by_code & {name, ""} else judged
+        near = bool(touched & {name, ""})
+        new = CaseResult(name, record["outcome"], record.get("why") or "", how, near)
         old = tests.get(new.id)
         if old is None or WORST[new.outcome] > WORST[old.outcome]:
             tests[new.id] = new
@@ -154,25 +170,41 @@ def _outcome_of(
         reasons.append(f"skipped or expected to fail, which proves nothing: {_named(unproven)}")
     if bad:
         return "failed", reasons
-    return ("incomplete", reasons) if reasons else ("passed", [])
+    return ("incomplete", reasons) if reasons else confirmed(list(real.values()))
+
+
+def confirmed(passed: Sequence[CaseResult]) -> tuple[VerdictState, list[str]]:
+    """Return what tests prove that all passed."""
+    open_to_cheats = [test.id for test in passed if test.judged == "in-process"]
+    if not open_to_cheats:
+        return "passed", []
+    return "unconfirmed", [f"judged in the code's own process: {_named(open_to_cheats)}"]
 
 
 def _digest(
     judged: tuple[VerdictState, list[str]], evidence: Evidence, real: list[CaseResult]
 ) -> str:
-    state, reasons = judged
+    more: list[str] = []
+    for name, why in _not_collected(evidence):
+        more += [f"{name} could not be collected", *why.splitlines()[-12:]]
+    if judged[0] in {"incomplete", "error"} and not any(t.outcome != "passed" for t in real):
+        more += evidence.stderr.splitlines()[-10:]
+    return digest_of(judged[0], judged[1], real, more)
+
+
+def digest_of(
+    state: VerdictState, reasons: Sequence[str], real: Sequence[CaseResult], more: Sequence[str]
+) -> str:
+    """Return the lines that tell a model what failed."""
     passed = sum(test.outcome == "passed" for test in real)
     lines = [f"{state}: {passed} of {len(real)} tests passed", *(f"- {r}" for r in reasons)]
-    for name, why in _not_collected(evidence):
-        lines += [f"{name} could not be collected", *why.splitlines()[-12:]]
     for test in real:
         if test.outcome != "passed":
             lines += [
                 f"{test.outcome.upper()} {test.id}",
                 *(f"  {x}" for x in test.why.splitlines()),
             ]
-    if state in {"incomplete", "error"} and not any(t.outcome != "passed" for t in real):
-        lines += evidence.stderr.splitlines()[-10:]
+    lines += more
     if len(lines) > DIGEST_LINES:
         left = len(lines) - DIGEST_LINES + 1
         lines = [*lines[: DIGEST_LINES - 1], f"... {left} more lines"]
@@ -181,7 +213,7 @@ def _digest(
 
 def judge(evidence: Evidence) -> Judgement:
     """Return what the evidence proves."""
-    tests = _tests(evidence.stream.records)
+    tests = _tests(evidence.stream.records, evidence.judged)
     real = {name: t for name, t in tests.items() if name not in evidence.canaries.outcomes}
     state, reasons = _decide(evidence, tests, real)
     if evidence.steering:
@@ -191,4 +223,5 @@ def judge(evidence: Evidence) -> Judgement:
         ]
     listed = list(real.values())
     digest = _digest((state, reasons), evidence, listed)
-    return Judgement(state, tuple(listed), tuple(reasons), digest)
+    touched = "" in _noted(evidence.stream.records, "touched")
+    return Judgement(state, tuple(listed), tuple(reasons), digest, touched)

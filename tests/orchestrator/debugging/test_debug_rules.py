@@ -21,8 +21,10 @@ from atos_orchestrator.debugging.calls import (
     value_assertion,
 )
 from atos_orchestrator.debugging.delivered_tests import render_tests
+from atos_orchestrator.debugging.ending import IN_PROCESS, evidence_text
 from atos_orchestrator.debugging.final_test import shorten_verdict
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
+from atos_orchestrator.debugging.moves import Move
 from atos_orchestrator.debugging.sources import defined_names, parse_source
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.debugging.stubs import imported_files, signatures_of, stub_source
@@ -428,14 +430,30 @@ def test_a_verdict_is_kept_short() -> None:
         started_at=1.0,
         ended_at=2.0,
         proven="nothing",
+        explanation="",
     )
 
     short = shorten_verdict(verdict)
+    assert (short["ok"], short["proven"]) == (False, "nothing")
 
     assert short["digest"].splitlines()[0] == "the report was forged"
     assert len(short["digest"].splitlines()) == 40
     assert len(short["failing"]) == 20
     assert (short["isolation"], short["uid"]) == ("landlock", 1000)
+
+
+@pytest.mark.parametrize(
+    ("proven", "words"),
+    [
+        ("outside", "passes 3 examples; fails on a stub"),
+        ("in-process", f"passes 3 examples; fails on a stub; {IN_PROCESS}"),
+    ],
+)
+def test_code_that_could_have_fooled_its_tests_is_delivered_with_a_word_about_it(
+    proven: str, words: str
+) -> None:
+    move = Move("accept", evidence="passes 3 examples")
+    assert evidence_text(move, "a stub", proven) == words
 
 
 # TaskWorkspace --------------------------------------------------------------------------------------

@@ -134,4 +134,4 @@ async def test_code_that_ends_the_process_is_still_the_codes_failure(
 ) -> None:
     (project / "impl.py").write_text("import os\nos._exit(0)\n")
     run = await best_runner.tests(project, [project])
-    assert run.judgement.state == "incomplete"
+    assert run.judgement.state == "error"

@@ -86,8 +86,14 @@ test_impl.py:3: assert 4 == 5
 E   assert 4 == 5
 E    +  where 4 = add(2, 2)\
 """,
+                    "judged": "outside",
                 },
-                {"id": "test_impl.py::test_right", "outcome": "passed", "why": ""},
+                {
+                    "id": "test_impl.py::test_right",
+                    "outcome": "passed",
+                    "why": "",
+                    "judged": "outside",
+                },
             ],
             "digest": """\
 failed: 1 of 2 tests passed
@@ -98,7 +104,8 @@ FAILED test_impl.py::test_wrong
   E    +  where 4 = add(2, 2)\
 """,
             "reasons": [],
-            "proven": "Every test of the sources ran to its end and reported over an authenticated channel; canary tests had their known outcomes; configuration and conftest files were not read. Not proven: the code under test shares the tests' process, so code written to cheat could forge a report.",
+            "proven": "outside",
+            "explanation": "The tests ran in one process and the code in another; only plain values crossed and were compared where the code can't reach, so it can return wrong values but can't change a verdict. Not proven: anything the tests don't check.",
         }
     )
 
@@ -109,7 +116,8 @@ async def test_run_pytest_in_split_mode_says_what_that_proves(
     put(workspace, test_of("from impl import add\ndef test_right(): assert add(2, 3) == 5\n"))
     verdict = await called(client, "run_pytest", path=str(workspace), policy="catalogue")
     assert verdict["ok"] is True
-    assert "only JSON values crossed" in verdict["proven"]
+    assert verdict["proven"] == "outside"
+    assert "only plain values crossed" in verdict["explanation"]
 
 
 async def test_null_stands_for_a_default(client: Client[Any], workspace: Path) -> None:
@@ -187,7 +195,8 @@ async def test_evaluate_answers_what_each_candidate_did(
                     "values": ["error: not loaded"],
                 },
             ],
-            "proven": "Each cell ran in a process of its own, and each candidate apart from the others; the report's key was in none of them. Not proven: an assertion shares its cell with the candidate, so code written to cheat could forge its own outcomes, not those of others.",
+            "proven": "in-process",
+            "explanation": "Each cell ran in a process of its own, and each candidate apart from the others; the report's key was in none of them. Not proven: an assertion shares its cell with the candidate, so code written to cheat could forge its own outcomes, not those of others.",
         }
     )
 

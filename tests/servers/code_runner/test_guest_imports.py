@@ -30,7 +30,8 @@ async def test_a_package_of_our_name_in_the_workspace_is_importable(
         f"from {name}.part import VALUE\n\n\ndef test_it():\n    assert VALUE == 3\n"
     )
     run = await runner.tests(workspace, [workspace])
-    assert run.judgement.state == "passed", run.judgement.digest
+    # the judge has modules of that name itself, so the code shares the tests' process
+    assert run.judgement.state == "unconfirmed", run.judgement.digest
 
 
 @pytest.mark.parametrize("name", sorted(OURS))

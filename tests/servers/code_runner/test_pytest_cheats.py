@@ -51,7 +51,7 @@ async def judged(
 
 async def test_right_code_passes_on_every_rung(runner: Runner, workspace: Path) -> None:
     run = await judged(runner, workspace, {"impl.py": GOOD, "test_impl.py": TESTS})
-    assert (run.judgement.state, run.judgement.passed, run.split) == ("passed", 2, False)
+    assert (run.judgement.state, run.judgement.passed, run.split) == ("passed", 2, True)
     assert 0 < run.started_at < run.ended_at
     assert names_in(workspace) == ["impl.py", "test_impl.py"]
 
@@ -128,24 +128,24 @@ def add(a, b):
             os._exit(1)
 """
 CHEATS: dict[str, tuple[dict[str, str], set[VerdictState]]] = {
-    "exit at a call": ({"impl.py": "import os\ndef add(a, b):\n    os._exit(0)\n"}, {"incomplete"}),
-    "exit at import": ({"impl.py": "import os\nos._exit(0)\n"}, {"incomplete"}),
+    "exit at a call": ({"impl.py": "import os\ndef add(a, b):\n    os._exit(0)\n"}, {"failed"}),
+    "exit at import": ({"impl.py": "import os\nos._exit(0)\n"}, {"error"}),
     "sys.exit at import": ({"impl.py": "import sys\nsys.exit(0)\n"}, {"incomplete", "error"}),
     "kill itself": (
         {"impl.py": "import os\ndef add(a, b):\n    os.kill(os.getpid(), 9)\n"},
-        {"incomplete"},
+        {"failed"},
     ),
     "crash": (
         {"impl.py": "import ctypes\ndef add(a, b):\n    ctypes.string_at(0)\n"},
-        {"incomplete"},
+        {"failed"},
     ),
     "exit code changed at the end": (
         {"impl.py": f"import atexit, os\natexit.register(os._exit, 0)\n{BAD}"},
-        {"tampered", "failed"},
+        {"failed"},
     ),
-    "forged lines": ({"impl.py": FORGED + BAD}, {"tampered"}),
-    "the reporter called from the code": ({"impl.py": CALLS_EMIT}, {"tampered", "incomplete"}),
-    "a patch of the reports": ({"impl.py": SELECTIVE + BAD}, {"tampered"}),
+    "forged lines": ({"impl.py": FORGED + BAD}, {"failed", "error"}),
+    "the reporter called from the code": ({"impl.py": CALLS_EMIT}, {"failed"}),
+    "a patch of the reports": ({"impl.py": SELECTIVE + BAD}, {"failed"}),
     "a conftest": ({"impl.py": BAD, "conftest.py": CONFTEST}, {"failed"}),
     "an ini file that deselects": (
         {"impl.py": BAD, "pytest.ini": "[pytest]\naddopts = -k nothing\n"},
@@ -209,13 +209,13 @@ async def test_a_steering_file_is_named(best_runner: Runner, workspace: Path) ->
 EQUAL = "class E:\n    def __eq__(s, o):\n        return True\n\ndef add(a, b):\n    return E()\n"
 
 
-async def test_an_object_that_equals_everything_fools_shared_processes_but_not_the_catalogue_rules(
+async def test_an_object_that_equals_everything_is_not_accepted_with_a_plain_ok(
     best_runner: Runner, workspace: Path
 ) -> None:
     files = {"impl.py": EQUAL, "test_impl.py": TESTS}
     shared = await judged(best_runner, workspace, files)
     split = await judged(best_runner, workspace, files, policy="catalogue")
-    assert shared.judgement.state == "passed"  # what `proven` warns of
+    assert shared.judgement.state == "unconfirmed"
     assert split.judgement.state == "error"
     assert "impl.py:1: a class is not allowed" in split.judgement.reasons
 
@@ -306,7 +306,7 @@ def test_files(tmp_path, monkeypatch, capsys, caplog):
     assert capsys.readouterr().out == "x\\n"
 """
     run = await judged(best_runner, workspace, {"test_it.py": tests})
-    assert run.judgement.state == "passed", run.judgement.digest
+    assert run.judgement.state == "unconfirmed", run.judgement.digest
 
 
 async def test_a_hanging_test_is_ended_at_its_limit(best_runner: Runner, workspace: Path) -> None:

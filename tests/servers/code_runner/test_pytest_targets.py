@@ -115,4 +115,4 @@ async def test_a_named_file_need_not_be_called_a_test_under_the_general_policy(
 ) -> None:
     files = {"impl.py": "def add(a, b):\n    return a + b\n", "checks.py": TEST}
     run = await judged(best_runner, workspace, files, "checks.py", policy="general")
-    assert (run.judgement.state, run.judgement.passed) == ("passed", 1)
+    assert (run.judgement.state, run.judgement.passed) == ("unconfirmed", 1)

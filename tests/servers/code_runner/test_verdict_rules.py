@@ -22,7 +22,7 @@ def case(name: str, outcome: str = "passed", why: str = "") -> dict[str, Any]:
 def evidence(*cases: dict[str, Any], expected: tuple[str, ...] = ()) -> Evidence:
     planted = [case(name, outcome) for name, outcome in CANARIES.outcomes.items()]
     records = (*cases, *planted, {"event": "finish", "code": 1})
-    return Evidence(Stream(records, intact=True), CANARIES, expected, (), "", 1)
+    return Evidence(Stream(records, intact=True), CANARIES, expected, (), "", 1, judged="outside")
 
 
 def without_finish(given_evidence: Evidence) -> Evidence:

@@ -127,7 +127,8 @@ def _line(request: bytes, answer: Callable[[dict[str, Any]], dict[str, Any]]) ->
         return json.dumps(_failure(error)).encode() + b"\n"
 
 
-def _close_all_but(kept: int) -> None:
+def close_all_but(kept: int) -> None:
+    """Leave nothing open but one descriptor; the standard ones lead nowhere."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
@@ -142,7 +143,7 @@ def serve(
     importlib.import_module("unicodedata")  # now: nothing can be opened later
     for codec in CODECS:
         codecs.lookup(codec)
-    _close_all_but(connection.fileno())
+    close_all_but(connection.fileno())
     confine.confine_pure(limits, parent)
     modules = Modules(sources)
     with connection.makefile("rb") as requests:

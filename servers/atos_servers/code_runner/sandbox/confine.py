@@ -75,8 +75,13 @@ def _provided(job: Job, *, own_user: bool) -> seccomp.Provided:
     )
 
 
-def confine(job: Job, supervisor: int) -> None:
+def confine(job: Job, supervisor: int, *, parent: int = 0) -> None:
     """Confine this process as the job's level says.
+
+    Args:
+        job: says how.
+        supervisor: its process; the code's user is chosen by it.
+        parent: the process that made this one, where that is not the supervisor.
 
     Raises:
         OSError: a restriction could not be applied; nothing untrusted may run then.
@@ -84,7 +89,7 @@ def confine(job: Job, supervisor: int) -> None:
     prefer_as_oom_victim()
     dropped = _drop_privileges(job, supervisor)
     if job.level != "bwrap":
-        kernel.die_with(supervisor)
+        kernel.die_with(parent or supervisor)
     shared_user = not dropped and job.level != "bwrap"
     limit(job.limits, tasks_already=processes.tasks_of_user(os.getuid()) if shared_user else 0)
     provided = _provided(job, own_user=dropped)
@@ -97,7 +102,7 @@ def confine(job: Job, supervisor: int) -> None:
             interface=provided.landlock,
             own_network=provided.own_network,
         )
-    if job.kind == "evaluate":  # no cell opens the memory or pipes of what is above it
+    if job.kind == "evaluate" or job.outside:  # nobody opens the memory or pipes of what judges
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     if job.level == "seccomp":
         seccomp.install_reading(provided)

@@ -62,6 +62,8 @@ class Job:
     """pytest: what to collect. Script: its arguments."""
     script: str = ""
     catalogue: bool = False
+    outside: bool = False
+    """pytest: the code runs in another process than the tests, see `outside`."""
     canary: str = ""
     """Name of the file with the canaries, which is not one of the caller's tests."""
     bwrap: tuple[str, ...] = ()

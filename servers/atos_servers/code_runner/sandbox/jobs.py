@@ -14,12 +14,15 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atos_servers.code_runner.sandbox.job import Job
 from atos_servers.code_runner.sandbox.report import Emit, ReportPlugin
 from atos_servers.code_runner.sandbox.scan import NOT_SEARCHED
 from atos_servers.code_runner.sandbox.split import RemoteModules
+
+if TYPE_CHECKING:
+    from atos_servers.code_runner.sandbox.wire import Notes
 
 DISABLED_PLUGINS = (
     "cacheprovider",
@@ -42,7 +45,7 @@ def pytest_arguments(job: Job) -> list[str]:
     report, so their folders are not put on the path.
     """
     may_write = job.level != "seccomp"
-    mode = "importlib" if job.catalogue else "prepend"
+    mode = "importlib" if job.catalogue or job.outside else "prepend"
     # The logging plugin opens /dev/null to write.
     disabled = [*DISABLED_PLUGINS, *([] if may_write else ["logging"])]
     capture = "fd" if may_write else "sys"  # fd needs a temporary file
@@ -57,7 +60,7 @@ def pytest_arguments(job: Job) -> list[str]:
     ]  # fmt: skip
 
 
-def run_pytest(job: Job, emit: Emit) -> int:
+def run_pytest(job: Job, emit: Emit, notes: Notes | None = None) -> int:
     """Run the tests and return pytest's exit code; nothing of the workspace can configure it."""
     # Imported after confinement: pytest is a guest as well.
     if failure := _import_failure("pytest"):
@@ -67,10 +70,10 @@ def run_pytest(job: Job, emit: Emit) -> int:
 
     emit({"event": "started"})
     os.chdir(job.folder)
-    if not job.catalogue:  # split mode has its own way to the modules
+    if not (job.catalogue or job.outside):  # split mode has its own way to the modules
         sys.path[:0] = [str(path) for path in (Path(job.folder), Path(job.folder, "src"))]
     sys.argv = ["pytest"]
-    return int(pytest.main(pytest_arguments(job), plugins=[ReportPlugin(emit)]))
+    return int(pytest.main(pytest_arguments(job), plugins=[ReportPlugin(emit, notes)]))
 
 
 def run_script(job: Job) -> int:

@@ -67,12 +67,17 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 
 def restrict(
-    readable: Iterable[str], writable: Iterable[str], *, interface: int, own_network: bool
+    readable: Iterable[str],
+    writable: Iterable[str],
+    *,
+    interface: int,
+    own_network: bool,
+    listed: Iterable[str] = (),
 ) -> None:
     """Allow reading and running below some paths, writing below others, and nothing else.
 
-    Nothing below a writable path may be executed or be a device. Paths that don't exist are
-    skipped.
+    Nothing below a writable path may be executed or be a device. Below `listed` the names of files can be read,
+    not the files. Paths that don't exist are skipped.
 
     Raises:
         OSError: the kernel refused.
@@ -81,6 +86,8 @@ def restrict(
     ruleset = _ruleset(interface, own_network)
     for path in readable:
         _allow(ruleset, path, (EXECUTE | READ | READ_DIR) & rights)
+    for path in listed:
+        _allow(ruleset, path, READ_DIR & rights)
     for path in writable:
         _allow(ruleset, path, rights & ~(MAKE_CHAR | MAKE_BLOCK | IOCTL | EXECUTE))
     for path in DEVICES:

@@ -24,7 +24,7 @@ import contextlib
 import json
 import resource
 import socket
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from atos_servers.code_runner.sandbox import (
@@ -74,7 +74,21 @@ def _evaluate(job: Job, channel: socket.socket, supervisor: int) -> int:
     return evaluate.relay(lines, _emitter(channel))
 
 
+def _judge_outside(job: Job, channel: socket.socket, supervisor: int) -> int:
+    from atos_servers.code_runner.sandbox import outside  # no other job should wait for it
+
+    link = outside.start(job, channel, supervisor)  # before the key is here
+    emit = _emitter(channel)
+    confine.confine(job, supervisor)
+    guest_imports.add_packages(replace(job, packages=()))  # nobody's are imported beside the report
+    sys.meta_path.insert(0, outside.stand_ins(job, link))
+    guest_imports.hide_atos()
+    return jobs.run_pytest(job, emit, link.notes)
+
+
 def _run_inside(job: Job, channel: socket.socket, supervisor: int) -> int:
+    if job.outside:
+        return _judge_outside(job, channel, supervisor)
     if job.kind == "evaluate":
         return _evaluate(job, channel, supervisor)
     remote = split.start(job, channel) if job.catalogue else None
@@ -128,9 +142,19 @@ def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
         _send(control, {"problems": _parse_only(job)})
         return
     if job.kind == "pytest":
+        if job.outside:
+            from atos_servers.code_runner.sandbox import outside
+
+            division = outside.divided(job)
+            _send(control, {"division": asdict(division)})
+            job = replace(job, outside=bool(division.outside))
+            job = replace(job, arguments=division.outside or division.inside)
         expected = scan.expected_tests(job.folder, job.arguments, job.canary)
         refused = split.refusals(job) if job.catalogue else []
-        _send(control, {"expected": expected, "refused": refused, "split": job.catalogue})
+        _send(
+            control,
+            {"expected": expected, "refused": refused, "split": job.catalogue or job.outside},
+        )
         if refused:
             return
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)

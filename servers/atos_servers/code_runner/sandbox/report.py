@@ -17,7 +17,10 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from atos_servers.code_runner.sandbox.wire import Notes
 
 KEY_BYTES = 32
 RECORD_BYTES = 6000
@@ -84,11 +87,17 @@ def _outcome(report: Any) -> str:
 class ReportPlugin:
     """Hooks that turn pytest's reports into records."""
 
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
+    def __init__(self, emit: Emit, notes: Notes | None = None) -> None:
+        self._emit, self._notes = emit, notes
+
+    def _note(self, test: str) -> None:
+        """Report by what a test was decided; an empty name means all of them."""
+        if self._notes and any((found := self._notes.take()).values()):
+            self._emit({"event": "noted", "id": test, **found})
 
     def pytest_collection_finish(self, session: Any) -> None:
         """Report how many tests were found."""
+        self._note("")
         self._emit({"event": "collected", "count": len(session.items)})
 
     def pytest_collectreport(self, report: Any) -> None:
@@ -109,6 +118,10 @@ class ReportPlugin:
                 "why": excerpt(report),
             }
             self._emit(record)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Report what became known while a test ran."""
+        self._note(nodeid)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Report that the run finished."""
