@@ -188,6 +188,11 @@ class Settings:
         return self.run / "servers.sock"
 
     @property
+    def engine_sockets(self) -> Path:
+        """Folder of the engine workers' own folders, whose sockets are no longer than the scheduler's."""
+        return self.run / "e"
+
+    @property
     def token_file(self) -> Path:
         """Bearer token of the HTTP routes; mode 0600."""
         return self.run / "token"
