@@ -48,6 +48,7 @@ from atos_orchestrator.execution.goal_input import (
     run_of,
 )
 from atos_orchestrator.execution.goal_intake import GoalIntake
+from atos_orchestrator.execution.goal_owner import key_of, owner_of, submissions_of
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.ports import Json
@@ -122,8 +123,9 @@ class Goals:
         plan: Mapping[str, Any] | None = None,
         examples: Sequence[str] = (),
         tests: str = "",
+        owner: str = "",
     ) -> GoalView:
-        """Accept a goal and queue it.
+        """Accept a goal and queue it; `owner` is the token that started it, "" for the person.
 
         Raises:
             BadRequestError: the text, the plan, an example or the tests are not valid.
@@ -139,7 +141,7 @@ class Goals:
         goal_input = await self._intake.decide(
             new_id(), text, into=place, plan=plan, examples=read_examples(examples), tests=tests
         )
-        return await self._submit(goal_input)
+        return await self._submit(goal_input, owner)
 
     async def run_task(
         self,
@@ -149,8 +151,9 @@ class Goals:
         key: str = "",
         examples: Sequence[str] = (),
         tests: str = "",
+        owner: str = "",
     ) -> GoalView:
-        """Accept a goal of one task; the same key gives the same goal, however often it is sent.
+        """Accept a goal of one task; the same owner's key gives the same goal, however often it is sent.
 
         Raises:
             BadRequestError: the text, an example or the tests are not valid, or it is several tasks.
@@ -158,14 +161,14 @@ class Goals:
             NoModelError: no installed model can do it.
         """
         text = validate_goal(text)
-        goal = id_of(key) if key else new_id()
+        goal = id_of(key_of(owner, key)) if key else new_id()
         if key and (known := await self._read(goal)):
             return same_goal(known, text, key)
         given, tests = read_examples(examples), check_tests(tests)
         goal_input = await self._intake.decide(
             goal, text, single_in=pool, examples=given, tests=tests
         )
-        return await self._submit(goal_input)
+        return await self._submit(goal_input, owner)
 
     async def plan(self, text: str) -> Json:
         """Make a plan and nothing else; a second call for the same text waits for the first plan.
@@ -258,9 +261,19 @@ class Goals:
                 return news.goal
             after = news.seq
 
-    async def list(self, limit: int = 20, before: int = 0) -> tuple[list[GoalView], int]:
-        """Return goals, newest first, and where the next page begins (0: no more)."""
-        rows = await _thread(self._events.goals, limit + 1, before)
+    async def owner(self, goal: str) -> str:
+        """Return the token that a goal was started with; "" for the person, or where there is no such goal."""
+        return owner_of(await self._read(goal))
+
+    async def list(
+        self, limit: int = 20, before: int = 0, owner: str = ""
+    ) -> tuple[list[GoalView], int]:
+        """Return goals (all, or an owner's), newest first, and where the next page begins (0: no more)."""
+        if owner:
+            engine = self.database.engine
+            rows = await _thread(submissions_of, engine, owner, limit + 1, before)
+        else:
+            rows = await _thread(self._events.goals, limit + 1, before)
         views = [await self._seen(await self._read(goal)) for _seq, goal in rows[:limit]]
         return views, rows[limit - 1][0] if len(rows) > limit else 0
 
@@ -291,13 +304,14 @@ class Goals:
         """Return whether any goal is unfinished."""
         return bool(await _thread(self._events.unfinished))
 
-    async def _submit(self, goal_input: GoalInput) -> GoalView:
+    async def _submit(self, goal_input: GoalInput, owner: str) -> GoalView:
         data = {
             "goal": goal_input.text,
             "into": goal_input.into,
             "strategy": goal_input.strategy,
             "examples": list(goal_input.examples),
         }
+        data |= {"owner": owner} if owner else {}
         await _thread(self._acceptance.accept, goal_input, "goal_submitted", data, "submitted")
         await self._notify({"op": "wake"})
         return await self.get(goal_input.goal)
