@@ -41,7 +41,7 @@ def test_every_action_has_machine_readable_output(capsys: pytest.CaptureFixture[
     assert added["name"] == rotated["name"] == "n8n"
     assert added["token"] != rotated["token"]
     (kept,) = named_tokens(load_settings())
-    rows = [{"name": "n8n", "created": kept.created, "workspaces": []}]
+    rows: list[dict[str, object]] = [{"name": "n8n", "created": kept.created, "workspaces": []}]
     assert printed("list") == {"tokens": [{"name": "default"}, *rows]}
     assert printed("revoke", "n8n") == {"revoked": "n8n"}
     assert printed("rotate")["token"] == load_settings().token_file.read_text()
