@@ -21,8 +21,14 @@ import httpx
 
 from atos.reply_text import continued, without_thought
 from atos_protocol import scheduler_api
-from atos_protocol.daemons import ensure
-from atos_protocol.errors import AtosError, DeadlineError, UnreachableError, from_wire
+from atos_protocol.daemons import check_server, ensure
+from atos_protocol.errors import (
+    AtosError,
+    BadConfigError,
+    DeadlineError,
+    UnreachableError,
+    from_wire,
+)
 from atos_protocol.scheduler_api import Answer, Demand, PlanHint, Pool, Status
 from atos_protocol.settings import Settings
 
@@ -32,6 +38,8 @@ DEFAULT_SECONDS = 600.0
 MARGIN_SECONDS = 15.0
 """How much later than the daemon's deadline the client gives up on the daemon itself."""
 CONTROL_SECONDS = 30.0
+CONNECTED = "connection.connect_unix_socket.complete"
+"""httpcore's name for the moment at which a connection is there, and nothing has been sent over it."""
 PAUSES = (0.0, 0.1, 0.5, 1.0)
 """Seconds before the daemon is looked for again, after one failure after another."""
 
@@ -214,12 +222,28 @@ class SchedulerClient:
         return await self._sent(send, seconds)
 
     async def _open(self, request: httpx.Request) -> httpx.Response:
+        request.extensions["trace"] = self._check_server  # before the first byte is sent
         try:
             return await self._http.send(request, stream=True)
         except httpx.TransportError as error:
             message = f"the scheduler does not answer at {self._settings.scheduler_socket}: {error}"
             step = "Start it with `atos-client up`."
             raise _NoReplyError(UnreachableError(message, next_step=step)) from error
+
+    async def _check_server(self, event: str, found: Mapping[str, Any]) -> None:
+        """Refuse to speak to a scheduler of another user.
+
+        Raises:
+            BadConfigError: another user listens there.
+        """
+        if event != CONNECTED:
+            return
+        stream = found["return_value"]
+        try:
+            check_server(stream.get_extra_info("socket"), self._settings.scheduler_socket)
+        except BadConfigError:
+            await stream.aclose()
+            raise
 
     async def _sent(self, send: Callable[[], Awaitable[Result]], seconds: float) -> Result:
         """Send a request within a time; if no daemon is there, start it and send it again."""

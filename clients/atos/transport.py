@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Unpack
 
 import anyio
-from anyio.abc import SocketStream
+from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from fastmcp.client.transports.base import ClientTransport, SessionKwargs, TransportOptions
@@ -22,6 +22,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
+from atos_protocol.daemons import check_server
 from atos_protocol.errors import AtosError, UnreachableError
 from atos_protocol.host_protocol import MAX_LINE_BYTES, Opening, refused
 
@@ -52,6 +53,7 @@ class SocketTransport(ClientTransport):
 
         Raises:
             UnreachableError: nobody listens at the socket.
+            BadConfigError: another user listens there.
         """
         options = transport_options or TransportOptions()
         connection = await self._connect()
@@ -71,6 +73,7 @@ class SocketTransport(ClientTransport):
             with anyio.fail_after(CONNECT_SECONDS):
                 connection = await anyio.connect_unix(self._socket)
                 try:
+                    check_server(connection.extra(SocketAttribute.raw_socket), self._socket)
                     await connection.send(self._opening)
                 except BaseException:  # the host may die before it has read the opening line
                     await anyio.aclose_forcefully(connection)

@@ -1,10 +1,10 @@
 """Accepts callers on a listening socket, whatever they do and however little the system has left.
 
     wait -> accept --ok--> returned
-                     |--caller is gone--> wait again
+                     |--caller is gone, or another user on a Unix socket--> wait again
                      |--no descriptors--> the reserved one is given up: accept, refuse, close, reserve again; pause
 
-Nobody is left without an answer: the reserved descriptor is there to refuse with.
+Nobody else is left without an answer: the reserved descriptor is there to refuse with.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import socket
 from typing import Self
 
 import anyio
+
+from atos_protocol.daemons import is_trusted, peer_uid
 
 PAUSE_SECONDS = 0.2
 """How long it waits before it accepts again when the process or the system is out of something."""
@@ -64,6 +66,10 @@ class Acceptor:
                 logger.error("a caller can't be accepted: %s", error.strerror)  # noqa: TRY400
                 self._shed()
                 await anyio.sleep(PAUSE_SECONDS)
+                continue
+            if connection.family == socket.AF_UNIX and not is_trusted(uid := peer_uid(connection)):
+                logger.warning("a caller of user %s was refused", uid)
+                connection.close()
                 continue
             connection.setblocking(False)
             return connection

@@ -28,7 +28,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from atos_protocol.errors import ConflictError, UnreachableError
+from atos_protocol.errors import BadConfigError, ConflictError, UnreachableError
 from atos_protocol.settings import Settings
 
 Role = Literal["scheduler", "servers"]
@@ -60,6 +60,7 @@ def connect(role: Role, settings: Settings, seconds: float = CONNECT_SECONDS) ->
 
     Raises:
         UnreachableError: nobody listens (a stale socket file counts as nobody).
+        BadConfigError: another user listens there.
     """
     path = socket_path(role, settings)
     connection = socket.socket(socket.AF_UNIX)
@@ -70,6 +71,11 @@ def connect(role: Role, settings: Settings, seconds: float = CONNECT_SECONDS) ->
         connection.close()
         message = f"the {role} daemon does not answer at {path}: {error.strerror or error}"
         raise UnreachableError(message, next_step="Start it with `atos-client up`.") from error
+    try:
+        check_server(connection, path)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -89,6 +95,34 @@ def peer_pid(connection: socket.socket) -> int:
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     )
     return pid
+
+
+def peer_uid(connection: socket.socket) -> int | None:
+    """Return the user at the other end of a Unix socket; None where the system does not tell."""
+    if not hasattr(socket, "SO_PEERCRED"):  # not on macOS: there the socket's mode has to do
+        return None
+    size = struct.calcsize("3i")
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return struct.unpack("3i", packed)[1]
+
+
+def is_trusted(uid: int | None) -> bool:
+    """Tell whether ATOS speaks to this user over a Unix socket: ourselves, and root.
+
+    Root could become us or read our memory, so refusing it would protect nothing.
+    """
+    return uid in (None, 0, os.geteuid())
+
+
+def check_server(connection: socket.socket, path: Path) -> None:
+    """Refuse to speak to a daemon of another user.
+
+    Raises:
+        BadConfigError: another user, who is not root, listens at the other end.
+    """
+    if not is_trusted(uid := peer_uid(connection)):
+        message = f"user {uid} listens at {path}, not you ({os.geteuid()})"
+        raise BadConfigError(message, next_step="See who may write there, or set ATOS_HOME.")
 
 
 def ensure(role: Role, settings: Settings, seconds: float = START_SECONDS) -> None:

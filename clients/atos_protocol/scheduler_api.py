@@ -134,6 +134,8 @@ class EngineStatus:
     ok: bool
     models: int
     reason: str = ""
+    shortfall: str = ""
+    """What protects less on this machine than it should, in one line."""
 
 
 @dataclass(frozen=True, slots=True)

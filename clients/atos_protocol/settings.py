@@ -206,9 +206,19 @@ class Settings:
         return self.run / "servers.sock"
 
     @property
+    def engine_sockets(self) -> Path:
+        """Folder of the engine workers' own folders, whose sockets are no longer than the scheduler's."""
+        return self.run / "e"
+
+    @property
     def token_file(self) -> Path:
-        """Bearer token of the HTTP routes; mode 0600."""
+        """Default bearer token of the HTTP routes; mode 0600."""
         return self.run / "token"
+
+    @property
+    def named_tokens_file(self) -> Path:
+        """Hashes of the tokens that clients were given by name; mode 0600."""
+        return self.home / "tokens.json"
 
     def prepare(self) -> None:
         """Make the directories; `run` is private and its socket paths must fit the kernel's limit.

@@ -10,7 +10,7 @@ is written with the task's whole result; `selected` and `asked` tell of a decisi
 
 What `data` holds by kind (all of it optional for the fold, which never raises):
 
-    goal_submitted   goal, repository, priority (low|normal|high)
+    goal_submitted   goal, repository, priority (low|normal|high), owner (name of the HTTP client's token)
     goal_started     engine, models, repository, isolation, uid, interpreter
     announcement     text
     plan_ready       tasks [{id, title, complexity}], notes [text], brief {modules, signatures, examples,

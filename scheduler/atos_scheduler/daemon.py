@@ -39,6 +39,7 @@ from atos_scheduler.core.state_machine import Core
 from atos_scheduler.core.types import size_text
 from atos_scheduler.devices.selection import SelectedDevice, select_device
 from atos_scheduler.dispatcher import MOST_REQUESTS, Dispatcher
+from atos_scheduler.engines.engine_socket import sweep
 from atos_scheduler.engines.protocol import Engine
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.app import build
@@ -203,6 +204,7 @@ class Daemon:
 
 async def serve(settings: Settings) -> None:
     """Run a scheduler for these settings; the caller holds the role's lock."""
+    sweep(settings.engine_sockets)
     daemon = Daemon(settings, make_engines(settings), await select_device(settings))
     listener = listen_unix(settings.scheduler_socket)
     failure: AtosError | None = None

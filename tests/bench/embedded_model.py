@@ -6,6 +6,7 @@ One slot, one request at a time, so that the beginning that a problem's requests
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,7 +34,9 @@ async def embedded_model(weights: Path, threads: int = 0) -> AsyncGenerator[Answ
         threads: of the engine; 0 means all cores, as a recording has the machine to itself.
     """
     spec = ModelSpec(weights.stem, str(weights), CONTEXT, slots=1)
-    model = await LlamaModel.load(spec, str(weights), threads or os.cpu_count() or 1)
+    sockets = tempfile.TemporaryDirectory(prefix="atos-")
+    count = threads or os.cpu_count() or 1
+    model = await LlamaModel.load(spec, str(weights), count, Path(sockets.name))
 
     async def answer(request: ModelRequest) -> RecordedReply:
         body = {"messages": list(request.messages)}
@@ -45,6 +48,7 @@ async def embedded_model(weights: Path, threads: int = 0) -> AsyncGenerator[Answ
         yield answer
     finally:
         await model.end()
+        sockets.cleanup()
 
 
 def _completion(request: ModelRequest, prompt: str) -> dict[str, Any]:

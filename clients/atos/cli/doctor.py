@@ -25,6 +25,10 @@ LOW_DISK = 2 << 30
 """Bytes below which a goal, let alone a model, may run out of room."""
 NO_OFFER = "Set ATOS_GGUF=/path/to/model.gguf, or ATOS_OPENAI_URL=http://..."
 
+LANDLOCK = (
+    "It takes Linux 5.13 or newer, with landlock among the boot parameter lsm=. It works without."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -154,6 +158,8 @@ def models(settings: Settings) -> Iterator[Finding]:
     for engine in status["engines"]:
         detail = f"{engine['models']} model(s)" if engine["ok"] else engine["reason"]
         yield Finding("ok" if engine["ok"] else "missing", engine["name"], detail)
+        if shortfall := engine.get("shortfall"):
+            yield Finding("missing", engine["name"], shortfall, LANDLOCK)
     general = [p for p in status["pools"] if p["dialect"] == "chat"]
     if any(p["members"] for p in general):
         for pool in general:

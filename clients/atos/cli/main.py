@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     clean.add_argument("--goal", metavar="GOAL", help="this one, whatever its age")
     clean.add_argument("--dry-run", action="store_true", help="count only")
     _add_models(commands)
+    _add_tokens(commands)
     command("doctor", "Say what is there, what is missing, and what to do about it.")
     command("up", "Start the daemons.")
     command("down", "End the daemons; running goals go on when they are started again.")
@@ -99,6 +100,30 @@ def _add_models(commands: Any) -> None:
             made.add_argument("name", metavar="NAME", nargs="?" if name == "?" else None)
 
 
+def _add_tokens(commands: Any) -> None:
+    about = "Add, list, revoke and change the tokens of HTTP clients."
+    actions = commands.add_parser("token", help=about, description=about).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    for action, says in (
+        ("add", "Make a token for a client; it sees no other client's goals."),
+        ("list", "Show whose tokens there are."),
+        ("revoke", "Make a token worthless; what is open with it is closed."),
+        ("rotate", "Replace a token by another (default: the one in run/token)."),
+    ):
+        made = actions.add_parser(action, help=says, description=says)
+        made.add_argument("--json", action="store_true", help="machine-readable output")
+        if action == "rotate":
+            made.add_argument("name", metavar="NAME", nargs="?", default="default")
+        elif action != "list":
+            made.add_argument("name", metavar="NAME")
+        if action == "add":
+            made.add_argument(
+                "--workspaces", metavar="DIR", nargs="+", default=[],
+                help="directories that its tools may access, instead of those of the settings",
+            )  # fmt: skip
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one command; its module is imported only now."""
     settings = load_settings()
@@ -119,6 +144,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli.models import models
 
             return models(arguments, settings)
+        case "token":
+            from atos.cli.tokens import token
+
+            return token(arguments, settings)
         case "doctor":
             from atos.cli.doctor import doctor
 

@@ -48,6 +48,7 @@ from atos_orchestrator.execution.goal_input import (
     run_of,
 )
 from atos_orchestrator.execution.goal_intake import GoalIntake
+from atos_orchestrator.execution.goal_owner import key_of, owner_of, submissions_of
 from atos_orchestrator.execution.goal_queue import GoalQueue, goals_at_once
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.goal import validate_goal
@@ -127,8 +128,9 @@ class Goals:
         examples: Sequence[str] = (),
         tests: str = "",
         priority: Priority = "normal",
+        owner: str = "",
     ) -> GoalView:
-        """Accept a goal and queue it.
+        """Accept a goal and queue it; `owner` is the token that started it, "" for the person.
 
         Raises:
             BadRequestError: the text, the plan, an example or the tests are not valid.
@@ -144,7 +146,7 @@ class Goals:
         goal_input = await self._intake.decide(
             new_id(), text, into=place, plan=plan, examples=read_examples(examples), tests=tests
         )
-        return await self._submit(replace(goal_input, priority=priority))
+        return await self._submit(replace(goal_input, priority=priority), owner)
 
     async def run_task(
         self,
@@ -154,8 +156,9 @@ class Goals:
         key: str = "",
         examples: Sequence[str] = (),
         tests: str = "",
+        owner: str = "",
     ) -> GoalView:
-        """Accept a goal of one task; the same key gives the same goal, however often it is sent.
+        """Accept a goal of one task; the same owner's key gives the same goal, however often it is sent.
 
         Raises:
             BadRequestError: the text, an example or the tests are not valid, or it is several tasks.
@@ -163,14 +166,14 @@ class Goals:
             NoModelError: no installed model can do it.
         """
         text = validate_goal(text)
-        goal = id_of(key) if key else new_id()
+        goal = id_of(key_of(owner, key)) if key else new_id()
         if key and (known := await self._read(goal)):
             return same_goal(known, text, key)
         given, tests = read_examples(examples), check_tests(tests)
         goal_input = await self._intake.decide(
             goal, text, single_in=pool, examples=given, tests=tests
         )
-        return await self._submit(goal_input)
+        return await self._submit(goal_input, owner)
 
     async def plan(self, text: str) -> Json:
         """Make a plan and nothing else; a second call for the same text waits for the first plan.
@@ -267,9 +270,19 @@ class Goals:
                 return news.goal
             after = news.seq
 
-    async def list(self, limit: int = 20, before: int = 0) -> tuple[list[GoalView], int]:
-        """Return goals, newest first, and where the next page begins (0: no more)."""
-        rows = await _thread(self._events.goals, limit + 1, before)
+    async def owner(self, goal: str) -> str:
+        """Return the token that a goal was started with; "" for the person, or where there is no such goal."""
+        return await _thread(owner_of, self.database.engine, goal)
+
+    async def list(
+        self, limit: int = 20, before: int = 0, owner: str = ""
+    ) -> tuple[list[GoalView], int]:
+        """Return goals (all, or an owner's), newest first, and where the next page begins (0: no more)."""
+        if owner:
+            engine = self.database.engine
+            rows = await _thread(submissions_of, engine, owner, limit + 1, before)
+        else:
+            rows = await _thread(self._events.goals, limit + 1, before)
         goals = [goal for _seq, goal in rows[:limit]]
         known = await _thread(self._folds.views, goals)
         views = [await self._placed(known[goal]) for goal in goals if goal in known]
@@ -302,7 +315,7 @@ class Goals:
         """Return whether any goal is unfinished."""
         return bool(await _thread(self._events.unfinished))
 
-    async def _submit(self, goal_input: GoalInput) -> GoalView:
+    async def _submit(self, goal_input: GoalInput, owner: str) -> GoalView:
         data = {
             "goal": goal_input.text,
             "into": goal_input.into,
@@ -310,6 +323,7 @@ class Goals:
             "examples": list(goal_input.examples),
             "priority": goal_input.priority,
         }
+        data |= {"owner": owner} if owner else {}
         await _thread(self._acceptance.accept, goal_input, "goal_submitted", data, "submitted")
         await self._notify({"op": "wake"})
         return await self.get(goal_input.goal)

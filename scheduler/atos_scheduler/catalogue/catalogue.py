@@ -79,7 +79,9 @@ class Catalogue:
             reason = TOO_SLOW
         except AtosError as error:
             reason = str(error)
-        answers[engine.name] = EngineStatus(engine.name, not reason, len(models), reason), models
+        shortfall = engine.caps.shortfall
+        status = EngineStatus(engine.name, not reason, len(models), reason, shortfall)
+        answers[engine.name] = status, models
 
     def _take(self, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]) -> None:
         self.statuses = tuple(answers[engine.name][0] for engine in self._engines)

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from typing import IO, Any
 
 import anyio
@@ -29,6 +30,9 @@ END_SECONDS = 5.0
 KILL_SECONDS = 10.0
 READY_BYTES = 4_096
 REASON_BYTES = 65_536
+PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
+PASSED_ON_PREFIXES = ("CUDA_", "GGML_", "GPU_", "HIP_", "HSA_", "NVIDIA_", "OMP_", "ROCR_", "VK_")
+"""Of the environment, what finds libraries and devices; the rest may hold keys, and is not passed on."""
 
 
 class EngineProcess:
@@ -136,12 +140,23 @@ class EngineProcess:
         self._errors.close()
 
 
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of an environment a worker gets."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+    }
+
+
 async def _spawned(module: str) -> tuple[Process, IO[bytes]]:
     """Start the process; its errors go to a file that lives as long as the worker."""
     errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker is gone)
     command = [sys.executable, "-P", "-m", module]
     with anyio.CancelScope(shield=True):  # a cancellation between fork and handle would leak it
         # A session of its own, so that Ctrl-C in the scheduler's terminal does not reach it.
-        process = await anyio.open_process(command, stderr=errors, cwd="/", start_new_session=True)
+        process = await anyio.open_process(
+            command, stderr=errors, cwd="/", env=environment(os.environ), start_new_session=True
+        )
         return process, errors
     raise AssertionError  # the scope is never cancelled

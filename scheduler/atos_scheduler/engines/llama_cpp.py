@@ -26,6 +26,7 @@ from atos_protocol.errors import (
     NoModelError,
 )
 from atos_protocol.settings import Settings
+from atos_scheduler.engines.confinement import shortfall
 from atos_scheduler.engines.gguf_header import GgufHeader, read_header
 from atos_scheduler.engines.llama_cpp_model import LlamaModel
 from atos_scheduler.engines.protocol import (
@@ -50,9 +51,17 @@ class LlamaCpp:
     """Runs GGUF models on the CPU through `xllamacpp`."""
 
     name = "llama_cpp"
-    caps = Caps(load=True, unload=True, reports_memory=True, schema=True, prompt_cache=True)
 
     def __init__(self, settings: Settings, shipped: Path = SHIPPED) -> None:
+        self.caps = Caps(
+            load=True,
+            unload=True,
+            reports_memory=True,
+            schema=True,
+            prompt_cache=True,
+            shortfall=shortfall(),
+        )
+        self._sockets = settings.engine_sockets
         self._threads = settings.cpu_threads
         """0 lets every load decide by how busy the machine is, and looks again between requests."""
         self._unchecked = set(shipped.glob("*.gguf"))
@@ -133,7 +142,7 @@ class LlamaCpp:
             if (model := self._models.get(spec.name)) is None:
                 await self._check_shipped(path)
                 threads = self._threads or await anyio.to_thread.run_sync(threads_now)
-                model = await LlamaModel.load(spec, os.fspath(path), threads)
+                model = await LlamaModel.load(spec, os.fspath(path), threads, self._sockets)
                 self._models[spec.name] = model
             elif model.spec != spec:
                 message = f"{spec.name} is loaded with another context, slots or options"
@@ -181,7 +190,9 @@ class LlamaCpp:
         path = self._path(model.spec)
         del self._models[name]
         await model.end()
-        self._models[name] = await LlamaModel.load(model.spec, os.fspath(path), threads)
+        self._models[name] = await LlamaModel.load(
+            model.spec, os.fspath(path), threads, self._sockets
+        )
 
     async def close(self) -> None:
         """End every worker."""

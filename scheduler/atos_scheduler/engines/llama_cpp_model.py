@@ -11,13 +11,16 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from atos_protocol.errors import EngineError
 from atos_scheduler.engines import llama_cpp_wire as wire
 from atos_scheduler.engines.engine_process import EngineProcess
+from atos_scheduler.engines.engine_socket import new_socket, remove
 from atos_scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
 from atos_scheduler.engines.schema import Schema
 from atos_scheduler.engines.slots import Slots
@@ -41,21 +44,40 @@ class LlamaModel:
     """A loaded model; made by `load`, ended by `end`."""
 
     def __init__(
-        self, spec: ModelSpec, process: EngineProcess, client: httpx.AsyncClient, threads: int
+        self,
+        spec: ModelSpec,
+        process: EngineProcess,
+        client: httpx.AsyncClient,
+        socket: Path,
+        threads: int,
     ) -> None:
         self.spec = spec
         self.threads = threads
         self.others = OtherWork(process.pid)
         self._process = process
         self.client = client
+        self.socket = socket
         self._slots = Slots(spec.name, spec.slots)
         self._at_load = process.memory()
 
     @classmethod
     async def load(
-        cls, spec: ModelSpec, path: str, threads: int, seconds: float = LOAD_SECONDS
+        cls,
+        spec: ModelSpec,
+        path: str,
+        threads: int,
+        sockets: Path,
+        *,
+        seconds: float = LOAD_SECONDS,
     ) -> LlamaModel:
         """Start a worker for a GGUF file, which must be ready within `seconds`.
+
+        Args:
+            spec: how to load it.
+            path: the file, absolute.
+            threads: of the CPU.
+            sockets: folder in which the worker's own is made, with its socket.
+            seconds: how long it may take.
 
         Raises:
             LoadFailedError: with llama.cpp's reason.
@@ -63,28 +85,41 @@ class LlamaModel:
         import httpx  # 0.2 s of start-up that the scheduler pays only when it loads a model
 
         key = secrets.token_hex(16)
+        socket = await anyio.to_thread.run_sync(new_socket, sockets)
         config = {
             "path": path,
+            "socket": str(socket),
             "key": key,
             "slots": spec.slots,
             "context": spec.context,
             "threads": threads,
             "prompt_cache": spec.prompt_cache if spec.slots == 1 else 0,
         }
-        process = await EngineProcess.start(WORKER, config, seconds)
+        try:
+            process = await EngineProcess.start(WORKER, config, seconds)
+        except BaseException:
+            remove(socket)
+            raise
+        # llama.cpp may close a connection under us, so none is kept
+        limits = httpx.Limits(max_keepalive_connections=0)
         client = httpx.AsyncClient(
-            base_url=process.ready["url"],
+            base_url="http://llama.cpp",
             headers={"authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # deadlines are set per call
-            limits=httpx.Limits(max_keepalive_connections=0),  # llama.cpp may close one under us
-            trust_env=False,  # never send loopback traffic to a proxy
+            transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=limits, trust_env=False),
+            trust_env=False,
         )
-        return cls(spec, process, client, threads)
+        return cls(spec, process, client, socket, threads)
 
     @property
     def alive(self) -> bool:
         """False as soon as the worker has ended."""
         return self._process.alive
+
+    @property
+    def confined(self) -> str:
+        """What confines the worker, such as `landlock 7, seccomp`; "" where the system has nothing."""
+        return str(self._process.ready["confined"])
 
     @property
     def pid(self) -> int:
@@ -102,6 +137,7 @@ class LlamaModel:
         with anyio.CancelScope(shield=True):
             await self._process.end()  # first, so that running replies fail with its exit
             await self.client.aclose()
+            remove(self.socket)
 
     async def answer(self, request: Request, schema: Schema | None) -> AsyncGenerator[Chunk]:
         """Stream a reply; a schema that is given must be prepared."""

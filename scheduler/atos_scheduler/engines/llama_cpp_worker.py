@@ -1,13 +1,13 @@
 """The process that holds one GGUF model: `python -m atos_scheduler.engines.llama_cpp_worker`.
 
-    stdin   one JSON line {path, key, slots, context, threads, prompt_cache},
+    stdin   one JSON line {path, socket, key, slots, context, threads, prompt_cache},
             then nothing: when it is closed we exit
-    stdout  one JSON line {"url", "version"} when the model answers HTTP, nothing else
+    stdout  one JSON line {"version", "confined"} when the model answers HTTP on the socket, nothing else
     stderr  llama.cpp's errors, lines with ` E `: the only place with the reason of a failed load
 
 One process per model makes a crash in C++ an `EngineError` instead of the scheduler's end, and the
 model's memory exactly that of the process. The API key comes by stdin, because every user of the
-machine can read a command line.
+machine can read a command line. The model file is parsed when this process is confined (`confinement`).
 """
 
 from __future__ import annotations
@@ -21,24 +21,37 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
+from atos_scheduler.engines.confinement import confine
+
 PR_SET_PDEATHSIG = 1
+REQUEST_SECONDS = 5
+"""How long a request may take to come: llama.cpp's own hour lets one caller that says half of it hold a thread."""
+THREADS = 32
+"""Threads for callers, of which llama.cpp makes up to four times as many while they are busy."""
 
 
 def main() -> None:
-    """Load the model, report its address, and run until stdin is closed."""
+    """Load the model, report that it answers, and run until stdin is closed."""
     _die_with_parent()
+    os.umask(0o177)  # what llama.cpp makes, its socket, is ours alone
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever C++ prints must not fill the pipe that nobody reads any more
     config = json.loads(sys.stdin.buffer.readline())
+    # no type information; only this process imports it
+    engine = importlib.import_module("xllamacpp")
+    version = importlib.metadata.version("xllamacpp")
+    # Before any thread of ours: what holds for this one, holds for those that it starts.
+    confined = confine(Path(config["path"]), Path(config["socket"]).parent)
     watcher = threading.Thread(target=_end_with_stdin, daemon=True)
     watcher.start()
-    server = _serve(config)
-    ready = {"url": server.listening_address, "version": importlib.metadata.version("xllamacpp")}
+    server = _serve(engine, config)
     with report:
-        report.write(json.dumps(ready) + "\n")
+        report.write(json.dumps({"version": version, "confined": confined}) + "\n")
     watcher.join()
+    del server
 
 
 def _die_with_parent() -> None:
@@ -57,11 +70,8 @@ def _end_with_stdin() -> None:
     os._exit(0)
 
 
-def _serve(config: dict[str, Any]) -> Any:
-    """Start llama.cpp's server; it listens on a free loopback port when this returns."""
-    engine = importlib.import_module(
-        "xllamacpp"
-    )  # no type information; only this process imports it
+def _serve(engine: Any, config: dict[str, Any]) -> Any:
+    """Start llama.cpp's server; it listens on its Unix socket when this returns."""
     params = engine.CommonParams()
     params.model.path = config["path"]
     params.n_parallel = config["slots"]
@@ -75,8 +85,10 @@ def _serve(config: dict[str, Any]) -> Any:
     # 0: whatever the slot holds is kept in the cache before another prompt takes its place
     params.slot_prompt_similarity = 0.0
     params.n_ctx_checkpoints = 0  # memory that the budget does not know
-    params.hostnames = ["127.0.0.1"]
+    params.hostnames = [config["socket"]]
     params.port = 0
+    params.timeout_read = REQUEST_SECONDS
+    params.n_threads_http = THREADS
     params.api_keys = [config["key"]]
     params.warmup = False
     params.ui = False

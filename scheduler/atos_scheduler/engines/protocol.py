@@ -30,6 +30,8 @@ class Caps:
     """Prompts can be remembered beside the slots, in `ModelSpec.prompt_cache` bytes of memory."""
     real_weights: bool = True
     """False for the simulated engine."""
+    shortfall: str = ""
+    """What protects less on this machine than it should, in one line; shown by `doctor`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 A stdio client names its directories when it starts, as the reference filesystem server's clients do.
 The host sets them here before it serves the connection, and every task that a request starts inherits
-them. HTTP clients name none and get what the settings allow: the workspaces folder and `ATOS_DIRECTORIES`.
+them. HTTP clients name none: they get what their token was given, or else what the settings allow: the
+workspaces folder and `ATOS_DIRECTORIES`.
 What that means for a path is decided by `Confinement`.
 """
 
@@ -30,6 +31,8 @@ class Connection:
     client: Client = "http"
     roots: tuple[Path, ...] = ()
     """Absolute directories that it may access; empty means what the settings allow."""
+    token: str = ""
+    """Name of the token that an HTTP client presented; empty for who opened the Unix socket: the person."""
 
 
 def connection_of(opening: Opening) -> Connection:
@@ -66,6 +69,11 @@ def confinement() -> Confinement:
 def client() -> Client:
     """Return the kind of client at the other end."""
     return _current.get().client
+
+
+def owner() -> str:
+    """Return whose goals this connection may see: a token's name, or "" for the person, who sees all."""
+    return _current.get().token
 
 
 @contextmanager

@@ -2,22 +2,28 @@
 
 A loopback port is reachable by every program and every web page on the machine, so a request must
 name this very host and port (DNS rebinding), come from no browser page (an `Origin` or a
-cross-site fetch), and carry the token, which only this user's processes can read.
+cross-site fetch), and carry a token, which tells whose request it is.
+
+    headers checked -> caller known -> served in the caller's name --answered--> end
+                                            |--token not valid any more--> closed
+
+The caller is looked up again while a request is open: a stream may last for hours. A session of a transport
+belongs to the caller that opened it (`scope["user"]`), so its id is of no use with another token.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
-import os
-import secrets
+import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from pathlib import Path
 from typing import Any
 
 import anyio
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
 
-from atos_protocol.errors import BadConfigError
+from atos_servers.host.callers import Caller, Identify
+from atos_servers.host.connection import Connection, connected
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,8 +36,12 @@ MAX_BODY_BYTES = 4 << 20
 BODY_SECONDS = 30.0
 """How long a request's body may take to come."""
 
+LOOK_SECONDS = 0.25
+"""How often it is looked whether the token of an open request is still valid; it takes two `lstat`."""
+
 POLICY_VIOLATION = 1008
 UNIQUE_HEADERS = (b"host", b"origin", b"authorization", b"content-length", b"sec-fetch-site")
+logger = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
@@ -46,9 +56,11 @@ class Refusal(Exception):
 class Guard:
     """Pure ASGI, outermost: lets a request through, or answers it with one JSON error."""
 
-    def __init__(self, app: App, token: str, port: int, origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self, app: App, identify: Identify, port: int, origins: Iterable[str] = ()
+    ) -> None:
         self._app = app
-        self._token = token.encode()
+        self._identify = identify
         self._origins = frozenset(origin.encode() for origin in origins)
         hosts = ("127.0.0.1", "localhost", "[::1]")
         self._hosts = frozenset(f"{host}:{port}".encode() for host in hosts)
@@ -60,13 +72,37 @@ class Guard:
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
         try:
-            self._check(scope["headers"])
+            token, caller = self._check(scope["headers"])
         except Refusal as refusal:
             await _answer(send, refusal)
             return
-        await _Body(self._app, receive, send).run(scope)
+        access = AccessToken(token="", client_id=caller.name, scopes=[])
+        known = {**scope, "user": AuthenticatedUser(access)}
+        with connected(Connection("http", caller.workspaces, caller.name)):
+            await self._serve(token, caller, _Body(self._app, receive, send), known)
 
-    def _check(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+    async def _serve(self, token: bytes, caller: Caller, body: _Body, scope: Message) -> None:
+        """Serve a request for as long as its token is the caller's."""
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._until_revoked, token, caller, tasks.cancel_scope)
+            try:
+                await body.run(scope)
+            except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it
+                failure = error
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _until_revoked(self, token: bytes, caller: Caller, scope: anyio.CancelScope) -> None:
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            if self._identify(token) != caller:
+                logger.info("a request of %s was closed: its token is not valid now", caller.name)
+                scope.cancel()
+                return
+
+    def _check(self, pairs: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, Caller]:
         headers: dict[bytes, bytes] = {}
         for name, value in pairs:
             if name in headers and name in UNIQUE_HEADERS:
@@ -83,12 +119,18 @@ class Guard:
             text = "cross-site requests are not accepted"
             raise Refusal(403, "unauthorized", text, "Call from a program.")
         scheme, _, presented = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(presented.strip(), self._token):
+        token = presented.strip()
+        caller = self._identify(token) if scheme.lower() == b"bearer" and token else None
+        if caller is None:
             text = "the bearer token is missing or wrong"
-            step = "Send `Authorization: Bearer` with the content of the file run/token."
+            step = (
+                "Send `Authorization: Bearer` with the content of the file run/token, or with a token"
+                " of `atos-client token add`."
+            )
             raise Refusal(401, "unauthorized", text, step)
         if _length(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
             raise _too_large()
+        return token, caller
 
 
 class _Body:
@@ -152,34 +194,3 @@ async def _answer(send: Send, refusal: Refusal) -> None:
         headers.append((b"www-authenticate", b'Bearer realm="atos"'))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(refusal.body).encode()})
-
-
-def read_token(path: Path) -> str:
-    """Return the token of the HTTP routes, made at the first call; call it under the host's lock.
-
-    Raises:
-        BadConfigError: the file is a link, belongs to somebody else, or others may read it.
-    """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-    step = f"Remove {path}; the next start makes a new one."
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError as error:
-        message = f"the token file {path} can't be used: {error.strerror}"
-        raise BadConfigError(message, next_step=step) from error
-    with os.fdopen(handle) as file:
-        facts = os.fstat(file.fileno())
-        token = file.read(200).strip()
-    if facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
-        message = f"the token file {path} must be yours alone, with mode 0600"
-        raise BadConfigError(message, next_step=step)
-    if len(token) < 32:  # a crash between making it and filling it
-        message = f"the token file {path} is cut short"
-        raise BadConfigError(message, next_step=step)
-    return token

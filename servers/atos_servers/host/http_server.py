@@ -21,6 +21,7 @@ from atos_daemon.http_server import HttpServer
 from atos_daemon.idle_shutdown import IdleShutdown
 from atos_protocol.errors import ConflictError
 from atos_protocol.settings import Settings
+from atos_servers.host.callers import Callers
 from atos_servers.host.http_guard import Guard
 from atos_servers.host.suite import Suite
 
@@ -88,7 +89,7 @@ class Routes:
 
 @asynccontextmanager
 async def serving_http(
-    suite: Suite, token: str, settings: Settings, idle: IdleShutdown
+    suite: Suite, settings: Settings, idle: IdleShutdown
 ) -> AsyncGenerator[HttpStatus]:
     """Serve over HTTP inside; yields the address, or what keeps it from being served."""
     try:
@@ -98,7 +99,7 @@ async def serving_http(
         return
     port: int = listener.getsockname()[1]
     routes = Routes(suite, idle)
-    server = HttpServer(Guard(routes, token, port))
+    server = HttpServer(Guard(routes, Callers(settings).identify, port))
     async with routes.running(), anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve_on, listener)
         try:

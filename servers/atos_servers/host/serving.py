@@ -15,9 +15,9 @@ from atos_protocol.daemons import announce_ready
 from atos_protocol.errors import BadConfigError, BusyError
 from atos_protocol.host_protocol import refusal
 from atos_protocol.settings import Settings
+from atos_protocol.tokens import default_token
 from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
-from atos_servers.host.http_guard import read_token
 from atos_servers.host.http_server import serving_http
 from atos_servers.host.manifest import digest
 from atos_servers.host.services import EventNotifier, Services
@@ -41,7 +41,7 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
         BadConfigError: a server can't be built, or the token file or the workspaces can't be used.
     """
     _make_workspaces(settings)
-    token = read_token(settings.token_file)
+    default_token(settings.token_file)
     notifier = EventNotifier()
     worker = WorkerSupervisor(spawn, notifier, first)
     services = Services(settings, worker.notify, notifier)
@@ -53,7 +53,7 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
         tasks.start_soon(worker.run)
         for job in services.background:
             tasks.start_soon(_run, job)
-        async with running(suite), serving_http(suite, token, settings, idle) as http:
+        async with running(suite), serving_http(suite, settings, idle) as http:
             if http.error:
                 logger.error("no HTTP: %s", http.error)
             control = HostControl(idle, worker, http, services.reports, stop)

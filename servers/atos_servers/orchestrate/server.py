@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from atos_protocol.errors import BadRequestError
 from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalNews, GoalView, TaskReport
-from atos_servers.host.connection import confinement
+from atos_servers.host.connection import confinement, owner
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.arguments import (
@@ -30,6 +30,7 @@ from atos_servers.orchestrate.arguments import (
 )
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
+from atos_servers.orchestrate.own_goals import OwnGoals
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
@@ -54,6 +55,10 @@ class OrchestrateTools:
         services.background.append(self._lazy.watch)
         services.reports["database"] = self._lazy.health
 
+    async def _goals(self) -> OwnGoals:
+        """Return the goals of whoever calls."""
+        return OwnGoals(await self._lazy.get(), owner())
+
     async def start_goal(
         self,
         goal: GoalText,
@@ -69,7 +74,7 @@ class OrchestrateTools:
         more to a small model than a bigger model (84 against 71 % right). Returns at once; follow it with
         `wait_goal`. Pass `plan` to have your own plan executed by the local models.
         """
-        goals = await self._lazy.get()
+        goals = await self._goals()
         folder = await anyio.to_thread.run_sync(confinement().place, into) if into else None
         return await goals.start(
             goal,
@@ -86,7 +91,7 @@ class OrchestrateTools:
         Use before `start_goal`, to see whether it has examples and whether any model here can do it. Examples
         that you pass are checked as well.
         """
-        return await (await self._lazy.get()).check(goal, examples)
+        return await (await self._goals()).check(goal, examples)
 
     async def verified_code(
         self,
@@ -103,7 +108,7 @@ class OrchestrateTools:
         Use for a single function, class or module. Returns when it has ended, or after `wait_s` with a state
         that is not final: then call `wait_goal`. The code is in `repository`.
         """
-        goals = await self._lazy.get()
+        goals = await self._goals()
         started = await goals.run_task(spec, examples=examples, tests=tests)
         return await goals.ended(started.id, wait_s, _reporting(context))
 
@@ -113,7 +118,7 @@ class OrchestrateTools:
         Use to review or change a plan before passing it to `start_goal`. May take up to 40 s;
         if it is not ready by then, call again with the same goal.
         """
-        made = await (await self._lazy.get()).plan(goal)
+        made = await (await self._goals()).plan(goal)
         plan = dict(made["plan"])
         return PlanView(plan=plan, notes=list(plan.get("notes", [])), engine=made["engine"])
 
@@ -129,7 +134,7 @@ class OrchestrateTools:
 
         Use from workflow tools that route tasks themselves; for anything larger use `start_goal`.
         """
-        goals = await self._lazy.get()
+        goals = await self._goals()
         return await goals.run_task(task, pool=pool, key=key, examples=examples, tests=tests)
 
     async def aggregate_results(
@@ -139,7 +144,7 @@ class OrchestrateTools:
 
         Use after several `run_task` or `start_goal` calls, to see whether all of them are done.
         """
-        goals = await self._lazy.get()
+        goals = await self._goals()
         return aggregate([await goals.get(goal) for goal in ids])
 
     async def get_goal(self, goal_id: GoalId) -> GoalView:
@@ -148,7 +153,7 @@ class OrchestrateTools:
         Use for a single look; to follow a goal use `wait_goal`. A task with a `question` waits for
         `answer_question`.
         """
-        return await (await self._lazy.get()).get(goal_id)
+        return await (await self._goals()).get(goal_id)
 
     async def wait_goal(
         self,
@@ -166,7 +171,7 @@ class OrchestrateTools:
         Use in a loop until the state is final and no events come. An empty list of events means that
         nothing happened in this time: call again.
         """
-        goals = await self._lazy.get()
+        goals = await self._goals()
         progress = _reporting(context)
         return await goals.wait(goal_id, after=after_seq, seconds=timeout_s, progress=progress)
 
@@ -184,7 +189,7 @@ class OrchestrateTools:
             raise BadRequestError(
                 message, next_step="Pass the cursor of the previous page, or none."
             )
-        goals = await self._lazy.get()
+        goals = await self._goals()
         views, after = await goals.list(limit, int(cursor or 0))
         return GoalList(goals=views, cursor=str(after or ""))
 
@@ -193,7 +198,7 @@ class OrchestrateTools:
 
         What is already committed stays in its repository. A goal that has ended does not change.
         """
-        return await (await self._lazy.get()).cancel(goal_id)
+        return await (await self._goals()).cancel(goal_id)
 
     async def answer_question(self, goal_id: GoalId, task_id: TaskId, answer: Answer) -> GoalView:
         """Answer a task's question, or give it one more example, and have the goal go on.
@@ -201,7 +206,7 @@ class OrchestrateTools:
         Use when a goal ended in needs_help; ask the user if you can't tell. The answer is an example from then
         on. Done tasks stay as they are. Follow it with `wait_goal`.
         """
-        return await (await self._lazy.get()).steering.answer(goal_id, task_id, answer)
+        return await (await self._goals()).answer(goal_id, task_id, answer)
 
     async def submit_fix(self, goal_id: GoalId, task_id: TaskId, files: Files) -> GoalView:
         """Hand in code for a task that did not succeed, and have the goal go on.
@@ -209,7 +214,7 @@ class OrchestrateTools:
         Use when you can write what the local models could not. It is judged like any other candidate: by the
         task's examples and tests. Follow it with `wait_goal`.
         """
-        return await (await self._lazy.get()).steering.fix(goal_id, task_id, files)
+        return await (await self._goals()).fix(goal_id, task_id, files)
 
     async def retry_goal(self, goal_id: GoalId) -> GoalView:
         """Try again what is not done of a goal that failed, needs help or reached a limit.
@@ -217,18 +222,18 @@ class OrchestrateTools:
         Use when the cause is gone, such as a missing model; new evidence helps more: `answer_question`,
         `submit_fix`. Done tasks stay as they are.
         """
-        return await (await self._lazy.get()).steering.retry(goal_id)
+        return await (await self._goals()).retry(goal_id)
 
     async def get_task(self, goal_id: GoalId, task_id: TaskId) -> TaskReport:
         """Show everything about one task: its rounds, verdicts, and last failure.
 
         Use when a goal ended in needs_help or failed.
         """
-        return await (await self._lazy.get()).task(goal_id, task_id)
+        return await (await self._goals()).task(goal_id, task_id)
 
     async def goal_resource(self, goal_id: str) -> str:
         """Show a goal with all its events, as JSON."""
-        news = await (await self._lazy.get()).wait(goal_id, seconds=0)
+        news = await (await self._goals()).wait(goal_id, seconds=0)
         return TypeAdapter(GoalNews).dump_json(news).decode()
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from atos.scheduler_client import SchedulerClient
 from atos_protocol.errors import DeadlineError
+from atos_servers.host.connection import owner
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.vram.models import Loaded, ModelList, Unloaded, VramStatus
@@ -50,7 +51,7 @@ class VramTools:
 
         Use first: to see why work waits, how much memory a model takes, or which pools can be used.
         """
-        return status_view(await self._scheduler.status())
+        return status_view(await self._scheduler.status(), show_goals=not owner())
 
     async def list_models(self) -> ModelList:
         """List the installed models with size, pools, and whether they are loaded.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from atos_protocol.scheduler_api import POOL_PREFIX, Status
+from atos_protocol.scheduler_api import POOL_PREFIX, Lease, Status
 from atos_servers.vram.models import (
     DeviceInfo,
     EngineInfo,
@@ -21,19 +21,24 @@ MOST_LEASES = 20
 GIB = 2**30
 
 
-def status_view(status: Status) -> VramStatus:
-    """Return what `status` shows."""
+def status_view(status: Status, *, show_goals: bool = True) -> VramStatus:
+    """Return what `status` shows; a caller who does not see all goals is not told whose requests run."""
     waiting = sum(lease.state == "waiting" for lease in status.leases)
     longest = sorted(status.leases, key=lambda lease: -lease.seconds)[:MOST_LEASES]
     return VramStatus(
         summary=_summary(status, waiting),
         devices=[DeviceInfo.model_validate(device) for device in status.devices],
         residents=[Resident.model_validate(one) for one in status.residencies],
-        leases=[LeaseInfo.model_validate(lease) for lease in longest],
+        leases=[_lease(lease, show_goals) for lease in longest],
         waiting=waiting,
         pools=[PoolInfo.model_validate(pool) for pool in status.pools],
         engines=[EngineInfo.model_validate(engine) for engine in status.engines],
     )
+
+
+def _lease(lease: Lease, show_goals: bool) -> LeaseInfo:
+    shown = LeaseInfo.model_validate(lease)
+    return shown if show_goals else shown.model_copy(update={"goal": "", "task": ""})
 
 
 def _summary(status: Status, waiting: int) -> str:

@@ -3,12 +3,15 @@
 import hashlib
 import os
 import signal
+import socket
+import stat
 import sys
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 from inline_snapshot import snapshot
 
@@ -21,6 +24,7 @@ from atos_protocol.errors import (
     LoadFailedError,
 )
 from atos_protocol.settings import Settings
+from atos_scheduler.engines.confinement import landlock_version
 from atos_scheduler.engines.llama_cpp import SHIPPED, LlamaCpp, check_sha256
 from atos_scheduler.engines.llama_cpp_model import LlamaModel
 from atos_scheduler.engines.protocol import ModelSpec, Request
@@ -293,7 +297,44 @@ async def test_a_loaded_model_is_never_reshaped_by_a_second_load(engine: LlamaCp
         await engine.load(ModelSpec("small", "small", 4096, 2))
 
 
-async def test_the_workers_port_refuses_who_has_no_key(engine: LlamaCpp) -> None:
+async def test_a_worker_listens_on_a_private_unix_socket_and_on_nothing_else(
+    engine: LlamaCpp,
+) -> None:
+    worker = await worker_of(engine)
+    process = psutil.Process(worker.pid)
+    assert [c.laddr for c in process.net_connections("all") if c.laddr] == [str(worker.socket)]
+    modes = [stat.filemode(path.stat().st_mode) for path in (worker.socket, worker.socket.parent)]
+    assert modes == ["srw-------", "drwx------"]
+    await engine.unload("small")
+    assert not worker.socket.parent.exists()
+
+
+@pytest.mark.skipif(not landlock_version(), reason="no Landlock here")
+async def test_a_worker_is_confined_before_it_parses_its_model(engine: LlamaCpp) -> None:
+    worker = await worker_of(engine)
+    assert worker.confined.startswith("landlock ")
+    assert "NoNewPrivs:\t1" in of_process(worker.pid, "status")
+
+
+async def test_callers_that_say_half_of_a_request_do_not_starve_the_model(
+    engine: LlamaCpp,
+) -> None:
+    worker = await worker_of(engine)
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+    try:
+        for number, caller in enumerate(silent):
+            caller.connect(str(worker.socket))
+            if number % 2:
+                caller.sendall(
+                    b"POST /completion HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+                )
+        assert await read(engine, Request("small", ASKED, max_tokens=2, deadline=30))
+    finally:
+        for caller in silent:
+            caller.close()
+
+
+async def test_the_workers_socket_refuses_who_has_no_key(engine: LlamaCpp) -> None:
     worker = await worker_of(engine)
     reply = await worker.client.post(
         "/completion", json={"prompt": "x"}, headers={"authorization": "Bearer guess"}
@@ -407,11 +448,11 @@ def test_a_checksum_that_is_missing_is_not_passed_over(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_never_gets_ready_is_given_up(
-    engine: LlamaCpp, files: tuple[Path, ...]
+    engine: LlamaCpp, files: tuple[Path, ...], tmp_path: Path
 ) -> None:
     fifo = files[0].parent / f"never-{time.monotonic_ns()}.gguf"
     os.mkfifo(fifo)
     before = children()
     with pytest.raises(LoadFailedError, match="not ready within"):
-        await LlamaModel.load(ModelSpec("fifo", "", 512, 1), str(fifo), 1, seconds=0.5)
+        await LlamaModel.load(ModelSpec("fifo", "", 512, 1), str(fifo), 1, tmp_path, seconds=0.5)
     assert children() <= before

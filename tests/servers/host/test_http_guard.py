@@ -1,8 +1,6 @@
-"""The guard of the HTTP routes: what it lets through, and the file its token is kept in."""
+"""The guard of the HTTP routes: what it lets through, and in whose name."""
 
 import json
-import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +8,22 @@ from typing import Any
 import anyio
 import pytest
 
-from atos_protocol.errors import BadConfigError
 from atos_servers.host import http_guard
-from atos_servers.host.http_guard import MAX_BODY_BYTES, Guard, Message, Receive, Send, read_token
+from atos_servers.host.callers import Caller
+from atos_servers.host.connection import client, owner, roots
+from atos_servers.host.http_guard import MAX_BODY_BYTES, Guard, Message, Receive, Send
 
 TOKEN = "a-token-that-is-long-enough-to-be-one"
 HOST = ("host", "127.0.0.1:8756")
 AUTH = ("authorization", f"Bearer {TOKEN}")
 
 Headers = Sequence[tuple[str, str]]
+PAIRS = [(name.encode(), value.encode()) for name, value in (HOST, AUTH)]
+
+
+def only(presented: bytes) -> Caller | None:
+    """Know one token."""
+    return Caller("default") if presented == TOKEN.encode() else None
 
 
 class Served:
@@ -47,7 +52,7 @@ class Served:
         self.sent.append(message)
 
     async def ask(self, headers: Headers) -> int:
-        guard = Guard(self.app, TOKEN, 8756)
+        guard = Guard(self.app, only, 8756)
         pairs = [(name.encode(), value.encode()) for name, value in headers]
         scope: dict[str, Any] = {"type": "http", "headers": pairs, "path": "/vram/mcp"}
         await guard(scope, self.receive, self.send)
@@ -115,7 +120,7 @@ async def test_a_refusal_for_the_token_says_how_to_send_one() -> None:
 
 async def test_a_listed_origin_comes_through() -> None:
     served = Served()
-    guard = Guard(served.app, TOKEN, 8756, origins=["http://localhost:3000"])
+    guard = Guard(served.app, only, 8756, origins=["http://localhost:3000"])
     headers = [HOST, AUTH, ("origin", "http://localhost:3000")]
     pairs = [(name.encode(), value.encode()) for name, value in headers]
     await guard({"type": "http", "headers": pairs}, served.receive, served.send)
@@ -169,7 +174,7 @@ async def test_the_end_of_the_connection_is_waited_for_without_a_limit(
         return {"type": "http.request", "body": b"", "more_body": left.pop(0)}
 
     pairs = [(name.encode(), value.encode()) for name, value in (HOST, AUTH)]
-    await Guard(app, TOKEN, 8756)({"type": "http", "headers": pairs}, receive, served.send)
+    await Guard(app, only, 8756)({"type": "http", "headers": pairs}, receive, served.send)
     assert ended.is_set()
     assert served.sent == []
 
@@ -182,40 +187,50 @@ async def test_who_is_refused_does_not_keep_the_connection() -> None:
 
 async def test_a_websocket_is_closed() -> None:
     served = Served()
-    guard = Guard(served.app, TOKEN, 8756)
+    guard = Guard(served.app, only, 8756)
     await guard({"type": "websocket", "headers": []}, served.receive, served.send)
     assert served.sent == [{"type": "websocket.close", "code": 1008}]
     assert not served.reached
 
 
-def test_the_token_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    path = tmp_path / "token"
-    first = read_token(path)
-    assert len(first) >= 32
-    assert read_token(path) == first
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+async def test_a_request_is_served_in_the_name_of_its_caller() -> None:
+    seen: list[object] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        seen.extend([owner(), client(), roots(), scope["user"].access_token.client_id])
+
+    served = Served()
+    workspaces = (Path("/srv/n8n"),)
+    guard = Guard(app, lambda _: Caller("n8n", workspaces), 8756)
+    await guard({"type": "http", "headers": PAIRS}, served.receive, served.send)
+    assert seen == ["n8n", "http", workspaces, "n8n"]
+    assert owner() == "", "and only this request"
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
-def test_a_token_that_others_may_touch_is_refused(tmp_path: Path, mode: int) -> None:
-    path = tmp_path / "token"
-    read_token(path)
-    path.chmod(mode)
-    with pytest.raises(BadConfigError, match="0600"):
-        read_token(path)
+@pytest.mark.parametrize("next_caller", [None, Caller("somebody-else")])
+async def test_an_open_request_ends_when_its_token_is_not_the_callers_any_more(
+    next_caller: Caller | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_guard, "LOOK_SECONDS", 0.01)
+    answers = [Caller("n8n"), Caller("n8n"), next_caller]
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await anyio.sleep_forever()
+
+    served = Served()
+    with anyio.fail_after(10):
+        await Guard(app, lambda _: answers.pop(0), 8756)(
+            {"type": "http", "headers": PAIRS}, served.receive, served.send
+        )
+    assert answers == []
 
 
-def test_a_link_is_no_token(tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    read_token(elsewhere)
-    path = tmp_path / "token"
-    path.symlink_to(elsewhere)
-    with pytest.raises(BadConfigError, match="can't be used"):
-        read_token(path)
+async def test_an_app_that_fails_fails_as_itself() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError
 
-
-def test_a_token_cut_short_by_a_crash_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "token"
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    with pytest.raises(BadConfigError, match="cut short"):
-        read_token(path)
+    served = Served()
+    with pytest.raises(ZeroDivisionError):
+        await Guard(app, only, 8756)(
+            {"type": "http", "headers": PAIRS}, served.receive, served.send
+        )

@@ -1,0 +1,54 @@
+"""The Unix sockets of engine workers: one private folder each, with one socket in it.
+
+`run/e/1f09ab/.sock` is no longer than `run/scheduler.sock`, so every home in which the scheduler can
+listen has room for its workers. A folder of its own each, since a worker may make and remove files there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from atos_protocol.errors import LoadFailedError
+from atos_protocol.settings import SOCKET_PATH_LIMIT
+
+SOCKET = ".sock"
+"""llama.cpp takes a host name that ends so for the path of a Unix socket."""
+NAME_BYTES = 3
+
+
+def new_socket(parent: Path) -> Path:
+    """Make a folder, mode 0700, and return the path for a socket in it.
+
+    Raises:
+        LoadFailedError: the path would be too long for a socket, or the folder can't be made.
+    """
+    path = parent / secrets.token_hex(NAME_BYTES) / SOCKET
+    if (size := len(os.fsencode(path))) > SOCKET_PATH_LIMIT:
+        message = f"the engine's socket {path} has {size} bytes, and {SOCKET_PATH_LIMIT} fit"
+        raise LoadFailedError(message, next_step="Set ATOS_HOME to a shorter path.")
+    try:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700)
+    except OSError as error:
+        message = f"no folder for the engine's socket can be made in {parent}: {error.strerror}"
+        raise LoadFailedError(message, next_step="Make it writable, or free some room.") from error
+    return path
+
+
+def remove(path: Path) -> None:
+    """Remove a socket whose worker is gone, and its folder."""
+    shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def sweep(parent: Path) -> None:
+    """Remove what workers of a killed scheduler left; only the holder of the scheduler's lock may."""
+    if parent.is_symlink() or not parent.is_dir():
+        return
+    for left in parent.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)  # follows no links
+        else:
+            left.unlink(missing_ok=True)
