@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atos_protocol.errors import NotFoundError
-from atos_protocol.goals import GoalCheck, GoalNews, GoalView, TaskReport
+from atos_protocol.goals import GoalCheck, GoalNews, GoalView, Priority, TaskReport
 
 if TYPE_CHECKING:
     from atos_orchestrator.execution.goal_api import Progress, TaskPool
@@ -51,10 +51,17 @@ class OwnGoals:
         plan: Mapping[str, Any] | None,
         examples: Sequence[str],
         tests: str,
+        priority: Priority = "normal",
     ) -> GoalView:
         """Accept a goal in the caller's name."""
         return await self._goals.start(
-            text, into=into, plan=plan, examples=examples, tests=tests, owner=self._owner
+            text,
+            into=into,
+            plan=plan,
+            examples=examples,
+            tests=tests,
+            priority=priority,
+            owner=self._owner,
         )
 
     async def run_task(
