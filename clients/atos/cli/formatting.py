@@ -85,6 +85,11 @@ def _done(data: Json) -> str:
 
 def _written(data: Json) -> str:
     name, parts = f"candidate {int(data.get('round') or 0) + 1}", data.get("parts") or ()
+    if (origin := data.get("translated")) is not None:
+        path = clean(data.get("path"))
+        return (
+            f"{name} is {path} of candidate {int(origin) + 1} with the errors that the goal states"
+        )
     if not parts:
         return f"{name} wrote {clean(data.get('path'))}"
     numbers = [str(int(at) + 1) for at in dict.fromkeys(parts)]
@@ -100,6 +105,9 @@ def _selected(data: Json) -> str:
     }
     if (then := str(data.get("next"))) in going_on:
         return f"none can be taken; {going_on[then]}"
+    if then == "translate":
+        at = int(data.get("candidate") or 0) + 1
+        return f"candidate {at} raises other errors than the stated ones; they are translated"
     if then == "ask":
         return f"none can be taken: {said or 'no candidate meets what decides'}"
     name = f"candidate {int(data.get('candidate') or 0) + 1}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
+from atos_orchestrator.debugging.error_translation import improved, may_translate
 from atos_orchestrator.debugging.facts import Facts
 from atos_orchestrator.debugging.function_evidence import agreed_by_function
 from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, is_new, more, stated
@@ -39,13 +40,15 @@ def by_agreement(
         if open_ones and may_draw:
             return Move("sample", focus=_undecided(choices, open_ones))
         move = None if open_ones else _put_together(facts, choices)
+        if move and move.node == "test" and may_translate(facts, move.candidate, functions):
+            return Move("translate", move.candidate)
         if move and move.node == "test" and state["sampled"] < plan.samples + MORE_FOR_ERRORS:
             move = _for_stated_errors(state, facts, plan, choices, move.candidate) or move
         move = move or more(state, facts, plans)
         return _asking_by_function(move, choices, open_ones) if move.node == "ask" else move
     choice = _first_agreed(facts, plan)
     if choice.accepted:
-        return _with_stated_errors(state, facts, plan, choice)
+        return _with_stated_errors(state, facts, plan, choice, functions)
     if may_draw:
         return Move("sample")
     move = more(state, facts, plans)
@@ -87,14 +90,20 @@ def _for_stated_errors(
 
 
 def _with_stated_errors(
-    state: DebugState, facts: Facts, plan: SamplingPlan, choice: Choice
+    state: DebugState,
+    facts: Facts,
+    plan: SamplingPlan,
+    choice: Choice,
+    functions: Sequence[str],
 ) -> Move:
     """Take what was agreed, or one that only adds stated errors to it, for which a few more samples are drawn."""
     agreed = choice.candidate
     adding = [at for at in facts.drawn if at == agreed or facts.only_adds(at, agreed)]
-    best_at = max(adding, key=lambda at: (facts.error_rows(at), at == agreed, -at))
+    best_at = improved(facts, max(adding, key=lambda at: (facts.error_rows(at), at == agreed, -at)))
     shown = facts.errors_shown(best_at)
     lacking = tuple(dict.fromkeys(clause for clause, _ in sorted(facts.errors - shown)))
+    if lacking and may_translate(facts, best_at, functions):
+        return Move("translate", best_at)
     if lacking and plan.testers and state["sampled"] < plan.samples + MORE_FOR_ERRORS:
         return Move("sample", focus=Focus(clauses=lacking))
     kept = tuple(row for row in facts.written if facts.columns[best_at].passes(row))
@@ -127,6 +136,7 @@ def _put_together(facts: Facts, choices: Mapping[str, Choice]) -> Move | None:
     whole = picks[0] if len(set(picks)) == 1 else made[0] if made else -1
     if whole < 0:
         return None
+    whole = improved(facts, whole)
     kept = tuple(row for row in facts.written if facts.columns[whole].passes(row))
     held = [row for each in choices.values() for row in each.kept]
     if not all(map(facts.columns[whole].passes, held)):

@@ -22,6 +22,7 @@ from atos_orchestrator.debugging.by_function import (
     unbacked,
     unshown,
 )
+from atos_orchestrator.debugging.error_translation import may_translate
 from atos_orchestrator.debugging.facts import Facts, read_state
 from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, Node, is_new, more, stated
 from atos_orchestrator.debugging.selection import meeting
@@ -115,9 +116,11 @@ def _by_examples(
         return replace(more(state, facts, plans), focus=focus)
     shown = facts.errors_shown(best_at)
     extra = _worth_more(facts, functions, best_at, facts.errors - shown)
+    if facts.errors - shown and may_translate(facts, best_at, functions):
+        return Move("translate", best_at)
     samples = plans[state["stage"]].samples
     # unusable replies count as well, or a model that writes nothing usable would be asked for ever
-    turn = sum(not each.parts for each in facts.candidates[good[0] + 1 :])
+    turn = sum(not each.derived for each in facts.candidates[good[0] + 1 :])
     # what the search for the examples has cost leaves enough for what they don't show
     if turn < min(samples, extra) and state["sampled"] < samples + MORE_FOCUSED + MORE_FOR_ERRORS:
         return Move("sample", focus=next_focus(facts, functions, best_at, turn))

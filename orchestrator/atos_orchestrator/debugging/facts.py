@@ -67,7 +67,7 @@ class Facts:
     @property
     def error_classes(self) -> frozenset[str]:
         """The classes of the stated errors for which there is a row."""
-        return frozenset(_raised(row.source) for row in self.assertions if row.origin == "error")
+        return frozenset(raised_in(row.source) for row in self.assertions if row.origin == "error")
 
     @property
     def errors(self) -> frozenset[tuple[str, str]]:
@@ -113,7 +113,7 @@ class Facts:
         """Return the calls with something empty that end in an error of which the goal does not speak."""
         if any("empty" in row.clause for row in self.assertions):
             return ()
-        unstated = CRASHES - {_raised(row.source) for row in self.assertions}  # examples' as well
+        unstated = CRASHES - {raised_in(row.source) for row in self.assertions}  # examples' as well
         return tuple(
             call
             for call, value in zip(self.calls, self.columns[at].values, strict=False)
@@ -127,8 +127,8 @@ class Facts:
 
     @property
     def drawn(self) -> list[int]:
-        """Usable candidates that are nobody's combination: each has one vote."""
-        return [at for at in self.usable if not self.candidates[at].parts]
+        """Usable candidates that a model or a person wrote: each has one vote."""
+        return [at for at in self.usable if not self.candidates[at].derived]
 
     def wrote(self, function: str) -> list[int]:
         """Return the drawn candidates that wrote this function anew: one that kept it has no vote about it."""
@@ -137,7 +137,7 @@ class Facts:
     def tries(self, function: str = "", first: int | None = None) -> int:
         """Return how many samples, of all or of the first ones, were to write this function: usable or not."""
         seen = self.candidates[:first]
-        return sum(not each.parts and each.wrote(function) for each in seen)
+        return sum(not each.derived and each.wrote(function) for each in seen)
 
 
 def read_state(state: DebugState) -> Facts:
@@ -170,7 +170,8 @@ def _column(state: DebugState, at: int) -> Column:
     )
 
 
-def _raised(source: str) -> str:
+def raised_in(source: str) -> str:
+    """Return the error that a row asks for; "" where it asks for none."""
     return source.partition("raises(")[2].partition(",")[0]
 
 

@@ -5,7 +5,8 @@
 `select` decides. Where there is an example, the graph samples one by one and the first candidate that
 meets it goes to the final `test`. Where there is none, it draws all candidates, asks `testers` for assertions,
 and picks by agreement. A file of several functions is judged function by function as well, and
-`combine` puts what is right in several candidates into one. What can't be settled in one pool goes on in the next (`escalate`), and in
+`combine` puts what is right in several candidates into one. `translate` has one raise the stated errors where it
+raises others. What can't be settled in one pool goes on in the next (`escalate`), and in
 the end to a person (`ask`). Green code is never touched again.
 
 Every node that touches the outside is exactly one step, named after what it is about, so a replay finds
@@ -32,11 +33,22 @@ TRANSITIONS: Transitions = {
     "examples": ("check", "sample"),
     "sample": ("check",),
     "combine": ("check",),
+    "translate": ("check",),
     "repair": ("check",),
     "check": ("evaluate", "select"),
     "testers": ("evaluate", "testers"),
     "evaluate": ("select",),
-    "select": ("sample", "combine", "testers", "repair", "escalate", "test", "accept", "ask"),
+    "select": (
+        "sample",
+        "combine",
+        "translate",
+        "testers",
+        "repair",
+        "escalate",
+        "test",
+        "accept",
+        "ask",
+    ),
     "escalate": ("sample",),
     "test": ("accept", "select"),
     "accept": (),
@@ -64,6 +76,7 @@ def debug_graph(context: DebugContext) -> Run:
         sampler.examples,
         sampler.sample,
         sampler.combine,
+        sampler.translate,
         sampler.repair,
         sampler.escalate,
         judging.check,

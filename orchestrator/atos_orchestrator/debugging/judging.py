@@ -148,7 +148,7 @@ class Judging:
             own = "its tests pass on the code and fail on a stub of it"
             evidence = own if task.kind == "test" else context.strategy.supplied_evidence
             move = replace(move, evidence=evidence)
-        if move.node in {"test", "accept", "ask", "escalate", "repair", "combine"}:
+        if move.node in {"test", "accept", "ask", "escalate", "repair", "combine", "translate"}:
             number = sum(decode(Candidate, each).passed >= 0 for each in state["candidates"])
             name = f"{len(state['candidates'])}.{len(state['assertions'])}.{number}"
 

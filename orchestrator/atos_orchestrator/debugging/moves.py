@@ -17,7 +17,16 @@ MORE_FOR_ERRORS = 3
 where more functions lack one. Each writes one function, so all of them cost less than one whole file."""
 
 Node = Literal[
-    "sample", "combine", "testers", "evaluate", "repair", "escalate", "test", "accept", "ask"
+    "sample",
+    "combine",
+    "translate",
+    "testers",
+    "evaluate",
+    "repair",
+    "escalate",
+    "test",
+    "accept",
+    "ask",
 ]
 
 

@@ -22,6 +22,7 @@ from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
 from atos_orchestrator.debugging.calls import compared_calls
 from atos_orchestrator.debugging.class_completion import MOST_METHODS, continues, unfinished_class
+from atos_orchestrator.debugging.error_translation import translated, translations
 from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.module_parts import combined, without_functions
 from atos_orchestrator.debugging.moves import Move
@@ -55,7 +56,7 @@ async def assigned(context: DebugContext, key: str) -> Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """The nodes `examples`, `sample`, `combine`, `repair` and `escalate` of one task."""
+    """The nodes `examples`, `sample`, `combine`, `translate`, `repair` and `escalate` of one task."""
 
     context: DebugContext
 
@@ -134,6 +135,26 @@ class Sampler:
             return encode(replace(made, draft=draft))
 
         fresh = await context.steps(f"combine.{number}", work)
+        return {"candidates": [*state["candidates"], fresh]}
+
+    async def translate(self, state: DebugState) -> Json:
+        """Have a candidate raise the stated errors where it raises others; no model is asked."""
+        context, number = self.context, len(state["candidates"])
+        at, facts = int(state["move"]["candidate"]), read_state(state)
+        who, path = facts.candidates[at], context.task.files[0]
+        errors = translations(facts, at, functions_of(context.task))
+
+        async def work() -> Json:
+            (text,) = await self.module_texts(state, [at])
+            made = Candidate(translated=at, pool=who.pool, model=who.model, engine=who.engine)
+            if (changed := translated(text, errors)) is None:
+                return encode(replace(made, fault="its errors can't be translated"))
+            draft = await context.workspace.draft(draft_name(number), {path: changed})
+            shown = {"path": path, "sha": draft[path], "round": number, "translated": at}
+            context.emit("code_written", shown, key=f"{context.task.id}:translate:{number}")
+            return encode(replace(made, draft=draft))
+
+        fresh = await context.steps(f"translate.{number}", work)
         return {"candidates": [*state["candidates"], fresh]}
 
     async def module_texts(self, state: DebugState, picks: Sequence[int]) -> list[str]:

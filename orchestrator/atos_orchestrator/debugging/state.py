@@ -86,6 +86,8 @@ class Candidate:
     """Tests that it passed, where whole test files decide."""
     parts: tuple[int, ...] = ()
     """For a combination: for each function of the task the candidate that it is taken from."""
+    translated: int = -1
+    """For one that raises stated errors where another raised others: which one that is."""
     functions: tuple[str, ...] = ()
     """The functions that it wrote anew, where it kept the others; none: it wrote all."""
     pool: str = ""
@@ -96,6 +98,11 @@ class Candidate:
     def usable(self) -> bool:
         """Whether it may still be chosen."""
         return bool(self.draft) and not self.fault
+
+    @property
+    def derived(self) -> bool:
+        """Whether it was made of others without a model."""
+        return bool(self.parts) or self.translated >= 0
 
     def wrote(self, function: str) -> bool:
         """Tell whether a sample wrote this function anew; of no function in particular it is true."""

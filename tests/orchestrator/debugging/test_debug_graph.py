@@ -332,6 +332,68 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
     assert result.evidence.startswith("2 of 2 examples (none of twice), 1 of 1 stated errors")
 
 
+LOOK_UP = "def add(a, b):\n    return {1: 1, 2: 2, 5: 5}[a] + b\n"
+"""An unknown a ends in KeyError, of which the goal does not speak."""
+TRANSLATED = (
+    "def add(a, b):\n    try:\n        return {1: 1, 2: 2, 5: 5}[a] + b\n"
+    "    except KeyError as error:\n"
+    '        raise ValueError(f"not valid: {error}") from error\n'
+)
+
+
+async def test_code_that_raises_another_error_than_the_stated_one_is_changed_without_a_model(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(LOOK_UP)], "tester": [ERROR_ROW] * 2})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", TRANSLATED)
+    assert result.evidence.startswith("1 of 1 examples, 1 of 1 stated errors;")
+    assert [role for role, _, _ in loop.asked] == ["coder", "tester", "tester"]
+    assert loop.emit.of("code_written")[-1]["translated"] == 0
+
+
+async def test_what_was_agreed_has_its_errors_translated_as_well(tmp_path: Path) -> None:
+    testers = [code(ROWS), ERROR_ROW, ERROR_ROW, code(ROWS), code(ROWS)]
+    coders = [code(LOOK_UP)] * 3 + [code(WRONG)] * 2
+    loop = Loop(tmp_path, {"coder": coders, "tester": testers})
+
+    result = await loop.run(add_task(errors=(CLAUSE,)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", TRANSLATED)
+    assert result.evidence.startswith(
+        "3 assertions that 3 of 5 candidates pass, 1 of 1 stated errors"
+    )
+
+
+async def test_agreed_functions_have_their_errors_translated_too(tmp_path: Path) -> None:
+    wrong = both(WRONG, BAD_MINUS)
+    coders = [both(LOOK_UP, MINUS)] * 3 + [wrong, wrong]
+    nothing = ["I can't."] * 2
+    testers = [code(ROWS), *[ERROR_ROW] * 2, *nothing, code(MINUS_ROWS), *[code(ROWS)] * 2]
+    loop = Loop(tmp_path, {"coder": coders, "tester": testers})
+
+    result = await loop.run(add_task(signatures=TWO, errors=(CLAUSE,)))
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert (tmp_path / "add.py").read_text() == both(TRANSLATED, MINUS).removeprefix(FENCE)
+    assert "1 of 1 stated errors" in result.evidence
+
+
+async def test_an_error_that_is_raised_before_the_body_begins_is_not_translated_for_ever(
+    tmp_path: Path,
+) -> None:
+    row = ERROR_ROW.replace("add(-1, 2)", "add(-1)")
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 4, "tester": [row] * 2})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert result.outcome == "done"
+    assert result.evidence.startswith("1 of 1 examples, 0 of 1 stated errors;")
+    assert len([each for each in loop.emit.of("code_written") if "translated" in each]) == 1
+
+
 async def test_testers_that_have_nothing_to_say_about_a_stated_error_change_nothing(
     tmp_path: Path,
 ) -> None:
