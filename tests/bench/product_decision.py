@@ -6,7 +6,7 @@ and all testers asked; what no group stands behind is asked.
 
 from __future__ import annotations
 
-from atos_orchestrator.debugging.selection import Column, choose, meeting
+from atos_orchestrator.debugging.selection import Column, choose, is_enough, meeting
 from bench.outcomes import Facts
 from bench.policy import Decision
 
@@ -20,10 +20,11 @@ def decide(facts: Facts) -> Decision:
             return Decision(good[0], accepted=True, samples=good[0] + 1)
         return Decision(-1, accepted=False, asked=True, samples=every)
     choice = choose(columns, (), facts.written, decisive=False)
+    enough = is_enough(choice, further=False)
     return Decision(
         choice.candidate,
-        choice.accepted,
-        asked=not choice.accepted,
+        enough,
+        asked=not enough,
         samples=every,
         testers=len(facts.suites),
     )

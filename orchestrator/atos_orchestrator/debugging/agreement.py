@@ -15,6 +15,8 @@ from atos_orchestrator.debugging.facts import Facts
 from atos_orchestrator.debugging.function_evidence import agreed_by_function
 from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, is_new, more, stated
 from atos_orchestrator.debugging.selection import (
+    MIN_PASSED,
+    MIN_TIED,
     Choice,
     Column,
     choose,
@@ -24,21 +26,32 @@ from atos_orchestrator.debugging.selection import (
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
 
+MORE_TESTERS = 2
+"""Testers on top where too few assertions hold to take anything."""
 MORE_UNDECIDED = 3
 """Samples on top where no group of candidates is enough; each writes only what is undecided."""
 
 
 def by_agreement(
-    state: DebugState, facts: Facts, plans: Sequence[SamplingPlan], functions: Sequence[str]
+    state: DebugState,
+    facts: Facts,
+    plans: Sequence[SamplingPlan],
+    functions: Sequence[str],
+    testers: int,
 ) -> Move:
-    """Return what comes next once all candidates are drawn and all testers asked."""
+    """Return what comes next once all candidates are drawn and so many testers asked."""
     plan = plans[state["stage"]]
+    may_ask = bool(testers) and state["asked"] < testers + MORE_TESTERS
     may_draw = state["sampled"] < plan.samples + MORE_UNDECIDED
     if len(functions) > 1:
         choices = agreed_by_function(facts, functions, plan.samples)
         open_ones = [name for name, each in choices.items() if not each.accepted]
-        if open_ones and may_draw:
-            return Move("sample", focus=_undecided(choices, open_ones))
+        short = [name for name in open_ones if _lacks_assertions(choices[name])]
+        if short and may_ask:
+            return Move("testers", about=short[0])
+        undecided = [name for name in open_ones if not _only_lacks_assertions(choices[name])]
+        if undecided and may_draw:
+            return Move("sample", focus=_undecided(choices, undecided))
         move = None if open_ones else _put_together(facts, choices)
         if move and move.node == "test" and may_translate(facts, move.candidate, functions):
             return Move("translate", move.candidate)
@@ -49,12 +62,25 @@ def by_agreement(
     choice = _first_agreed(facts, plan)
     if choice.accepted:
         return _with_stated_errors(state, facts, plan, choice, functions)
-    if may_draw:
+    if may_ask and _lacks_assertions(choice):
+        return Move("testers", about=next(iter(functions), ""))
+    if may_draw and not _only_lacks_assertions(choice):
         return Move("sample")
     move = more(state, facts, plans)
     if move.node == "ask" and choice.candidate >= 0:
         return Move("ask", choice.candidate, "", described(choice), choice.kept, choice.rival)
     return move
+
+
+def _lacks_assertions(choice: Choice) -> bool:
+    """Tell whether assertions that hold are missing, whatever else is."""
+    return choice.candidate >= 0 and choice.passed < MIN_PASSED
+
+
+def _only_lacks_assertions(choice: Choice) -> bool:
+    """Tell whether candidates agree well enough, so that another one would change nothing."""
+    agreed = choice.group >= MIN_TIED and choice.group > choice.rivals
+    return agreed and _lacks_assertions(choice)
 
 
 def _first_agreed(facts: Facts, plan: SamplingPlan) -> Choice:

@@ -72,7 +72,7 @@ def next_move(
         return Move("sample")
     if state["asked"] < testers:
         return Move("testers")
-    return by_agreement(state, facts, plans, functions)
+    return by_agreement(state, facts, plans, functions, testers)
 
 
 def testers_wanted(

@@ -45,7 +45,7 @@ class Move:
     picks: tuple[int, ...] = ()
     """For each function of the task the candidate that it is taken from; with `combine` and `ask`."""
     about: str = ""
-    """With `ask`: the function on which `candidate` and `rival` differ; empty for the whole file."""
+    """With `testers`: the function that too few assertions are about. With `ask`: the function on which `candidate` and `rival` differ; empty for the whole file."""
     focus: Focus = WHOLE_FILE
     """With `sample`: what is to be written."""
 

@@ -30,6 +30,9 @@ MIN_SHARED = 0.8
 """Share of the inputs on which another candidate must give the same as one that stands alone."""
 MOST_OUTVOTED = 0.1
 """Share of the inputs on which another value may have more votes."""
+MIN_PASSED = 3
+"""Assertions that what is taken must pass. Of 85 problems of HumanEval without examples, a 0.5B and a 1.5B agreed on 22
+with fewer, and were wrong in 8 of them; on 32 with as many, and were wrong in 4."""
 _PASS = "pass"
 
 
@@ -116,12 +119,13 @@ def choose(
 
 
 def is_enough(choice: Choice, *, further: bool) -> bool:
-    """Tell whether a choice can be taken.
+    """Tell whether a choice can be taken: candidates that agree may share a misconception, so assertions must hold.
 
     Each further look at more candidates is another chance for a wrong group to lead, so then the group must also
     have more members than its rival.
     """
-    return choice.accepted and (not further or choice.group > choice.rivals or choice.inputs > 0)
+    led = choice.accepted and choice.passed >= MIN_PASSED
+    return led and (not further or choice.group > choice.rivals or choice.inputs > 0)
 
 
 def first_enough(look: Callable[[int], Choice], samples: int, every: int) -> Choice:

@@ -31,11 +31,12 @@ from atos_orchestrator.debugging.file_rows import (
     reads_a_file,
     sample_lines,
 )
+from atos_orchestrator.debugging.moves import Move
 from atos_orchestrator.debugging.round_trips import opposites, round_trips
 from atos_orchestrator.debugging.sampling import assigned, draft_name
 from atos_orchestrator.debugging.sources import defined_names
 from atos_orchestrator.debugging.state import DebugContext, DebugState
-from atos_orchestrator.durable_json import encode
+from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, functions_of, name_of, parameters_of, unshown_errors
 from atos_protocol.errors import LengthError
@@ -65,6 +66,8 @@ class Testers:
         number = f"{state['stage']}.{asked}"
         names, facts = await self._names(state, number), read_state(state)
         target, known = _target(names, asked), [row.source for row in facts.assertions]
+        if state["move"] and (about := decode(Move, state["move"]).about):
+            target = about
         if facts.decided:
             target = dict(enumerate(unshown(facts, functions_of(context.task)))).get(asked, "")
         first = asked < max(1, len(functions_of(context.task)))

@@ -641,7 +641,7 @@ async def test_the_question_is_about_the_function_that_is_open_and_the_rest_is_k
         *(both(RIGHT, f"def minus(a, b):\n    return {n}\n") for n in (7, 8, 9)),
     ]
     rows = "assert minus(3, 1) == 2\nassert minus(3, 1) == 3\n"
-    loop = Loop(tmp_path, {"coder": coders, "tester": [code(ROWS), code(rows), code(ROWS)]})
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(ROWS), *[code(rows)] * 4]})
 
     result = await loop.run(add_task(signatures=TWO))
 
@@ -688,7 +688,7 @@ async def test_doubt_becomes_one_distinguishing_input_and_both_programs_are_kept
 ) -> None:
     rows = "assert add(1, 2) == 3\nassert add(5, 0) == 5\nassert add(5, 1) == 4\n"
     coders = [code(RIGHT), code(WRONG), code(WRONG), code(RIGHT), BROKEN, BROKEN, BROKEN, BROKEN]
-    loop = Loop(tmp_path, {"coder": [*coders, RIGHT], "tester": [code(rows)] * 3})
+    loop = Loop(tmp_path, {"coder": [*coders, RIGHT], "tester": [code(rows)] * 5})
 
     result = await loop.run(add_task())
 
@@ -766,7 +766,8 @@ def test_count_levels():
     assert count_levels('input.txt') == {'ERROR': 1, 'INFO': 1}
 """
     coders = [code(each) for each in (COUNT, wrong[0], again, wrong[1], BROKEN)]
-    loop = Loop(tmp_path, {"coder": coders, "tester": [row, row, row]})
+    rows = [row, row.replace("INFO", "DEBUG"), row.replace("ERROR", "WARNING")]
+    loop = Loop(tmp_path, {"coder": coders, "tester": rows})
     task = Task("T1", "Count", files=("logs.py",), signatures=("count_levels(path)",))
 
     result = await loop.run(task, goal=LOG_GOAL)
@@ -775,11 +776,38 @@ def test_count_levels():
         "def test_count_levels():\n    open('input.txt', 'w').write('12:00:05 ERROR disk: full\\n"
     )
     assert (result.outcome, result.proof) == ("done", "agreed")
-    assert result.evidence.startswith("1 assertion that 2 of 4 candidates pass")
+    assert result.evidence.startswith("3 assertions that 2 of 4 candidates pass")
     tests = (tmp_path / "tests/test_logs.py").read_text()
     assert (
         "(tmp_path, monkeypatch):\n    monkeypatch.chdir(tmp_path)\n    open('input.txt'" in tests
     )
+
+
+async def test_candidates_that_agree_are_believed_only_where_assertions_hold(
+    tmp_path: Path,
+) -> None:
+    few = "assert add(1, 2) == 3\nassert add(1, 1) == 7\n"
+    coders = [code(RIGHT), code(OTHER), code(RIGHT), code(WRONG), code(OTHER)]
+    more = ["assert add(5, 1) == 6\n", "assert add(2, 2) == 4\n"]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(few)] * 3 + [code(e) for e in more]})
+
+    result = await loop.run(add_task())
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert result.evidence.startswith("3 assertions that 4 of 5 candidates pass")
+    assert [call.begin for call in loop.chat.asked[-2:]] == [f"{FENCE}assert add("] * 2
+
+
+async def test_candidates_that_agree_without_assertions_are_asked_about(tmp_path: Path) -> None:
+    few = "assert add(1, 2) == 3\nassert add(1, 1) == 7\n"
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 5, "tester": [code(few)] * 5})
+
+    result = await loop.run(add_task())
+
+    assert (result.outcome, result.rounds) == ("needs_help", 4), (
+        "another sample would change nothing"
+    )
+    assert result.digest.startswith("not enough to accept: 1 assertion that 5 of 5 candidates pass")
 
 
 async def test_no_candidate_that_stands_alone_is_accepted(tmp_path: Path) -> None:
