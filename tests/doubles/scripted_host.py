@@ -46,7 +46,10 @@ class ScriptedHost:
             lines.readline()  # the opening line
             for line in lines:
                 asked = json.loads(line)
-                answer = {"jsonrpc": "2.0", "id": asked["id"], "result": self._result(asked)}
+                if asked.get("op") == "status":  # of the host itself, which tells no version here
+                    answer: dict[str, Any] = {"pid": 0}
+                else:
+                    answer = {"jsonrpc": "2.0", "id": asked["id"], "result": self._result(asked)}
                 lines.write(json.dumps(answer).encode() + b"\n")
                 lines.flush()
 

@@ -231,9 +231,12 @@ def _tune(engine: sa.Engine, *, patch: bool) -> None:
         if patch:
             connection.create_function("unixepoch", -1, _unixepoch)
         connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        # It takes effect before the first table only (see database_space), and on a file that has one it waits
+        # for whoever writes: a connection that only reads must not.
+        if connection.execute("PRAGMA page_count").fetchone() == (0,):
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         for pragma in (
-            f"busy_timeout={BUSY_MILLISECONDS}",
-            "auto_vacuum=INCREMENTAL",  # only takes effect before the first table: see database_space
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",

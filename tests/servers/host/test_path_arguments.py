@@ -34,7 +34,7 @@ NO_PATHS: dict[str, set[str]] = {
     # the paths in `plan` and `files` are below the goal's repository; `tests` is a text
     "orchestrate": {
         "after_seq", "answer", "cursor", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
-        "plan", "pool", "spec", "task", "task_id", "tests", "timeout_s", "wait_s",
+        "plan", "pool", "priority", "spec", "task", "task_id", "tests", "timeout_s", "wait_s",
     },
     "filesystem": {"content", "dryRun", "edits", "excludePatterns", "head", "pattern", "sortBy", "tail"},
     "code_runner": {
