@@ -13,7 +13,6 @@ since when and why.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -23,9 +22,8 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from atos_orchestrator.durable_json import encode
 from atos_orchestrator.execution.database import Database
-from atos_orchestrator.execution.dbos_client import TASKS, DbosClient
+from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.evidence_given import check_tests, read_examples
 from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
@@ -41,7 +39,6 @@ from atos_orchestrator.execution.goal_api import (
 )
 from atos_orchestrator.execution.goal_folds import GoalFolds
 from atos_orchestrator.execution.goal_input import (
-    PLAN,
     GoalInput,
     event_key,
     finished_key,
@@ -51,16 +48,13 @@ from atos_orchestrator.execution.goal_intake import GoalIntake
 from atos_orchestrator.execution.goal_owner import key_of, owner_of, submissions_of
 from atos_orchestrator.execution.goal_queue import GoalQueue, goals_at_once
 from atos_orchestrator.execution.goal_steering import GoalSteering
+from atos_orchestrator.execution.plan_requests import PlanRequests
 from atos_orchestrator.goal import validate_goal
-from atos_orchestrator.ports import Json
 from atos_orchestrator.task_report import task_report
 from atos_orchestrator.workspace.opening import check_place
 from atos_protocol.errors import (
-    AtosError,
-    DeadlineError,
     NotFoundError,
     UnreachableError,
-    from_wire,
 )
 from atos_protocol.goals import (
     FINAL_GOAL_STATES,
@@ -77,7 +71,6 @@ from atos_protocol.settings import Settings
 LOOK_SECONDS = 0.25
 """How long a waiter relies on the host's notification before it reads the events itself."""
 WAIT_LIMIT = 25.0
-PLAN_SECONDS = 40.0
 
 Result = TypeVar("Result")
 
@@ -103,8 +96,7 @@ class Goals:
         self._intake = GoalIntake(settings)
         self._acceptance = GoalAcceptance(engine, events, self._client)
         self.steering = GoalSteering(self._acceptance, self._known, notify)
-        self._plans: dict[str, str] = {}
-        self._planning = anyio.Lock()
+        self.plans = PlanRequests(self._intake, self._client, notify)
 
     def prepare(self) -> None:
         """Bring the database up to date."""
@@ -174,47 +166,6 @@ class Goals:
             goal, text, single_in=pool, examples=given, tests=tests
         )
         return await self._submit(goal_input, owner)
-
-    async def plan(self, text: str) -> Json:
-        """Make a plan and nothing else; a second call for the same text waits for the first plan.
-
-        Raises:
-            DeadlineError: it is not ready yet; ask again.
-            NoModelError: no installed model can do it.
-        """
-        text = validate_goal(text)
-        async with self._planning:
-            run = self._plans.get(text) or await self._submit_plan(text)
-            self._plans[text] = run
-        result: Json = {}
-        with anyio.move_on_after(PLAN_SECONDS):
-            result = await self._result(run)
-        if not result:
-            message = f"the plan is not ready after {PLAN_SECONDS:.0f} s"
-            raise DeadlineError(
-                message, next_step="Ask again with the same goal: planning continues."
-            )
-        self._plans.pop(text, None)
-        if "error" in result:
-            raise from_wire(result["error"])
-        return result
-
-    async def _submit_plan(self, text: str) -> str:
-        """Queue the making of a plan; return its run."""
-        run = f"plan-{secrets.token_hex(6)}"
-        goal_input = await self._intake.decide(run, text)
-        await self._client.submit(PLAN, run, encode(goal_input), queue=TASKS)
-        await self._notify({"op": "wake"})
-        return run
-
-    async def _result(self, run: str) -> Json:
-        """Return the result of a run, or its failure as `{"error": wire}`."""
-        try:
-            return await self._client.result(run)
-        except UnreachableError:
-            raise  # the database's: the plan is still being made
-        except AtosError as error:
-            return {"error": error.to_wire()}
 
     async def get(self, goal: str) -> GoalView:
         """Return a goal.

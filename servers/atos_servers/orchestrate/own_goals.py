@@ -41,7 +41,7 @@ class OwnGoals:
 
     async def plan(self, text: str) -> dict[str, Any]:
         """Make a plan and nothing else."""
-        return dict(await self._goals.plan(text))
+        return dict(await self._goals.plans.plan(text))
 
     async def start(
         self,

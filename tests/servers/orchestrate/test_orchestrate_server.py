@@ -14,8 +14,7 @@ from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 from mcp.types import TextResourceContents
 
-from atos_orchestrator.execution import goal_intake
-from atos_orchestrator.execution import goals as goals_module
+from atos_orchestrator.execution import goal_intake, plan_requests
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
@@ -390,7 +389,7 @@ async def test_an_unknown_goal_says_where_to_look() -> None:
 async def test_a_plan_that_is_asked_for_twice_at_once_is_made_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(goals_module, "PLAN_SECONDS", 0.5)
+    monkeypatch.setattr(plan_requests, "PLAN_SECONDS", 0.5)
     said: list[str] = []
 
     async def ask(client: Client[Any]) -> None:
