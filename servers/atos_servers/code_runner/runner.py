@@ -25,15 +25,15 @@ from atos_servers.code_runner.requests import (
     Script,
     checked_targets,
     checked_timeout,
-    relative_path,
 )
+from atos_servers.code_runner.run_contents import stage_sources, stage_tests, staged_script
 from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
-from atos_servers.code_runner.sandbox.scan import SOURCE_BYTES, SyntaxProblem
+from atos_servers.code_runner.sandbox.scan import SyntaxProblem
 from atos_servers.code_runner.sandbox_probe import Policy, Prober, SandboxProbe, job_in
 from atos_servers.code_runner.second_run import combined, left_over
 from atos_servers.code_runner.targets import require_staged
-from atos_servers.code_runner.verdict import ENDED, STEERING, Judgement, judge
+from atos_servers.code_runner.verdict import ENDED, Judgement, judge
 
 CALL_SECONDS = 44.0
 """A call, waiting and clean-up included, ends within this; hosts give up a little later."""
@@ -105,11 +105,6 @@ def _unfinished(first: PytestRun) -> PytestRun:
     )
 
 
-def _steering_in(folder: Path) -> list[str]:
-    found = (path for path in folder.rglob("*") if path.name in STEERING or path.suffix == ".pth")
-    return sorted(path.relative_to(folder).as_posix() for path in found)
-
-
 class Runner:
     """Runs code for one server process, as many runs at once as there are cores, in order of arrival.
 
@@ -167,7 +162,7 @@ class Runner:
         """Stage a folder, run its tests in the sandbox, and judge them.
 
         Raises:
-            AtosError: bad arguments, no sandbox that is strong enough, or or the turn has not come (`BusyError`).
+            AtosError: bad arguments, no sandbox that is strong enough, or the turn has not come (`BusyError`).
         """
         wall, wanted = checked_timeout(seconds), checked_targets(chosen)
         sandbox = await self.sandbox()
@@ -192,7 +187,7 @@ class Runner:
         with run_folder() as folder:
             canaries = new_canaries()
             steering = await anyio.to_thread.run_sync(
-                _stage, asked.path, asked.roots, folder, asked.overlay, canaries
+                stage_tests, asked.path, asked.roots, folder, asked.overlay, canaries
             )
             require_staged(targets, folder.code, catalogue=catalogue)
             job = job_in(
@@ -216,7 +211,7 @@ class Runner:
         """Run every candidate against every assertion and call, in as few runs as possible.
 
         Raises:
-            AtosError: bad arguments, no sandbox that is strong enough, or or the turn has not come (`BusyError`).
+            AtosError: bad arguments, no sandbox that is strong enough, or the turn has not come (`BusyError`).
         """
         wall = checked_timeout(seconds)
         sandbox = await self.sandbox()
@@ -263,7 +258,7 @@ class Runner:
         """Stage a folder and run a script in the copy, which is thrown away afterwards.
 
         Raises:
-            AtosError: bad arguments, no sandbox that is strong enough, or or the turn has not come (`BusyError`).
+            AtosError: bad arguments, no sandbox that is strong enough, or the turn has not come (`BusyError`).
         """
         wall = checked_timeout(seconds)
         sandbox = await self.sandbox()
@@ -273,7 +268,7 @@ class Runner:
             stdin = folder.path / "stdin"
             stdin.write_bytes(script.stdin.encode()[:STDIN_BYTES])
             job = job_in(
-                folder, level, sandbox, kind="script", script=_script_file(script, folder),
+                folder, level, sandbox, kind="script", script=staged_script(script, folder),
                 arguments=script.arguments, limits=Limits(wall=wall), packages=packages,
             )  # fmt: skip
             outcome = await execute(job, stdin=stdin)
@@ -286,13 +281,13 @@ class Runner:
         """Compile sources in a separate process, without running them.
 
         Raises:
-            AtosError: bad arguments, or or the turn has not come (`BusyError`).
+            AtosError: bad arguments, or the turn has not come (`BusyError`).
         """
         if path is not None and source:
             message = "`path` and `source` both say what to check"
             raise BadRequestError(message, next_step="Give one of them, not both.")
         async with self._folder(SYNTAX_SECONDS, ticket) as folder:
-            await anyio.to_thread.run_sync(_stage_sources, path, roots, source, folder)
+            await anyio.to_thread.run_sync(stage_sources, path, roots, source, folder)
             limits = Limits(wall=SYNTAX_SECONDS)
             job = Job(
                 "syntax", "seccomp", str(folder.code), str(folder.scratch), limits=limits,
@@ -304,45 +299,6 @@ class Runner:
         if (found := outcome.status.get("problems")) is None:
             return [SyntaxProblem("", 0, 0, "too large or nested too deeply to be compiled")]
         return [SyntaxProblem(**problem) for problem in found]
-
-
-def _stage(
-    path: Path,
-    roots: Sequence[Path],
-    folder: RunFolder,
-    overlay: Mapping[str, str],
-    canaries: Canaries,
-) -> list[str]:
-    staging.stage_folder(path, roots, folder.code)
-    staging.put(folder.code, {**overlay, canaries.file: canaries.text})
-    return _steering_in(folder.code)
-
-
-def _stage_sources(
-    path: Path | None, roots: Sequence[Path], source: str, folder: RunFolder
-) -> None:
-    if path is None:
-        staging.put(folder.code, {"source.py": source[: SOURCE_BYTES + 1]})
-    elif staging.is_folder(path, roots):
-        staging.stage_folder(path, roots, folder.code)
-    else:
-        staging.stage_file(path, roots, folder.code)
-
-
-def _script_file(script: Script, folder: RunFolder) -> str:
-    if bool(script.code) == bool(script.file):
-        message = "exactly one of `code` and `file` says what to run"
-        raise BadRequestError(message, next_step="Give the text of a script, or a file's path.")
-    if script.code:
-        taken = (folder.code / "script.py").exists()
-        name = f"{folder.path.name}.py" if taken else "script.py"
-        staging.put(folder.code, {name: script.code})
-        return name
-    file = relative_path(script.file)
-    if not (folder.code / file).is_file():
-        message = f"there is no file {script.file[:80]!r} in the folder"
-        raise BadRequestError(message, next_step="Give a file's path relative to `path`.")
-    return str(file)
 
 
 def _judged(
