@@ -184,6 +184,16 @@ def test_without_a_terminal_nothing_is_asked_and_the_exact_command_is_printed(
     assert host.calls[0][1]["examples"] == ["median([1]) -> 1", "median([2]) -> 2"]
 
 
+def test_a_host_that_does_not_tell_its_version_keeps_no_goal_from_starting(
+    host: ScriptedHost,
+) -> None:
+    host.status = {"error": {"code": "internal", "message": "not now"}}
+    done = run("build", "--detach", "--json", GOAL)
+
+    assert json.loads(done.stdout)["id"] == "g1"
+    assert done.stderr == ""
+
+
 def test_a_file_of_tests_goes_with_the_goal(host: ScriptedHost, tmp_path: Path) -> None:
     tests = tmp_path / "test_stats.py"
     tests.write_text("def test_median(): ...\n")

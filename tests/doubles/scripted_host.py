@@ -20,6 +20,8 @@ class ScriptedHost:
     def __init__(self, path: Path, tools: Mapping[str, Tool]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.status: dict[str, Any] = {"pid": 0}
+        """What the host says of itself; no version."""
         self._tools = tools
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
@@ -46,8 +48,8 @@ class ScriptedHost:
             lines.readline()  # the opening line
             for line in lines:
                 asked = json.loads(line)
-                if asked.get("op") == "status":  # of the host itself, which tells no version here
-                    answer: dict[str, Any] = {"pid": 0}
+                if asked.get("op") == "status":
+                    answer = self.status
                 else:
                     answer = {"jsonrpc": "2.0", "id": asked["id"], "result": self._result(asked)}
                 lines.write(json.dumps(answer).encode() + b"\n")

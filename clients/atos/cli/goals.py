@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress
 from atos.cli.questions import answer_on_terminal, evidence, read_plan
 from atos_protocol.daemons import is_up
-from atos_protocol.errors import NoModelError, NotFoundError, UnreachableError
+from atos_protocol.errors import AtosError, NoModelError, NotFoundError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings
 from atos_protocol.versions import SETTLE, mismatch
@@ -58,8 +59,12 @@ def _announce(settings: Settings) -> None:
     """Say that daemons are being started, or that those which run are of another version."""
     if not is_up("servers", settings):
         print("starting ATOS ...", file=sys.stderr, flush=True)
-    elif told := mismatch(versions_of(gather(settings, goals=0))):
-        print(f"{told}. {SETTLE}", file=sys.stderr, flush=True)
+        return
+    with suppress(
+        AtosError
+    ):  # whoever does not answer tells no version; the goal may start all the same
+        if told := mismatch(versions_of(gather(settings, goals=0))):
+            print(f"{told}. {SETTLE}", file=sys.stderr, flush=True)
 
 
 def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespace) -> Any:
