@@ -188,10 +188,9 @@ def test_a_host_that_does_not_tell_its_version_keeps_no_goal_from_starting(
     host: ScriptedHost,
 ) -> None:
     host.status = {"error": {"code": "internal", "message": "not now"}}
-    done = run("build", "--detach", "--json", GOAL)
+    done = run("build", "--detach", GOAL)
 
-    assert json.loads(done.stdout)["id"] == "g1"
-    assert done.stderr == ""
+    assert (done.returncode, "g1" in done.stdout, "not now" in done.stderr) == (0, True, False)
 
 
 def test_a_file_of_tests_goes_with_the_goal(host: ScriptedHost, tmp_path: Path) -> None:
