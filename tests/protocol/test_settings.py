@@ -32,7 +32,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("ATOS_HTTP_PORT=many", "line 1, ATOS_HTTP_PORT: 'many'", "a port from 0 to 65535"),
         ("\n\nATOS_HTTP_PROT=1", "line 3: 'ATOS_HTTP_PROT' is not a setting", "ATOS_HTTP_PORT"),
         ("ATOS_BUDGET=6 elephants", "line 1, ATOS_BUDGET", "bytes, or a size"),
-        ("just words", "line 1: 'just words' is not a setting", "NAME=value"),
+        ("just words", "line 1: it is not a setting", "NAME=value"),
     ],
 )
 def test_a_corrupt_file_is_one_error_with_file_line_and_field(

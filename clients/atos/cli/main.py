@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from atos_protocol.errors import AtosError, exit_code
+from atos_protocol.server_url import learn_secrets
 from atos_protocol.settings import load_settings
 
 EPILOG = """exit codes:
@@ -127,6 +128,7 @@ def _add_tokens(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one command; its module is imported only now."""
     settings = load_settings()
+    learn_secrets(settings)
     match arguments.command:
         case "build" | "watch" | "cancel" | "debug":
             from atos.cli import goals
