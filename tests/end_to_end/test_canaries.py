@@ -24,6 +24,7 @@ from doubles.installation import Installation
 from doubles.leaky_server import LeakyServer
 
 GOALS = 20
+ENDS = {"success", "failed", "needs_help", "cancelled"}
 EXAMPLES = ["clamp(5, 1, 3) == 3", "clamp(0, 1, 3) == 1", "clamp(2, 1, 3) == 2"]
 WORKFLOWS = """workflows:
   - name: report
@@ -93,10 +94,10 @@ async def all_replies(settings: Settings, kill: int) -> tuple[list[str], list[st
         ids = [str((await ask(person, "start_goal", **asked(n)))["id"]) for n in range(GOALS)]
         os.kill(kill, signal.SIGABRT)
         for goal in ids:
-            view: dict[str, Any] = {}
-            while view.get("state") not in {"success", "failed", "needs_help", "cancelled"}:
-                view = await ask(person, "wait_goal", goal_id=goal, timeout_s=20)
-            states.append(str(view["state"]))
+            news: dict[str, Any] = {"seq": 0, "goal": {"state": ""}}
+            while news["goal"]["state"] not in ENDS:
+                news = await ask(person, "wait_goal", goal_id=goal, after_seq=news["seq"])
+            states.append(str(news["goal"]["state"]))
             await ask(person, "get_goal", goal_id=goal)
             await ask(person, "get_task", goal_id=goal, task_id="T1")
         for client, tool in (
