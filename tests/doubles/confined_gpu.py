@@ -68,7 +68,7 @@ def main() -> None:
     except OSError as error:
         words = f"{error.strerror or error}: {error.errno}"
     told = {"begun": begun, "held": held, "words": words}
-    print(json.dumps(told | {"model": readable(model), "secret": readable(secret)}))
+    sys.stdout.write(json.dumps(told | {"model": readable(model), "secret": readable(secret)}))
 
 
 if __name__ == "__main__":
