@@ -13,7 +13,7 @@ export ATOS_GOAL := $(value GOAL)
 export ATOS_PULL := $(PULL)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-chaos test-real test-install test-n8n check bench up down doctor
+.PHONY: help goal test test-chaos test-real test-install test-n8n check audit sbom bench up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first'
@@ -23,6 +23,8 @@ help:
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
 	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
 	@echo 'make check                lint, types, layers'
+	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
+	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
 	@echo 'make bench NAME=...       first-minute, shim, cancel, goal-overhead; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make up, down, doctor     the daemons'
 
@@ -49,6 +51,12 @@ check:
 	@$(IN_CHECK_ENV) ruff format --check .
 	@$(IN_CHECK_ENV) lint-imports
 	@$(IN_CHECK_ENV) pyright
+
+audit:
+	@$(IN_CHECK_ENV) python tests/audit.py
+
+sbom:
+	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/sbom.py build/atos.cdx.json
 
 bench:
 	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/bench/$(subst -,_,$(NAME)).py
