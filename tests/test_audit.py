@@ -1,14 +1,19 @@
 """An audit that audited nothing is not called a success, and a vulnerability fails it."""
 
 import json
+from typing import Any
 
 import pytest
 
 from audit import Outcome, outcome
 
-CLEAN = {"name": "anyio", "version": "4.11.0", "vulns": []}
+CLEAN: dict[str, Any] = {"name": "anyio", "version": "4.11.0", "vulns": []}
 SKIPPED = {"name": "dbos", "skip_reason": "Dependency not found on PyPI"}
-BAD = {"name": "pip", "version": "20", "vulns": [{"id": "PYSEC-1", "fix_versions": ["21.1"]}]}
+BAD: dict[str, Any] = {
+    "name": "pip",
+    "version": "20",
+    "vulns": [{"id": "PYSEC-1", "fix_versions": ["21.1"]}],
+}
 
 
 def said(*packages: object) -> str:
