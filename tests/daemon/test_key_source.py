@@ -72,7 +72,11 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_a_key_is_read_from_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     ring = ModuleType("keyring")
     held = {("openai", "me"): "k3y-in-the-ring"}
-    ring.get_password = lambda service, name: held.get((service, name))  # pyright: ignore[reportAttributeAccessIssue]
+
+    def get_password(service: str, name: str) -> str | None:
+        return held.get((service, name))
+
+    monkeypatch.setattr(ring, "get_password", get_password, raising=False)
     monkeypatch.setitem(sys.modules, "keyring", ring)
     assert KeySource("keyring:openai/me", SETTING).read() == "k3y-in-the-ring"
     with pytest.raises(BadConfigError, match="the keyring has no 'openai', 'you'"):

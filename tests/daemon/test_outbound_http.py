@@ -51,7 +51,7 @@ def test_no_other_module_makes_one() -> None:
 
 
 def mounted(client: httpx.Client | httpx.AsyncClient) -> list[str]:
-    return sorted(pattern.pattern for pattern in client._mounts)
+    return sorted(pattern.pattern for pattern in client._mounts)  # pyright: ignore[reportPrivateUsage]
 
 
 def test_what_stays_on_this_machine_goes_through_no_proxy(
