@@ -78,12 +78,16 @@ def test_what_others_could_read_of_a_home_is_closed(tmp_path: Path) -> None:
     assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 4
 
 
+def take_worker_lock(settings: Settings) -> None:
+    Singleton("worker", settings)
+
+
+def start_servers(settings: Settings) -> None:
+    ensure("servers", settings)
+
+
 @pytest.mark.parametrize(
-    ("name", "take"),
-    [
-        ("worker.lock", lambda settings: Singleton("worker", settings)),
-        ("servers.start", lambda settings: ensure("servers", settings)),
-    ],
+    ("name", "take"), [("worker.lock", take_worker_lock), ("servers.start", start_servers)]
 )
 def test_a_lock_that_is_a_link_is_not_followed(
     tmp_path: Path, name: str, take: Callable[[Settings], object]
