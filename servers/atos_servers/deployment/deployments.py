@@ -1,8 +1,8 @@
 """Plans, applies, verifies and takes back deployments; each step is in the journal before the next begins.
 
-    plan     copy the files, find out what they are, journal what would go out
-    deploy   approved for exactly that digest -> apply beside what is live -> verify -> switch -> verify again
-    roll back   the same with the release before
+plan     copy the files, find out what they are, journal what would go out
+deploy   approved for exactly that digest -> apply beside what is live -> verify -> switch -> verify again
+roll back   the same with the release before
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ class Deployments:
             journal.append("approved", release, by=by)
             return await self._bring_up(journal, release, "", seconds)
 
-    async def verify(self, name: str, marker: str = "", seconds: float = VERIFY_SECONDS) -> Deployment:
+    async def verify(
+        self, name: str, marker: str = "", seconds: float = VERIFY_SECONDS
+    ) -> Deployment:
         """Look again whether the live release answers; the journal tells what was seen.
 
         Raises:
@@ -126,7 +128,9 @@ class Deployments:
         found = journal.read()
         if found.live is None or found.state == "stopped":
             message = f"nothing of {name} is up (it is {found.state})"
-            raise NotFoundError(message, next_step=f"Start it: atos-client deployments start {name}")
+            raise NotFoundError(
+                message, next_step=f"Start it: atos-client deployments start {name}"
+            )
         seen = await verify(found.url, found.live, seconds=seconds, marker=marker)
         with journal.alone():
             _tell(journal, found.live, found, seen)
@@ -143,7 +147,9 @@ class Deployments:
             found = journal.read()
             if found.live is None:
                 message = f"nothing of {name} was ever up"
-                raise NotFoundError(message, next_step=f"Deploy it: atos-client deploy {found.source}")
+                raise NotFoundError(
+                    message, next_step=f"Deploy it: atos-client deploy {found.source}"
+                )
             await self._target(found.target).stop(self._place(journal), found.live)
             journal.append("stopped")
             return journal.read()
@@ -159,7 +165,9 @@ class Deployments:
             found = journal.read()
             if (release := found.live) is None:
                 message = f"nothing of {name} was ever up"
-                raise NotFoundError(message, next_step=f"Deploy it: atos-client deploy {found.source}")
+                raise NotFoundError(
+                    message, next_step=f"Deploy it: atos-client deploy {found.source}"
+                )
             journal.plan(release, source=found.source, target=found.target)
             journal.append("approved", release, by="start")
             return await self._bring_up(journal, release, "", seconds)
@@ -232,7 +240,11 @@ def _approved(found: Deployment, digest: str) -> Release:
 
 
 def _tell(
-    journal: Journal, release: Release, before: Deployment, seen: Verified, at: Applied | None = None
+    journal: Journal,
+    release: Release,
+    before: Deployment,
+    seen: Verified,
+    at: Applied | None = None,
 ) -> None:
     """Write what a verification saw."""
     applied = at or Applied(before.url, before.port)
@@ -276,7 +288,15 @@ def _described(staging: Path, commit: str, size: int) -> Release:
     warnings = tuple(f"{REQUIREMENTS}: {line[:80]!r} is not installed" for line in odd)
     needs = wanted if entry.kind != "static" else ()
     return Release(
-        digest_of(staging), entry.kind, entry.what, files, size, commit, needs, asdict(entry), warnings
+        digest_of(staging),
+        entry.kind,
+        entry.what,
+        files,
+        size,
+        commit,
+        needs,
+        asdict(entry),
+        warnings,
     )
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +29,9 @@ def checked_name(name: str) -> str:
     if NAME.fullmatch(name):
         return name
     message = f"{name[:60]!r} is no deployment's name"
-    raise BadRequestError(message, next_step="Names have letters a-z, digits and hyphens, at most 40.")
+    raise BadRequestError(
+        message, next_step="Names have letters a-z, digits and hyphens, at most 40."
+    )
 
 
 class Journal:
@@ -70,7 +72,7 @@ class Journal:
 
     def plan(self, release: Release, *, source: str, target: str) -> None:
         """Write what is planned."""
-        self.append("planned", source=source, target=target, release=asdict(release))
+        self.append("planned", source=source, target=target, content=asdict(release))
 
     @contextmanager
     def alone(self) -> Generator[None]:
@@ -137,8 +139,3 @@ class Journals:
         words = re.sub(r"[^a-z0-9]+", "-", Path(source).name.lower()).strip("-")[:34] or "site"
         numbered = (f"{words}-{count}" for count in range(2, len(known) + 3))
         return next(name for name in (words, *numbered) if name not in known)
-
-
-def shown(release: Release) -> Mapping[str, Any]:
-    """Return a release as JSON."""
-    return asdict(release)

@@ -110,7 +110,7 @@ def after(before: Deployment, event: Json) -> Deployment:
 
 
 def _planned(before: Deployment, event: Json) -> Deployment:
-    release = release_of(event["release"])
+    release = release_of(event["content"])
     return replace(
         before, source=event["source"], target=event["target"], state="planned", planned=release,
         approved_by="", reason="",
@@ -133,5 +133,6 @@ def _verified(before: Deployment, event: Json) -> Deployment:
 
 def release_of(data: Mapping[str, Any]) -> Release:
     """Return the release that a journal's JSON describes."""
-    lists = {name: tuple(data[name]) for name in ("files", "requirements", "warnings")}
-    return Release(**(dict(data) | lists))
+    lists: Json = {name: tuple(data[name]) for name in ("files", "requirements", "warnings")}
+    whole: Json = {**data, **lists}
+    return Release(**whole)

@@ -26,7 +26,12 @@ GIT = {
     "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1",
     "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0",
 }  # fmt: skip
-SAFE = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.allow=never", "safe.directory=*")
+SAFE = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "protocol.allow=never",
+    "safe.directory=*",
+)
 
 
 @dataclass(slots=True)
@@ -48,7 +53,9 @@ class Copied:
         if self.files > MOST_FILES or self.bytes > MOST_BYTES:
             most = f"{MOST_FILES} files or {MOST_BYTES // 2**20} MiB"
             message = f"the folder has more than {most}"
-            raise WorkspaceError(message, next_step="Deploy the subfolder that holds the site or app.")
+            raise WorkspaceError(
+                message, next_step="Deploy the subfolder that holds the site or app."
+            )
 
 
 def copy_release(source: Path, target: Path) -> Copied:
@@ -90,7 +97,12 @@ def _git(source: Path, *arguments: str, given: bytes = b"") -> bytes:
     command = ["git", "--no-replace-objects", *settings, "-C", str(source), *arguments]
     try:
         ran = subprocess.run(
-            command, input=given, capture_output=True, env=environment, timeout=GIT_SECONDS, check=False
+            command,
+            input=given,
+            capture_output=True,
+            env=environment,
+            timeout=GIT_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         message = f"git can't read {source}: {error}"

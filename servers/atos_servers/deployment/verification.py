@@ -47,11 +47,13 @@ async def verify(url: str, release: Release, *, seconds: float, marker: str = ""
 async def _look(client: httpx.AsyncClient, url: str, release: Release, marker: str) -> Verified:
     try:
         health = await client.get(url + HEALTH)
-        if health.status_code != httpx.codes.OK:
+        if health.is_error:
             return Verified(ok=False, reason=_unhealthy(health))
         page = await client.get(url)
     except httpx.HTTPError as error:
-        return Verified(ok=False, reason=f"{url} does not answer: {type(error).__name__} {error}".strip())
+        return Verified(
+            ok=False, reason=f"{url} does not answer: {type(error).__name__} {error}".strip()
+        )
     return judged(page.status_code, page.headers.get("atos-digest", ""), page.text, release, marker)
 
 
@@ -76,7 +78,10 @@ def judged(status: int, digest: str, text: str, release: Release, marker: str) -
         return Verified(ok=False, reason=f"the root page answers {status}: {text.strip()[:200]}")
     if marker and marker not in text:
         return Verified(ok=False, reason=f"the root page does not hold {marker[:60]!r}")
-    evidence = [f"GET / answers {status}, {len(text)} characters", f"the stamp is release {release.id}"]
+    evidence = [
+        f"GET / answers {status}, {len(text)} characters",
+        f"the stamp is release {release.id}",
+    ]
     evidence += [f"it is commit {release.commit[:12]}"] * bool(release.commit)
     evidence += [f"the page holds {marker[:60]!r}"] * bool(marker)
     return Verified(ok=True, evidence=tuple(evidence))

@@ -17,8 +17,11 @@ from atos_daemon.descriptors import raise_soft_limit
 from atos_daemon.http_server import HttpServer
 from atos_daemon.runtime import log_to_stderr, until_signal
 from atos_protocol.errors import AtosError
+from atos_protocol.settings import load_settings
+from atos_servers.code_runner.packages.environments import Environments
 from atos_servers.code_runner.runner import Runner
 from atos_servers.local_web.application import Application
+from atos_servers.local_web.installed import installed, nothing
 from atos_servers.local_web.server_file import ServerFile, locked, read, write
 from atos_servers.local_web.site import Guard, Served, site
 
@@ -42,8 +45,10 @@ def bound(port: int) -> socket.socket:
 
 async def serve(path: Path, asked: ServerFile) -> None:
     """Serve until a signal comes."""
+    environments = Environments(load_settings().home / "environments")
+    packages = installed(environments, asked.requirements) if asked.requirements else nothing
     served = Served(
-        Path(asked.release), asked.entry, asked.digest, asked.title, asked.commit, asked.packages
+        Path(asked.release), asked.entry, asked.digest, asked.title, asked.commit, packages
     )
     is_app = asked.entry.kind == "app"
     application = Application(served.release, served.entry, served.packages) if is_app else None
@@ -70,7 +75,7 @@ def main(arguments: list[str]) -> int:
         with locked(path):
             anyio.run(serve, path, read(path))
     except AtosError as error:
-        logger.error("%s", error)
+        logger.error("%s", error)  # noqa: TRY400 - the sentence is for people
         return 1
     return 0
 

@@ -32,6 +32,7 @@ from atos_servers.code_runner.run_folder import run_folder
 from atos_servers.code_runner.sandbox.job import MIB, Limits
 from atos_servers.code_runner.sandbox_probe import Prober, job_in
 from atos_servers.local_web.entry import Entry
+from atos_servers.local_web.installed import Packages
 
 State = Literal["starting", "up", "waiting"]
 
@@ -115,10 +116,10 @@ class Application:
     Args:
         release: the folder that is staged at each start.
         entry: what to load from it.
-        packages: folders of the packages that it may import.
+        packages: returns the folders of the packages that it may import, once they are installed.
     """
 
-    def __init__(self, release: Path, entry: Entry, packages: tuple[str, ...] = ()) -> None:
+    def __init__(self, release: Path, entry: Entry, packages: Packages) -> None:
         self._release, self._entry, self._packages = release, entry, packages
         self._prober = Prober()
         self._turn = anyio.Lock()
@@ -212,9 +213,11 @@ class Application:
         """Stage, start, wait until it is ready; end it afterwards.
 
         Raises:
+            PackagesError: what it needs can't be installed.
             UnreachableError: it raised at import, or was not ready in time; the reason is in the message.
             SandboxUnavailableError: this machine has no sandbox for it.
         """
+        packages = await self._packages()
         sandbox = await self._prober.sandbox()
         level = sandbox.choose("general")
         with run_folder() as folder:
@@ -225,7 +228,7 @@ class Application:
             factory = "factory" if entry.factory else "object"
             job = job_in(
                 folder, level, sandbox, kind="script", script=BRIDGE_NAME, limits=LIMITS,
-                arguments=(entry.module, entry.name, entry.interface, factory), packages=self._packages,
+                arguments=(entry.module, entry.name, entry.interface, factory), packages=packages,
             )  # fmt: skip
             with _pipe(folder.path / "requests") as requests:
                 launcher = Launcher(job, folder.path / "requests")

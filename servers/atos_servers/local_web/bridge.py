@@ -16,7 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
 MOST_BODY = 16 * 2**20
@@ -142,7 +142,11 @@ def _loaded(module: str, name: str, interface: str, factory: bool) -> Callable[.
     application = found() if factory else found
     if interface == "asgi":
         return _Asgi(application)
-    return lambda request: _wsgi(application, request)
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        return _wsgi(application, request)
+
+    return answer
 
 
 def _reply(answer: Callable[..., dict[str, Any]], line: str) -> dict[str, Any]:
@@ -158,6 +162,11 @@ def _reply(answer: Callable[..., dict[str, Any]], line: str) -> dict[str, Any]:
     return made | {"body": base64.b64encode(made["body"]).decode()}
 
 
+def _say(replies: IO[str], message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()
+
+
 def main(module: str, name: str, interface: str, factory: str) -> None:
     """Load the application, say so, and answer until standard input ends."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -169,9 +178,10 @@ def main(module: str, name: str, interface: str, factory: str) -> None:
     except BaseException:  # noqa: BLE001 - SystemExit at import is a failure to start as well
         traceback.print_exc()
         answer, ready = None, {"ready": False, "error": traceback.format_exc(limit=-3)[-2000:]}
-    print(json.dumps(ready), file=replies, flush=True)
-    for line in sys.stdin if answer else ():
-        print(json.dumps(_reply(answer, line)), file=replies, flush=True)
+    _say(replies, ready)
+    if answer is not None:
+        for line in sys.stdin:
+            _say(replies, _reply(answer, line))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def main() -> None:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(last.filename)}, line {last.lineno}"  # noqa: PTH119
         reply = {"raised": f"{type(error).__name__}: {error}"[:2000], "place": place}
-    print("\n" + json.dumps(reply), flush=True)
+    sys.stdout.write(f"\n{json.dumps(reply)}\n")
 
 
 if __name__ == "__main__":

@@ -98,8 +98,10 @@ def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Interfac
     if node.name not in FACTORIES or required:
         return "", False
     calls = (each for each in ast.walk(node) if isinstance(each, ast.Call))
-    made = [MAKERS[_called(call)] for call in calls if _called(call) in MAKERS]
-    return (made[0] if made else ""), True
+    for call in calls:
+        if interface := MAKERS.get(_called(call)):
+            return interface, True
+    return "", True
 
 
 def _called(call: ast.Call) -> str:

@@ -24,6 +24,7 @@ from atos_servers.code_runner.runner import Runner
 from atos_servers.local_web.application import Application
 from atos_servers.local_web.entry import Entry
 from atos_servers.local_web.functions import Function, public_functions
+from atos_servers.local_web.installed import Packages, nothing
 from atos_servers.local_web.pages import Called, Stamp, command_page, toolkit_page
 from atos_servers.local_web.release import sources_of
 
@@ -58,7 +59,8 @@ class Served:
     """sha256 of the release's files."""
     title: str
     commit: str = ""
-    packages: tuple[str, ...] = ()
+    packages: Packages = nothing
+    """Returns the folders of the packages that its functions or its command may import."""
 
     @property
     def stamp(self) -> Stamp:
@@ -248,7 +250,7 @@ class _Toolkit:
         call = {"module": function.module, "function": function.name, "given": given}
         script = Script(code=CALL.read_text(encoding="utf-8"), stdin=json.dumps(call))
         try:
-            release, packages = self._served.release, self._served.packages
+            release, packages = self._served.release, await self._served.packages()
             run = await self._runner.script(
                 release, [release], script, seconds=CALL_SECONDS, packages=packages
             )
@@ -288,7 +290,7 @@ class _Command:
             script = Script(
                 file=self._served.entry.module, arguments=arguments, stdin=typed.get("stdin", "")
             )
-            release, packages = self._served.release, self._served.packages
+            release, packages = self._served.release, await self._served.packages()
             run = await self._runner.script(
                 release, [release], script, seconds=CALL_SECONDS, packages=packages
             )

@@ -40,7 +40,9 @@ class Local:
             _spawn(file, place.folder / LOG)
         return await _answering(file, place)
 
-    async def switch(self, place: Place, old: Release | None, new: Release, applied: Applied) -> Applied:
+    async def switch(
+        self, place: Place, old: Release | None, new: Release, applied: Applied
+    ) -> Applied:
         """End the old process and have the new one take its port, so that the address stays."""
         if old is None or old.digest == new.digest:
             return applied

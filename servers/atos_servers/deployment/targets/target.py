@@ -47,7 +47,9 @@ class Target(Protocol):
         """
         ...
 
-    async def switch(self, place: Place, old: Release | None, new: Release, applied: Applied) -> Applied:
+    async def switch(
+        self, place: Place, old: Release | None, new: Release, applied: Applied
+    ) -> Applied:
         """Make a verified release the live one, in place of the old; return where it answers for good."""
         ...
 
