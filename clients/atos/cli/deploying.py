@@ -15,7 +15,7 @@ from atos.cli.host_connection import HostClient
 from atos_protocol.errors import BadRequestError, NotFoundError
 from atos_protocol.settings import Settings
 
-MARKS = {"verified": "✓", "failed": "✗", "stopped": "-"}
+MARKS = {"failed": "✗", "stopped": "-", "down": "-"}
 FAILED, NEEDS_PERSON = 1, 4
 FILES_SHOWN = 8
 ACTIONS = {
@@ -134,8 +134,13 @@ def result_lines(done: Mapping[str, Any]) -> list[str]:
 
 
 def _line(each: Mapping[str, Any]) -> str:
-    mark = MARKS.get(each["state"], "·")
-    return f"{mark} {each['name']}  {each['state']}  {each['target']}  {each['url']}".rstrip()
+    state = each["state"]
+    if each["up"] and state != "verified":
+        state = f"up; another release: {state}"
+    elif state == "verified" and not each["up"]:
+        state = "down"
+    mark = "✓" if each["up"] and state != "failed" else MARKS.get(state, "·")
+    return f"{mark} {each['name']}  {state}  {each['target']}  {each['url']}".rstrip()
 
 
 def _agreed(plan: Mapping[str, Any], arguments: Namespace) -> bool:

@@ -226,6 +226,8 @@ def goal_report(view: Json) -> list[str]:
         lines.append(f"  models      {', '.join(view['models'])}{engine}")
     if view.get("repository"):
         lines.append(f"  repository  {view['repository']}")
+    if view.get("deployment_url"):
+        lines.append(f"  answers at  {view['deployment_url']}")
     if view.get("spent"):
         lines += labelled("time", time_lines(view))
     if error := view.get("error"):

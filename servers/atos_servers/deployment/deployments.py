@@ -172,6 +172,13 @@ class Deployments:
             journal.append("approved", release, by="start")
             return await self._bring_up(journal, release, "", seconds)
 
+    def is_up(self, found: Deployment) -> bool:
+        """Tell whether the live release of a deployment is up, as far as can be told without asking it."""
+        if found.live is None or found.state == "stopped" or found.target not in self.targets:
+            return False
+        place = Place(found.name, self.journals.root / found.name)
+        return self.targets[found.target].is_up(place, found.live)
+
     def log(self, name: str, lines: int) -> list[str]:
         """Return the last lines of a deployment's log.
 

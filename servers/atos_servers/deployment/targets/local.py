@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,10 @@ class Local:
         """End the process of the live release."""
         await end(server_file(place, release))
 
+    def is_up(self, place: Place, release: Release) -> bool:
+        """Tell whether the process of a release lives."""
+        return is_served(server_file(place, release))
+
     def log(self, place: Place, lines: int) -> list[str]:
         """Return the last lines of the server's log, the application's output among them."""
         return tail(place.folder / LOG, lines)
@@ -92,10 +97,11 @@ def _wanted(place: Place, release: Release, port: int) -> ServerFile:
 def _spawn(file: Path, log: Path) -> None:
     """Start the serving process; it outlives this one."""
     with log.open("ab") as output:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", MODULE, str(file)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
         )  # fmt: skip
+    threading.Thread(target=process.wait, daemon=True).start()  # it is reaped when it ends
 
 
 async def _answering(file: Path, place: Place) -> Applied:

@@ -61,6 +61,10 @@ class Target(Protocol):
         """Take the live release down."""
         ...
 
+    def is_up(self, place: Place, release: Release) -> bool:
+        """Tell whether what was live may still be, as far as this can be told without asking it."""
+        ...
+
     def log(self, place: Place, lines: int) -> list[str]:
         """Return the last lines of what the target has to say."""
         ...
