@@ -24,6 +24,8 @@ MOST_FILES_SHOWN = 50
 DEADLINE_SECONDS = 15.0
 """Of one verification: a deployment verifies twice within one call, which may last 45 s."""
 
+NOTHING = Release("", "", "nothing was planned", (), 0)
+
 Path_ = Annotated[
     str,
     Field(
@@ -66,7 +68,7 @@ class DeploymentView(BaseModel):
     )
     up: bool = Field(description="Whether the live release is up.")
     url: str = Field(description="Of the live release; empty while none is up.")
-    planned: ReleaseView | None = None
+    planned: ReleaseView
     live: str = Field(description="Digest of the release that answers; empty: none.")
     previous: str = Field(description="Digest of the release that roll_back returns to.")
     evidence: list[str] = Field(description="What the verification of the live release saw.")
@@ -118,7 +120,7 @@ def view(found: Deployment, *, up: bool) -> DeploymentView:
     return DeploymentView(
         name=found.name, target=found.target, source=found.source, state=found.state,
         up=up, url=found.url if up else "",
-        planned=_release(found.planned) if found.planned else None,
+        planned=_release(found.planned or NOTHING),
         live=found.live.digest if found.live else "",
         previous=found.previous.digest if found.previous else "",
         evidence=list(found.evidence), reason=found.reason, next=_next(found, up=up),
