@@ -11,12 +11,13 @@ IN_CHECK_ENV := $(FIRST_RUN) run check --
 unexport GOAL
 export ATOS_GOAL := $(value GOAL)
 export ATOS_PULL := $(PULL)
+export ATOS_DEPLOY := $(DEPLOY)
 
 .DEFAULT_GOAL := help
 .PHONY: help goal test test-chaos test-real test-install test-n8n check audit sbom bench up down doctor
 
 help:
-	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first'
+	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first, DEPLOY=local serves the result'
 	@echo 'make test                 all tests (about 10 minutes on two cores)'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'

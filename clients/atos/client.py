@@ -163,6 +163,7 @@ class Atos:
         examples: Sequence[str] = (),
         tests: str = "",
         priority: Priority = "normal",
+        deploy: str = "",
     ) -> Goal:
         """Start a goal; it runs on even if this process ends.
 
@@ -173,6 +174,7 @@ class Atos:
             examples: such as `f(1) -> 2` or `f(-1) raises ValueError`; they decide whether code is right.
             tests: text of a pytest file that decides; the goal is one task then.
             priority: high counts as an hour older than it is among queued goals, low as an hour younger.
+            deploy: `local` serves the result on this machine; the goal's `deployment_url` says where.
 
         Raises:
             NoModelError: nothing here can do it; the message says what to install.
@@ -191,6 +193,8 @@ class Atos:
             request["tests"] = tests
         if priority != "normal":
             request["priority"] = priority
+        if deploy:
+            request["deploy"] = deploy
         view = await self._tools.call("orchestrate", "start_goal", request, resend=False)
         return Goal(self._tools, view["id"])
 

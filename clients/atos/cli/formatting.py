@@ -231,6 +231,8 @@ def goal_report(view: Json) -> list[str]:
         lines.append(f"  repository  {view['repository']}")
         if view["state"] == "success":
             lines += labelled("untrusted", [UNTRUSTED])
+    if view.get("deployment_url"):
+        lines.append(f"  answers at  {view['deployment_url']}")
     if view.get("spent"):
         lines += labelled("time", time_lines(view))
     if error := view.get("error"):

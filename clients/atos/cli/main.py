@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from atos_protocol.errors import AtosError, exit_code
@@ -15,6 +15,9 @@ from atos_protocol.settings import load_settings
 EPILOG = """exit codes:
   0 done (or started, with --detach)   1 the goal failed         2 wrong usage
   3 nothing to run it with             4 it needs a person       130 cancelled"""
+
+
+TARGETS = ("local",)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
         "--plan", metavar="FILE", help="a plan as JSON, made by you or a large model"
     )
     build.add_argument(
+        "--deploy",
+        metavar="TARGET",
+        choices=TARGETS,
+        default="",
+        help="deploy the result and verify it: local serves it on this machine",
+    )
+    build.add_argument(
         "--priority", choices=("low", "normal", "high"), default="normal",
         help="among queued goals: high counts as an hour older, low as an hour younger",
     )  # fmt: skip
@@ -73,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     clean.add_argument("--goal", metavar="GOAL", help="this one, whatever its age")
     clean.add_argument("--dry-run", action="store_true", help="count only")
+    _add_deployments(command)
     _add_models(commands)
     _add_tokens(commands)
     command("doctor", "Say what is there, what is missing, and what to do about it.")
@@ -81,6 +92,29 @@ def parser() -> argparse.ArgumentParser:
     config = command("mcp-config", "Print the entry for Claude Desktop and other MCP hosts.")
     config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
     return top
+
+
+def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    made = command("deploy", "Deploy a goal's repository or a folder, and verify that it answers.")
+    made.add_argument("what", metavar="GOAL|PATH", nargs="?", help="default: the newest goal")
+    made.add_argument(
+        "target", metavar="TARGET", nargs="?", choices=TARGETS, default="local",
+        help="local (default): served on this machine, in the sandbox",
+    )  # fmt: skip
+    made.add_argument("--name", metavar="NAME", help="of the deployment; default after the folder")
+    made.add_argument("--yes", action="store_true", help="do not ask")
+    made.add_argument("--dry-run", action="store_true", help="say what would go out, and end")
+    made = command("deployments", "List deployments, or stop, start, verify or roll back one.")
+    actions = ("list", "stop", "start", "verify", "rollback", "logs")
+    made.add_argument(
+        "action",
+        metavar="ACTION",
+        nargs="?",
+        choices=actions,
+        default="list",
+        help=", ".join(actions),
+    )
+    made.add_argument("name", metavar="NAME", nargs="?", help="as `deployments list` shows it")
 
 
 def _add_models(commands: Any) -> None:
@@ -142,6 +176,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli.cleaning import clean
 
             return clean(arguments, settings)
+        case "deploy" | "deployments":
+            from atos.cli import deploying
+
+            return getattr(deploying, arguments.command)(arguments, settings)
         case "models":
             from atos.cli.models import models
 

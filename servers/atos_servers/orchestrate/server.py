@@ -16,6 +16,7 @@ from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.arguments import (
     Answer,
+    Deploy,
     Examples,
     Files,
     GivenPlan,
@@ -67,6 +68,7 @@ class OrchestrateTools:
         into: Into = "",
         tests: Tests = "",
         priority: Urgency = "normal",
+        deploy: Deploy = "",
     ) -> GoalView:
         """Start building something: plan it, write it, test it, commit it to a git repository.
 
@@ -83,6 +85,7 @@ class OrchestrateTools:
             examples=examples,
             tests=tests,
             priority=priority,
+            deploy=deploy,
         )
 
     async def check_goal(self, goal: GoalText, examples: Examples) -> GoalCheck:
