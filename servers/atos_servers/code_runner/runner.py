@@ -34,6 +34,7 @@ from atos_servers.code_runner.sandbox_probe import Policy, Prober, SandboxProbe,
 from atos_servers.code_runner.second_run import combined, left_over
 from atos_servers.code_runner.targets import require_staged
 from atos_servers.code_runner.verdict import ENDED, Judgement, judge
+from atos_servers.code_runner.warm_start import WarmStart
 
 CALL_SECONDS = 44.0
 """A call, waiting and clean-up included, ends within this; hosts give up a little later."""
@@ -113,6 +114,7 @@ class Runner:
         places: how many runs may go on at once; the number of cores otherwise.
         python: the interpreter that runs the code; this process's own otherwise.
         call_seconds: how long a call may last, its wait included.
+        warm: forks the launchers of runs; each is started afresh otherwise. Whoever made it closes it.
     """
 
     def __init__(
@@ -122,11 +124,13 @@ class Runner:
         places: int | None = None,
         python: Interpreter | None = None,
         call_seconds: float = CALL_SECONDS,
+        warm: WarmStart | None = None,
     ) -> None:
         self.python = python or this_interpreter()
         self._prober = Prober(known, self.python)
         self._places = Places(places or os.cpu_count() or 1)
         self._call_seconds = call_seconds
+        self._warm = warm
 
     async def sandbox(self) -> SandboxProbe:
         """Return what this machine offers."""
@@ -194,7 +198,7 @@ class Runner:
                 folder, level, asked.sandbox, kind="pytest", arguments=targets, canary=canaries.file,
                 catalogue=catalogue, outside=outside, limits=Limits(wall=wall), packages=asked.packages,
             )  # fmt: skip
-            outcome = await execute(job)
+            outcome = await execute(job, warm=self._warm)
         return _judged(outcome, canaries, steering, level, self.python)
 
     async def evaluation(
@@ -231,7 +235,7 @@ class Runner:
                         folder, level, sandbox, kind="evaluate", catalogue=policy == "catalogue",
                         limits=Limits(wall=left), packages=packages,
                     )  # fmt: skip
-                    outcome = await execute(job)
+                    outcome = await execute(job, warm=self._warm)
                 intervals.append(outcome.interval())
                 self._take(outcome, report)
         return EvaluationRun(report.outcomes(), level, intervals[0][0], intervals[-1][1])
@@ -271,7 +275,7 @@ class Runner:
                 folder, level, sandbox, kind="script", script=staged_script(script, folder),
                 arguments=script.arguments, limits=Limits(wall=wall), packages=packages,
             )  # fmt: skip
-            outcome = await execute(job, stdin=stdin)
+            outcome = await execute(job, stdin=stdin, warm=self._warm)
         _require_start(read_stream(bytes(outcome.report.data), outcome.key), outcome, self.python)
         return ScriptRun(outcome, level)
 
@@ -293,7 +297,7 @@ class Runner:
                 "syntax", "seccomp", str(folder.code), str(folder.scratch), limits=limits,
                 run_folder=str(folder.path), executable=self.python.executable,
             )  # fmt: skip
-            outcome = await execute(job)
+            outcome = await execute(job, warm=self._warm)
         if "started" not in outcome.status:
             _require_start(Stream((), intact=True), outcome, self.python)
         if (found := outcome.status.get("problems")) is None:

@@ -19,7 +19,7 @@ import anyio
 from atos_protocol.errors import SandboxUnavailableError
 from atos_servers.code_runner import bubblewrap
 from atos_servers.code_runner.evidence import read_stream
-from atos_servers.code_runner.execution import LAUNCHER, execute
+from atos_servers.code_runner.execution import execute
 from atos_servers.code_runner.interpreter import (
     Interpreter,
     broken_environment,
@@ -27,6 +27,7 @@ from atos_servers.code_runner.interpreter import (
     sandbox_environment,
     this_interpreter,
 )
+from atos_servers.code_runner.launcher_process import LAUNCHER
 from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.sandbox import landlock
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits

@@ -1,4 +1,4 @@
-"""The launcher: `python -I -S launch.py CONTROL REPORT`, one per run.
+"""The launcher: `python -I -S launch.py CONTROL REPORT`, one per run, or forked by a zygote (`--zygote SOCKET`).
 
 It reads the job from the control socket, reads the staged sources without running them, forks, and
 supervises; the child confines itself and runs pytest, a script or an evaluation in this same
@@ -187,8 +187,19 @@ def inner(job_descriptor: int, report_descriptor: int) -> None:
     sys.exit(_run_inside(job, channel, os.getppid()))
 
 
+def warm(connection_descriptor: int) -> None:
+    """Fork a launcher at each request of the host."""
+    from atos_servers.code_runner.sandbox import zygote  # no launcher should wait for it
+
+    connection = socket.socket(fileno=connection_descriptor)
+    connection.set_inheritable(False)
+    zygote.serve(connection, main)
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "--inner":
+    if sys.argv[1] == "--zygote":
+        warm(int(sys.argv[2]))
+    elif sys.argv[1] == "--inner":
         inner(int(sys.argv[2]), int(sys.argv[3]))
     else:
         main(int(sys.argv[1]), int(sys.argv[2]))
