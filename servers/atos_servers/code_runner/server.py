@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +26,7 @@ from atos_protocol.verdicts import (
     Verdict,
 )
 from atos_servers.code_runner.evaluation import Evaluated
+from atos_servers.code_runner.interpreter import this_interpreter
 from atos_servers.code_runner.packages.environments import Environments
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import sweeping
@@ -54,6 +55,7 @@ from atos_servers.code_runner.tool_arguments import (
     Wanted,
 )
 from atos_servers.code_runner.verdict import ENDED, Judgement
+from atos_servers.code_runner.warm_start import WarmStart
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
@@ -292,18 +294,25 @@ class Tools:
         )
 
 
-@asynccontextmanager
-async def _sweeping(_: FastMCP) -> AsyncGenerator[None]:
-    with sweeping():
-        yield
+def _lifespan(warm: WarmStart) -> Callable[[FastMCP], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def living(_: FastMCP) -> AsyncGenerator[None]:
+        with sweeping():
+            try:
+                yield
+            finally:
+                await warm.close()
+
+    return living
 
 
 def build(services: Services) -> FastMCP:
     """Make the server; the sandbox is probed at the first call that needs it."""
     environments = Environments(services.settings.home / "environments")
     services.busy_checks.append(environments.is_busy)
-    tools = Tools(Runner(), environments)
-    server: FastMCP = FastMCP("atos-code-runner", lifespan=_sweeping)
+    warm = WarmStart(this_interpreter())
+    tools = Tools(Runner(warm=warm), environments)
+    server: FastMCP = FastMCP("atos-code-runner", lifespan=_lifespan(warm))
     server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
     server.tool(tools.evaluate, annotations=read_only("Evaluate candidates in the sandbox"))
     server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))

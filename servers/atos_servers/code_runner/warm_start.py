@@ -93,7 +93,6 @@ class WarmStart:
         self._zygote: _Zygote | None = None
         self._retired: list[subprocess.Popen[bytes]] = []
         self._turn = anyio.Lock()
-        self._is_closed = False
 
     @property
     def is_ready(self) -> bool:
@@ -105,7 +104,7 @@ class WarmStart:
         self._retired = [process for process in self._retired if process.poll() is None]
         if self._zygote is not None and self._zygote.process.poll() is not None:
             self._retire()
-        if self._zygote is None and not self._is_closed and hasattr(os, "pidfd_open"):
+        if self._zygote is None and hasattr(os, "pidfd_open"):
             with suppress(OSError):  # every run starts afresh then
                 self._zygote = _Zygote(self._python)
 
@@ -137,8 +136,7 @@ class WarmStart:
         self._retired.append(zygote.process)
 
     async def close(self) -> None:
-        """End the zygotes."""
-        self._is_closed = True
+        """End the zygotes; a later `prepare` starts another."""
         self._retire()
         retired, self._retired = self._retired, []
         with anyio.CancelScope(shield=True):
