@@ -97,6 +97,11 @@ class Outcome:
         lines = self.stderr.text.strip().splitlines()
         return lines[-1] if lines else ""
 
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of the launcher and of everything below it; 0 where it did not say."""
+        return self.status.get("end", {}).get("cpu", 0.0)
+
     def interval(self) -> tuple[float, float]:
         """Epoch seconds around the sandboxed work; zeros when it never began."""
         end = self.status.get("end", {})

@@ -41,7 +41,6 @@ CALL_SECONDS = 44.0
 SYNTAX_SECONDS = 10.0
 SHORTEST_RUN_SECONDS = 1.0
 """Less is not worth the start of another run."""
-STDIN_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,9 @@ class PytestRun:
     """Those that can't be."""
     started_at: float
     ended_at: float
+    cause: str = ""
+    """Why it was ended from outside; empty when it ended by itself."""
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,10 @@ class Runner:
         """Return what this machine offers."""
         return await self._prober.sandbox()
 
+    async def proven_sandbox(self) -> SandboxProbe:
+        """Return what this machine offers, after the level was tried once more."""
+        return await self._prober.proven()
+
     def _turn(self, wall: float, ticket: str) -> AbstractAsyncContextManager[None]:
         """Wait for a turn, no longer than leaves time for the run.
 
@@ -182,6 +188,7 @@ class Runner:
             second,
             judgement=combined(first.judgement, second.judgement),
             started_at=first.started_at,
+            cpu_seconds=first.cpu_seconds + second.cpu_seconds,
         )
 
     async def _pytest(
@@ -270,7 +277,7 @@ class Runner:
         async with self._folder(wall, ticket) as folder:
             await anyio.to_thread.run_sync(staging.stage_folder, path, roots, folder.code)
             stdin = folder.path / "stdin"
-            stdin.write_bytes(script.stdin.encode()[:STDIN_BYTES])
+            stdin.write_bytes(script.stdin.encode(errors="surrogatepass"))
             job = job_in(
                 folder, level, sandbox, kind="script", script=staged_script(script, folder),
                 arguments=script.arguments, limits=Limits(wall=wall), packages=packages,
@@ -290,6 +297,9 @@ class Runner:
         if path is not None and source:
             message = "`path` and `source` both say what to check"
             raise BadRequestError(message, next_step="Give one of them, not both.")
+        if path is None and not source:
+            message = "neither `path` nor `source` says what to check"
+            raise BadRequestError(message, next_step="Give a file or folder, or a text.")
         async with self._folder(SYNTAX_SECONDS, ticket) as folder:
             await anyio.to_thread.run_sync(stage_sources, path, roots, source, folder)
             limits = Limits(wall=SYNTAX_SECONDS)
@@ -331,7 +341,7 @@ def _judged(
     division = status.get("division", {})
     return PytestRun(
         judge(evidence), level, bool(status.get("split")), tuple(division.get("outside", ())),
-        tuple(division.get("inside", ())), started, ended,
+        tuple(division.get("inside", ())), started, ended, outcome.cause, outcome.cpu_seconds,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import sweeping
 from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
 from atos_servers.code_runner.sandbox import job
-from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS
+from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, TRIED
 from atos_servers.code_runner.tool_arguments import (
     Arguments,
     Assertions,
@@ -54,7 +54,7 @@ from atos_servers.code_runner.tool_arguments import (
     Ticket,
     Wanted,
 )
-from atos_servers.code_runner.verdict import ENDED, Judgement
+from atos_servers.code_runner.verdict import ENDED, LIMITS, Judgement
 from atos_servers.code_runner.warm_start import WarmStart
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
@@ -91,6 +91,12 @@ class SandboxStatus(BaseModel):
     ]
     description: Annotated[str, Field(description="What it protects and what it does not.")]
     remedies: Annotated[list[str], Field(description="What would give a stronger level.")]
+    missing: Annotated[
+        dict[str, str], Field(description="Stronger level -> why it does not hold here.")
+    ]
+    denied: Annotated[
+        list[str], Field(description="What was tried from inside just now, and was denied.")
+    ]
     interpreter: Annotated[str, Field(description="Path of the Python that runs code.")]
     uid: Annotated[int, Field(description="User id of this server.")]
 
@@ -116,7 +122,9 @@ def _cases(judged: Judgement) -> list[TestCase]:
         left -= len(test.id) + len(test.why)
         if left < 0:
             break
-        cases.append(TestCase(id=test.id, outcome=test.outcome, why=test.why, judged=test.judged))
+        cases.append(
+            TestCase(test.id, test.outcome, test.why, test.judged, round(test.seconds, 4))
+        )
     return cases
 
 
@@ -137,6 +145,8 @@ def _verdict(run: PytestRun) -> Verdict:
         started_at=run.started_at,
         ended_at=run.ended_at,
         explanation=EXPLANATIONS[_proven(judged)],
+        limit=LIMITS.get(run.cause, ""),
+        cpu_s=round(run.cpu_seconds, 3),
     )
 
 
@@ -167,6 +177,8 @@ def _script_result(run: ScriptRun) -> ScriptResult:
         uid=os.getuid(),
         started_at=started,
         ended_at=ended,
+        limit=LIMITS.get(run.cause, ""),
+        cpu_s=round(run.outcome.cpu_seconds, 3),
     )
 
 
@@ -284,11 +296,13 @@ class Tools:
 
     async def sandbox_status(self) -> SandboxStatus:
         """Use to see how code is isolated on this machine and how to improve that."""
-        sandbox = await self._runner.sandbox()
+        sandbox = await self._runner.proven_sandbox()
         return SandboxStatus(
             level=sandbox.level or "none",
             description=sandbox.description,
             remedies=sandbox.remedies,
+            missing=dict(sandbox.missing),
+            denied=list(TRIED) if sandbox.level else [],
             interpreter=self._runner.python.executable,
             uid=os.getuid(),
         )
