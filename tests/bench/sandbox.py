@@ -66,7 +66,9 @@ async def passed(runner: Runner, folder: Path) -> None:
 async def matrix(runner: Runner, folder: Path) -> None:
     """Evaluate all candidates; all assertions hold."""
     candidates = tuple({"m.py": f"{CODE}# {number}\n"} for number in range(CANDIDATES))
-    asked = Evaluated(candidates, tuple(f"assert add({n}, 1) == {n + 1}" for n in range(ASSERTIONS)), ())
+    asked = Evaluated(
+        candidates, tuple(f"assert add({n}, 1) == {n + 1}" for n in range(ASSERTIONS)), ()
+    )
     run = await runner.evaluation(folder, [folder], asked)
     if any(set(outcome.rows) != {"pass"} for outcome in run.outcomes):
         raise RuntimeError(run.outcomes)
@@ -114,7 +116,12 @@ async def main() -> None:
         rows = [
             row(f"cold, limit {COLD} x bare", taken["cold"], "ms", COLD * floor.median),
             quick,
-            row(f"5 x 12 matrix, limit {MATRIX} x warm", taken["matrix"], "ms", MATRIX * quick.median),
+            row(
+                f"5 x 12 matrix, limit {MATRIX} x warm",
+                taken["matrix"],
+                "ms",
+                MATRIX * quick.median,
+            ),
             floor,
         ]
         print(f"level {sandbox.level}, processes left over: {len(survivors)}")

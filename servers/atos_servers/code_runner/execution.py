@@ -220,9 +220,7 @@ async def _launched(job: Job, stdin: Path | None, warm: WarmStart | None) -> Lau
     return Launcher(job, channels, process)
 
 
-async def execute(
-    job: Job, *, stdin: Path | None = None, warm: WarmStart | None = None
-) -> Outcome:
+async def execute(job: Job, *, stdin: Path | None = None, warm: WarmStart | None = None) -> Outcome:
     """Run a job to its end; on cancellation everything it started is gone before this returns.
 
     Args:

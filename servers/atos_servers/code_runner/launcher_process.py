@@ -57,7 +57,7 @@ class ForkedLauncher:
         poller = select.poll()
         poller.register(self._handle, select.POLLIN)
         if not poller.poll(None if timeout is None else timeout * 1000 + 1):
-            raise subprocess.TimeoutExpired("launcher", timeout or 0.0)
+            raise subprocess.TimeoutExpired(str(LAUNCHER), timeout or 0.0)
         os.close(self._handle)
         self._handle = -1
         return 0

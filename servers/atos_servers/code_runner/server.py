@@ -122,9 +122,7 @@ def _cases(judged: Judgement) -> list[TestCase]:
         left -= len(test.id) + len(test.why)
         if left < 0:
             break
-        cases.append(
-            TestCase(test.id, test.outcome, test.why, test.judged, round(test.seconds, 4))
-        )
+        cases.append(TestCase(test.id, test.outcome, test.why, test.judged, round(test.seconds, 4)))
     return cases
 
 

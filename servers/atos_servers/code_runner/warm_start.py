@@ -120,7 +120,9 @@ class WarmStart:
                 with suppress(OSError):
                     forked = await zygote.fork(environment, channels.theirs)
             finally:
-                if forked is None:  # also when cancelled: its answer would be taken for the next one
+                if (
+                    forked is None
+                ):  # also when cancelled: its answer would be taken for the next one
                     self._retire(at_once=True)
                 elif zygote.forks >= self._most_forks:
                     self._retire()

@@ -22,8 +22,12 @@ TOOLS = ("run_pytest", "evaluate", "run_python", "check_syntax", "prepare_packag
 FEW, MANY = 10, 200
 
 TEXTS = st.text(max_size=30)
-WRONG = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.lists(st.integers(), max_size=3))
-OUTSIDE = st.sampled_from(["/etc", "..", "/", "a/../../b", "/proc/self", "x\0y", "~", "\n", "nowhere"])
+WRONG = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.lists(st.integers(), max_size=3)
+)
+OUTSIDE = st.sampled_from(
+    ["/etc", "..", "/", "a/../../b", "/proc/self", "x\0y", "~", "\n", "nowhere"]
+)
 BAD_NUMBERS = st.sampled_from([0, -1, 41, 1e9, float("nan"), float("inf"), float("-inf")])
 CLIMBING = st.sampled_from(["../x.py", "/x.py", "", "a\0.py", "..", "a/../../x.py", "x" * 500])
 VALID: dict[str, dict[str, Any]] = {

@@ -159,7 +159,10 @@ async def test_run_python_shows_a_traceback_of_the_script_alone(
     [
         ("while True: pass", "time"),
         ("while True: print('x' * 1000)", "output"),
-        ("import time\nheld = [bytearray(400 << 20), bytearray(300 << 20)]\ntime.sleep(9)", "memory"),
+        (
+            "import time\nheld = [bytearray(400 << 20), bytearray(300 << 20)]\ntime.sleep(9)",
+            "memory",
+        ),
     ],
 )
 async def test_a_run_that_was_ended_says_at_which_limit(
