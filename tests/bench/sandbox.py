@@ -81,7 +81,7 @@ def _children() -> float:
 
 async def main() -> None:
     """Measure in interleaved rounds, print the tables and write `build/bench/sandbox*.json`."""
-    runner_module.execute = counted  # pyright: ignore[reportAttributeAccessIssue]
+    runner_module.execute = counted
     cpu: dict[str, list[float]] = {name: [] for name in ("bare", "cold", "warm", "matrix")}
     wall: dict[str, list[float]] = {name: [] for name in cpu}
     with tempfile.TemporaryDirectory(prefix="atosbench") as place:

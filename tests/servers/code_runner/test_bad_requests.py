@@ -20,6 +20,7 @@ from atos_servers.host.services import Services
 
 TOOLS = ("run_pytest", "evaluate", "run_python", "check_syntax", "prepare_packages")
 FEW, MANY = 10, 200
+HEALTH = (HealthCheck.too_slow, HealthCheck.filter_too_much)
 
 TEXTS = st.text(max_size=30)
 WRONG = st.one_of(
@@ -30,6 +31,8 @@ OUTSIDE = st.sampled_from(
 )
 BAD_NUMBERS = st.sampled_from([0, -1, 41, 1e9, float("nan"), float("inf"), float("-inf")])
 CLIMBING = st.sampled_from(["../x.py", "/x.py", "", "a\0.py", "..", "a/../../x.py", "x" * 500])
+NOTHING: list[list[dict[str, str]]] = [[], [{}]]
+EMPTY = st.sampled_from(NOTHING)
 VALID: dict[str, dict[str, Any]] = {
     "run_pytest": {"path": "{ws}"},
     "evaluate": {"path": "{ws}", "candidates": [{"m.py": ""}], "assertions": ["assert 1"]},
@@ -44,7 +47,7 @@ BAD: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "policy": TEXTS, "packages": st.lists(CLIMBING.filter(bool), min_size=1, max_size=2), "unknown": TEXTS,
     },
     "evaluate": {
-        "path": OUTSIDE, "timeout_s": BAD_NUMBERS, "candidates": st.just([]) | st.just([{}]) | WRONG,
+        "path": OUTSIDE, "timeout_s": BAD_NUMBERS, "candidates": EMPTY | WRONG,
         "assertions": WRONG.filter(lambda value: value != []), "modules": st.just(["os; x"]), "policy": TEXTS,
     },
     "run_python": {
@@ -94,7 +97,7 @@ async def try_many(client: Client[Any], tool: str, folder: Path, count: int) -> 
 
     @settings(
         max_examples=count, database=None, deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=HEALTH,
     )  # fmt: skip
     @given(bad_requests(tool))
     def collect(request: dict[str, Any]) -> None:
