@@ -299,7 +299,7 @@ class Tools:
             level=sandbox.level or "none",
             description=sandbox.description,
             remedies=sandbox.remedies,
-            missing=dict(sandbox.missing),
+            missing={str(level): why for level, why in sandbox.missing.items()},
             denied=list(TRIED) if sandbox.level else [],
             interpreter=self._runner.python.executable,
             uid=os.getuid(),
