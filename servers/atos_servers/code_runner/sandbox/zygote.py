@@ -56,6 +56,8 @@ def _rehearse() -> None:
     os.chdir(here)
     pytest.main(jobs.pytest_arguments(job), plugins=[report.ReportPlugin(lambda _: None)])
     os.chdir("/")
+    sys.stdout.flush()  # to nowhere; what is left in a buffer every launcher would write again
+    sys.stderr.flush()
     tempfile.tempdir = None  # each run has its own
     for name in frozenset(sys.modules) - known:
         if name.partition(".")[0] == "rehearsal":
