@@ -14,11 +14,12 @@ export ATOS_PULL := $(PULL)
 export ATOS_DEPLOY := $(DEPLOY)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-chaos test-real test-install test-n8n check audit sbom bench up down doctor
+.PHONY: help goal test test-long test-chaos test-real test-install test-n8n check audit sbom bench up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first, DEPLOY=local serves the result'
 	@echo 'make test                 all tests (about 10 minutes on two cores)'
+	@echo 'make test-long            races, kills and bad arguments in large numbers (hours on two cores)'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
@@ -26,7 +27,7 @@ help:
 	@echo 'make check                lint, types, layers'
 	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
 	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
-	@echo 'make bench NAME=...       first-minute, shim, cancel, goal-overhead; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
+	@echo 'make bench NAME=...       first-minute, shim, cancel, sandbox, filesystem, model-list, goal-overhead; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make up, down, doctor     the daemons'
 
 goal:
@@ -34,6 +35,9 @@ goal:
 
 test:
 	@$(IN_TEST_ENV) pytest -q --numprocesses auto --dist loadfile
+
+test-long:
+	@$(IN_TEST_ENV) pytest -m long tests -s
 
 test-chaos:
 	@$(IN_TEST_ENV) pytest -m chaos tests/chaos -s

@@ -31,6 +31,8 @@ Judged = Literal["outside", "in-process"]
 """Where values were compared: in a process that the code can't reach, or in its own."""
 Proven = Literal["outside", "in-process", "nothing"]
 """What an outcome rests on. Code that was written to cheat can forge what is `in-process`."""
+Limit = Literal["", "time", "memory", "output", "processes", "disk"]
+"""The limit at which a run was ended from outside; empty where it ended by itself."""
 ScriptState = Literal["ok", "failed", "timeout", "memory_limit", "output_limit", "error"]
 
 
@@ -61,6 +63,8 @@ class TestCase:
     """Place and message of a failure; else empty."""
     judged: Judged = "in-process"
     """Whether its values were compared outside of the code's process."""
+    seconds: float = 0.0
+    """Wall-clock seconds that it took, set-up and tear-down excluded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,10 @@ class Verdict:
     """Epoch seconds when it ended; 0 when it never began."""
     explanation: str
     """What this verdict proves and what it can't."""
+    limit: Limit = ""
+    """The limit at which it was ended; empty where it ended by itself."""
+    cpu_s: float = 0.0
+    """Seconds of CPU time of everything that ran."""
 
     @property
     def all_passed(self) -> bool:
@@ -170,6 +178,10 @@ class ScriptResult:
     """Epoch seconds when the sandboxed work began; 0 when it never did."""
     ended_at: float
     """Epoch seconds when it ended; 0 when it never began."""
+    limit: Limit = ""
+    """The limit at which it was ended; empty where it ended by itself."""
+    cpu_s: float = 0.0
+    """Seconds of CPU time of everything that ran."""
 
 
 @dataclass(frozen=True, slots=True)

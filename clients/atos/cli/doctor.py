@@ -146,6 +146,10 @@ def sandbox(settings: Settings) -> Iterator[Finding]:
     where = f"(uid {found['uid']}, {found['interpreter']})"
     state = "broken" if found["level"] in {"", "none"} else "ok"
     detail = f"{found['level']}: {found['description']} {where}"
+    if denied := found.get("denied"):
+        detail += f"; tried just now and denied: {', '.join(denied)}"
+    for level, why in found.get("missing", {}).items():
+        detail += f"; {level}: {why}"
     yield Finding(state, "sandbox", detail, " ".join(found.get("remedies", [])))
 
 

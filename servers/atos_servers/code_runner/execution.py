@@ -23,10 +23,16 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from atos_servers.code_runner.interpreter import broken_environment, sandbox_environment
+from atos_servers.code_runner.interpreter import sandbox_environment
+from atos_servers.code_runner.launcher_process import (
+    Channels,
+    LauncherProcess,
+    opened_channels,
+    started_afresh,
+)
 from atos_servers.code_runner.sandbox.job import Job
+from atos_servers.code_runner.warm_start import WarmStart
 
-LAUNCHER = Path(__file__).parent / "sandbox" / "launch.py"
 OUTPUT_BYTES = 200_000
 FLOOD_FACTOR = 8
 """Output beyond this many times what is kept ends the run."""
@@ -91,6 +97,11 @@ class Outcome:
         lines = self.stderr.text.strip().splitlines()
         return lines[-1] if lines else ""
 
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of the launcher and of everything below it; 0 where it did not say."""
+        return self.status.get("end", {}).get("cpu", 0.0)
+
     def interval(self) -> tuple[float, float]:
         """Epoch seconds around the sandboxed work; zeros when it never began."""
         end = self.status.get("end", {})
@@ -113,24 +124,6 @@ async def _drain(read: Callable[[], bytes], descriptor: int, kept: BoundedOutput
             await anyio.lowlevel.checkpoint()  # a flood must not hold the loop
 
 
-def _spawn(
-    command: list[str], job: Job, stdin: Path | None, channels: tuple[int, int]
-) -> subprocess.Popen[bytes]:
-    with contextlib.ExitStack() as opened:
-        source = opened.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
-        return subprocess.Popen(
-            command,
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=sandbox_environment(job),
-            pass_fds=channels,
-            start_new_session=True,
-            cwd="/",
-            bufsize=0,
-        )
-
-
 def _send(end: socket.socket, message: bytes) -> None:
     """Hand a message to the launcher, which reads it at once or has died."""
     end.settimeout(START_SECONDS)
@@ -140,36 +133,16 @@ def _send(end: socket.socket, message: bytes) -> None:
 
 
 class Launcher:
-    """One launcher process and the host's ends of its channels.
+    """One launcher process and the host's ends of its channels."""
 
-    Raises:
-        SandboxUnavailableError: the interpreter can't be started.
-    """
-
-    def __init__(self, job: Job, stdin: Path | None) -> None:
+    def __init__(self, job: Job, channels: Channels, process: LauncherProcess) -> None:
         self.key = secrets.token_bytes(32)
         self.ended = False
-        self.control, theirs_control = socket.socketpair()
-        self.report, theirs_report = socket.socketpair()
-        channels = (theirs_control.fileno(), theirs_report.fileno())
-        command = [job.executable, "-I", "-S", str(LAUNCHER), *map(str, channels)]
-        try:
-            self.process = _spawn(command, job, stdin, channels)
-        except OSError as error:
-            self.control.close()
-            self.report.close()
-            why = f"it can't be started: {error.strerror}"
-            raise broken_environment(job.executable, why) from error
-        finally:
-            theirs_control.close()
-            theirs_report.close()
-        for pipe in self._pipes():
-            os.set_blocking(pipe.fileno(), False)
+        self.process = process
+        self._channels = channels
+        self.control, self.report = channels.control, channels.report
         _send(self.control, job.to_json().encode() + b"\n")
         _send(self.report, self.key)
-
-    def _pipes(self) -> tuple[Any, Any]:
-        return self.process.stdout, self.process.stderr
 
     async def drain(self, outcome: Outcome, job: Job) -> None:
         """Read everything until the launcher has closed its ends, or a flood or the time ends it."""
@@ -177,8 +150,12 @@ class Launcher:
         wall = job.limits.wall + GRACE_SECONDS
         with anyio.move_on_after(wall):
             async with anyio.create_task_group() as readers:
-                for pipe, kept in zip(self._pipes(), (outcome.stdout, outcome.stderr), strict=True):
-                    readers.start_soon(self._drain_output, pipe, kept, outcome)
+                streams = (
+                    (self._channels.stdout, outcome.stdout),
+                    (self._channels.stderr, outcome.stderr),
+                )
+                for descriptor, kept in streams:
+                    readers.start_soon(self._drain_output, descriptor, kept, outcome)
                 readers.start_soon(
                     _drain, lambda: self.report.recv(CHUNK), self.report.fileno(), outcome.report
                 )
@@ -188,9 +165,7 @@ class Launcher:
             outcome.status |= json.loads(line)
         self.ended = bool(outcome.status)
 
-    async def _drain_output(self, pipe: Any, kept: BoundedOutput, outcome: Outcome) -> None:
-        descriptor = pipe.fileno()
-
+    async def _drain_output(self, descriptor: int, kept: BoundedOutput, outcome: Outcome) -> None:
         def read() -> bytes:
             part = os.read(descriptor, CHUNK)
             if kept.total > FLOOD_FACTOR * kept.most and not outcome.flooded:
@@ -217,21 +192,52 @@ class Launcher:
         if not self.ended:  # a supervisor that was killed can't have killed what it watched
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-        for pipe in self._pipes():
-            pipe.close()
+        self._channels.close()
 
 
-async def execute(job: Job, *, stdin: Path | None = None) -> Outcome:
+async def _launched(job: Job, stdin: Path | None, warm: WarmStart | None) -> Launcher:
+    """Fork a launcher where that is possible, else start one."""
+    environment = sandbox_environment(job)
+    if warm is not None and warm.is_ready:
+        channels = opened_channels(stdin)
+        process: LauncherProcess | None = None
+        try:
+            process = await warm.launcher(environment, channels)
+        finally:
+            channels.hand_over()
+            if process is None:
+                channels.close()
+        if process is not None:
+            return Launcher(job, channels, process)
+    channels = opened_channels(stdin)
+    try:
+        process = started_afresh(job.executable, environment, channels)
+    except BaseException:
+        channels.close()
+        raise
+    finally:
+        channels.hand_over()
+    return Launcher(job, channels, process)
+
+
+async def execute(job: Job, *, stdin: Path | None = None, warm: WarmStart | None = None) -> Outcome:
     """Run a job to its end; on cancellation everything it started is gone before this returns.
+
+    Args:
+        job: what to run.
+        stdin: a file that the code reads.
+        warm: forks the launcher, where it is ready; it gets ready behind this run otherwise.
 
     Raises:
         SandboxUnavailableError: the interpreter can't be started.
     """
-    launcher = Launcher(job, stdin)
+    launcher = await _launched(job, stdin, warm)
     sizes = (OUTPUT_BYTES, OUTPUT_BYTES, REPORT_BYTES)
     outcome = Outcome(launcher.key, *map(BoundedOutput, sizes), status={})
     try:
         await launcher.drain(outcome, job)
     finally:
         await launcher.close()
+    if warm is not None:
+        warm.prepare()
     return outcome

@@ -11,6 +11,7 @@ from atos_protocol.errors import BadRequestError
 MOST_TARGETS = 500
 NAME_CHARACTERS = 400
 ARGUMENT_CHARACTERS = 100_000
+STDIN_BYTES = 2**20
 LONGEST_SECONDS = 40.0
 
 
@@ -19,7 +20,7 @@ class Script:
     """What to run: the text of a script, or a file of the staged copy.
 
     Raises:
-        BadRequestError: the arguments are longer than a command line may be.
+        BadRequestError: arguments or input are longer than they may be, or hold what can't be passed on.
     """
 
     code: str = ""
@@ -31,6 +32,12 @@ class Script:
         if (size := sum(map(len, self.arguments))) > ARGUMENT_CHARACTERS:
             message = f"the arguments have {size} characters, more than {ARGUMENT_CHARACTERS}"
             raise BadRequestError(message, next_step="Pass long input by `stdin` or in a file.")
+        if any("\0" in argument for argument in self.arguments):
+            message = "an argument holds a NUL character, which no command line can"
+            raise BadRequestError(message, next_step="Pass such input by `stdin`.")
+        if (size := len(self.stdin.encode(errors="surrogatepass"))) > STDIN_BYTES:
+            message = f"stdin has {size} bytes, more than {STDIN_BYTES}"
+            raise BadRequestError(message, next_step="Put longer input into a file of the folder.")
 
 
 def relative_path(text: str) -> PurePosixPath:

@@ -34,13 +34,13 @@ from atos_servers.code_runner.sandbox_probe import Policy, Prober, SandboxProbe,
 from atos_servers.code_runner.second_run import combined, left_over
 from atos_servers.code_runner.targets import require_staged
 from atos_servers.code_runner.verdict import ENDED, Judgement, judge
+from atos_servers.code_runner.warm_start import WarmStart
 
 CALL_SECONDS = 44.0
 """A call, waiting and clean-up included, ends within this; hosts give up a little later."""
 SYNTAX_SECONDS = 10.0
 SHORTEST_RUN_SECONDS = 1.0
 """Less is not worth the start of another run."""
-STDIN_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,9 @@ class PytestRun:
     """Those that can't be."""
     started_at: float
     ended_at: float
+    cause: str = ""
+    """Why it was ended from outside; empty when it ended by itself."""
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class Runner:
         places: how many runs may go on at once; the number of cores otherwise.
         python: the interpreter that runs the code; this process's own otherwise.
         call_seconds: how long a call may last, its wait included.
+        warm: forks the launchers of runs; each is started afresh otherwise. Whoever made it closes it.
     """
 
     def __init__(
@@ -122,15 +126,21 @@ class Runner:
         places: int | None = None,
         python: Interpreter | None = None,
         call_seconds: float = CALL_SECONDS,
+        warm: WarmStart | None = None,
     ) -> None:
         self.python = python or this_interpreter()
         self._prober = Prober(known, self.python)
         self._places = Places(places or os.cpu_count() or 1)
         self._call_seconds = call_seconds
+        self._warm = warm
 
     async def sandbox(self) -> SandboxProbe:
         """Return what this machine offers."""
         return await self._prober.sandbox()
+
+    async def proven_sandbox(self) -> SandboxProbe:
+        """Return what this machine offers, after the level was tried once more."""
+        return await self._prober.proven()
 
     def _turn(self, wall: float, ticket: str) -> AbstractAsyncContextManager[None]:
         """Wait for a turn, no longer than leaves time for the run.
@@ -178,6 +188,7 @@ class Runner:
             second,
             judgement=combined(first.judgement, second.judgement),
             started_at=first.started_at,
+            cpu_seconds=first.cpu_seconds + second.cpu_seconds,
         )
 
     async def _pytest(
@@ -194,7 +205,7 @@ class Runner:
                 folder, level, asked.sandbox, kind="pytest", arguments=targets, canary=canaries.file,
                 catalogue=catalogue, outside=outside, limits=Limits(wall=wall), packages=asked.packages,
             )  # fmt: skip
-            outcome = await execute(job)
+            outcome = await execute(job, warm=self._warm)
         return _judged(outcome, canaries, steering, level, self.python)
 
     async def evaluation(
@@ -231,7 +242,7 @@ class Runner:
                         folder, level, sandbox, kind="evaluate", catalogue=policy == "catalogue",
                         limits=Limits(wall=left), packages=packages,
                     )  # fmt: skip
-                    outcome = await execute(job)
+                    outcome = await execute(job, warm=self._warm)
                 intervals.append(outcome.interval())
                 self._take(outcome, report)
         return EvaluationRun(report.outcomes(), level, intervals[0][0], intervals[-1][1])
@@ -266,12 +277,12 @@ class Runner:
         async with self._folder(wall, ticket) as folder:
             await anyio.to_thread.run_sync(staging.stage_folder, path, roots, folder.code)
             stdin = folder.path / "stdin"
-            stdin.write_bytes(script.stdin.encode()[:STDIN_BYTES])
+            stdin.write_bytes(script.stdin.encode(errors="surrogatepass"))
             job = job_in(
                 folder, level, sandbox, kind="script", script=staged_script(script, folder),
                 arguments=script.arguments, limits=Limits(wall=wall), packages=packages,
             )  # fmt: skip
-            outcome = await execute(job, stdin=stdin)
+            outcome = await execute(job, stdin=stdin, warm=self._warm)
         _require_start(read_stream(bytes(outcome.report.data), outcome.key), outcome, self.python)
         return ScriptRun(outcome, level)
 
@@ -286,6 +297,9 @@ class Runner:
         if path is not None and source:
             message = "`path` and `source` both say what to check"
             raise BadRequestError(message, next_step="Give one of them, not both.")
+        if path is None and not source:
+            message = "neither `path` nor `source` says what to check"
+            raise BadRequestError(message, next_step="Give a file or folder, or a text.")
         async with self._folder(SYNTAX_SECONDS, ticket) as folder:
             await anyio.to_thread.run_sync(stage_sources, path, roots, source, folder)
             limits = Limits(wall=SYNTAX_SECONDS)
@@ -293,7 +307,7 @@ class Runner:
                 "syntax", "seccomp", str(folder.code), str(folder.scratch), limits=limits,
                 run_folder=str(folder.path), executable=self.python.executable,
             )  # fmt: skip
-            outcome = await execute(job)
+            outcome = await execute(job, warm=self._warm)
         if "started" not in outcome.status:
             _require_start(Stream((), intact=True), outcome, self.python)
         if (found := outcome.status.get("problems")) is None:
@@ -327,7 +341,7 @@ def _judged(
     division = status.get("division", {})
     return PytestRun(
         judge(evidence), level, bool(status.get("split")), tuple(division.get("outside", ())),
-        tuple(division.get("inside", ())), started, ended,
+        tuple(division.get("inside", ())), started, ended, outcome.cause, outcome.cpu_seconds,
     )  # fmt: skip
 
 

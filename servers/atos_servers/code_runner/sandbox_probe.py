@@ -19,7 +19,7 @@ import anyio
 from atos_protocol.errors import SandboxUnavailableError
 from atos_servers.code_runner import bubblewrap
 from atos_servers.code_runner.evidence import read_stream
-from atos_servers.code_runner.execution import LAUNCHER, execute
+from atos_servers.code_runner.execution import execute
 from atos_servers.code_runner.interpreter import (
     Interpreter,
     broken_environment,
@@ -27,6 +27,8 @@ from atos_servers.code_runner.interpreter import (
     sandbox_environment,
     this_interpreter,
 )
+from atos_servers.code_runner.launcher_process import LAUNCHER
+from atos_servers.code_runner.remedies import remedies, this_machine
 from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.sandbox import landlock
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
@@ -44,20 +46,8 @@ DESCRIPTIONS: Mapping[IsolationLevel, str] = {
     "imports, checked by rules, run in a process of its own that can open no file",
 }
 
-INSTALL_BWRAP = (
-    "Install bubblewrap from the distribution: apt install bubblewrap (never from PyPI)."
-)
-ALLOW_NAMESPACES = (
-    "bubblewrap is there but user namespaces are refused. On Ubuntu 24.04: apt install "
-    "apparmor-profiles, then ln -s /usr/share/apparmor/extra-profiles/bwrap-userns-restrict "
-    "/etc/apparmor.d/ and apparmor_parser -r /etc/apparmor.d/bwrap-userns-restrict. In a "
-    "container: allow unshare and clone with user namespaces in its seccomp profile."
-)
-ENABLE_LANDLOCK = (
-    "Landlock is missing: use Linux 5.13 or newer with landlock among the boot parameter lsm=, "
-    "and a container profile that allows the landlock_* calls."
-)
-ENABLE_SECCOMP = "seccomp is missing: this kernel or container refuses prctl(PR_SET_SECCOMP)."
+TRIED = ("reading a file outside", "writing beside it", "connecting to a local server")
+"""What a launcher that is confined by a level tries, and must be denied, before the level counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +76,7 @@ class SandboxProbe:
         """What to do to get a stronger level, strongest first; empty at the strongest."""
         if self.broken:
             return [repair_step(self.python.executable)]
-        steps: list[str] = []
-        if "bwrap" in self.missing:
-            steps.append(ALLOW_NAMESPACES if self.bwrap else INSTALL_BWRAP)
-        if "landlock" in self.missing:
-            steps.append(ENABLE_LANDLOCK)
-        if "seccomp" in self.missing:
-            steps.append(ENABLE_SECCOMP)
-        return steps
+        return remedies(self.missing, this_machine(bwrap=bool(self.bwrap)))
 
     def choose(self, policy: Policy) -> IsolationLevel:
         """Return the level to run at.
@@ -218,3 +201,11 @@ class Prober:
             if self._found is None or self._found.broken:
                 self._found = await probe(self._python)
             return self._found
+
+    async def proven(self) -> SandboxProbe:
+        """Try the level once more, and search anew where it no longer holds."""
+        sandbox = await self.sandbox()
+        async with self._lock:
+            if sandbox.level is None or await why_not_isolated(sandbox.level, sandbox):
+                self._found = await probe(self._python)
+            return self._found or sandbox

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +26,13 @@ from atos_protocol.verdicts import (
     Verdict,
 )
 from atos_servers.code_runner.evaluation import Evaluated
+from atos_servers.code_runner.interpreter import this_interpreter
 from atos_servers.code_runner.packages.environments import Environments
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import sweeping
 from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
 from atos_servers.code_runner.sandbox import job
-from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS
+from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, TRIED
 from atos_servers.code_runner.tool_arguments import (
     Arguments,
     Assertions,
@@ -53,7 +54,8 @@ from atos_servers.code_runner.tool_arguments import (
     Ticket,
     Wanted,
 )
-from atos_servers.code_runner.verdict import ENDED, Judgement
+from atos_servers.code_runner.verdict import ENDED, LIMITS, Judgement
+from atos_servers.code_runner.warm_start import WarmStart
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
@@ -89,6 +91,12 @@ class SandboxStatus(BaseModel):
     ]
     description: Annotated[str, Field(description="What it protects and what it does not.")]
     remedies: Annotated[list[str], Field(description="What would give a stronger level.")]
+    missing: Annotated[
+        dict[str, str], Field(description="Stronger level -> why it does not hold here.")
+    ]
+    denied: Annotated[
+        list[str], Field(description="What was tried from inside just now, and was denied.")
+    ]
     interpreter: Annotated[str, Field(description="Path of the Python that runs code.")]
     uid: Annotated[int, Field(description="User id of this server.")]
 
@@ -114,7 +122,7 @@ def _cases(judged: Judgement) -> list[TestCase]:
         left -= len(test.id) + len(test.why)
         if left < 0:
             break
-        cases.append(TestCase(id=test.id, outcome=test.outcome, why=test.why, judged=test.judged))
+        cases.append(TestCase(test.id, test.outcome, test.why, test.judged, round(test.seconds, 4)))
     return cases
 
 
@@ -135,6 +143,8 @@ def _verdict(run: PytestRun) -> Verdict:
         started_at=run.started_at,
         ended_at=run.ended_at,
         explanation=EXPLANATIONS[_proven(judged)],
+        limit=LIMITS.get(run.cause, ""),
+        cpu_s=round(run.cpu_seconds, 3),
     )
 
 
@@ -165,6 +175,8 @@ def _script_result(run: ScriptRun) -> ScriptResult:
         uid=os.getuid(),
         started_at=started,
         ended_at=ended,
+        limit=LIMITS.get(run.cause, ""),
+        cpu_s=round(run.outcome.cpu_seconds, 3),
     )
 
 
@@ -282,28 +294,37 @@ class Tools:
 
     async def sandbox_status(self) -> SandboxStatus:
         """Use to see how code is isolated on this machine and how to improve that."""
-        sandbox = await self._runner.sandbox()
+        sandbox = await self._runner.proven_sandbox()
         return SandboxStatus(
             level=sandbox.level or "none",
             description=sandbox.description,
             remedies=sandbox.remedies,
+            missing={str(level): why for level, why in sandbox.missing.items()},
+            denied=list(TRIED) if sandbox.level else [],
             interpreter=self._runner.python.executable,
             uid=os.getuid(),
         )
 
 
-@asynccontextmanager
-async def _sweeping(_: FastMCP) -> AsyncGenerator[None]:
-    with sweeping():
-        yield
+def _lifespan(warm: WarmStart) -> Callable[[FastMCP], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def living(_: FastMCP) -> AsyncGenerator[None]:
+        with sweeping():
+            try:
+                yield
+            finally:
+                await warm.close()
+
+    return living
 
 
 def build(services: Services) -> FastMCP:
     """Make the server; the sandbox is probed at the first call that needs it."""
     environments = Environments(services.settings.home / "environments")
     services.busy_checks.append(environments.is_busy)
-    tools = Tools(Runner(), environments)
-    server: FastMCP = FastMCP("atos-code-runner", lifespan=_sweeping)
+    warm = WarmStart(this_interpreter())
+    tools = Tools(Runner(warm=warm), environments)
+    server: FastMCP = FastMCP("atos-code-runner", lifespan=_lifespan(warm))
     server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
     server.tool(tools.evaluate, annotations=read_only("Evaluate candidates in the sandbox"))
     server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from atos_protocol.verdicts import Judged, TestOutcome, VerdictState
+from atos_protocol.verdicts import Judged, Limit, TestOutcome, VerdictState
 from atos_servers.code_runner.evidence import Evidence
 
 STEERING = frozenset(
@@ -43,6 +43,8 @@ class CaseResult:
     """Whether its outcome rests on nothing that the code decides."""
     touched: bool = False
     """More than plain values took part, so a failure may be the wire's."""
+    seconds: float = 0.0
+    """How long its body took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def _tests(records: Sequence[dict[str, Any]], judged: Judged) -> dict[str, CaseR
         name = record["id"]
         how: Judged = "in-process" if by_code & {name, ""} else judged
         near = bool(touched & {name, ""})
-        new = CaseResult(name, record["outcome"], record.get("why") or "", how, near)
+        seconds = record.get("seconds", 0.0) if record.get("when") == "call" else 0.0
+        new = CaseResult(name, record["outcome"], record.get("why") or "", how, near, seconds)
         old = tests.get(new.id)
         if old is None or WORST[new.outcome] > WORST[old.outcome]:
             tests[new.id] = new
@@ -102,6 +105,15 @@ ENDED: dict[str, tuple[VerdictState, str]] = {
     "lost": ("error", "the launcher ended before the run did"),
 }
 """Cause -> state and reason."""
+
+LIMITS: dict[str, Limit] = {
+    "timeout": "time",
+    "memory_limit": "memory",
+    "output_limit": "output",
+    "process_limit": "processes",
+    "disk_limit": "disk",
+}
+"""Cause -> the limit that was hit."""
 
 
 def _ran_to_the_end(evidence: Evidence, tests: dict[str, CaseResult]) -> bool:

@@ -2,15 +2,13 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from atos_servers.code_runner.runner import Runner
-from atos_servers.code_runner.sandbox import landlock
-from atos_servers.code_runner.sandbox_probe import SandboxProbe, why_not_isolated
+from doubles.runners import ready_zygote, sandbox_at
 
 
 @pytest.fixture
@@ -21,26 +19,16 @@ def workspace() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-_why_missing: dict[str, str] = {}
-
-
-async def sandbox_at(level: Any) -> SandboxProbe:
-    """Return a sandbox that ends at this level; skip the test when the machine lacks it."""
-    sandbox = SandboxProbe(level, {}, landlock.version(), shutil.which("bwrap") or "")
-    if level not in _why_missing:
-        here = bool(sandbox.bwrap) if level == "bwrap" else bool(sandbox.landlock)
-        _why_missing[level] = (
-            await why_not_isolated(level, sandbox) if here else "not on this machine"
-        )
-    if why := _why_missing[level]:
-        pytest.skip(f"the {level} level does not hold here: {why}")
-    return sandbox
-
-
-@pytest.fixture(params=["bwrap", "landlock"])
-async def runner(request: pytest.FixtureRequest) -> Runner:
-    """A runner on each level for any code."""
-    return Runner(await sandbox_at(request.param))
+@pytest.fixture(params=["bwrap", "landlock", "bwrap-warm", "landlock-warm"])
+async def runner(request: pytest.FixtureRequest) -> AsyncIterator[Runner]:
+    """A runner on each level for any code, its launchers started afresh and forked by a zygote."""
+    level, _, start = request.param.partition("-")
+    sandbox = await sandbox_at(level)
+    if not start:
+        yield Runner(sandbox)
+        return
+    async with ready_zygote() as warm:
+        yield Runner(sandbox, warm=warm)
 
 
 @pytest.fixture

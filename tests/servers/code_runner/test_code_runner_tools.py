@@ -70,6 +70,8 @@ async def test_run_pytest_answers_a_verdict(client: Client[Any], workspace: Path
     assert isolation["description"]
     assert verdict.pop("interpreter") == sys.executable
     assert isinstance(verdict.pop("uid"), int)
+    assert verdict.pop("cpu_s") > 0
+    assert all(test.pop("seconds") > 0 for test in verdict["tests"])
     assert verdict == snapshot(
         {
             "ok": False,
@@ -106,6 +108,7 @@ FAILED test_impl.py::test_wrong
             "reasons": [],
             "proven": "outside",
             "explanation": "The tests ran in one process and the code in another; only plain values crossed and were compared where the code can't reach, so it can return wrong values but can't change a verdict. Not proven: anything the tests don't check.",
+            "limit": "",
         }
     )
 
@@ -149,6 +152,26 @@ async def test_run_python_shows_a_traceback_of_the_script_alone(
     assert result["exit_code"] == 1
     assert "ZeroDivisionError" in result["stderr"]
     assert "launch.py" not in result["stderr"]
+
+
+@pytest.mark.parametrize(
+    ("code", "limit", "seconds"),
+    [
+        ("while True: pass", "time", 1),
+        ("while True: print('x' * 1000)", "output", 30),
+        (
+            "import time\nheld = [bytearray(400 << 20), bytearray(300 << 20)]\ntime.sleep(29)",
+            "memory",
+            30,
+        ),
+    ],
+)
+async def test_a_run_that_was_ended_says_at_which_limit(
+    code: str, limit: str, seconds: int, client: Client[Any], workspace: Path
+) -> None:
+    result = await called(client, "run_python", path=str(workspace), code=code, timeout_s=seconds)
+    assert result["limit"] == limit
+    assert result["reason"]
 
 
 async def test_a_reply_stays_short_enough_for_a_model(client: Client[Any], workspace: Path) -> None:
@@ -299,6 +322,17 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
     "two things to run": ("run_python", {"path": "{ws}", "code": "1", "file": "a"}, "exactly one"),
     "no such script": ("run_python", {"path": "{ws}", "file": "a.py"}, "no file"),
     "two things to check": ("check_syntax", {"path": "{ws}", "source": "1"}, "not both"),
+    "nothing to check": ("check_syntax", {}, "neither `path` nor `source`"),
+    "too much input": (
+        "run_python",
+        {"path": "{ws}", "code": "1", "stdin": "x" * (2**20 + 1)},
+        "stdin has 1048577 bytes, more than 1048576",
+    ),
+    "an argument that is none": (
+        "run_python",
+        {"path": "{ws}", "code": "1", "args": ["a\0b"]},
+        "NUL character",
+    ),
     "file outside": ("check_syntax", {"path": "/etc/passwd"}, "lies outside"),
 }
 

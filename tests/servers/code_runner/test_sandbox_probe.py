@@ -16,14 +16,13 @@ import pytest
 
 from atos_protocol.errors import SandboxUnavailableError
 from atos_servers.code_runner.execution import execute
+from atos_servers.code_runner.remedies import INSTALL_BWRAP, remedies, this_machine
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.run_folder import run_folder
 from atos_servers.code_runner.runner import Runner
 from atos_servers.code_runner.sandbox import landlock
 from atos_servers.code_runner.sandbox.job import Limits
 from atos_servers.code_runner.sandbox_probe import (
-    ALLOW_NAMESPACES,
-    INSTALL_BWRAP,
     SandboxProbe,
     job_in,
     probe,
@@ -205,7 +204,8 @@ async def test_a_bubblewrap_that_is_refused_is_not_taken_for_one(
     found = await probe()
     assert found.level != "bwrap"
     assert found.missing["bwrap"] == "bwrap: setting up uid map: Permission denied"
-    assert found.remedies[0] == ALLOW_NAMESPACES
+    assert found.remedies[0] == remedies(["bwrap"], this_machine(bwrap=True))[0]
+    assert found.remedies[0] != INSTALL_BWRAP
 
 
 async def test_a_bubblewrap_that_isolates_nothing_is_not_taken_for_one(

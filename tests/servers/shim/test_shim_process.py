@@ -169,7 +169,7 @@ def test_a_killed_host_fails_waiting_calls_and_is_replaced_for_the_next(
     handshake, modern = start("code_runner"), start("code_runner")
     handshake.shake_hands()
     talks: list[tuple[ShimProcess, dict[str, Any]]] = [(handshake, {}), (modern, {"_meta": META})]
-    check = {"name": "check_syntax", "arguments": {"source": ""}}
+    check = {"name": "check_syntax", "arguments": {"source": "x = 1"}}
     for shim, extra in talks:
         shim.ask("tools/call", **check, **extra)
     waiting = [shim.request("tools/call", **SLEEP, **extra) for shim, extra in talks]

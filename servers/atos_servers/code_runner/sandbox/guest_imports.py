@@ -7,8 +7,10 @@ can be read.) Folders are put on `sys.path` and `site` is not used, so no `.pth`
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -27,13 +29,54 @@ RUN_THE_TESTS = frozenset(
 """Import names of pytest and of what it needs, which come from ATOS's own environment."""
 
 
+OF_PYTEST = frozenset({"_pytest", "pytest"})
+
+_preloaded = set[str]()
+"""Top-level names of what a zygote imported before it knew what would run; empty in a fresh launcher."""
+
+
+def remember_preloaded(modules: Iterable[str]) -> None:
+    """Note the modules that were imported only to save time."""
+    _preloaded.update(name.partition(".")[0] for name in modules)
+
+
+def forget_preloaded(folders: Iterable[str], *, kept: frozenset[str] = frozenset()) -> None:
+    """Let these folders' modules be imported where a preloaded one of the same name would hide them.
+
+    A fresh launcher would not have imported those yet, and how a run began must make no difference to it.
+    """
+    for folder in folders if _preloaded else ():
+        with contextlib.suppress(OSError):
+            names = {entry.partition(".")[0] for entry in os.listdir(folder)}  # noqa: PTH208
+            for name in (names & _preloaded) - kept:
+                _forget(name)
+
+
+def _forget(top: str) -> None:
+    for name in [n for n in sys.modules if n.partition(".")[0] == top]:
+        del sys.modules[name]
+
+
+@contextlib.contextmanager
+def pytest_from(site: Sequence[str]) -> Generator[None]:
+    """Make pytest and what it needs importable for a while."""
+    finder = _Installed(RUN_THE_TESTS, site)
+    sys.meta_path.append(finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
 def add_packages(job: Job) -> None:
     """Make the given packages importable, and pytest."""
+    ours = OF_PYTEST if job.kind == "pytest" else frozenset[str]()
+    forget_preloaded(job.packages, kept=sys.stdlib_module_names | ours)
     sys.path[:] = [*sys.path, *job.packages]
     if job.prefix:
         sys.prefix = sys.exec_prefix = job.prefix
     if job.kind == "pytest":  # the report plugin fits this pytest, not one that a package brings
-        sys.meta_path.insert(0, _Installed(frozenset({"_pytest", "pytest"}), job.site))
+        sys.meta_path.insert(0, _Installed(OF_PYTEST, job.site))
     sys.meta_path.append(_Installed(RUN_THE_TESTS, job.site))
 
 

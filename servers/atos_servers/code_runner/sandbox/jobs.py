@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from atos_servers.code_runner.sandbox import guest_imports
 from atos_servers.code_runner.sandbox.job import Job
 from atos_servers.code_runner.sandbox.report import Emit, ReportPlugin
 from atos_servers.code_runner.sandbox.scan import NOT_SEARCHED
@@ -84,7 +85,9 @@ def run_script(job: Job) -> int:
     """
     os.chdir(job.folder)
     sys.argv = [job.script, *job.arguments]
-    sys.path.insert(0, str(Path(job.folder, job.script).parent))
+    beside = str(Path(job.folder, job.script).parent)
+    sys.path.insert(0, beside)
+    guest_imports.forget_preloaded([beside])
     main = ModuleType("__main__")
     main.__dict__["__file__"] = job.script
     sys.modules["__main__"] = main

@@ -1,4 +1,4 @@
-"""The launcher: `python -I -S launch.py CONTROL REPORT`, one per run.
+"""The launcher: `python -I -S launch.py CONTROL REPORT`, one per run, or forked by a zygote (`--zygote SOCKET`).
 
 It reads the job from the control socket, reads the staged sources without running them, forks, and
 supervises; the child confines itself and runs pytest, a script or an evaluation in this same
@@ -25,7 +25,7 @@ import json
 import resource
 import socket
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from atos_servers.code_runner.sandbox import (
     confine,
@@ -126,7 +126,17 @@ def _start(job: Job, control: socket.socket, channel: socket.socket) -> int:
     if job.level == "bwrap":
         kernel.die_with(supervisor)
         _become_bwrap(job, channel)
-    sys.exit(_run_inside(job, channel, supervisor))
+    _end_with(job, _run_inside(job, channel, supervisor))
+
+
+def _end_with(job: Job, code: int) -> NoReturn:
+    """End the child; a script in the usual way, what only reports without tidying up."""
+    if job.kind == "script":
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # the code may have closed it
+            stream.flush()
+    os._exit(code)
 
 
 def _parse_only(job: Job) -> list[dict[str, Any]]:
@@ -176,6 +186,8 @@ def main(control_descriptor: int, report_descriptor: int) -> None:
     if job.run_folder:
         supervise.normal_priority()
         removal.remove_folder(job.run_folder)
+    sys.stderr.flush()
+    os._exit(0)  # freeing what the interpreter holds takes as long as a short run
 
 
 def inner(job_descriptor: int, report_descriptor: int) -> None:
@@ -184,11 +196,22 @@ def inner(job_descriptor: int, report_descriptor: int) -> None:
         job = job_from_json(source.read())
     channel = socket.socket(fileno=report_descriptor)
     channel.set_inheritable(False)
-    sys.exit(_run_inside(job, channel, os.getppid()))
+    _end_with(job, _run_inside(job, channel, os.getppid()))
+
+
+def warm(connection_descriptor: int) -> None:
+    """Fork a launcher at each request of the host."""
+    from atos_servers.code_runner.sandbox import zygote  # no launcher should wait for it
+
+    connection = socket.socket(fileno=connection_descriptor)
+    connection.set_inheritable(False)
+    zygote.serve(connection, main)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--inner":
+    if sys.argv[1] == "--zygote":
+        warm(int(sys.argv[2]))
+    elif sys.argv[1] == "--inner":
         inner(int(sys.argv[2]), int(sys.argv[3]))
     else:
         main(int(sys.argv[1]), int(sys.argv[2]))

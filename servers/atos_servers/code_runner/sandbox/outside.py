@@ -185,7 +185,9 @@ def _serve(job: Job, connection: socket.socket, parent: int, supervisor: int) ->
     guest_imports.add_packages(job)
     guest_imports.hide_atos()
     os.chdir(job.folder)
-    sys.path[:0] = [job.folder, str(Path(job.folder, "src"))]
+    places = [job.folder, str(Path(job.folder, "src"))]
+    sys.path[:0] = places
+    guest_imports.forget_preloaded(places)
     sys.argv = ["pytest"]
     object_process.Server(connection, job.folder).serve()
 

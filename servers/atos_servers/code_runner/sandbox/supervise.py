@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -43,6 +44,8 @@ class End:
     ended_at: float
     peak: int
     """Most bytes of memory seen."""
+    cpu: float
+    """Seconds of CPU time of the launcher and of everything below it."""
 
 
 class StopRequested(BaseException):
@@ -168,6 +171,12 @@ def _wait(
             return -signal.SIGKILL, "cancelled"
 
 
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its descendants that were collected."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
 def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End:
     """Start the run, wait for its end, and kill whatever is left of it."""
     watch = LimitWatch(job)
@@ -184,4 +193,4 @@ def supervise(job: Job, control: socket.socket, start: Callable[[], int]) -> End
         raise
     _ignore_signals()
     processes.end_descendants(own_namespace=job.level == "bwrap")
-    return End(code, cause, started, time.time(), watch.peak)
+    return End(code, cause, started, time.time(), watch.peak, cpu_seconds())
