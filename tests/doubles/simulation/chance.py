@@ -34,6 +34,8 @@ class Chance:
         return choices[int(self.number(name) * len(choices))]
 
     def seconds(self, name: str) -> float:
-        """Return how long a small thing takes: mostly milliseconds, now and then seconds."""
+        """Return how long a small thing takes: nothing worth telling, milliseconds, now and then seconds."""
         number = self.number(name)
-        return 0.001 + 0.03 * number if number < 0.98 else 200 * (number - 0.98)
+        if number < 0.4:
+            return 0.0
+        return 0.03 * number if number < 0.98 else 75 * (number - 0.98)

@@ -41,11 +41,12 @@ def check_at_the_end(story: Story, here: Machine, places: Places, work: Work) ->
         _ends(here, goal, events)
         _views(here, events, view)
         _limits(here, goal, events, view)
-        states = _Undisturbed(goal, events, work, here).states()
+        _green(here, events, work)
         if view.state != "cancelled":
+            states = _Undisturbed(goal, events).states()
             _as_if_undisturbed(here, goal, view, states, places.of[goal.id])
         if goal.id in places.of:
-            _repository(here, goal, places.of[goal.id], states, view)
+            _repository(here, goal, places.of[goal.id], view)
     _order(story, here)
 
 
@@ -57,11 +58,10 @@ def _ends(here: Machine, goal: GoalStory, events: list[Event]) -> None:
 
 
 def _views(here: Machine, events: list[Event], view: GoalView) -> None:
-    pieces = GoalFold()
-    for first in range(0, len(events), 3):
-        pieces = pieces.plus(events[: first + 3])
-    if pieces.view != view or fold([*events, *events[::-1]]) != view:
-        here.violated("views_are_folds", f"{view.id}: {pieces.view} is not {view}")
+    cut = int(here.chance.between("pieces", -4.0, 1.0) * len(events))
+    # One in five, because folding costs more than all the rest of this page.
+    if cut >= 0 and GoalFold().plus(events[:cut]).plus(events[::-1]).view != view:
+        here.violated("views_are_folds", f"{view.id}: folded in pieces it is another")
     if unsettled := [task.id for task in view.tasks if task.state not in FINAL_TASK_STATES]:
         here.violated("views_are_folds", f"{view.id}: {unsettled} have not settled")
 
@@ -76,14 +76,23 @@ def _limits(here: Machine, goal: GoalStory, events: list[Event], view: GoalView)
         here.violated("limits_count_work", f"{told}: limit of {goal.most_calls}")
 
 
+def _green(here: Machine, events: list[Event], work: Work) -> None:
+    revision, done = 1, dict[str, int]()
+    for event in events:
+        revision += event.kind == "goal_resumed"
+        if event.kind == "task_done" and event.data["state"] == "done":
+            done[event.task] = revision
+    for goal, task, begun in work.begun:
+        if goal == events[0].goal and begun > done.get(task, begun):
+            here.violated("green_code_is_not_touched", f"{goal} {task} in revision {begun}")
+
+
 class _Undisturbed:
     """How the tasks of a goal end where nothing disturbs it."""
 
-    def __init__(self, goal: GoalStory, events: list[Event], work: Work, here: Machine) -> None:
+    def __init__(self, goal: GoalStory, events: list[Event]) -> None:
         self._goal = goal
         self._resumed = sum(event.kind == "goal_resumed" for event in events)
-        self._work = work
-        self._here = here
         self._answered = set[str]()
 
     def states(self) -> Mapping[str, str]:
@@ -95,9 +104,6 @@ class _Undisturbed:
             for task in self._goal.tasks:
                 if task.id in again:
                     states[task.id] = self._state(task, states, revision)
-                elif self._work.begun[self._goal.id, task.id, revision]:
-                    how = f"{self._goal.id} {task.id} in revision {revision}"
-                    self._here.violated("green_code_is_not_touched", how)
         return states
 
     def _again(self, what: str, states: Mapping[str, str]) -> set[str]:
@@ -137,9 +143,7 @@ def _as_if_undisturbed(
         here.violated("ends_as_if_undisturbed", f"{goal.id} {view.state}: {view.summary}")
 
 
-def _repository(
-    here: Machine, goal: GoalStory, place: Place, states: Mapping[str, str], view: GoalView
-) -> None:
+def _repository(here: Machine, goal: GoalStory, place: Place, view: GoalView) -> None:
     line = place.effects(place.line)
     if twice := [key for key, count in Counter(line).items() if count > 1]:
         here.violated("one_commit_per_effect", f"{goal.id}: {twice}")

@@ -6,10 +6,10 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from dbos import error as dbos_error
 
@@ -179,6 +179,15 @@ class Library:
         return Handle(await _recorded("wait", first))
 
 
+class Status(NamedTuple):
+    """How a run stands."""
+
+    workflow_id: str
+    name: str
+    status: str
+    executor_id: str | None
+
+
 class LibraryClient:
     """Stands in for `DBOSClient`: what any process may do with runs."""
 
@@ -188,10 +197,10 @@ class LibraryClient:
 
     def list_workflows(
         self, *, workflow_ids: list[str] | None, status: list[str] | None, **_: Any
-    ) -> list[RunRow]:
+    ) -> list["Status"]:
         self._tables.check()
         return [
-            replace(row)
+            Status(row.workflow_id, row.name, row.status, row.executor_id)
             for row in self._tables.runs.values()
             if (not workflow_ids or row.workflow_id in workflow_ids)
             and (not status or row.status in status)
@@ -258,9 +267,11 @@ class Runtime(DbosRuntime):
 
     async def _rung(self) -> None:
         pause = queue_threads.BUSY_SECONDS if self._tasks else queue_threads.IDLE_SECONDS
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await self._bell.wait()
+        timer = asyncio.get_running_loop().call_later(pause, self._bell.set)
+        try:
+            await self._bell.wait()
+        finally:
+            timer.cancel()
         self._bell.clear()
 
     async def _execute(self, claim: Claim) -> None:

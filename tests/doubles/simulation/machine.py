@@ -41,8 +41,12 @@ class Process:
 
         task = asyncio.get_running_loop().create_task(run())
         self.tasks[task] = None
-        task.add_done_callback(lambda ended: self.tasks.pop(ended, None))
+        task.add_done_callback(lambda ended: self._ended(ended, work))
         return task
+
+    def _ended(self, task: asyncio.Task[None], work: Coroutine[Any, Any, None]) -> None:
+        self.tasks.pop(task, None)
+        work.close()  # it was killed before it began
 
     def kill(self) -> None:
         """End it as SIGKILL does: whatever its tasks do from now on has no effect."""
@@ -99,8 +103,14 @@ class Machine:
 
     async def takes(self, what: str, factor: float = 1.0) -> None:
         """Pass the time that something takes; what a dead process began has no effect."""
-        await asyncio.sleep(self.chance.seconds(what) * factor * self.slow)
+        if seconds := self.chance.seconds(what):
+            await asyncio.sleep(seconds * factor * self.slow)
         self.check_alive()
+
+    async def answers(self) -> None:
+        """Pass the time between an effect and the moment at which the caller knows of it."""
+        if self.chance.number("answer") < 0.2:
+            await self.takes("answers")
 
     def away(self, now: bool) -> None:
         """Take the database away, or bring it back."""
@@ -116,7 +126,7 @@ class Machine:
             if not self.tables.away:
                 break
         value = transaction()
-        await self.takes(what)
+        await self.answers()
         return value
 
     async def in_thread(
@@ -125,7 +135,7 @@ class Machine:
         """Stand in for `anyio.to_thread.run_sync`: a kill may fall before or after what it does."""
         await self.takes("thread")
         value = call(*arguments)
-        await self.takes("thread")
+        await self.answers()
         return value
 
     def point(self, name: str) -> None:

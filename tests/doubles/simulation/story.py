@@ -42,7 +42,7 @@ STRUCK_POINTS = tuple(
     in {"intake", "advance", "integrate", "verify", "record", "aggregate"}
     | {"worktree", "sample", "commit", "submit"}
 )
-VERDICTS = ("needs_help", "asks", "packages", "internal", "bad_config", "engine")
+VERDICTS = ("needs_help", "asks", "packages", "internal", "bad_config") * 4 + ("engine",)
 TROUBLES = ("busy", "unreachable", "io", "disk_full", "deadline")
 
 
@@ -100,7 +100,7 @@ class Story:
 def story_of(seed: int) -> Story:
     """Make a schedule from its number."""
     chance = Chance(seed)
-    many = chance.pick("goals", (1, 1, 1, 1, 2, 2, 3))
+    many = chance.pick("goals", (1, 1, 1, 1, 1, 1, 2, 2, 3))
     goals = tuple(_goal(chance, f"g{number}") for number in range(1, many + 1))
     most = chance.pick("faults", (0, 1, 1, 2, 2, 3, 4))
     faults = tuple(_fault(chance) for _ in range(most))
@@ -108,7 +108,7 @@ def story_of(seed: int) -> Story:
 
 
 def _goal(chance: Chance, goal: str) -> GoalStory:
-    size = chance.pick("size", (1, 1, 2, 2, 3, 4))
+    size = chance.pick("size", (1, 1, 1, 2, 2, 2, 3, 4))
     tasks = tuple(_task(chance, number) for number in range(1, size + 1))
     told = GoalStory(goal, chance.between("at", 0.0, 3.0), tasks)
     told = replace(told, priority=chance.pick("priority", ("low", "normal", "normal", "high")))
@@ -130,7 +130,7 @@ def _goal(chance: Chance, goal: str) -> GoalStory:
 def _task(chance: Chance, number: int) -> TaskStory:
     earlier = [f"T{n}" for n in range(1, number)]
     needs = tuple(name for name in earlier if chance.number("needs") < 0.4)
-    told = TaskStory(f"T{number}", needs, calls=chance.pick("calls", (1, 1, 2)))
+    told = TaskStory(f"T{number}", needs, calls=chance.pick("calls", (1, 1, 1, 2)))
     if chance.number("stuck") < 0.15:
         first = chance.pick("verdict", VERDICTS)
         told = replace(told, ends=(first, chance.pick("then", ("done", "done", first))))

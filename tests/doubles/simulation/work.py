@@ -84,7 +84,7 @@ class Work:
         """Return a model that answers."""
 
         async def answer(request: ModelRequest) -> Reply:
-            await machine().takes("model", 10.0)
+            await machine().takes("model", 4.0)
             return Reply("done", "m", "e", request.pool, 1, 1, 1.0, 2.0, seconds=CALL_SECONDS)
 
         return answer
@@ -133,7 +133,7 @@ class Work:
     ) -> Json:
         """Run tests, which pass, now and then after waiting for a place."""
         here = machine()
-        await here.takes("sandbox", 5.0)
+        await here.takes("sandbox", 4.0)
         if "ticket" not in arguments and here.chance.number("queue") < 0.2:
             message = "all places are taken"
             raise BusyError(message, data={"ticket": "t", "waits_for": "a sandbox", "ahead": 1})
