@@ -4,6 +4,7 @@ The invariants are named in `doubles/simulation/invariants.py`; docs/decisions/0
 """
 
 import os
+import sys
 import time
 
 import pytest
@@ -35,5 +36,5 @@ def test_no_schedule_of_a_hundred_thousand_violates_an_invariant() -> None:
     began = time.monotonic()
     wrong = on_all_cores(FIRST, MANY)
     rate = MANY / (time.monotonic() - began) * 60
-    print(f"\n{MANY} schedules from {FIRST} on, {rate:.0f} a minute")
+    sys.stdout.write(f"\n{MANY} schedules from {FIRST} on, {rate:.0f} a minute\n")
     assert not wrong, told(wrong[0])

@@ -1,28 +1,27 @@
 """What must be true of every schedule. Those with (*) are checked at each step that is recorded, in `library`.
 
-    every_goal_ends                      whatever was accepted is in a final state, and nothing runs for it
-    workers_never_end_by_themselves      (*) no fault of the database, git or disk ends a worker
-    bodies_never_fail                    (*) a goal's run returns a record, a task's an outcome
-    replay_asks_the_same                 (*) a body that runs again asks for the recorded steps in their order
-    recorded_steps_have_their_events     (*) what a step told is on disk before its result is
-    trouble_of_the_machine_is_never_recorded   (*) it is waited out; only an engine that keeps failing is a result
-    one_commit_per_effect                no effect is on the goal's line twice
-    nothing_made_is_lost                 each effect is where a person finds it: on the branch, or on the side
-    done_tasks_are_committed             and only they
-    dependencies_come_first              a task's folder has what it depends on
-    ends_as_if_undisturbed               tasks and goal end as they would on a machine without faults
-    green_code_is_not_touched            a task that is done is not begun in a later revision
-    limits_count_work                    `limit_reached` says that so much was used, and nothing else does
-    one_end_per_revision                 and none after it
-    older_and_more_urgent_goals_first    of those that wait, the next to begin is the one in front
-    views_are_folds                      a view folded in pieces is the view folded at once, and all tasks in it have settled
+every_goal_ends                      whatever was accepted is in a final state, and nothing runs for it
+workers_never_end_by_themselves      (*) no fault of the database, git or disk ends a worker
+bodies_never_fail                    (*) a goal's run returns a record, a task's an outcome
+replay_asks_the_same                 (*) a body that runs again asks for the recorded steps in their order
+recorded_steps_have_their_events     (*) what a step told is on disk before its result is
+trouble_of_the_machine_is_never_recorded   (*) it is waited out; only an engine that keeps failing is a result
+one_commit_per_effect                no effect is on the goal's line twice
+nothing_made_is_lost                 each effect is where a person finds it: on the branch, or on the side
+done_tasks_are_committed             and only they
+dependencies_come_first              a task's folder has what it depends on
+ends_as_if_undisturbed               tasks and goal end as they would on a machine without faults
+green_code_is_not_touched            a task that is done is not begun in a later revision
+limits_count_work                    `limit_reached` says that so much was used, and nothing else does
+one_end_per_revision                 and none after it
+older_and_more_urgent_goals_first    of those that wait, the next to begin is the one in front
+views_are_folds                      a view folded in pieces is the view folded at once, and all tasks in it have settled
 """
 
 from collections import Counter
 from collections.abc import Mapping
 
 from atos_orchestrator.events import GoalFold, fold
-from atos_orchestrator.time_spent import work_of
 from atos_protocol.goals import FINAL_TASK_STATES, RESUMABLE_GOAL_STATES, Event, GoalView
 from doubles.simulation.machine import Machine
 from doubles.simulation.places import Place, Places
@@ -67,12 +66,12 @@ def _views(here: Machine, events: list[Event], view: GoalView) -> None:
 
 
 def _limits(here: Machine, goal: GoalStory, events: list[Event], view: GoalView) -> None:
-    used = work_of(events).model_calls
+    used = sum(event.kind == "model_call" for event in events)
     told = goal.id, view.state, used
     resumed = any(event.kind == "goal_resumed" for event in events)
     if view.state == "limit_reached" and used < goal.most_calls:
         here.violated("limits_count_work", f"{told}: limit of {goal.most_calls}")
-    if not resumed and used > goal.most_calls + len(goal.tasks):
+    if not resumed and used >= goal.most_calls + len(goal.tasks):
         here.violated("limits_count_work", f"{told}: limit of {goal.most_calls}")
 
 
@@ -81,7 +80,7 @@ def _green(here: Machine, events: list[Event], work: Work) -> None:
     for event in events:
         revision += event.kind == "goal_resumed"
         if event.kind == "task_done" and event.data["state"] == "done":
-            done[event.task] = revision
+            done.setdefault(event.task, revision)
     for goal, task, begun in work.begun:
         if goal == events[0].goal and begun > done.get(task, begun):
             here.violated("green_code_is_not_touched", f"{goal} {task} in revision {begun}")
@@ -172,5 +171,3 @@ def _order(story: Story, here: Machine) -> None:
         if taken in accepted and (ahead := [run for run in ahead if run in accepted]):
             how = f"{taken} was taken before {ahead}"
             here.violated("older_and_more_urgent_goals_first", how)
-
-

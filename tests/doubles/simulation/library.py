@@ -3,13 +3,13 @@
 `DbosRuntime` and `DbosClient` are the real ones; they meet this where they would meet DBOS.
 """
 
-import asyncio
+import asyncio  # noqa: TID251  # bodies are tasks of it, as the library has them
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from dbos import error as dbos_error
 
@@ -19,6 +19,7 @@ from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.step_errors import class_of
 from atos_orchestrator.ports import Json
 from doubles.simulation.machine import PROCESS, Machine, machine
+from doubles.simulation.story import MID_CANCEL
 from doubles.simulation.tables import ENDED, RunRow, Tables
 
 
@@ -81,13 +82,19 @@ def _record(here: Machine, claim: Claim, number: int, name: str, value: Any) -> 
     here.tables.own(claim.row, claim.owner)
     if lost := [key for key in claim.told if key not in here.tables.keys]:
         here.violated("recorded_steps_have_their_events", f"{claim.row.workflow_id} {name} {lost}")
-    error = value.get("error") if isinstance(value, dict) else None
-    if isinstance(error, dict):
-        here.note(f"{claim.row.workflow_id} {name} records the error {error['code']}")
-        if class_of(str(error["code"])) == "transient" and error["code"] != "engine":
-            how = f"{claim.row.workflow_id} {name} {error['code']}"
+    if code := _code_of(value):
+        here.note(f"{claim.row.workflow_id} {name} records the error {code}")
+        if class_of(code) == "transient" and code != "engine":
+            how = f"{claim.row.workflow_id} {name} {code}"
             here.violated("trouble_of_the_machine_is_never_recorded", how)
     claim.row.steps[number] = (name, json.dumps(value))
+
+
+def _code_of(value: Any) -> str:
+    """Return the code of the error that a step records; empty where it records a result."""
+    if not isinstance(value, dict) or "error" not in value:
+        return ""
+    return str(cast("Json", value)["error"]["code"])
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class Handle:
             return json.loads(row.output)
         if row.status == "CANCELLED":
             raise dbos_error.DBOSAwaitedWorkflowCancelledError(row.workflow_id)
-        raise dbos_error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded(row.workflow_id, 0)
+        raise dbos_error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded(row.workflow_id)
 
 
 async def _until_one_ended(runs: Sequence[str]) -> str:
@@ -212,6 +219,7 @@ class LibraryClient:
     async def cancel_workflow_async(self, run: str, *, cancel_children: bool) -> None:
         here = machine()
         await here.in_thread(self._tables.cancel, run)
+        here.point(MID_CANCEL)
 
     async def retrieve_workflow_async(self, run: str) -> Handle:
         await machine().takes("retrieve")
@@ -233,10 +241,10 @@ class Runtime(DbosRuntime):
         super().__init__(tables, name=name, goals_at_once=goals_at_once)
         self._at_once = goals_at_once
         self._tables: Tables = tables
-        self._bell = asyncio.Event()
+        self._bells = {queue: asyncio.Event() for queue in QUEUES}
         self.claims: list[Claim] = []
         self.executor = replace(self.executor, id=f"{name}#{starts}")
-        self.wake = self._bell.set
+        self.wake = self._ring
 
     @asynccontextmanager
     async def worker(self, bodies: Mapping[str, Body]) -> AsyncGenerator[None]:
@@ -263,16 +271,20 @@ class Runtime(DbosRuntime):
                 else:
                     here.note(f"{row.workflow_id} begins, owner {row.owner}")
                     PROCESS.get().start(self._execute(Claim(row, row.owner)))
-            await self._rung()
+            await self._rung(self._bells[queue])
 
-    async def _rung(self) -> None:
+    def _ring(self) -> None:
+        for bell in self._bells.values():
+            bell.set()
+
+    async def _rung(self, bell: asyncio.Event) -> None:
         pause = queue_threads.BUSY_SECONDS if self._tasks else queue_threads.IDLE_SECONDS
-        timer = asyncio.get_running_loop().call_later(pause, self._bell.set)
+        timer = asyncio.get_running_loop().call_later(pause, bell.set)
         try:
-            await self._bell.wait()
+            await bell.wait()
         finally:
             timer.cancel()
-        self._bell.clear()
+        bell.clear()
 
     async def _execute(self, claim: Claim) -> None:
         here, row = machine(), claim.row

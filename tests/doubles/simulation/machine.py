@@ -1,6 +1,6 @@
 """One simulated machine: its clock, its processes, and what is wrong with it at the moment."""
 
-import asyncio
+import asyncio  # noqa: TID251  # processes are tasks of a loop of the simulation's own
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
@@ -68,6 +68,7 @@ class Machine:
         self.tables = Tables()
         self.up = asyncio.Event()
         self.up.set()
+        self._back_at = 0.0
         self.jumped = 0.0
         """Seconds by which somebody set the clock."""
         self.slow = 1.0
@@ -112,10 +113,17 @@ class Machine:
         if self.chance.number("answer") < 0.2:
             await self.takes("answers")
 
-    def away(self, now: bool) -> None:
-        """Take the database away, or bring it back."""
-        self.tables.away = now
-        self.up.clear() if now else self.up.set()
+    def take_away(self, seconds: float) -> None:
+        """Take the database away for so long."""
+        self._back_at = max(self._back_at, self.now + seconds)
+        self.tables.away = True
+        self.up.clear()
+        self.loop.call_later(seconds, self._bring_back)
+
+    def _bring_back(self) -> None:
+        if self.now >= self._back_at - 1e-3:
+            self.tables.away = False
+            self.up.set()
 
     async def committed(self, what: str, transaction: Callable[[], Value]) -> Value:
         """Do a transaction as the library does, which waits for a database that is away."""

@@ -1,9 +1,9 @@
 """Plays schedules by their numbers: one after the other, on all cores, and once more with what does not matter taken away."""
 
-import asyncio
+import asyncio  # noqa: TID251  # processes are tasks of a loop of the simulation's own
 import gc
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ CHUNK = 250
 
 
 @contextmanager
-def player() -> Iterator[Player]:
+def player() -> Generator[Player]:
     """Yield what plays schedules, while the simulated machine stands in for the real one."""
     loop = VirtualLoop()
     gc.collect()

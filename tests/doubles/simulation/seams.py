@@ -61,19 +61,35 @@ async def _in_thread(*arguments: Any, **options: Any) -> Any:
     return await machine().in_thread(*arguments, **options)
 
 
+def _nothing(*_: Any) -> None:
+    """Write no file."""
+
+
+def _is_not_lost(*_: Any) -> bool:
+    return False
+
+
+def _uniform(least: float, most: float) -> float:
+    return machine().chance.between("pause", least, most)
+
+
+def _point(name: str) -> None:
+    machine().point(name)
+
+
 @contextmanager
 def simulated() -> Generator[None]:
     """Put the simulated machine in place of the real one, for as long as the context lasts."""
     clock = SimpleNamespace(time=lambda: machine().wall())
-    random = SimpleNamespace(uniform=lambda a, b: machine().chance.between("pause", a, b))
+    random = SimpleNamespace(uniform=_uniform)
     replaced: list[tuple[Any, str, Any]] = [
         *((module, name, _through(name)) for module, names in GIT.items() for name in names),
         (goal_effects, "closing_files", _no_files),
-        (goal_effects, "write_execution_log", lambda *_: None),
-        (task_workflow, "is_lost", lambda *_: False),
+        (goal_effects, "write_execution_log", _nothing),
+        (task_workflow, "is_lost", _is_not_lost),
         *((module, "time", clock) for module in (steps, event_table, queued_tools)),
         (steps, "random", random),
-        (steps, "point", lambda name: machine().point(name)),
+        (steps, "point", _point),
         (dbos_runtime, "DBOS", library.Library()),
         (dbos_runtime, "SetWorkflowID", library.SetWorkflowID),
         (dbos_client, "DBOSClient", library.LibraryClient),

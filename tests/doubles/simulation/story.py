@@ -42,6 +42,8 @@ STRUCK_POINTS = tuple(
     in {"intake", "advance", "integrate", "verify", "record", "aggregate"}
     | {"worktree", "sample", "commit", "submit"}
 )
+MID_CANCEL = "host.cancelled"
+"""A point of the simulation's own: a goal's run is cancelled, and nothing is told of it yet."""
 VERDICTS = ("needs_help", "asks", "packages", "internal", "bad_config") * 4 + ("engine",)
 TROUBLES = ("busy", "unreachable", "io", "disk_full", "deadline")
 
@@ -104,6 +106,8 @@ def story_of(seed: int) -> Story:
     goals = tuple(_goal(chance, f"g{number}") for number in range(1, many + 1))
     most = chance.pick("faults", (0, 1, 1, 2, 2, 3, 4))
     faults = tuple(_fault(chance) for _ in range(most))
+    if any(goal.cancel_at for goal in goals) and chance.number("cut cancel") < 0.3:
+        faults = (*faults, Fault("kill at point", 0.0, point=MID_CANCEL))
     return Story(seed, goals, faults, chance.pick("window", (1, 2, 2)))
 
 
@@ -113,7 +117,8 @@ def _goal(chance: Chance, goal: str) -> GoalStory:
     told = GoalStory(goal, chance.between("at", 0.0, 3.0), tasks)
     told = replace(told, priority=chance.pick("priority", ("low", "normal", "normal", "high")))
     if chance.number("limited") < 0.05:
-        told = replace(told, most_calls=chance.pick("most", (1, 2, 3)))
+        busier = tuple(replace(task, calls=task.calls + 2) for task in tasks)
+        told = replace(told, tasks=busier, most_calls=chance.pick("most", (1, 2, 3)))
     if chance.number("cancelled") < 0.08:
         told = replace(told, cancel_at=chance.between("cancel", 0.01, 4.0))
     if chance.number("person") < 0.15:
@@ -147,7 +152,9 @@ def _fault(chance: Chance) -> Fault:
     at = chance.between("fault at", 0.0, 6.0)
     seconds = chance.between("fault s", 0.1, 8.0)
     if kind == "kill at point":
-        return Fault(kind, 0.0, 0.0, chance.pick("point", STRUCK_POINTS), chance.pick("n", (1, 1, 2)))
+        return Fault(
+            kind, 0.0, 0.0, chance.pick("point", STRUCK_POINTS), chance.pick("n", (1, 1, 2))
+        )
     if kind == "machine off":
         seconds = chance.between("off", 10.0, 50_000.0)
     elif kind == "clock jump":

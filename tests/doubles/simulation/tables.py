@@ -128,7 +128,12 @@ class Tables:
                 self._end(run, "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "")
                 continue
             run.status, run.executor_id, run.owner = "PENDING", executor, run.owner + 1
-            self.claims.append((run.workflow_id, tuple(each.workflow_id for each in queued if each.status == "ENQUEUED")))
+            self.claims.append(
+                (
+                    run.workflow_id,
+                    tuple(each.workflow_id for each in queued if each.status == "ENQUEUED"),
+                )
+            )
             taken.append(run)
         return taken
 
