@@ -12,7 +12,7 @@ import pytest
 from doubles.simulation.playing import on_all_cores, player, told, violating
 from doubles.simulation.story import story_of
 
-QUICK = 150
+QUICK = 100
 MANY = int(os.environ.get("SCHEDULES", "100000"))
 FIRST = int(os.environ.get("SEED", "1"))
 

@@ -15,7 +15,7 @@ from doubles.simulation.story import Story
 from doubles.simulation.tables import ENDED
 from doubles.simulation.work import Work
 
-PATIENCE_SECONDS = 4 * 3600.0
+PATIENCE_SECONDS = 3600.0
 """Virtual seconds after which a goal that has not ended is lost."""
 LOOKS_SECONDS = 21.0
 """So long after everything has ended, nothing may change any more: some looks of the reconciler (one schedule in ten)."""
