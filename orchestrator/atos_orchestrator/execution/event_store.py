@@ -170,12 +170,6 @@ class EventStore:
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def goals_ahead(self, goal: str) -> int:
-        """Return how many goals were submitted before this one and have neither begun nor ended."""
-        with self._unfinished.lock:
-            self._look()
-            return self._unfinished.ahead_of(goal)
-
     def revision(self, goal: str) -> int:
         """Return which run of the goal is its newest."""
         return self.count(goal, "goal_resumed") + 1

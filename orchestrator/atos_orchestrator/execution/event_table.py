@@ -4,7 +4,7 @@ A reader that goes on from the last number it saw must miss nothing, so numbers 
 has one writer at a time. Postgres gives out numbers before commit; there writers take turns by advisory locks:
 
 * per goal, for every event: whoever reads one goal goes on from its last number
-* and all together for `LANDMARKS`, of which a goal has three or so: whoever follows which goals are unfinished reads them
+* and all together for `LANDMARKS`, of which a goal has two or so: whoever follows which goals are unfinished reads them
   across goals (`unfinished_goals`)
 
 The common lock is taken first and those of goals in the order of their numbers, so that no two writers wait for

@@ -37,13 +37,9 @@ from atos_orchestrator.execution.goal_api import (
     new_id,
     same_goal,
 )
+from atos_orchestrator.execution.goal_cancelling import GoalCancelling
 from atos_orchestrator.execution.goal_folds import GoalFolds
-from atos_orchestrator.execution.goal_input import (
-    GoalInput,
-    event_key,
-    finished_key,
-    run_of,
-)
+from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.goal_intake import GoalIntake
 from atos_orchestrator.execution.goal_owner import key_of, owner_of, submissions_of
 from atos_orchestrator.execution.goal_queue import GoalQueue, goals_at_once
@@ -58,7 +54,6 @@ from atos_protocol.errors import (
 )
 from atos_protocol.goals import (
     FINAL_GOAL_STATES,
-    FINAL_TASK_STATES,
     Event,
     GoalCheck,
     GoalNews,
@@ -95,6 +90,7 @@ class Goals:
         self._waiter = waiter
         self._intake = GoalIntake(settings)
         self._acceptance = GoalAcceptance(engine, events, self._client)
+        self._cancelling = GoalCancelling(self._client, events, notify)
         self.steering = GoalSteering(self._acceptance, self._known, notify)
         self.plans = PlanRequests(self._intake, self._client, notify)
 
@@ -250,10 +246,7 @@ class Goals:
         view = await self.get(goal)
         if view.state in FINAL_GOAL_STATES:
             return view
-        revision = await _thread(self._events.revision, goal)
-        await self._client.cancel(run_of(goal, revision))
-        await _thread(self._append_cancelled, view, revision)
-        await self._notify({"op": "cancel", "goal": goal})
+        await self._cancelling.cancel(view)
         return await self.get(goal)
 
     async def task(self, goal: str, task: str) -> TaskReport:
@@ -280,15 +273,6 @@ class Goals:
         await _thread(self._acceptance.accept, goal_input, "goal_submitted", data, "submitted")
         await self._notify({"op": "wake"})
         return await self.get(goal_input.goal)
-
-    def _append_cancelled(self, view: GoalView, revision: int) -> None:
-        for task in view.tasks:
-            if task.state not in FINAL_TASK_STATES:
-                data = {"state": "cancelled", "rounds": task.rounds}
-                key = event_key(revision, task.id, "task_done", "end")
-                self._events.append(view.id, "task_done", data, key=key, task=task.id)
-        end = {"state": "cancelled", "summary": "Cancelled on request.", "error": None}
-        self._events.append(view.id, "goal_finished", end, key=finished_key(revision))
 
     async def _read(self, goal: str) -> list[Event]:
         return await _thread(self._events.read, goal)

@@ -1,4 +1,4 @@
-"""Which goals are unfinished, which of them have begun, and which of their runs is the newest: folded from events as they come.
+"""Which goals are unfinished, and which of their runs is the newest: folded from events as they come.
 
 A look reads what was appended since the look before, so it costs nothing where nothing happened, however
 many goals there were. Only the first look of a process reads all landmarks.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from itertools import takewhile
 
 Landmark = tuple[int, str, str]
 """Number, goal and kind of an event that begins or ends a run of a goal."""
 
-LANDMARKS = ("goal_submitted", "goal_started", "goal_resumed", "goal_finished")
+LANDMARKS = ("goal_submitted", "goal_resumed", "goal_finished")
 """Kinds of these events."""
 
 
@@ -24,8 +23,8 @@ class UnfinishedGoals:
         self.lock = threading.Lock()
         self.seq = 0
         """Number of the last event that was folded."""
-        self._open: dict[str, bool] = {}
-        """Unfinished goal -> whether it has begun; the oldest first."""
+        self._open: dict[str, None] = {}
+        """Unfinished goals, the oldest first."""
         self._revisions: dict[str, int] = {}
 
     def add(self, landmarks: Iterable[Landmark]) -> None:
@@ -35,24 +34,13 @@ class UnfinishedGoals:
             if kind == "goal_finished":
                 self._open.pop(goal, None)
                 continue
-            if kind == "goal_started":
-                if goal in self._open:
-                    self._open[goal] = True
-                continue
             if kind == "goal_resumed":
                 self._revisions[goal] = self._revisions.get(goal, 1) + 1
-            self._open[goal] = kind == "goal_resumed"
+            self._open[goal] = None
 
     def revisions(self) -> dict[str, int]:
         """Return the newest run's number of every unfinished goal, the oldest goal first."""
         return {goal: self._revisions.get(goal, 1) for goal in self._open}
-
-    def ahead_of(self, goal: str) -> int:
-        """Return how many goals are older than this one and have not begun."""
-        if goal not in self._open:
-            return 0
-        older = takewhile(lambda each: each != goal, self._open)
-        return sum(not self._open[each] for each in older)
 
     def forget(self) -> None:
         """Begin anew, because these are the events of another database."""

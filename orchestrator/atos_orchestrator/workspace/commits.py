@@ -25,6 +25,7 @@ import anyio
 from atos_orchestrator.workspace.git import Git
 from atos_orchestrator.workspace.publication import TRAILER
 from atos_orchestrator.workspace.repository import GOAL_BRANCH, Repository
+from atos_orchestrator.workspace.turns import turn
 from atos_protocol.errors import ConflictError, WorkspaceError
 from atos_protocol.printable import printable
 
@@ -98,6 +99,14 @@ async def integrate(repository: Repository, task_id: str, *, key: str) -> str:
         message = f"task {task_id} has no commit with the effect {key}"
         raise WorkspaceError(message)
     message = await git.run("show", "-s", "--format=%B", source)
+    async with turn(repository):
+        return await _integrated(repository, task_id, source, message, key)
+
+
+async def _integrated(
+    repository: Repository, task_id: str, source: str, message: str, key: str
+) -> str:
+    git = repository.git
     repository.unpublished.touch()
     for _ in range(RACES):
         if done := await find_effect(repository, GOAL_BRANCH, key):
@@ -120,14 +129,15 @@ async def commit_files(
 ) -> str:
     """Commit whole texts to the goal's branch, once per `key`. `publish` comes after it."""
     git = repository.git
-    repository.unpublished.touch()
-    head = await git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH)
-    done = await find_effect(repository, GOAL_BRANCH, key) if head else ""
-    if not done:
-        tree = await tree_with(repository, head, files)
-        done = await _commit(git, tree, head, message, key)
-        await git.run("update-ref", GOAL_BRANCH, done, head)
-    return done
+    async with turn(repository):
+        repository.unpublished.touch()
+        head = await git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH)
+        done = await find_effect(repository, GOAL_BRANCH, key) if head else ""
+        if not done:
+            tree = await tree_with(repository, head, files)
+            done = await _commit(git, tree, head, message, key)
+            await git.run("update-ref", GOAL_BRANCH, done, head)
+        return done
 
 
 async def tree_with(repository: Repository, head: str, files: Mapping[str, str]) -> str:

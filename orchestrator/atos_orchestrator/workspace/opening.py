@@ -93,10 +93,12 @@ async def reopen_repository(repository: Repository, text: str) -> Repository:
         if head := await find_side(repository) or tip:
             await repository.git.run("update-ref", GOAL_BRANCH, head, "")
     await _make(repository, text)
+    line = await repository.git.run("rev-parse", "--verify", GOAL_BRANCH)
     published = await publish(repository)
     if not published.trouble:
         await keep_objects(repository, published.commit, repository.base)
-        await repository.git.run("update-ref", GOAL_BRANCH, published.commit)
+        # Has it moved meanwhile, it stays: the next call of `publish` brings both together.
+        await repository.git.ask("update-ref", GOAL_BRANCH, published.commit, line)
     return repository
 
 

@@ -10,7 +10,7 @@ missing of it onto the branch in the repository as that stands now:
 
 A commit is known by its trailer, not by its id, so what was rebased, amended or merged by hand is not put there
 twice. Nothing is recorded: each call looks at both sides, so a kill at any moment is made good by the next one.
-Branches move by compare-and-set, forward only.
+Branches move by compare-and-set, forward only, and one call at a time works for a goal (`turns`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from atos_orchestrator.workspace.publication import (
     side_branches,
 )
 from atos_orchestrator.workspace.repository import GOAL_BRANCH, OWNER, Repository
+from atos_orchestrator.workspace.turns import turn
 from atos_protocol.errors import BusyError, NoSpaceError, WorkspaceError
 
 RACES = 5
@@ -52,6 +53,11 @@ async def publish(repository: Repository) -> Publication:
     Raises:
         AtosError: with `retry`: another git is at work there, git can't be started, the disk is full.
     """
+    async with turn(repository):
+        return await _publication(repository)
+
+
+async def _publication(repository: Repository) -> Publication:
     head = await repository.git.run("rev-parse", "--verify", GOAL_BRANCH)
     if not is_standing(repository):
         return _gone(repository, head)

@@ -124,18 +124,3 @@ def test_a_second_look_reads_one_row_of_each_goal_however_long_they_are(atos_hom
     assert {goal: len(events) for goal, events in read.items()} == {"a": 1, "b": 1}
     assert again == before
     assert len(statements) == 3
-
-
-def test_how_many_goals_are_ahead_is_told_of_those_that_have_not_begun(store: EventStore) -> None:
-    for goal in ("a", "b", "c", "d", "e"):
-        store.append(goal, "goal_submitted", {}, key="submitted")
-    store.append("a", "goal_started", {}, key="start")
-    store.append("c", "goal_finished", {"state": "cancelled"}, key="end")
-
-    assert {goal: store.goals_ahead(goal) for goal in "abcde"} == {
-        "a": 0,
-        "b": 0,
-        "c": 0,
-        "d": 1,
-        "e": 2,
-    }

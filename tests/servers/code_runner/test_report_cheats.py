@@ -26,6 +26,17 @@ def test_there_are_thirty_cheats_that_were_accepted_before_code_and_tests_were_k
 
 @pytest.mark.parametrize("name", [name for name, cheat in CHEATS.items() if not cheat.held_before])
 async def test_a_cheat_is_not_accepted_with_a_plain_ok(
+    name: str, best_runner: Runner, workspace: Path
+) -> None:
+    cheat = CHEATS[name]
+    run = await judged(best_runner, workspace, cheat)
+    assert run.judgement.state in NOT_ACCEPTED, run.judgement.digest
+
+
+# What a verdict rests on is the same on each level; that they confine is what test_sandbox_attacks.py proves.
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name, cheat in CHEATS.items() if not cheat.held_before])
+async def test_a_cheat_is_not_accepted_with_a_plain_ok_on_any_level(
     name: str, runner: Runner, workspace: Path
 ) -> None:
     cheat = CHEATS[name]
