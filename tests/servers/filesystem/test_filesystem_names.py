@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from atos_servers.filesystem.errors import BadPathError, OutsideError
 from atos_servers.filesystem.globs import Glob, globs
 from atos_servers.filesystem.paths import MAX_NAME, check_new, locate, split
-from atos_servers.filesystem.protection import protected_by, read_grants
+from atos_servers.filesystem.protection import granted, protected_by, read_grants
 
 WS, INNER, REAL = Path("/ws"), Path("/ws/inner"), Path("/private/ws")
 ROOTS = {WS: WS, INNER: INNER, REAL: WS}
@@ -162,7 +162,8 @@ def test_ordinary_files_are_not_protected(path: str) -> None:
 
 
 def test_a_grant_opens_its_place_and_no_other() -> None:
-    grants = read_grants("# tests\nconftest.py\n\n.github/workflows/*  # ours\n")
+    text = "# tests\nconftest.py\n\n.github/workflows/*  # ours\n"
+    grants = granted(read_grants(text), Path("/ws/x"))
     assert protected_by(("tests", "conftest.py"), grants) == ""
     assert protected_by((".github", "workflows", "ci.yml"), grants) == ""
     assert protected_by((".git", "config"), grants) == "**/.git/**"
