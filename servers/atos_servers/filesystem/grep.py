@@ -14,7 +14,7 @@ from anyio.streams.text import TextReceiveStream
 
 from atos_protocol.errors import BadRequestError, BusyError, from_wire
 from atos_servers.filesystem.grep_process import Request
-from atos_servers.filesystem.pages import Reply, path_cursor, path_of, rest
+from atos_servers.filesystem.pages import Reply, rest
 
 SECONDS = 8.0
 """How long one search takes at most, in seconds of the clock."""
@@ -96,5 +96,4 @@ def _reply(request: Request, answers: list[dict[str, Any]]) -> Reply:
     if reached is None or reached == request.cursor:
         message = "the search took too long without getting through one file"
         raise BadRequestError(message, next_step="Use a simpler pattern, or search fewer files.")
-    cursor = path_cursor(path_of(reached))
-    return Reply(text, {"nextCursor": cursor}, rest("the search goes on", cursor))
+    return Reply(text, {"nextCursor": reached}, rest("the search goes on", reached))

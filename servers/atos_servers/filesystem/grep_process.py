@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,30 +88,39 @@ def _finder(request: Request) -> Searches:
 
 
 def _search(root: ConfinedRoot, request: Request, find: Searches) -> Iterator[dict[str, Any]]:
-    (wanted,) = globs([request.glob]) if request.glob else (None,)
-    excluded, left, told = globs(request.excluded), request.most, time.monotonic()
-    after, skipped = path_of(request.cursor), 0
-    behind = after
-    for here, entry, left_out in walk(root, request.start, excluded, after):
+    path, _, line = request.cursor.partition("#")
+    behind, left, skipped = path_of(path), request.most, 0
+    told = time.monotonic()
+    begun = [(behind, int(line))] if line.isdigit() else []
+    for here, first in chain(begun, ((here, 0) for here in _files(root, request, behind))):
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
-            yield {"reached": path_cursor(behind)}
+            yield {"reached": path_cursor(behind) if not first else request.cursor}
         behind = here
-        if left_out or entry.is_dir or not _is_wanted(here, wanted):
-            continue
         try:
             text = _text(root, (*request.start, *here))
         except AtosError as error:
             skipped += error.code == "too_big"
             continue
-        if text is None or not (matches := _matches(text, find, request, left)):
+        if text is None:
             continue
-        left -= sum(len(row) for row in matches) + len(matches) * (len("/".join(here)) + 1)
-        file = "/".join(here).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        yield {"file": file, "rows": matches, "cursor": path_cursor(here)}
-        if left <= 0:
+        rows, following = _matches(text, find, request, first, left)
+        if rows:
+            left -= sum(map(len, rows)) + len(rows) * (len("/".join(here)) + 1)
+            file = "/".join(here).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            mark = f"#{following}" if following else ""
+            yield {"file": file, "rows": rows, "cursor": path_cursor(here) + mark}
+        if left <= 0 or following:
             return
     yield {"done": True, "skipped": skipped}
+
+
+def _files(root: ConfinedRoot, request: Request, after: Parts) -> Iterator[Parts]:
+    """Yield the files that are to be searched; links are none."""
+    (wanted,) = globs([request.glob]) if request.glob else (None,)
+    for here, entry, left_out in walk(root, request.start, globs(request.excluded), after):
+        if not (left_out or entry.is_dir or entry.is_link) and _is_wanted(here, wanted):
+            yield here
 
 
 def _is_wanted(here: Parts, wanted: Glob | None) -> bool:
@@ -133,32 +143,34 @@ def _text(root: ConfinedRoot, parts: Parts) -> str | None:
         return data.decode("latin-1")
 
 
-def _matches(text: str, find: Searches, request: Request, most: int) -> list[str]:
-    """Return the lines that match, with those around them, as `12: text` and `13- text`."""
+def _matches(
+    text: str, find: Searches, request: Request, first: int, most: int
+) -> tuple[list[str], int]:
+    """Return the lines that match, with those around them, as `12: text` and `13- text`.
+
+    They begin at line `first`, from 0; with them comes the line at which the next page begins, or 0.
+    """
     if request.literal and not request.ignore_case and request.pattern not in text:
-        return []
-    lines = text.split("\n")
+        return [], 0
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
     if not lines[-1]:
         lines.pop()
     rows: list[str] = []
-    shown_to, left = 0, most
-    for number, line in enumerate(lines):
-        if not find(line.removesuffix("\r")):
+    shown_to, left = first, most
+    for number in range(first, len(lines)):
+        if number < shown_to or not find(lines[number]):
             continue
-        first = max(shown_to, number - request.context)
-        if rows and first > shown_to and request.context:
-            rows.append("--")
-        last = min(len(lines), number + request.context + 1)
-        for at in range(first, last):
-            if at < number or (at > number and not find(lines[at].removesuffix("\r"))):
-                rows.append(f"{at + 1}- {lines[at][:LINE_LENGTH]}")
-            else:
-                rows.append(f"{at + 1}: {lines[at][:LINE_LENGTH]}")
-            left -= len(rows[-1])
-        shown_to = max(shown_to, last)
         if left < 0:
-            return [*rows, f"[cut: read the file from line {shown_to + 1}]"]
-    return rows
+            return rows, number
+        begin = max(shown_to, number - request.context)
+        if rows and begin > shown_to and request.context:
+            rows.append("--")
+        shown_to = min(len(lines), number + request.context + 1)
+        for at in range(begin, shown_to):
+            mark = ":" if at == number or (at > number and find(lines[at])) else "-"
+            rows.append(f"{at + 1}{mark} {lines[at][:LINE_LENGTH]}")
+            left -= len(rows[-1])
+    return rows, 0
 
 
 if __name__ == "__main__":

@@ -98,13 +98,14 @@ class Journal:
 
         Args:
             root: the directory.
-            path: a file in it; "" for all of them.
+            path: a file in it, or a folder with all below it; "" for the whole.
             before: only changes older than this one; 0 for all.
             most: how many.
         """
         where, values = "root = ?", list[object]([root])
         if path:
-            where, values = f"{where} AND path = ?", [*values, _raw(path)]
+            where = f"{where} AND (path = ? OR path > ? AND path < ?)"
+            values += [_raw(path), _raw(f"{path}/"), _raw(f"{path}0")]  # 0 comes next to the slash
         if before:
             where, values = f"{where} AND id < ?", [*values, before]
         query = f"SELECT {_FACTS} FROM changes WHERE {where} ORDER BY id DESC LIMIT ?"

@@ -61,6 +61,7 @@ class Entry(NamedTuple):
     is_dir: bool
     size: int
     """Bytes; 0 for everything but files."""
+    is_link: bool = False
 
 
 class Listing(NamedTuple):
@@ -411,4 +412,4 @@ def _entry(entry: os.DirEntry[str], *, sizes: bool) -> Entry:
     if sizes and entry.is_file(follow_symlinks=False):
         with suppress(OSError):  # removed concurrently
             size = entry.stat(follow_symlinks=False).st_size
-    return Entry(entry.name, is_dir, size)
+    return Entry(entry.name, is_dir, size, entry.is_symlink())
