@@ -13,11 +13,12 @@ export ATOS_GOAL := $(value GOAL)
 export ATOS_PULL := $(PULL)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-chaos test-real test-install test-n8n check bench up down doctor
+.PHONY: help goal test test-long test-chaos test-real test-install test-n8n check bench up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first'
 	@echo 'make test                 all tests (about 10 minutes on two cores)'
+	@echo 'make test-long            races, kills and bad arguments in large numbers (hours on two cores)'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
@@ -31,6 +32,9 @@ goal:
 
 test:
 	@$(IN_TEST_ENV) pytest -q --numprocesses auto --dist loadfile
+
+test-long:
+	@$(IN_TEST_ENV) pytest -m long tests -s
 
 test-chaos:
 	@$(IN_TEST_ENV) pytest -m chaos tests/chaos -s
