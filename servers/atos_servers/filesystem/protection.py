@@ -47,7 +47,7 @@ def _compiled(patterns: Iterable[str]) -> tuple[Glob, ...]:
 def protected_by(parts: Parts, grants: Iterable[str] = ()) -> str:
     """Return the pattern that forbids writing here, or "" if none does or a grant allows it."""
     folded = tuple(fold(part) for part in parts)
-    found = next((glob.pattern for glob in _GLOBS if glob.matches(folded)), "")
+    found = _plainly(folded) or next((g.pattern for g in _GLOBS if g.matches(folded)), "")
     if not found or any(glob.matches(folded) for glob in _HARMLESS):
         return ""
     if any(Glob(fold(grant)).matches(folded) for grant in grants):
@@ -60,7 +60,22 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-_GLOBS, _HARMLESS = _compiled(PROTECTED), _compiled(HARMLESS)
+def _plain(end: str) -> dict[str, str]:
+    """Return name -> pattern, for those patterns that are one name at any depth, and this end."""
+    names = {p.removeprefix("**/").removesuffix(end): p for p in PROTECTED if p.endswith(end)}
+    return {fold(name): p for name, p in names.items() if not set(name) & set("/*?[{")}
+
+
+def _plainly(folded: Parts) -> str:
+    """Look the names up first: matching every pattern costs a hundred times as much."""
+    if folded and (found := _NAMES.get(folded[-1], "")):
+        return found
+    return next((_FOLDERS[part] for part in folded if part in _FOLDERS), "")
+
+
+_NAMES, _FOLDERS = _plain(""), _plain("/**")
+_HARMLESS = _compiled(HARMLESS)
+_GLOBS = _compiled(set(PROTECTED) - {*_NAMES.values(), *_FOLDERS.values()})
 
 
 class Grant(NamedTuple):

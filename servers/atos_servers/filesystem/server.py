@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -61,6 +62,8 @@ GRANTS = "grants"
 JOURNAL = "journal.db"
 FULL = "full"
 """Tag of the tools that a small model can do without."""
+SURROGATES = re.compile("[\ud800-\udfff]")
+"""Bytes of names that are not UTF-8, and halves of characters: no JSON carries them."""
 NOT_SEARCHED = (".git", "node_modules", ".venv", "__pycache__")
 """What grep passes over by itself."""
 SHAPE: dict[str, Any] = {
@@ -283,7 +286,7 @@ def _result(reply: Reply) -> ToolResult:
 
 
 def _shown(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return SURROGATES.sub("\ufffd", text)
 
 
 def _block(media: Media, path: str) -> ContentBlock:

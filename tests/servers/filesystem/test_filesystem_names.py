@@ -149,14 +149,29 @@ def test_patterns_are_matched_in_bounded_time_however_many_there_are() -> None:
     [
         ".git", ".git/hooks/pre-commit", "sub/.git/config", ".GIT/config", "conftest.py",
         "tests/ConfTest.py", "pytest.ini", ".github/workflows/ci.yml", "lib/x.pth", ".env",
-        ".env.local", "a/.envrc", ".mcp.json", "sitecustomize.py", ".vscode/tasks.json",
+        ".env.local", "a/.envrc", ".mcp.json", "sitecustomize.py", ".vscode/tasks.json", ".vscode",
+        "pyproject.toml", "a/tox.ini", "setup.cfg", "setup.py", ".gitattributes", ".gitmodules", ".husky",
+        ".husky/pre-commit", ".pre-commit-config.yaml", "lefthook.yml", ".npmrc", ".claude/settings.json",
+        ".github/actions/x/action.yml", ".GitHub/workflows", "a/.cursor/rules/x", "pyvenv.cfg", ".envrc",
     ],
 )  # fmt: skip
 def test_what_later_runs_on_the_host_is_protected(path: str) -> None:
     assert protected_by(tuple(path.split("/")))
 
 
-@pytest.mark.parametrize("path", ["main.py", "tests/test_x.py", ".gitignore", "git/x", "env.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "main.py",
+        "tests/test_x.py",
+        ".gitignore",
+        "git/x",
+        "env.py",
+        ".env.example",
+        "a/.ENV.sample",
+        ".github",
+    ],
+)
 def test_ordinary_files_are_not_protected(path: str) -> None:
     assert protected_by(tuple(path.split("/"))) == ""
 
@@ -167,3 +182,12 @@ def test_a_grant_opens_its_place_and_no_other() -> None:
     assert protected_by(("tests", "conftest.py"), grants) == ""
     assert protected_by((".github", "workflows", "ci.yml"), grants) == ""
     assert protected_by((".git", "config"), grants) == "**/.git/**"
+
+
+def test_a_grant_below_a_directory_s_name_counts_only_there() -> None:
+    grants = read_grants("[/ws/a]\npyproject.toml\n[*]\n.npmrc\n")
+    allowed = {path: granted(grants, Path(path)) for path in ("/ws/a/pyproject.toml", "/ws/b/x")}
+    assert allowed == {
+        "/ws/a/pyproject.toml": ["**/pyproject.toml", "**/.npmrc"],
+        "/ws/b/x": ["**/.npmrc"],
+    }
