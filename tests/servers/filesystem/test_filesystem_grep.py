@@ -13,7 +13,7 @@ from doubles.attack_ground import AttackGround
 
 def request(root: Path, pattern: str, **fields: object) -> Request:
     whole = Request(str(root), (), pattern, "", [], False, False, 0, 20_000, "")
-    return whole._replace(**fields)  # pyright: ignore[reportArgumentType]
+    return whole._replace(**fields)
 
 
 @pytest.fixture

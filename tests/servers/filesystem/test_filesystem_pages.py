@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def workspace(folder: Path, room: Room = FOR_MODELS) -> Workspace:
     return Workspace(confinement, list[Grant], room)
 
 
-def all_pages(first: Reply, following: Any) -> list[Reply]:
+def all_pages(first: Reply, following: Callable[[str], Reply]) -> list[Reply]:
     replies = [first]
     while cursor := replies[-1].facts.get("nextCursor"):
         replies.append(following(cursor))
