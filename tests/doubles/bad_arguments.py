@@ -26,7 +26,10 @@ def bad_arguments(chance: random.Random, schema: Mapping[str, Any]) -> dict[str,
         if chance.random() < (0.97 if name in required else 0.4):
             arguments[name] = _value(chance, described)
     if chance.random() < 0.05:
-        arguments[chance.choice(TEXTS)[:50]] = _value(chance, {})
+        name = (
+            chance.choice(TEXTS)[:50].encode(errors="replace").decode()
+        )  # a name that can be sent
+        arguments[name] = _value(chance, {})
     return arguments
 
 
