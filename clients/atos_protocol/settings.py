@@ -110,6 +110,12 @@ class Settings:
         "absolute paths separated by ':'",
         "what MCP clients may access, besides the workspaces folder, when they name no directories",
     )
+    read_only_directories: tuple[Path, ...] = _setting(
+        (),
+        _directories,
+        "absolute paths separated by ':'",
+        "what MCP clients may read and never change, also where it lies in another directory",
+    )
     http_port: int = _setting(
         8756,
         _port,

@@ -1,7 +1,7 @@
 r"""Replacing text in a file's bytes, so that line ends, encoding and byte-order mark survive. Pure.
 
-Each edit must match exactly once. Nothing is guessed: no match, or several, is an error that shows
-where to look. An edit written with `\n` matches a file with `\r\n`, and its new text gets the file's line ends.
+Each edit must match exactly once. No match, or several, is an error that shows where to look; blanks at
+the ends of lines are overlooked where only that makes one place fit, and the reply says so. An edit written with `\n` matches a file with `\r\n`, and its new text gets the file's line ends.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from atos_protocol.errors import BadRequestError
 from atos_servers.filesystem.errors import NoMatchError, NotTextError, NotUniqueError
 from atos_servers.filesystem.replacements import Span, diff_lines, with_replacement
+from atos_servers.filesystem.tolerant_match import SEARCHED, moved, tolerant_matches
 
 NEAREST = 3
 BACKTICKS = re.compile("`+")
@@ -45,6 +46,8 @@ class Edited(NamedTuple):
 
     data: bytes
     spans: list[Span]
+    notes: tuple[str, ...] = ()
+    """What was tolerated."""
 
 
 def decode(data: bytes, path: str) -> tuple[str, str]:
@@ -96,13 +99,39 @@ def _apply_one(edited: Edited, edit: Edit, encoding: str, what: str) -> Edited:
         if (at := data.find(needle)) >= 0:
             break
     else:
-        raise _no_match(data, encoding, edit.old, what)
+        return _tolerant(edited, edit, encoding, what)
     if data.find(needle, at + 1) >= 0:
         raise _not_unique(data, needle, what)
-    new = _encode(edit.new, encoding, what)
-    end = at + len(needle)
+    return _replaced(edited, at, at + len(needle), _encode(edit.new, encoding, what))
+
+
+def _replaced(edited: Edited, at: int, end: int, new: bytes, *notes: str) -> Edited:
+    data = edited.data
     spans = with_replacement(edited.spans, at, end, len(new))
-    return Edited(data[:at] + new + data[end:], spans)
+    return Edited(data[:at] + new + data[end:], spans, (*edited.notes, *notes))
+
+
+def _tolerant(edited: Edited, edit: Edit, encoding: str, what: str) -> Edited:
+    """Make an edit whose old text fits but for blanks at the ends of its lines."""
+    data = edited.data
+    text = data.decode(encoding) if len(data) <= 4 * SEARCHED else ""
+    old = edit.old.replace("\r\n", "\n")
+    matches = tolerant_matches(text, old)
+    if not matches:
+        raise _no_match(data, encoding, edit.old, what)
+    if len(matches) > 1:
+        lines = " and ".join(str(match.line) for match in matches)
+        message = (
+            f"{what}: oldText does not occur as it is; without its blanks it fits lines {lines}"
+        )
+        step = "Copy it exactly from read_text_file, with its indentation."
+        raise NotUniqueError(message, next_step=step)
+    (match,) = matches
+    start = len(text[: match.start].encode(encoding))
+    end = start + len(text[match.start : match.end].encode(encoding))
+    new = _encode(moved(edit.new, old, match.indent), encoding, what)
+    note = f"{what}: matched line {match.line} on without regard to blanks at the ends of lines"
+    return _replaced(edited, start, end, new, note)
 
 
 def _encode(text: str, encoding: str, what: str) -> bytes:

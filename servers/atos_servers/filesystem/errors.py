@@ -65,6 +65,13 @@ class DiskFullError(WorkspaceError):
     status = 507
 
 
+class QuotaError(WorkspaceError):
+    """More was to be changed than one directory takes in such a time."""
+
+    code = "quota"
+    status = 429
+
+
 class FailedError(WorkspaceError):
     """The system refused, for a reason that has no class of its own."""
 

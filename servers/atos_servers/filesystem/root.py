@@ -10,10 +10,13 @@ root, and the write goes along. `_real_parts` checks its path before and after, 
 
 from __future__ import annotations
 
+import errno
+import heapq
 import os
 import stat
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -27,25 +30,26 @@ from atos_servers.filesystem.confined_open import (
     rename_new,
 )
 from atos_servers.filesystem.errors import (
-    ChangedError,
     ExistsError,
-    FailedError,
-    HardlinkError,
     NotAFileError,
     OutsideError,
     TooBigError,
     from_os,
 )
-from atos_servers.filesystem.file_io import TEMPORARY, content, locked, read_all, replace
+from atos_servers.filesystem.file_io import TEMPORARY, locked, read_all
 from atos_servers.filesystem.paths import Parts, check_new
+from atos_servers.filesystem.present import Present, changed, hardlinked, present
+from atos_servers.filesystem.replacing import replace
 
 MAX_BYTES = 8 << 20
 """Most bytes that one read or write carries."""
-MAX_ENTRIES = 10_000
-"""Most entries of one folder that are listed."""
+SORTED_AT_ONCE = 5_000
+"""Names that are sorted in one go."""
 
 Guard = Callable[[Parts], None]
 """Raises if a path below the root may not be changed."""
+Note = Callable[[Parts, Present, bytes | None], None]
+"""Called with a real path below the root, what is there, and what will be: None for nothing."""
 
 _real_roots: dict[Path, str] = {}
 
@@ -57,6 +61,7 @@ class Entry(NamedTuple):
     is_dir: bool
     size: int
     """Bytes; 0 for everything but files."""
+    is_link: bool = False
 
 
 class Listing(NamedTuple):
@@ -136,46 +141,115 @@ class ConfinedRoot:
             finally:
                 os.close(handle)
 
-    def list(self, parts: Parts) -> Listing:
-        """Return what is in a folder, folders and files by name."""
+    def list(self, parts: Parts, *, after: str = "", most: int = 0, sizes: bool = True) -> Listing:
+        """Return what is in a folder, by name.
+
+        Args:
+            parts: the folder.
+            after: only names behind this one.
+            most: how many entries; 0 for all of them.
+            sizes: whether to ask for the size of every file.
+        """
         with self._errors(parts):
             handle = open_beneath(self._handle, parts, os.O_RDONLY | os.O_DIRECTORY, self._backend)
             try:
-                found: list[Entry] = []
                 with os.scandir(handle) as scan:
-                    for entry in scan:
-                        if len(found) == MAX_ENTRIES:
-                            return Listing(sorted(found), more=True)
-                        if not TEMPORARY.fullmatch(entry.name):
-                            found.append(_entry(entry))
-                return Listing(sorted(found), more=False)
+                    return _listing(scan, after, most, sizes=sizes)
             finally:
                 os.close(handle)
 
-    def write(self, parts: Parts, data: bytes, *, expected: bytes | None = None) -> None:
+    def write(
+        self, parts: Parts, data: bytes, *, expected: bytes | None = None, new: bool = False
+    ) -> None:
         """Create or replace a file, completely or not at all.
 
         Args:
             parts: where.
             data: the new content.
             expected: replace only if this still is the content.
+            new: create it, replace nothing.
 
         Raises:
             ChangedError: the content is no longer `expected`.
+            ExistsError: it is to be `new`, and exists.
             ProtectedError: the guard forbids the path.
+        """
+
+        def unless_changed(before: Present) -> bytes:
+            if expected is not None and before.content() != expected:
+                raise changed(before.shown)
+            return data
+
+        check_size(data)
+        self.change(parts, unless_changed, new=new)
+
+    def change(
+        self,
+        parts: Parts,
+        compute: Callable[[Present], bytes | None],
+        *,
+        note: Note = lambda _parts, _before, _after: None,
+        new: bool = False,
+    ) -> None:
+        """Replace a file by what is computed from it, alone among ATOS's writers.
+
+        Args:
+            parts: where.
+            compute: returns the new content; None leaves all as it is. What it raises passes on.
+            note: called before the change with the real path, and what it was and will be.
+            new: create it, replace nothing.
+
+        Raises:
+            ChangedError: somebody else changed it meanwhile.
         """
         if not parts:
             raise _is_directory(str(self.path))
-        if len(data) > MAX_BYTES:
-            message = f"the content has {len(data)} bytes, at most {MAX_BYTES} are allowed"
-            raise TooBigError(message, next_step="Write several smaller files.")
         self._guard(parts)  # even where the folder is missing
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
-            self._guard((*real, parts[-1]))
+            name = parts[-1]
+            self._guard((*real, name))
             with locked(folder, str(self.path)):
-                mode = self._replaceable(folder, parts, expected)
-                replace(folder, parts[-1], data, mode)
+                before = present(folder, name, self.shown(parts), MAX_BYTES)
+                if not before.exists:
+                    check_new((name,))
+                elif new:
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+                after = compute(before)
+                if after is None:
+                    return
+                check_size(after)
+                note((*real, name), before, after)
+                replace(folder, name, after, before)
             self._real_parts(folder, parts[:-1])
+
+    def remove(
+        self,
+        parts: Parts,
+        check: Callable[[Present], None],
+        note: Note = lambda _parts, _before, _after: None,
+    ) -> bool:
+        """Remove a file, or an empty folder; return whether it was a folder.
+
+        Raises:
+            ExistsError: the folder is not empty.
+        """
+        if not parts:
+            raise _is_directory(str(self.path))
+        self._guard(parts)
+        with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
+            name = parts[-1]
+            self._guard((*real, name))
+            with locked(folder, str(self.path)):
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if stat.S_ISDIR(found.st_mode):
+                    os.rmdir(name, dir_fd=folder)
+                    return True
+                before = present(folder, name, self.shown(parts), MAX_BYTES)
+                check(before)
+                note((*real, name), before, None)
+                os.unlink(name, dir_fd=folder)
+                os.fsync(folder)
+                return False
 
     def make_directory(self, parts: Parts) -> None:
         """Create a folder and its parents; it may exist already."""
@@ -194,8 +268,19 @@ class ConfinedRoot:
                     message = f"{self.shown(here)} is a file"
                     raise ExistsError(message, next_step="Choose another name for the folder.")
 
-    def move(self, parts: Parts, target: ConfinedRoot, new: Parts) -> None:
-        """Rename or move within and between roots; never replaces anything.
+    def guard(self, parts: Parts) -> None:
+        """Raise if a path may not be changed."""
+        self._guard(parts)
+
+    def real(self, parts: Parts) -> Parts:
+        """Return the real path below the root: the folder's, where it exists, and the name in it."""
+        if not parts:
+            return ()
+        with self._folder(parts[:-1]) as (_folder, real):
+            return (*real, parts[-1])
+
+    def move(self, parts: Parts, target: ConfinedRoot, new: Parts) -> Parts:
+        """Rename or move within and between roots; never replaces anything. Return the old real path.
 
         Raises:
             ExistsError: the new path exists.
@@ -219,6 +304,7 @@ class ConfinedRoot:
                 raise from_os(error, self.shown(parts)) from error
             os.fsync(old_folder)
             os.fsync(new_folder)
+            return (*old_real, parts[-1])
 
     def shown(self, parts: Parts) -> str:
         """Return the path that a message names."""
@@ -256,10 +342,7 @@ class ConfinedRoot:
             message = f"{self.shown(parts)} is a pipe, socket or device"
             raise NotAFileError(message, next_step="Only regular files can be read.")
         if found.st_nlink > 1:
-            message = (
-                f"{self.shown(parts)} has {found.st_nlink} hard links; another may lie outside"
-            )
-            raise HardlinkError(message, next_step="Copy it to a separate file outside this tool.")
+            raise hardlinked(self.shown(parts), found.st_nlink)
 
     @contextmanager
     def _folder(self, parts: Parts) -> Generator[tuple[int, Parts]]:
@@ -281,27 +364,6 @@ class ConfinedRoot:
             raise OutsideError(message, next_step="List the folder again.")
         return tuple(p for p in here.removeprefix(root).split("/") if p)
 
-    def _replaceable(self, folder: int, parts: Parts, expected: bytes | None) -> int:
-        """Check what a write would replace; return the mode of the new file."""
-        name = parts[-1]
-        try:
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            if expected is not None:
-                raise
-            check_new((name,))
-            return 0o644
-        if not stat.S_ISREG(found.st_mode):
-            message = f"{self.shown(parts)} is a folder, link or special file"
-            raise NotAFileError(message, next_step="Only regular files are replaced.")
-        if not os.access(name, os.W_OK, dir_fd=folder, follow_symlinks=False):
-            message = f"{self.shown(parts)} is write-protected"
-            raise FailedError(message, next_step="Ask the user to make it writable.")
-        if expected is not None and content(folder, name, len(expected) + 1) != expected:
-            message = f"{self.shown(parts)} was changed since it was read"
-            raise ChangedError(message, next_step="Read it again and repeat the edit.")
-        return stat.S_IMODE(found.st_mode) & 0o777
-
     @contextmanager
     def _errors(self, parts: Parts) -> Generator[None]:
         try:
@@ -314,10 +376,40 @@ def _is_directory(shown: str) -> NotAFileError:
     return NotAFileError(f"{shown} is a directory", next_step="Use list_directory, or name a file.")
 
 
-def _entry(entry: os.DirEntry[str]) -> Entry:
+def check_size(data: bytes) -> None:
+    """Raise TooBigError for a content that one write can't carry."""
+    if len(data) > MAX_BYTES:
+        message = f"the content has {len(data)} bytes, at most {MAX_BYTES} are allowed"
+        raise TooBigError(message, next_step="Write several smaller files.")
+
+
+def _listing(scan: Iterator[os.DirEntry[str]], after: str, most: int, *, sizes: bool) -> Listing:
+    """Return the entries by name.
+
+    Never more than some thousand names are sorted at once: that would hold up the whole process.
+    """
+    behind = (e for e in scan if e.name > after and not TEMPORARY.fullmatch(e.name))
+    if most:
+        chosen = heapq.nsmallest(most + 1, behind, key=_name)
+        return Listing(
+            [_entry(entry, sizes=sizes) for entry in chosen[:most]], more=len(chosen) > most
+        )
+    runs: list[list[os.DirEntry[str]]] = []
+    while run := list(islice(behind, SORTED_AT_ONCE)):
+        runs.append(sorted(run, key=_name))
+    return Listing(
+        [_entry(entry, sizes=sizes) for entry in heapq.merge(*runs, key=_name)], more=False
+    )
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _entry(entry: os.DirEntry[str], *, sizes: bool) -> Entry:
     is_dir = entry.is_dir(follow_symlinks=False)
     size = 0
-    if entry.is_file(follow_symlinks=False):
+    if sizes and entry.is_file(follow_symlinks=False):
         with suppress(OSError):  # removed concurrently
             size = entry.stat(follow_symlinks=False).st_size
-    return Entry(entry.name, is_dir, size)
+    return Entry(entry.name, is_dir, size, entry.is_symlink())

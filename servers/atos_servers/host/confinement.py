@@ -47,6 +47,8 @@ class Confinement:
     person: Path
     """The person's home directory."""
     reach: Reach = "named"
+    read_only: tuple[Path, ...] = ()
+    """Directories, among the others or in them, in which nothing is changed."""
 
     def place(self, text: str) -> Path:
         """Return the place for a repository that a caller has named, with every link resolved.
@@ -58,6 +60,9 @@ class Confinement:
         shown = str(real) if str(real) == text else f"{text} (really {real})"
         if self.is_own(real):
             message = f"{shown} belongs to ATOS's home {self.home} or contains it"
+            raise WorkspaceError(message, next_step="Name another folder.")
+        if folder := self.read_only_at(real):
+            message = f"{shown} lies in {folder}, which may only be read, or contains it"
             raise WorkspaceError(message, next_step="Name another folder.")
         if self.reach == "person":
             return real
@@ -72,6 +77,16 @@ class Confinement:
     def may_write(self, path: Path) -> bool:
         """Tell whether this caller may write at a resolved path inside its directories."""
         return self.reach == "worker" or not self.is_own(path)
+
+    def read_only_at(self, path: Path) -> Path | None:
+        """Return the read-only directory that a resolved path lies in or contains; None for none."""
+        if self.reach == "worker" or not self.read_only:
+            return None
+        at = _real(path)
+        known = ((folder, _real(folder)) for folder in self.read_only)
+        return next(
+            (f for f, real in known if at.is_relative_to(real) or real.is_relative_to(at)), None
+        )
 
     def is_own(self, path: Path) -> bool:
         """Tell whether writing at a resolved path would write into ATOS's home, or move it."""

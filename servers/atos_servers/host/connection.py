@@ -58,7 +58,9 @@ def confinement() -> Confinement:
     """Return what decides where this connection's tools may read and write."""
     settings, current = load_settings(), _current.get()
     return Confinement(
-        directories=current.roots or (settings.workspaces, *settings.directories),
+        directories=current.roots
+        or (settings.workspaces, *settings.directories, *settings.read_only_directories),
+        read_only=settings.read_only_directories,
         home=settings.home,
         workspaces=settings.workspaces,
         person=home_directory(),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from atos_servers.filesystem.errors import BadPathError, OutsideError
 from atos_servers.filesystem.globs import Glob, globs
 from atos_servers.filesystem.paths import MAX_NAME, check_new, locate, split
-from atos_servers.filesystem.protection import protected_by, read_grants
+from atos_servers.filesystem.protection import granted, protected_by, read_grants
 
 WS, INNER, REAL = Path("/ws"), Path("/ws/inner"), Path("/private/ws")
 ROOTS = {WS: WS, INNER: INNER, REAL: WS}
@@ -149,20 +149,45 @@ def test_patterns_are_matched_in_bounded_time_however_many_there_are() -> None:
     [
         ".git", ".git/hooks/pre-commit", "sub/.git/config", ".GIT/config", "conftest.py",
         "tests/ConfTest.py", "pytest.ini", ".github/workflows/ci.yml", "lib/x.pth", ".env",
-        ".env.local", "a/.envrc", ".mcp.json", "sitecustomize.py", ".vscode/tasks.json",
+        ".env.local", "a/.envrc", ".mcp.json", "sitecustomize.py", ".vscode/tasks.json", ".vscode",
+        "pyproject.toml", "a/tox.ini", "setup.cfg", "setup.py", ".gitattributes", ".gitmodules", ".husky",
+        ".husky/pre-commit", ".pre-commit-config.yaml", "lefthook.yml", ".npmrc", ".claude/settings.json",
+        ".github/actions/x/action.yml", ".GitHub/workflows", "a/.cursor/rules/x", "pyvenv.cfg", ".envrc",
     ],
 )  # fmt: skip
 def test_what_later_runs_on_the_host_is_protected(path: str) -> None:
     assert protected_by(tuple(path.split("/")))
 
 
-@pytest.mark.parametrize("path", ["main.py", "tests/test_x.py", ".gitignore", "git/x", "env.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "main.py",
+        "tests/test_x.py",
+        ".gitignore",
+        "git/x",
+        "env.py",
+        ".env.example",
+        "a/.ENV.sample",
+        ".github",
+    ],
+)
 def test_ordinary_files_are_not_protected(path: str) -> None:
     assert protected_by(tuple(path.split("/"))) == ""
 
 
 def test_a_grant_opens_its_place_and_no_other() -> None:
-    grants = read_grants("# tests\nconftest.py\n\n.github/workflows/*  # ours\n")
+    text = "# tests\nconftest.py\n\n.github/workflows/*  # ours\n"
+    grants = granted(read_grants(text), Path("/ws/x"))
     assert protected_by(("tests", "conftest.py"), grants) == ""
     assert protected_by((".github", "workflows", "ci.yml"), grants) == ""
     assert protected_by((".git", "config"), grants) == "**/.git/**"
+
+
+def test_a_grant_below_a_directory_s_name_counts_only_there() -> None:
+    grants = read_grants("[/ws/a]\npyproject.toml\n[*]\n.npmrc\n")
+    allowed = {path: granted(grants, Path(path)) for path in ("/ws/a/pyproject.toml", "/ws/b/x")}
+    assert allowed == {
+        "/ws/a/pyproject.toml": ["**/pyproject.toml", "**/.npmrc"],
+        "/ws/b/x": ["**/.npmrc"],
+    }

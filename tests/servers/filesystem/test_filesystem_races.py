@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,32 +15,9 @@ from atos_protocol.errors import AtosError
 from atos_servers.filesystem.errors import DiskFullError
 from atos_servers.filesystem.root import ConfinedRoot
 from doubles.attack_ground import SECRET, AttackGround, allow_all
+from doubles.link_swapper import lay_out_for_swapping, swapping
 
 ROUNDS = 1_500
-
-SWAPPER = """
-import ctypes, os, sys
-libc = ctypes.CDLL(None, use_errno=True)
-number = {"x86_64": 316, "aarch64": 276}[os.uname().machine]
-os.chdir(sys.argv[1])
-print("ready", flush=True)
-while os.getppid() == int(sys.argv[2]):
-    for pair in ((b"swap", b"swap-link"), (b"file", b"file-link")):
-        libc.syscall(number, -100, pair[0], -100, pair[1], 2)
-"""
-"""Exchanges a folder and a file with links to the outside, in one system call each."""
-
-
-@contextmanager
-def swapping(folder: Path) -> Generator[None]:
-    arguments = [sys.executable, "-I", "-c", SWAPPER, str(folder), str(os.getpid())]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as attacker:
-        assert attacker.stdout is not None
-        attacker.stdout.readline()
-        try:
-            yield
-        finally:
-            attacker.kill()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="renameat2 is Linux")
@@ -49,15 +25,10 @@ def swapping(folder: Path) -> Generator[None]:
 def test_links_swapped_in_while_paths_are_opened_lead_nowhere(
     root: ConfinedRoot, ground: AttackGround
 ) -> None:
-    inside = ground.inside
-    (inside / "swap").mkdir()
-    (inside / "swap" / "secret").write_bytes(b"mine")
-    (inside / "swap-link").symlink_to("../outside")
-    (inside / "file").write_bytes(b"mine")
-    (inside / "file-link").symlink_to("../outside/secret")
+    lay_out_for_swapping(ground)
     outcomes: dict[str, int] = {}
 
-    with swapping(inside):
+    with swapping(ground.inside):
         for number in range(ROUNDS):
             for place in (("swap", "secret"), ("file",)):
                 try:

@@ -12,6 +12,7 @@ from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
 
 from atos_protocol.settings import load_settings
+from atos_servers.filesystem.edits import PROBE
 from atos_servers.filesystem.server import build
 from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
@@ -62,18 +63,32 @@ async def test_the_tools_are_the_reference_servers_with_its_arguments(client: Cl
     }
     assert shapes == snapshot(
         {
-            "read_text_file": (["head", "path", "tail"], ["path"]),
-            "read_media_file": (["path"], ["path"]),
+            "read_text_file": (["cursor", "head", "path", "start_line", "tail"], ["path"]),
+            "read_file": (["head", "path", "tail"], ["path"]),
+            "read_media_file": (["length", "offset", "path"], ["path"]),
             "read_multiple_files": (["paths"], ["paths"]),
-            "write_file": (["content", "path"], ["path", "content"]),
-            "edit_file": (["dryRun", "edits", "path"], ["path", "edits"]),
+            "write_file": (
+                ["content", "create_only", "expect_sha256", "path"],
+                ["path", "content"],
+            ),
+            "edit_file": (["dryRun", "edits", "expect_sha256", "path"], ["path", "edits"]),
+            "append_file": (["content", "expect_sha256", "path"], ["path", "content"]),
+            "delete_file": (["expect_sha256", "path"], ["path"]),
             "create_directory": (["path"], ["path"]),
-            "list_directory": (["path"], ["path"]),
-            "list_directory_with_sizes": (["path", "sortBy"], ["path"]),
-            "directory_tree": (["excludePatterns", "path"], ["path"]),
+            "list_directory": (["cursor", "path"], ["path"]),
+            "list_directory_with_sizes": (["cursor", "path", "sortBy"], ["path"]),
+            "directory_tree": (["cursor", "excludePatterns", "path"], ["path"]),
             "move_file": (["destination", "source"], ["source", "destination"]),
-            "search_files": (["excludePatterns", "path", "pattern"], ["path", "pattern"]),
+            "search_files": (["cursor", "excludePatterns", "path", "pattern"], ["path", "pattern"]),
+            "glob": (["cursor", "path", "pattern"], ["pattern"]),
+            "grep": (
+                ["context", "cursor", "glob", "ignore_case", "literal", "path", "pattern"],
+                ["pattern"],
+            ),
             "get_file_info": (["path"], ["path"]),
+            "diff": (["change", "other", "path"], ["path"]),
+            "history": (["cursor", "path"], []),
+            "undo": (["change"], ["change"]),
             "list_allowed_directories": ([], []),
         }
     )
@@ -86,6 +101,9 @@ async def test_the_tools_hints_are_the_reference_servers(client: Client[Any]) ->
         if t.annotations and not t.annotations.read_only_hint
     }
     assert hints == {
+        "append_file": (False, False),
+        "delete_file": (True, True),
+        "undo": (True, False),
         "write_file": (True, True),
         "edit_file": (True, False),
         "create_directory": (False, True),
@@ -143,16 +161,19 @@ async def test_a_text_is_read_whole_or_from_one_end(
     assert await call(client, "read_text_file", path="notes.md", **part) == text
 
 
-async def test_head_and_tail_work_on_a_file_that_is_too_big_to_be_read(
+async def test_head_tail_and_cursors_reach_all_of_a_file_that_is_too_big_to_be_read_at_once(
     client: Client[Any], workspace: Path
 ) -> None:
     with (workspace / "huge.log").open("wb") as file:
-        file.write(b"first\nsecond\n")
+        file.write(b"first\nsecond\n" + b"x" * PROBE)
         file.seek(20 << 20)
         file.write(b"\nlast but one\nlast\n")
-    assert "too_big" in await refusal(client, "read_text_file", path="huge.log")
     assert await call(client, "read_text_file", path="huge.log", head=1) == "first"
     assert await call(client, "read_text_file", path="huge.log", tail=2) == "last but one\nlast"
+    behind = f"{(20 << 20) + 1}:4"
+    assert await call(client, "read_text_file", path="huge.log", cursor=behind) == (
+        "last but one\nlast\n"
+    )
 
 
 async def test_several_files_are_read_and_one_failure_stops_nobody(client: Client[Any]) -> None:
@@ -202,7 +223,19 @@ async def test_facts_of_a_file(client: Client[Any]) -> None:
         {"size": "14", "isDirectory": "false", "isFile": "true", "permissions": "644"}
     )
     assert sorted(facts) == snapshot(
-        ["accessed", "created", "isDirectory", "isFile", "modified", "permissions", "size"]
+        [
+            "accessed",
+            "created",
+            "encoding",
+            "isDirectory",
+            "isFile",
+            "lineEnding",
+            "modified",
+            "permissions",
+            "sha256",
+            "size",
+            "totalLines",
+        ]
     )
 
 
@@ -258,14 +291,3 @@ async def test_without_named_directories_the_workspaces_folder_stands(atos_home:
         told = await call(client, "list_allowed_directories")
         assert told == f"Allowed directories:\n{load_settings().workspaces}"
         assert await call(client, "list_directory", path=".") == ""
-
-
-async def test_a_folder_of_very_many_files_is_cut_and_says_so(
-    client: Client[Any], workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("atos_servers.filesystem.root.MAX_ENTRIES", 2)
-    monkeypatch.setattr("atos_servers.filesystem.tree_walk.MAX_TREE", 1)
-    monkeypatch.setattr("atos_servers.filesystem.tree_walk.MAX_FOUND", 1)
-    assert "[cut after 2 entries" in await call(client, "list_directory", path=".")
-    assert "[cut:" in await call(client, "directory_tree", path=".")
-    assert "[cut:" in await call(client, "search_files", path=".", pattern="**")

@@ -24,7 +24,7 @@ from doubles.attack_ground import SECRET, AttackGround
 CODE = {"path", "file", "overlay", "candidates", "tests"}
 PATHS: dict[str, set[str]] = {
     "orchestrate": {"into"},
-    "filesystem": {"path", "paths", "source", "destination"},
+    "filesystem": {"path", "paths", "source", "destination", "other"},
     "code_runner": CODE,
     "workflow": {"path"},
     "vram": set(),
@@ -36,7 +36,11 @@ NO_PATHS: dict[str, set[str]] = {
         "after_seq", "answer", "cursor", "deploy", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
         "plan", "pool", "priority", "spec", "task", "task_id", "tests", "timeout_s", "wait_s",
     },
-    "filesystem": {"content", "dryRun", "edits", "excludePatterns", "head", "pattern", "sortBy", "tail"},
+    "filesystem": {
+        "change", "content", "context", "create_only", "cursor", "dryRun", "edits", "excludePatterns",
+        "expect_sha256", "glob", "head", "ignore_case", "length", "literal", "offset", "pattern", "sortBy",
+        "start_line", "tail",
+    },
     "code_runner": {
         "args", "assertions", "calls", "code", "modules", "packages", "policy", "source", "stdin",
         "ticket", "timeout_s",
@@ -58,9 +62,16 @@ CALLS: dict[str, dict[str, Any]] = {
     "move_file": {},
     "search_files": {"pattern": "**/secret"},
     "get_file_info": {},
+    "read_file": {},
+    "append_file": {"content": "written"},
+    "delete_file": {},
+    "glob": {"pattern": "**/secret"},
+    "grep": {"pattern": "SEC.*"},
+    "diff": {},
+    "history": {},
 }
 """The filesystem server's tools that take a path, and their further arguments."""
-NAMES = {"move_file": ["source", "destination"]}
+NAMES = {"move_file": ["source", "destination"], "diff": ["path", "other"]}
 
 
 def names(folder: Path) -> list[str]:
