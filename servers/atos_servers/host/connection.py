@@ -18,6 +18,7 @@ from typing import Literal, cast
 
 from atos_protocol.host_protocol import Opening
 from atos_protocol.settings import home_directory, load_settings
+from atos_protocol.toolsets import Selection
 from atos_servers.host.confinement import Confinement, Reach
 
 Client = Literal["shim", "python", "cli", "worker", "http"]
@@ -33,12 +34,15 @@ class Connection:
     """Absolute directories that it may access; empty means what the settings allow."""
     token: str = ""
     """Name of the token that an HTTP client presented; empty for who opened the Unix socket: the person."""
+    selection: Selection = Selection()
+    """Which tools of the server `all` it wants."""
 
 
 def connection_of(opening: Opening) -> Connection:
     """Return what an opening line says of the peer."""
     client = cast("Client", opening.client)  # `parse_opening` lets no other one pass
-    return Connection(client=client, roots=tuple(map(Path, opening.roots)))
+    selected = Selection(opening.tools, opening.read_only)
+    return Connection(client, tuple(map(Path, opening.roots)), selection=selected)
 
 
 REACH: dict[Client, Reach] = {"cli": "person", "python": "library", "worker": "worker"}
@@ -74,6 +78,11 @@ def client() -> Client:
 def owner() -> str:
     """Return whose goals this connection may see: a token's name, or "" for the person, who sees all."""
     return _current.get().token
+
+
+def selection() -> Selection:
+    """Return which tools of the server `all` this connection wants."""
+    return _current.get().selection
 
 
 @contextmanager
