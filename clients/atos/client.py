@@ -67,12 +67,17 @@ class Goal:
         """
         seq = after
         while True:
-            request = {"goal_id": self.id, "after_seq": seq, "timeout_s": WAIT_SECONDS}
+            request = {
+                "goal_id": self.id,
+                "after_seq": seq,
+                "timeout_s": WAIT_SECONDS,
+                "detail": "events",
+            }
             answer = await self._tools.call("orchestrate", "wait_goal", request)
             for event in answer["events"]:
-                seq = event["seq"]
                 task = event.get("task") or ""
                 yield GoalEvent(seq, event["kind"], task, event["at"], event.get("data") or {})
+            seq = answer["seq"]
             if answer["goal"]["state"] in FINAL_GOAL_STATES and not answer["events"]:
                 return
 
@@ -163,6 +168,7 @@ class Atos:
         examples: Sequence[str] = (),
         tests: str = "",
         priority: Priority = "normal",
+        key: str = "",
     ) -> Goal:
         """Start a goal; it runs on even if this process ends.
 
@@ -173,6 +179,7 @@ class Atos:
             examples: such as `f(1) -> 2` or `f(-1) raises ValueError`; they decide whether code is right.
             tests: text of a pytest file that decides; the goal is one task then.
             priority: high counts as an hour older than it is among queued goals, low as an hour younger.
+            key: a call with the same key returns its goal and starts nothing, so it may be made again.
 
         Raises:
             NoModelError: nothing here can do it; the message says what to install.
@@ -191,7 +198,9 @@ class Atos:
             request["tests"] = tests
         if priority != "normal":
             request["priority"] = priority
-        view = await self._tools.call("orchestrate", "start_goal", request, resend=False)
+        if key:
+            request["key"] = key
+        view = await self._tools.call("orchestrate", "start_goal", request, resend=bool(key))
         return Goal(self._tools, view["id"])
 
     async def check_goal(self, goal: str) -> Mapping[str, Any]:

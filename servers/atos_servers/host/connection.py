@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
@@ -34,7 +34,7 @@ class Connection:
     """Absolute directories that it may access; empty means what the settings allow."""
     token: str = ""
     """Name of the token that an HTTP client presented; empty for who opened the Unix socket: the person."""
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     """Which tools of the server `all` it wants."""
 
 
@@ -44,6 +44,9 @@ def connection_of(opening: Opening) -> Connection:
     selected = Selection(opening.tools, opening.read_only)
     return Connection(client, tuple(map(Path, opening.roots)), selection=selected)
 
+
+MODEL_CLIENTS: tuple[Client, ...] = ("shim", "http")
+"""Behind these a model reads the reply, so its size is bounded; programs get the whole."""
 
 REACH: dict[Client, Reach] = {"cli": "person", "python": "library", "worker": "worker"}
 """The person's own programs and ATOS itself: nobody else can open the socket. A model may be behind all

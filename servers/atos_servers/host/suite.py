@@ -30,7 +30,7 @@ def build_suite(services: Services, names: tuple[str, ...] = SERVERS) -> Suite:
     quiet_fastmcp()
     suite = {name: _build(name, services) for name in names}
     if set(names) >= set(SERVERS):
-        suite[ALL] = _finished(combine(suite))
+        suite[ALL] = _finished(combine(suite), plain=True)
     return suite
 
 
@@ -53,8 +53,8 @@ def _build(name: str, services: Services) -> FastMCP:
     return _finished(server)
 
 
-def _finished(server: FastMCP) -> FastMCP:
-    server.add_middleware(ToolMiddleware(server))
+def _finished(server: FastMCP, *, plain: bool = False) -> FastMCP:
+    server.add_middleware(ToolMiddleware(server, plain=plain))
     low_level(server).version = version("atos")
     return server
 

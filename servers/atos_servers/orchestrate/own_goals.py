@@ -52,6 +52,7 @@ class OwnGoals:
         examples: Sequence[str],
         tests: str,
         priority: Priority = "normal",
+        key: str = "",
     ) -> GoalView:
         """Accept a goal in the caller's name."""
         return await self._goals.start(
@@ -61,6 +62,7 @@ class OwnGoals:
             examples=examples,
             tests=tests,
             priority=priority,
+            key=key,
             owner=self._owner,
         )
 

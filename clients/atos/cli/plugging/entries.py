@@ -7,6 +7,7 @@ hosts pass on six variables and no more.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -72,7 +73,7 @@ def make_entries(
     for given in servers:
         server = given.removeprefix("atos-").replace("-", "_")
         if server not in ENTRIES:
-            raise unknown("server", given, list(ENTRIES))
+            raise unknown(given, ENTRIES, "server")
         name = "atos" if server == ALL else f"atos-{server.replace('_', '-')}"
         places = map(str, directories) if server in WITH_DIRECTORIES else ()
         more = options if server == ALL else ()
@@ -82,7 +83,7 @@ def make_entries(
 
 def is_ours(entry: Any) -> bool:
     """Tell whether an entry of a host's file starts our shim, whichever installation it belongs to."""
-    return OUR_SHIM in str(entry) or (isinstance(entry, dict) and "atos-mcp" in str(entry))
+    return any(mark in json.dumps(entry) for mark in (OUR_SHIM, "atos-mcp"))
 
 
 def shim_command() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,12 +121,12 @@ def host_named(name: str) -> McpHost:
     """
     known = {host.name: host for host in HOSTS}
     if name not in known:
-        raise unknown("host", name, list(known))
+        raise unknown(name, known, "host")
     return known[name]
 
 
-def unknown(kind: str, name: str, known: list[str]) -> BadRequestError:
+def unknown(name: str, known: Iterable[str], kind: str) -> BadRequestError:
     """Return the error for a name that nothing has, with those that look like it."""
-    near = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), list(known), n=2, cutoff=0.5)
     step = f"Did you mean {' or '.join(near)}?" if near else f"Use one of {', '.join(known)}."
     return BadRequestError(f"there is no {kind} {name[:60]!r}", next_step=step)

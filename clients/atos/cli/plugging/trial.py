@@ -106,7 +106,7 @@ def _spoken_to(entry: Entry, process: subprocess.Popen[bytes], begun: float) -> 
     tool = wanted if wanted in tools else tools[0]
     result = lines.ask("tools/call", {"name": tool, "arguments": {}})
     ended = time.monotonic()
-    failure = result["_meta"]["atos/error"] if result.get("isError") else {}
+    failure: dict[str, str] = result["_meta"]["atos/error"] if result.get("isError") else {}
     ok = not failure or failure["code"] == EXPECTED.get(entry.server)
     return Trial(
         entry.name,
