@@ -49,6 +49,7 @@ check:
 	@$(IN_CHECK_ENV) ruff format --check .
 	@$(IN_CHECK_ENV) lint-imports
 	@$(IN_CHECK_ENV) pyright
+	@$(IN_CHECK_ENV) python -m atos_servers.host.token_budget
 
 bench:
 	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/bench/$(subst -,_,$(NAME)).py

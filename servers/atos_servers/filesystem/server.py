@@ -27,6 +27,10 @@ from atos_servers.host.connection import confinement
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, null_means, read_only
 
+INSTRUCTIONS = """\
+Reads and changes files in the directories that the user allowed; `list_allowed_directories` names them. Change a
+part of a file with `edit_file`, a whole one with `write_file`; find files with `search_files`.
+"""
 GRANTS = "grants"
 """File below the home in which the user allows protected files, one pattern per line."""
 
@@ -169,7 +173,7 @@ def build(services: Services) -> FastMCP:
     with suppress(OSError):  # reported by the first call that needs it
         services.settings.workspaces.mkdir(parents=True, exist_ok=True)
     tools = Tools(services.settings.home / GRANTS)
-    server: FastMCP = FastMCP("atos-filesystem")
+    server: FastMCP = FastMCP("atos-filesystem", instructions=INSTRUCTIONS)
     server.tool(tools.read_text_file, annotations=read_only("Read text file"))
     server.tool(tools.read_media_file, annotations=read_only("Read media file"))
     server.tool(tools.read_multiple_files, annotations=read_only("Read several files"))

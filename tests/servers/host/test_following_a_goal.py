@@ -76,7 +76,9 @@ def test_the_combined_server_answers_in_text_alone_and_runs_a_goal(host: HostPro
     with ShimProcess(host.person, "all") as shim:
         shim.shake_hands()
         listed = [tool["name"] for tool in shim.ask("tools/list")["result"]["tools"]]
-        started, cost = called(shim, "start_goal", goal="Write a Python function to add two numbers")
+        started, cost = called(
+            shim, "start_goal", goal="Write a Python function to add two numbers"
+        )
         status, _ = called(shim, "vram_status")
         missing = shim.ask("tools/call", name="get_goal", arguments={"goal_id": "x"})["result"]
     assert len(listed) == 12
