@@ -267,7 +267,7 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.wait_goal, annotations=read_only("Follow a goal"))
     goal_schema = VIEW.json_schema(mode="serialization")
     server.tool(tools.get_goal, annotations=read_only("Show a goal"), output_schema=goal_schema)
-    server.tool(tools.list_goals, annotations=read_only("List goals"))
+    server.tool(tools.list_goals, annotations=read_only("List goals"), output_schema=None)
     server.tool(tools.cancel_goal, annotations=changing("Cancel a goal", destructive=True))
     server.tool(tools.verified_code, annotations=changing("Write verified code", idempotent=False))
     server.tool(tools.check_goal, annotations=read_only("Check a goal"))
@@ -278,7 +278,7 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.get_task, annotations=read_only("Show a task"))
     server.tool(tools.plan_goal, annotations=read_only("Plan a goal"))
     server.tool(tools.run_task, annotations=changing("Run one task", idempotent=False))
-    server.tool(tools.aggregate_results, annotations=read_only("Count results"))
+    server.tool(tools.aggregate_results, annotations=read_only("Count results"), output_schema=None)
     server.resource("goal://{goal_id}", name="goal", mime_type="application/json")(
         tools.goal_resource
     )

@@ -40,7 +40,6 @@ def test_a_goal_of_three_tasks_is_followed_for_a_thousand_tokens(host: HostProce
             facts = result["structuredContent"]
             seq, final = facts["seq"], facts["final"]
             costs.append(cost)
-        print(f"{len(costs)} calls, {sum(costs):.0f} tokens; {result['content'][0]['text']}")
     assert facts["state"] == "success"
     assert len(costs) <= 8
     assert sum(costs) <= 1000

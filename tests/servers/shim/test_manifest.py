@@ -9,7 +9,7 @@ WITHOUT_SCHEMA = {
     "read_media_file",  # a picture or a sound, which no schema describes
     # goals, which `get_goal` describes; what is loaded into every conversation need not do it nine times
     "start_goal", "wait_goal", "cancel_goal", "verified_code", "answer_question", "submit_fix", "retry_goal",
-    "run_task",
+    "run_task", "list_goals", "aggregate_results",
 }  # fmt: skip
 
 
