@@ -5,8 +5,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from inline_snapshot import external_file
-
 from atos_servers.host.manifest import PATH
 from atos_servers.host.token_budget import BUDGETS, costs, loaded
 
@@ -26,8 +24,8 @@ def surface() -> dict[str, Any]:
 
 
 def test_a_change_of_the_surface_is_a_diff_to_be_read() -> None:
-    """If it is meant: `pytest --inline-snapshot=fix` on this file writes it anew."""
-    assert surface() == external_file(str(SURFACE), format=".json")
+    """If it is meant, write it anew: PYTHONPATH=servers:clients python tests/servers/host/test_tool_surface.py."""
+    assert surface() == json.loads(SURFACE.read_text(encoding="utf-8"))
 
 
 def test_no_server_costs_more_than_its_budget() -> None:
@@ -51,3 +49,7 @@ def test_no_two_tools_share_a_name_when_the_servers_are_merged() -> None:
 def test_every_server_says_when_to_use_what() -> None:
     for name, eras in SERVERS.items():
         assert eras["handshake"]["answers"]["initialize"].get("instructions"), name
+
+
+if __name__ == "__main__":
+    SURFACE.write_text(json.dumps(surface(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
