@@ -11,18 +11,21 @@ IN_CHECK_ENV := $(FIRST_RUN) run check --
 unexport GOAL
 export ATOS_GOAL := $(value GOAL)
 export ATOS_PULL := $(PULL)
+export ATOS_DEPLOY := $(DEPLOY)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-chaos test-real test-install test-n8n check bench up down doctor
+.PHONY: help goal test test-chaos test-real test-install test-n8n check audit sbom bench up down doctor
 
 help:
-	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first'
+	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first, DEPLOY=local serves the result'
 	@echo 'make test                 all tests (about 10 minutes on two cores)'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
 	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
 	@echo 'make check                lint, types, layers'
+	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
+	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
 	@echo 'make bench NAME=...       first-minute, shim, cancel, goal-overhead; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make up, down, doctor     the daemons'
 
@@ -50,6 +53,12 @@ check:
 	@$(IN_CHECK_ENV) lint-imports
 	@$(IN_CHECK_ENV) pyright
 	@$(IN_CHECK_ENV) python -m atos_servers.host.token_budget
+
+audit:
+	@$(IN_CHECK_ENV) python tests/audit.py
+
+sbom:
+	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/sbom.py build/atos.cdx.json
 
 bench:
 	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/bench/$(subst -,_,$(NAME)).py

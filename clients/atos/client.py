@@ -169,6 +169,7 @@ class Atos:
         tests: str = "",
         priority: Priority = "normal",
         key: str = "",
+        deploy: str = "",
     ) -> Goal:
         """Start a goal; it runs on even if this process ends.
 
@@ -180,6 +181,7 @@ class Atos:
             tests: text of a pytest file that decides; the goal is one task then.
             priority: high counts as an hour older than it is among queued goals, low as an hour younger.
             key: a call with the same key returns its goal and starts nothing, so it may be made again.
+            deploy: `local` serves the result on this machine; the goal's `deployment_url` says where.
 
         Raises:
             NoModelError: nothing here can do it; the message says what to install.
@@ -200,6 +202,8 @@ class Atos:
             request["priority"] = priority
         if key:
             request["key"] = key
+        if deploy:
+            request["deploy"] = deploy
         view = await self._tools.call("orchestrate", "start_goal", request, resend=bool(key))
         return Goal(self._tools, view["id"])
 

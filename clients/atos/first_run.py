@@ -3,7 +3,7 @@
 Called by `make` with the machine's own Python, before anything is installed: standard library only,
 and no import of the rest of ATOS. What is missing is said in one line that installs it.
 
-    python3 clients/atos/first_run.py goal        # the goal is in ATOS_GOAL; ATOS_PULL fetches a model
+    python3 clients/atos/first_run.py goal        # the goal is in ATOS_GOAL; ATOS_PULL fetches a model, ATOS_DEPLOY names a target
     python3 clients/atos/first_run.py run test -- COMMAND...
 """
 
@@ -132,7 +132,10 @@ def main(argv: list[str]) -> int:
                     return 2
                 set_up("")
                 pull = ["--pull"] if os.environ.get("ATOS_PULL") else []
-                command = [str(VENV / "bin" / "atos-client"), "build", *pull, "--", goal]
+                target = os.environ.get("ATOS_DEPLOY", "")
+                deploy = ["--deploy", target] if target else []
+                client = str(VENV / "bin" / "atos-client")
+                command = [client, "build", *pull, *deploy, "--", goal]
             case ["run", extra, "--", *command]:
                 set_up("" if extra == "run" else extra)
             case _:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TextIO
 
 from atos_protocol.daemons import LOG_BYTES
+from atos_protocol.printable import printable
+from atos_protocol.redaction import redacted
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 ALIKE_LINES = 20
@@ -53,12 +55,20 @@ class SimilarLines(logging.Filter):
         return count < ALIKE_LINES
 
 
+class PlainFormatter(logging.Formatter):
+    """Writes lines and tracebacks without secrets (`redaction`), and with nothing hidden in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one record as text."""
+        return printable(redacted(super().format(record)), keep="\n\t")
+
+
 class StandardErrorHandler(logging.StreamHandler[TextIO]):
     """Writes to standard error and keeps its file within `LOG_BYTES`."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
-        self.setFormatter(logging.Formatter(FORMAT))
+        self.setFormatter(PlainFormatter(FORMAT))
         self.addFilter(SimilarLines())
 
     def emit(self, record: logging.LogRecord) -> None:

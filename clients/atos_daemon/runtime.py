@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import TracebackType
 
 from atos_daemon.daemon_log import StandardErrorHandler, trim_log
 from atos_daemon.descriptors import raise_soft_limit
 from atos_protocol.daemons import take_role
 from atos_protocol.errors import AtosError, BadConfigError
+from atos_protocol.server_url import learn_secrets
 from atos_protocol.settings import Settings, load_settings
 
 CHATTY = ("fastmcp", "httpx", "httpx2", "mcp", "uvicorn")
@@ -41,8 +44,10 @@ def run_daemon(role: str, body: Callable[[Settings], None]) -> int:
     """
     try:
         settings = load_settings()
+        learn_secrets(settings)
         settings.prepare()
         log_to_stderr(settings.log_level)
+        leave_no_core()
         raise_soft_limit()
         lock = take_role(role, settings)
         try:
@@ -53,6 +58,18 @@ def run_daemon(role: str, body: Callable[[Settings], None]) -> int:
         sys.stderr.write(f"{error.code}: {error}\n")
         return 1
     return 0
+
+
+def leave_no_core() -> None:
+    """Leave no core file behind: it would hold every key. Crashes are logged, without secrets."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.excepthook = _log_crash
+
+
+def _log_crash(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logger.critical("ended by an unexpected error", exc_info=(kind, error, trace))
 
 
 def log_to_stderr(level: str) -> None:

@@ -37,6 +37,7 @@ MODULES: dict[Role, str] = {
     "scheduler": "atos_scheduler.daemon",
     "servers": "atos_servers.host.main",
 }
+LOCK_FLAGS = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 READY_FD = "ATOS_READY_FD"
 CONNECT_SECONDS = 2.0
 START_SECONDS = 60.0
@@ -143,7 +144,7 @@ def ensure(role: Role, settings: Settings, seconds: float = START_SECONDS) -> No
 @contextlib.contextmanager
 def _start_lock(role: Role, settings: Settings, seconds: float) -> Generator[None]:
     """Hold the right to start this role; whoever starts it dies without leaving the lock behind."""
-    handle = os.open(settings.run / f"{role}.start", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    handle = os.open(settings.run / f"{role}.start", LOCK_FLAGS, 0o600)
     deadline = time.monotonic() + seconds
     try:
         while True:
@@ -232,7 +233,7 @@ class Singleton:
 
     def __init__(self, role: str, settings: Settings) -> None:
         self._path = settings.run / f"{role}.lock"
-        self._handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._handle = os.open(self._path, LOCK_FLAGS, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

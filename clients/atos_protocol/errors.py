@@ -5,13 +5,16 @@ object of `to_wire`; `from_wire` rebuilds it, so a caller catches `NoModelError`
 here or two processes away. A code that this process does not know (a newer daemon's, or one whose
 class another package defines) gives an `AtosError` that carries it all the same: nothing is lost at
 a boundary. Over MCP the object travels in the result's `_meta` under `MCP_META_KEY`, with `to_text`
-beside it for people and models; it is never parsed back out of prose.
+beside it for people and models; it is never parsed back out of prose. Keys and passwords are taken out where
+an error is made (`redaction`), so no log, event, reply or record of it holds one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
+
+from atos_protocol.redaction import redacted, redacted_value
 
 MCP_META_KEY = "atos/error"
 """Where an MCP result with `isError` carries the error's wire form."""
@@ -42,10 +45,10 @@ class AtosError(Exception):
     def __init__(
         self, message: str, *, next_step: str = "", data: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.next_step = next_step
-        self.data = dict(data or {})
+        self.message = redacted(message)
+        self.next_step = redacted(next_step)
+        self.data: dict[str, Any] = redacted_value(data or {})
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".strip()

@@ -128,6 +128,12 @@ class Settings:
     openai_url: str = _setting(
         "", str, "an http URL", "an OpenAI-compatible server to use, such as llama-server or vLLM"
     )
+    openai_key_file: str = _setting(
+        "",
+        str,
+        "a path, or keyring:SERVICE/NAME",
+        "the key of that server: a file that is yours alone (0600), or an entry of the keyring",
+    )
     gguf: tuple[Path, ...] = _setting(
         (), _paths, "paths separated by ':'", "GGUF files that the embedded engine may load"
     )
@@ -220,6 +226,11 @@ class Settings:
         """Hashes of the tokens that clients were given by name; mode 0600."""
         return self.home / "tokens.json"
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """What may hold a password."""
+        return (self.database_url, self.ollama_url, self.openai_url, self.model_mirror)
+
     def prepare(self) -> None:
         """Make the directories; `run` is private and its socket paths must fit the kernel's limit.
 
@@ -235,7 +246,9 @@ class Settings:
             for folder in (self.home, self.run, self.state, self.logs):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_owner()
-            self.run.chmod(0o700)
+            for folder in (self.home, self.run, self.state, self.logs):
+                if folder.stat().st_mode & 0o077:
+                    folder.chmod(0o700)  # whatever the umask was: others read nothing of it
         except OSError as error:
             message = f"{error.filename} can't be made: {error.strerror}"
             step = "ATOS keeps sockets and goals there. Make it writable, or set ATOS_HOME."
@@ -279,7 +292,8 @@ def read_env_file(path: Path) -> dict[str, tuple[str, int]]:
         name, equals, value = text.removeprefix("export ").partition("=")
         name = name.strip()
         if not equals or (name not in TUNABLE and name not in {"ATOS_HOME", "ATOS_WORKSPACES"}):
-            message = f"{path}, line {number}: {name[:60]!r} is not a setting"
+            shown = repr(name[:60]) if equals else "it"  # a line without one may be a key
+            message = f"{path}, line {number}: {shown} is not a setting"
             step = f"Write NAME=value, with NAME one of {', '.join(sorted(TUNABLE))}."
             raise BadConfigError(message, next_step=step)
         found[name] = (value.strip().strip("\"'"), number)

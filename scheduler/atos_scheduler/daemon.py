@@ -22,6 +22,7 @@ from anyio.abc import TaskGroup
 
 from atos_daemon.http_server import HttpServer
 from atos_daemon.idle_shutdown import IdleShutdown
+from atos_daemon.key_source import KeySource
 from atos_daemon.runtime import (
     REACH_SECONDS,
     listen_unix,
@@ -64,7 +65,9 @@ def make_engines(settings: Settings) -> list[Engine]:
     if settings.openai_url:
         from atos_scheduler.engines.openai import OpenAi
 
-        engines.append(OpenAi(settings.openai_url))
+        place, setting = settings.openai_key_file, "ATOS_OPENAI_KEY_FILE"
+        key = KeySource(place, setting) if place else None
+        engines.append(OpenAi(settings.openai_url, key))
     if settings.ollama_url:
         from atos_scheduler.engines.ollama import Ollama
 

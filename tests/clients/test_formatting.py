@@ -124,6 +124,7 @@ def test_the_report_names_repository_sandbox_and_model() -> None:
             "  sandbox     landlock (uid 1000, /usr/bin/python3)",
             "  models      atos-mini (llama_cpp)",
             "  repository  /home/ann/atos/add-two-numbers",
+            "  untrusted   models wrote it: read it before you run it with your rights",
             "  time        3 s: reading prompts 1, writing 1, sandbox 0, waiting 0, rest 1",
         ]
     )

@@ -2,9 +2,17 @@
 
 import logging
 import os
+import sys
 from pathlib import Path
 
-from atos_daemon.daemon_log import ALIKE_LINES, ALIKE_SECONDS, KINDS, SimilarLines, trim_log
+from atos_daemon.daemon_log import (
+    ALIKE_LINES,
+    ALIKE_SECONDS,
+    KINDS,
+    PlainFormatter,
+    SimilarLines,
+    trim_log,
+)
 
 
 def record(text: str, *arguments: object, at: float = 0.0) -> logging.LogRecord:
@@ -68,3 +76,14 @@ def test_where_standard_error_is_no_file_nothing_is_trimmed() -> None:
     finally:
         os.close(reads)
         os.close(writes)
+
+
+def test_no_line_and_no_traceback_holds_a_secret_or_hides_anything() -> None:
+    made = record("%s at %s", "\x1b[2J", "http://me:p4ssword@h:1")
+    try:
+        raise ValueError("sk-abcdefghijklmnop1234")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    lines = PlainFormatter("%(message)s").format(made).splitlines()
+    assert lines[0] == r"\x1b[2J at http://***@h:1"
+    assert lines[-1] == "ValueError: ***"

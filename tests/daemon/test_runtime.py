@@ -83,6 +83,28 @@ def test_its_socket_is_private_and_replaces_a_stale_one(atos_home: Path) -> None
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_crash_is_logged_without_what_the_settings_and_variables_keep_secret(
+    atos_home: Path,
+) -> None:
+    program = (
+        "import os, resource; from atos_daemon.runtime import run_daemon\n"
+        "def body(settings):\n"
+        "    print(resource.getrlimit(resource.RLIMIT_CORE))\n"
+        "    raise ValueError(f'{settings.database_url} {os.environ}')\n"
+        "run_daemon('worker', body)"
+    )
+    secret = {"ATOS_DATABASE_URL": "postgresql://me:p4ss-word@h/x", "DEPLOY_TOKEN": "d3ploy-t0ken"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | secret, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "(0, 0)\n")
+    assert "CRITICAL atos_daemon.runtime: ended by an unexpected error" in done.stderr
+    assert "ValueError: postgresql://***@h/x" in done.stderr
+    assert [each for each in ("p4ss-word", "d3ploy-t0ken") if each in done.stderr] == []
+    assert atos_home.is_dir()
+
+
 async def test_a_signal_ends_it() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(until_signal, [signal.SIGUSR1])

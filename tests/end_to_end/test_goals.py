@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,27 @@ def test_one_function_becomes_a_tested_repository(atos: Installation) -> None:
         ["git", "log", "--oneline"], cwd=repository, capture_output=True, text=True, check=True
     )
     assert len(log.stdout.splitlines()) >= 2
+
+
+def test_a_goal_can_end_in_a_page_that_answers(atos: Installation) -> None:
+    result, events = atos.build(ADD, "--deploy", "local")
+    try:
+        assert (result["exit"], result["state"]) == (0, "success")
+        url = result["deployment_url"]
+        with urllib.request.urlopen(url, timeout=20) as reply:
+            assert "add(" in reply.read().decode()
+            commit = reply.headers["Atos-Commit"]
+        head = ["git", "rev-parse", "HEAD"]
+        ran = subprocess.run(
+            head, cwd=result["repository"], capture_output=True, text=True, check=True
+        )
+        assert commit == ran.stdout.strip()
+        told = [e["data"]["text"] for e in events if e["kind"] == "announcement"]
+        assert [text for text in told if text.endswith(f"verified {url}")]
+    finally:
+        listed = atos.run("deployments", "--json").stdout
+        for each in json.loads(listed)["deployments"]:
+            atos.run("deployments", "stop", each["name"])
 
 
 def intervals(events: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:

@@ -1,12 +1,14 @@
 """Settings: one place, one precedence, one clear error."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from atos_protocol.daemons import Singleton, ensure
 from atos_protocol.errors import BadConfigError
-from atos_protocol.settings import TUNABLE, load_settings
+from atos_protocol.settings import TUNABLE, Settings, load_settings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -32,7 +34,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("ATOS_HTTP_PORT=many", "line 1, ATOS_HTTP_PORT: 'many'", "a port from 0 to 65535"),
         ("\n\nATOS_HTTP_PROT=1", "line 3: 'ATOS_HTTP_PROT' is not a setting", "ATOS_HTTP_PORT"),
         ("ATOS_BUDGET=6 elephants", "line 1, ATOS_BUDGET", "bytes, or a size"),
-        ("just words", "line 1: 'just words' is not a setting", "NAME=value"),
+        ("just words", "line 1: it is not a setting", "NAME=value"),
     ],
 )
 def test_a_corrupt_file_is_one_error_with_file_line_and_field(
@@ -64,6 +66,38 @@ def test_a_home_that_others_may_write_in_is_refused_with_what_mends_it(
     assert caught.value.next_step.endswith(f"chmod go-w {settings.home}")
     settings.home.chmod(mode & ~0o022)
     settings.prepare()
+
+
+def test_what_others_could_read_of_a_home_is_closed(tmp_path: Path) -> None:
+    settings = load_settings({"ATOS_HOME": str(tmp_path / "h")})
+    settings.prepare()
+    folders = (settings.home, settings.run, settings.state, settings.logs)
+    for folder in folders:
+        folder.chmod(0o755)
+    settings.prepare()
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 4
+
+
+def take_worker_lock(settings: Settings) -> None:
+    Singleton("worker", settings)
+
+
+def start_servers(settings: Settings) -> None:
+    ensure("servers", settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "take"), [("worker.lock", take_worker_lock), ("servers.start", start_servers)]
+)
+def test_a_lock_that_is_a_link_is_not_followed(
+    tmp_path: Path, name: str, take: Callable[[Settings], object]
+) -> None:
+    settings = load_settings({"ATOS_HOME": str(tmp_path / "h")})
+    settings.prepare()
+    (settings.run / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        take(settings)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_home_of_another_user_is_refused(

@@ -197,6 +197,9 @@ def task_table(tasks: Sequence[Json]) -> list[str]:
     ]
 
 
+UNTRUSTED = "models wrote it: read it before you run it with your rights"
+
+
 def goal_report(view: Json) -> list[str]:
     """Return what is said at the end of a goal: outcome, repository, tests, isolation, next step."""
     tests: dict[str, Any] = view.get("tests") or {}
@@ -226,6 +229,10 @@ def goal_report(view: Json) -> list[str]:
         lines.append(f"  models      {', '.join(view['models'])}{engine}")
     if view.get("repository"):
         lines.append(f"  repository  {view['repository']}")
+        if view["state"] == "success":
+            lines += labelled("untrusted", [UNTRUSTED])
+    if view.get("deployment_url"):
+        lines.append(f"  answers at  {view['deployment_url']}")
     if view.get("spent"):
         lines += labelled("time", time_lines(view))
     if error := view.get("error"):

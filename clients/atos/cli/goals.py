@@ -38,6 +38,8 @@ def build(arguments: Namespace, settings: Settings) -> int:
         request["into"] = str(Path(arguments.into).expanduser().absolute())
     if arguments.priority != "normal":
         request["priority"] = arguments.priority
+    if arguments.deploy:
+        request["deploy"] = arguments.deploy
     if arguments.plan:
         request["plan"] = read_plan(Path(arguments.plan))
     request["key"] = f"atos-client {secrets.token_hex(8)}"  # so that it may be sent again

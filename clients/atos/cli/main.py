@@ -9,11 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from atos_protocol.errors import AtosError, exit_code
+from atos_protocol.server_url import learn_secrets
 from atos_protocol.settings import load_settings
 
 EPILOG = """exit codes:
   0 done (or started, with --detach)   1 the goal failed         2 wrong usage
   3 nothing to run it with             4 it needs a person       130 cancelled"""
+
+
+TARGETS = ("local",)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
         "--plan", metavar="FILE", help="a plan as JSON, made by you or a large model"
     )
     build.add_argument(
+        "--deploy",
+        metavar="TARGET",
+        choices=TARGETS,
+        default="",
+        help="deploy the result and verify it: local serves it on this machine",
+    )
+    build.add_argument(
         "--priority", choices=("low", "normal", "high"), default="normal",
         help="among queued goals: high counts as an hour older, low as an hour younger",
     )  # fmt: skip
@@ -72,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     clean.add_argument("--goal", metavar="GOAL", help="this one, whatever its age")
     clean.add_argument("--dry-run", action="store_true", help="count only")
+    _add_deployments(command)
     _add_models(commands)
     _add_tokens(commands)
     doctor = command("doctor", "Say what is there, what is missing, and what to do about it.")
@@ -107,6 +119,29 @@ def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     command("uninstall", "Take ATOS out of an MCP host.").add_argument(
         "host", metavar="HOST", help=hosts
     )
+
+
+def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    made = command("deploy", "Deploy a goal's repository or a folder, and verify that it answers.")
+    made.add_argument("what", metavar="GOAL|PATH", nargs="?", help="default: the newest goal")
+    made.add_argument(
+        "target", metavar="TARGET", nargs="?", choices=TARGETS, default="local",
+        help="local (default): served on this machine, in the sandbox",
+    )  # fmt: skip
+    made.add_argument("--name", metavar="NAME", help="of the deployment; default after the folder")
+    made.add_argument("--yes", action="store_true", help="do not ask")
+    made.add_argument("--dry-run", action="store_true", help="say what would go out, and end")
+    made = command("deployments", "List deployments, or stop, start, verify or roll back one.")
+    actions = ("list", "stop", "start", "verify", "rollback", "logs")
+    made.add_argument(
+        "action",
+        metavar="ACTION",
+        nargs="?",
+        choices=actions,
+        default="list",
+        help=", ".join(actions),
+    )
+    made.add_argument("name", metavar="NAME", nargs="?", help="as `deployments list` shows it")
 
 
 def _add_models(commands: Any) -> None:
@@ -154,6 +189,7 @@ def _add_tokens(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one command; its module is imported only now."""
     settings = load_settings()
+    learn_secrets(settings)
     match arguments.command:
         case "build" | "watch" | "cancel" | "debug":
             from atos.cli import goals
@@ -167,6 +203,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli.cleaning import clean
 
             return clean(arguments, settings)
+        case "deploy" | "deployments":
+            from atos.cli import deploying
+
+            return getattr(deploying, arguments.command)(arguments, settings)
         case "models":
             from atos.cli.models import models
 

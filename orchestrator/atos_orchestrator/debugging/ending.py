@@ -9,6 +9,7 @@ from atos_orchestrator.debugging.facts import Facts, read_state
 from atos_orchestrator.debugging.function_evidence import calls_of
 from atos_orchestrator.debugging.module_parts import combined
 from atos_orchestrator.debugging.moves import Move, best
+from atos_orchestrator.debugging.output_checks import HIDES
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.selection import distinguishing
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState, TaskResult
@@ -131,7 +132,9 @@ class Ending:
             interpreter=verdict.get("interpreter", ""),
             digest="" if files is not None else _digest(state, move),
             proof=move.proof if files is not None else "",
-            evidence=evidence_text(move, state["mutants"], str(verdict.get("proven", ""))),
+            evidence=evidence_text(
+                move, state["mutants"], str(verdict.get("proven", "")), _hiding(facts)
+            ),
         )
 
 
@@ -143,11 +146,16 @@ def question_text(call: str, answers: Sequence[str]) -> str:
     return f"{'; '.join(call.splitlines())} {' or '.join([*given, *errors])}?"
 
 
-def evidence_text(move: Move, mutants: str, proven: str) -> str:
-    """Return what the code rests on, and whether it could have fooled its tests."""
+def evidence_text(move: Move, mutants: str, proven: str, hiding: int = 0) -> str:
+    """Return what the code rests on, whether it could have fooled its tests, and what was refused as hiding."""
     fails = f"fails on {mutants}" if mutants else ""
     own = IN_PROCESS if proven == "in-process" else ""
-    return "; ".join(part for part in (move.evidence, fails, own) if part)
+    hid = f"{hiding} of its candidates refused for hidden characters" if hiding else ""
+    return "; ".join(part for part in (move.evidence, fails, own, hid) if part)
+
+
+def _hiding(facts: Facts) -> int:
+    return sum(HIDES in each.fault for each in facts.candidates)
 
 
 def _digest(state: DebugState, move: Move) -> str:

@@ -10,7 +10,7 @@ from atos_orchestrator.debugging.decision import next_move
 from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
 from atos_orchestrator.debugging.moves import Move
-from atos_orchestrator.debugging.output_checks import candidate_fault, undeclared_fault
+from atos_orchestrator.debugging.output_checks import HIDES, candidate_fault, undeclared_fault
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
 from atos_orchestrator.debugging.task_workspace import DRAFTS
@@ -45,6 +45,11 @@ class Judging:
             for number, candidate in enumerate(checked, first):
                 data = {"ok": not candidate.fault, "round": number, "fault": candidate.fault[:400]}
                 context.emit("syntax_checked", data, key=f"{context.task.id}:check:{number}")
+                if HIDES in candidate.fault:
+                    text = f"{context.task.id}, candidate {number + 1}: {candidate.fault}"
+                    context.emit(
+                        "warning", {"text": text}, key=f"{context.task.id}:hidden:{number}"
+                    )
             return {"candidates": [encode(candidate) for candidate in checked]}
 
         done = await context.steps(f"check.{first}", work)

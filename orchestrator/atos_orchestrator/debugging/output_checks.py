@@ -19,6 +19,8 @@ PLACEHOLDER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 SHRINKS_TO = 0.5
+HIDES = "has a hidden character"
+"""In the fault of code with characters that nobody sees: whoever put them there may have meant harm."""
 LONG_ENOUGH = 10
 """Lines below which a file may shrink without limit."""
 
@@ -46,7 +48,7 @@ def candidate_fault(fresh: Mapping[str, str], before: Mapping[str, str], task: T
                 f"{path} contains a placeholder instead of code: {found[0].strip()[:80]!r}"
             )
         if hidden := hidden_character(text, code=path.endswith(".py")):
-            return Fault(f"{path} has a hidden character, {hidden}: write it as an escape")
+            return Fault(f"{path} {HIDES}, {hidden}: write it as an escape")
         old, new = _lines(before.get(path, "")), _lines(text)
         if old >= LONG_ENOUGH and new < SHRINKS_TO * old:
             return Fault(f"{path} shrank from {old} to {new} lines: the complete file is needed")

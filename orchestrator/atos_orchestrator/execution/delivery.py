@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from atos_orchestrator.execution.result_aggregator import GoalOutcome
@@ -13,6 +14,21 @@ def where(publication: Publication) -> str:
     if publication.branch:
         return f"ATOS's work is on branch {publication.branch}"
     return "ATOS keeps its work in a git directory of its own"
+
+
+def deployed(outcome: GoalOutcome, done: Mapping[str, str]) -> GoalOutcome:
+    """Return how a goal ends whose result was deployed like this; what was built stays built."""
+    if done["state"] == "verified":
+        summary = f"{outcome.summary} It answers at {done['url']}"
+        return replace(outcome, summary=summary, deployment_url=done["url"])
+    return not_deployed(outcome, done["reason"], f"atos-client deployments logs {done['name']}")
+
+
+def not_deployed(outcome: GoalOutcome, reason: str, step: str) -> GoalOutcome:
+    """Return how a goal ends whose result could not be deployed."""
+    message = f"the result is not deployed: {reason}"
+    error = {"code": "deployment", "message": message, "next": step}
+    return GoalOutcome("needs_help", f"{outcome.summary} But {message}", error)
 
 
 def delivered(outcome: GoalOutcome, publication: Publication | None) -> GoalOutcome:

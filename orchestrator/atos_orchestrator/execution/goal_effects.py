@@ -202,6 +202,18 @@ class GoalEffects:
         commit = await commit_files(repository, files, "Add the execution log", key=key)
         return {"commit": commit, "publication": encode(await self._publish(repository))}
 
+    async def deploy(self, repository: Repository) -> Json:
+        """Deploy the repository to the goal's target; what is planned again and the same is deployed once."""
+        target, roots = self.goal_input.deploy, [repository.path]
+        asked = {"path": str(repository.path), "target": target}
+        plan = await self.tools("workflow", "plan_deployment", asked, roots=roots)
+        await prepared(self.tools, tuple(plan["planned"]["requirements"]), repository.trees)
+        approved = {"name": plan["name"], "digest": plan["planned"]["digest"]}
+        done = await self.tools("workflow", "deploy", approved, roots=roots)
+        told = f"{done['name']} on {target}: {done['state']} {done['url']} {done['reason']}".strip()
+        self.emit()("announcement", {"text": told}, key="deploy")
+        return {name: done[name] for name in ("name", "state", "url", "reason")}
+
     async def _publish(self, repository: Repository) -> Publication:
         """Publish, and tell once of each thing that is in the way."""
         found = await publish(repository)
@@ -221,6 +233,8 @@ class GoalEffects:
     async def aggregate(self, outcome: GoalOutcome, repository: Repository | None) -> Json:
         """Record how the goal ended, and clean up."""
         data = {"state": outcome.state, "summary": outcome.summary, "error": outcome.error}
+        if outcome.deployment_url:
+            data["deployment_url"] = outcome.deployment_url
         emit = self.emit()
         emit("goal_finished", data, key="end")
         await emit.written()

@@ -111,6 +111,8 @@ class GoalInput:
     """The pools as they were when it was accepted."""
     limits: Limits = field(default_factory=Limits)
     priority: Priority = "normal"
+    deploy: str = ""
+    """The target to which the result is deployed; empty: none."""
     revision: int = 1
     """Which run of the goal this is."""
     resumed: Resumption | None = field(default=None, hash=False)

@@ -7,6 +7,7 @@
                 +-- integrate  put its commit on the goal's branch, one task after the other
     verify      run the tests of the whole repository
     record      commit the execution log
+    deploy      where it was asked for, and the goal is a success
     aggregate   `goal_finished`, clean up
 
 Only the workflow holds the DAG's state, and rebuilds it by replaying its steps: everything outside of
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.dbos_client import TASKS
-from atos_orchestrator.execution.delivery import delivered
+from atos_orchestrator.execution.delivery import delivered, deployed, not_deployed
 from atos_orchestrator.execution.goal_effects import GoalEffects
 from atos_orchestrator.execution.goal_input import TASK, GoalInput, GoalRecord
 from atos_orchestrator.execution.plan_workflow import plan_goal
@@ -127,7 +128,18 @@ class _GoalRun:
         recorded = await steps("record", lambda: work(plan, self.outcomes, verified, repository))
         # Runs that were recorded by an earlier version have none.
         told = recorded.get("publication")
-        return delivered(outcome, decode(Publication, told) if told else None)
+        outcome = delivered(outcome, decode(Publication, told) if told else None)
+        wanted = self.goal_input.deploy and outcome.state == "success"
+        return await self._deployed(outcome, repository) if wanted else outcome
+
+    async def _deployed(self, outcome: GoalOutcome, repository: Repository) -> GoalOutcome:
+        """Deploy what was built; that it can't be makes nothing of it undone."""
+        try:
+            done = await self.steps("deploy", lambda: self.effects.deploy(repository))
+        except AtosError as error:
+            step = error.next_step or f"atos-client deploy {self.goal_input.goal}"
+            return not_deployed(outcome, error.message, step)
+        return deployed(outcome, done)
 
     async def _run_tasks(self, plan: Plan, repository: Repository) -> None:
         """Run the DAG: a task starts the moment its own dependencies are done."""

@@ -121,6 +121,7 @@ class Goals:
         tests: str = "",
         priority: Priority = "normal",
         key: str = "",
+        deploy: str = "",
         owner: str = "",
     ) -> GoalView:
         """Accept a goal and queue it; `owner` is the token that started it, "" for the person.
@@ -145,7 +146,8 @@ class Goals:
         goal_input = await self._intake.decide(
             goal, text, into=place, plan=plan, examples=read_examples(examples), tests=tests
         )
-        return await self._submit(replace(goal_input, priority=priority), owner)
+        goal_input = replace(goal_input, priority=priority, deploy=deploy)
+        return await self._submit(goal_input, owner)
 
     async def run_task(
         self,

@@ -48,6 +48,8 @@ class GoalOutcome:
     state: GoalState
     summary: str
     error: dict[str, Any] | None = field(default=None, hash=False)
+    deployment_url: str = ""
+    """Where the result answers; empty where it is not deployed."""
 
 
 def test_files(outcomes: Mapping[str, TaskOutcome]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import anyio
 
 from atos_protocol.errors import AtosError, NoModelError
+from atos_protocol.redaction import redacted
 from atos_protocol.scheduler_api import POOL_PREFIX, EngineStatus, Pool
 from atos_scheduler.catalogue.contracts import Deployment, deployment_of, find, resolve
 from atos_scheduler.catalogue.entries import Entries, ModelEntry
@@ -80,7 +81,7 @@ class Catalogue:
         except AtosError as error:
             reason = str(error)
         shortfall = engine.caps.shortfall
-        status = EngineStatus(engine.name, not reason, len(models), reason, shortfall)
+        status = EngineStatus(engine.name, not reason, len(models), redacted(reason), shortfall)
         answers[engine.name] = status, models
 
     def _take(self, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]) -> None:

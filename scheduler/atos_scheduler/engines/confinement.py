@@ -1,6 +1,6 @@
 """What an engine worker may do once its libraries are loaded: read its model, and answer on its socket.
 
-    libraries imported -> Landlock: files -> seccomp: sockets, modes -> model file parsed
+    libraries imported -> GPU driver begun (`gpu_driver`) -> Landlock: files -> seccomp: sockets, modes -> model file parsed
 
 A model file comes from anywhere and is parsed in C++. So the process that parses it may read the model,
 the interpreter, libraries and the GPU's devices, write nothing but a socket in its own folder, start no

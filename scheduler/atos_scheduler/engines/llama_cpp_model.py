@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from atos_daemon import outbound_http
 from atos_protocol.errors import EngineError
 from atos_scheduler.engines import llama_cpp_wire as wire
 from atos_scheduler.engines.engine_process import EngineProcess
@@ -100,14 +101,12 @@ class LlamaModel:
         except BaseException:
             remove(socket)
             raise
-        # llama.cpp may close a connection under us, so none is kept
-        limits = httpx.Limits(max_keepalive_connections=0)
-        client = httpx.AsyncClient(
-            base_url="http://llama.cpp",
+        client = outbound_http.async_unix_client(
+            socket,
+            "http://llama.cpp",
+            httpx.Timeout(None, connect=CONNECT_SECONDS),  # deadlines are set per call
             headers={"authorization": f"Bearer {key}"},
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # deadlines are set per call
-            transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=limits, trust_env=False),
-            trust_env=False,
+            keep=0,  # llama.cpp may close a connection under us
         )
         return cls(spec, process, client, socket, threads)
 

@@ -24,6 +24,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from atos_scheduler.engines import gpu_driver
 from atos_scheduler.engines.confinement import confine
 
 PR_SET_PDEATHSIG = 1
@@ -43,6 +44,8 @@ def main() -> None:
     # no type information; only this process imports it
     engine = importlib.import_module("xllamacpp")
     version = importlib.metadata.version("xllamacpp")
+    if reason := gpu_driver.begin():
+        os.write(2, f"atos: no GPU: {reason}\n".encode())
     # Before any thread of ours: what holds for this one, holds for those that it starts.
     confined = confine(Path(config["path"]), Path(config["socket"]).parent)
     watcher = threading.Thread(target=_end_with_stdin, daemon=True)

@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from atos_daemon import outbound_http
 from atos_protocol.errors import (
     AtosError,
     EngineError,
     LoadFailedError,
     UnreachableError,
 )
+from atos_protocol.server_url import ServerUrl
 from atos_scheduler.engines import ollama_wire as wire
 from atos_scheduler.engines.gguf_header import facts
 from atos_scheduler.engines.protocol import (
@@ -32,7 +34,6 @@ from atos_scheduler.engines.protocol import (
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.server_url import ServerUrl
 from atos_scheduler.engines.stream import ReplyCheck, accepted, broken_off, posted_lines
 
 if TYPE_CHECKING:
@@ -188,18 +189,12 @@ class Ollama:
             import httpx  # 0.2 s of start-up, only where Ollama runs
 
             waits = httpx.Timeout(None, connect=HEALTH_SECONDS)  # deadlines are set per call
-            self._http = httpx.AsyncClient(
-                base_url=self._url.address, timeout=waits, **self._url.connection
-            )
+            self._http = outbound_http.async_client(self._url, waits)
         return self._http
 
     def _ollama(self) -> AsyncClient:
         if self._package is None:
-            from ollama import AsyncClient  # 0.5 s, likewise
-
-            self._package = AsyncClient(
-                host=self._url.address, timeout=None, **self._url.connection
-            )
+            self._package = outbound_http.ollama_async_client(self._url)  # 0.5 s, likewise
         return self._package
 
     @asynccontextmanager

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from atos_daemon import outbound_http
+from atos_daemon.key_source import KeySource
 from atos_protocol.errors import AtosError, EngineError, NoModelError, UnreachableError
+from atos_protocol.server_url import ServerUrl
 from atos_scheduler.engines import openai_wire as wire
 from atos_scheduler.engines.protocol import (
     Caps,
@@ -25,7 +28,6 @@ from atos_scheduler.engines.protocol import (
     Request,
 )
 from atos_scheduler.engines.schema import Schema
-from atos_scheduler.engines.server_url import ServerUrl
 from atos_scheduler.engines.stream import (
     BegunReply,
     ReplyCheck,
@@ -47,8 +49,9 @@ class OpenAi:
     name = "openai"
     caps = Caps(load=False, unload=False, reports_memory=False, schema=True)
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: KeySource | None = None) -> None:
         self._url = ServerUrl(url)
+        self._key = key
         self._specs: dict[str, ModelSpec] = {}
         self._plain = False
         """Whether the server has refused the fields that the protocol itself does not have."""
@@ -166,7 +169,7 @@ class OpenAi:
             waits = httpx.Timeout(None, connect=HEALTH_SECONDS)  # deadlines are set per call
             base = self._url.address.removesuffix("/v1")
             try:
-                self._http = httpx.AsyncClient(base_url=base, timeout=waits, **self._url.connection)
+                self._http = outbound_http.async_client(self._url, waits, base=base, key=self._key)
             except httpx.InvalidURL as error:
                 message = f"{self._url} is no address of a server"
                 raise UnreachableError(message, next_step="Check ATOS_OPENAI_URL.") from error

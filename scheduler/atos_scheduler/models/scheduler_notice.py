@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import httpx
 
+from atos_daemon import outbound_http
 from atos_protocol.settings import Settings
 
 SECONDS = 30.0
@@ -15,6 +16,6 @@ def models_changed(settings: Settings) -> None:
     """Have the scheduler list its models anew; one that does not run needs no notice."""
     if not settings.scheduler_socket.exists():
         return
-    transport = httpx.HTTPTransport(uds=str(settings.scheduler_socket))
-    with suppress(httpx.HTTPError), httpx.Client(transport=transport, timeout=SECONDS) as client:
-        client.post("http://atos/atos/v1/refresh")
+    made = outbound_http.unix_client(settings.scheduler_socket, "http://atos", SECONDS)
+    with suppress(httpx.HTTPError), made as client:
+        client.post("/atos/v1/refresh")

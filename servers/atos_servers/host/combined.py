@@ -43,7 +43,7 @@ SETS: Mapping[str, str] = {
 """Toolset -> the server all of whose tools it holds."""
 
 RARE: Mapping[str, frozenset[str]] = {
-    "start_goal": frozenset({"priority", "tests"}),
+    "start_goal": frozenset({"priority", "tests", "deploy"}),
     "run_pytest": frozenset({"overlay", "policy", "ticket", "packages"}),
     "run_python": frozenset({"file", "args", "stdin", "packages", "ticket"}),
     "evaluate": frozenset({"ticket"}),

@@ -19,7 +19,7 @@ BUDGETS: Mapping[str, int] = {
     "orchestrate": 6500,
     "filesystem": 3200,
     "code_runner": 4200,
-    "workflow": 900,
+    "workflow": 5400,
     "vram": 1800,
 }
 """Server -> most tokens; of `all`, with the tools that are there by default."""

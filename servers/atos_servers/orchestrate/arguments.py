@@ -50,6 +50,12 @@ Urgency = Annotated[
         description="Which queued goals begin first: high counts as an hour older, low as an hour younger."
     ),
 ]
+Deploy = Annotated[
+    Literal["", "local"],
+    Field(
+        description="`local` serves the finished result on this machine; the goal has its URL then."
+    ),
+]
 TaskPool = Literal["auto", "simple", "medium", "complex"]
 Pool = Annotated[
     TaskPool, Field(description="Pool of models to start with; auto classifies the task.")

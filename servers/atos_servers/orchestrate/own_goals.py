@@ -53,6 +53,7 @@ class OwnGoals:
         tests: str,
         priority: Priority = "normal",
         key: str = "",
+        deploy: str = "",
     ) -> GoalView:
         """Accept a goal in the caller's name."""
         return await self._goals.start(
@@ -63,6 +64,7 @@ class OwnGoals:
             tests=tests,
             priority=priority,
             key=key,
+            deploy=deploy,
             owner=self._owner,
         )
 

@@ -17,6 +17,7 @@ from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.arguments import (
     Answer,
+    Deploy,
     Examples,
     Files,
     GivenPlan,
@@ -70,6 +71,7 @@ class OrchestrateTools:
         tests: Tests = "",
         priority: Urgency = "normal",
         key: Key = "",
+        deploy: Deploy = "",
     ) -> ToolResult:
         """Start building something: plan it, write it, test it, commit it to a git repository.
 
@@ -87,6 +89,7 @@ class OrchestrateTools:
             tests=tests,
             priority=priority,
             key=key,
+            deploy=deploy,
         )
         return whole_goal(started)
 

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from atos_daemon.key_source import KeySource
 from atos_daemon.yaml_file import Places, load_yaml, parse_yaml
+from atos_protocol import redaction
 from atos_protocol.errors import BadConfigError
 
 LONGEST_SECONDS = 40.0
@@ -49,22 +51,15 @@ class Secret:
         Raises:
             BadConfigError: it can't be read or used as a header; the value is never quoted.
         """
-        found = environ.get(self.env, "") if self.file is None else self._read()
+        if self.file is not None:
+            return KeySource(str(self.file), self.where).read()
+        found = environ.get(self.env, "")
         if found and found.isascii() and found.isprintable():
+            redaction.learn([found])
             return found
         message = f"{self.where}: the secret is empty, unset, or not a valid header value"
         step = "Put one line of printable ASCII into the file (better), or set the variable."
         raise BadConfigError(message, next_step=step)
-
-    def _read(self) -> str:
-        assert self.file is not None
-        try:
-            return self.file.read_text(encoding="utf-8")[:4096].strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            message = f"{self.where}: {self.file} can't be read: {reason}"
-            step = "Write the secret into that file, readable by you alone."
-            raise BadConfigError(message, next_step=step) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +87,6 @@ class Workflow:
         """Scheme, host and port, which may be shown."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it runs on this machine."""
-        return urlsplit(self.url).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 def _address(text: str) -> str:

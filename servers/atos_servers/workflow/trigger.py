@@ -18,7 +18,9 @@ from uuid import uuid4
 import anyio
 import httpx
 
+from atos_daemon import outbound_http
 from atos_protocol.errors import BadRequestError, DeadlineError, UnreachableError
+from atos_protocol.server_url import ServerUrl
 from atos_servers.workflow.configuration import LONGEST_SECONDS, Workflow
 
 BODY_LIMIT = 16 * 1024
@@ -124,10 +126,7 @@ async def _read(response: httpx.Response, secret: str) -> tuple[bytes, bool]:
 async def _exchange(
     workflow: Workflow, request: httpx.Request, secret: str
 ) -> tuple[int, str, bool]:
-    # A proxy from the environment would resolve loopback as its own machine.
-    async with httpx.AsyncClient(
-        timeout=None, follow_redirects=False, trust_env=not workflow.is_loopback
-    ) as client:
+    async with outbound_http.async_client(ServerUrl(workflow.url), None) as client:
         response = await client.send(request, stream=True)
         try:
             raw, more = await _read(response, secret)

@@ -165,6 +165,24 @@ async def test_code_that_does_not_compile_never_reaches_the_sandbox(tmp_path: Pa
     assert [data["candidates"] for data in loop.emit.of("evaluated")] == [1]
 
 
+async def test_code_with_hidden_characters_is_refused_told_and_stays_in_the_result(
+    tmp_path: Path,
+) -> None:
+    hiding = RIGHT.replace("return", "# \u202e\n    return")
+    loop = Loop(tmp_path, {"coder": [code(hiding), code(RIGHT)]})
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert loop.emit.of("warning") == [
+        {
+            "text": "T1, candidate 1: add.py has a hidden character, line 2: U+202E RIGHT-TO-LEFT"
+            " OVERRIDE: write it as an escape"
+        }
+    ]
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", RIGHT)
+    assert "1 of its candidates refused for hidden characters" in result.evidence
+
+
 async def test_forgotten_imports_are_added_instead_of_asked_for(tmp_path: Path) -> None:
     forgetful = "def add(a, b):\n    return reduce(operator.add, [a, b])\n"
     loop = Loop(tmp_path, {"coder": [code(forgetful)]})

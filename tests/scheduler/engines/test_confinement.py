@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from atos_scheduler.engines import gpu_driver
 from atos_scheduler.engines.confinement import confine, landlock_version
 from atos_scheduler.engines.engine_process import environment
 from atos_scheduler.engines.seccomp import is_known
@@ -106,6 +107,29 @@ def test_a_confined_worker_reads_its_model_and_listens_and_does_nothing_else(
         "send over UDP": "EAFNOSUPPORT",
     }
     assert outside.read_text() == "secret"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not gpu_driver.CONTROL.exists(), reason="no NVIDIA device")
+def test_a_gpu_computes_in_confinement_and_files_stay_closed() -> None:
+    program = Path(__file__).parents[2] / "doubles" / "confined_gpu.py"
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told.pop("held")
+    assert told == {"begun": "", "words": [42, 7], "model": True, "secret": False}
+
+
+def test_without_a_gpu_no_driver_is_begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(gpu_driver, "CONTROL", tmp_path / "none")
+    assert gpu_driver.begin() == ""
+
+
+def test_a_driver_that_can_not_be_begun_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(gpu_driver, "CONTROL", tmp_path)
+    monkeypatch.setattr(gpu_driver, "LIBRARY", "libcuda-none.so.1")
+    assert "libcuda-none.so.1 can't be loaded" in gpu_driver.begin()
 
 
 def test_a_worker_is_given_what_finds_libraries_and_devices_and_no_keys() -> None:

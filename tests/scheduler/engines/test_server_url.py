@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atos_daemon.outbound_http import reach
 from atos_protocol.errors import AtosError
+from atos_protocol.server_url import ServerUrl
 from atos_protocol.settings import load_settings
 from atos_scheduler.engines.ollama import Ollama
 from atos_scheduler.engines.openai import OpenAi
 from atos_scheduler.engines.protocol import ModelSpec
-from atos_scheduler.engines.server_url import ServerUrl
 from atos_scheduler.models.sources.mirror import Mirror
 
 PASSWORD = "c4n4ry"
@@ -37,7 +38,7 @@ def test_it_is_shown_without_and_used_with_its_password(
 ) -> None:
     url = ServerUrl(text)
     assert (str(url), repr(url), bool(url)) == (shown, f"ServerUrl({shown!r})", bool(text))
-    assert (url.address, url.connection["auth"]) == (address, auth)
+    assert (url.address, url.credentials) == (address, auth)
 
 
 @given(
@@ -58,7 +59,7 @@ def test_whatever_else_is_in_a_password_it_is_not_shown(before: str, after: str)
     ],
 )  # fmt: skip
 def test_what_goes_to_this_machine_goes_through_no_proxy(text: str, proxies: bool) -> None:
-    assert ServerUrl(text).connection["trust_env"] is proxies
+    assert reach(ServerUrl(text))["trust_env"] is proxies
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "h:no", "[::1", "127.0.0.1:1/v1#x", ""])

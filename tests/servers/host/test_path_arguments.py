@@ -26,14 +26,14 @@ PATHS: dict[str, set[str]] = {
     "orchestrate": {"into"},
     "filesystem": {"path", "paths", "source", "destination"},
     "code_runner": CODE,
-    "workflow": set(),
+    "workflow": {"path"},
     "vram": set(),
 }
 """Server -> the arguments that are paths on this machine, or below the folder that another one names."""
 NO_PATHS: dict[str, set[str]] = {
     # the paths in `plan` and `files` are below the goal's repository; `tests` is a text
     "orchestrate": {
-        "after_seq", "answer", "cursor", "detail", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
+        "after_seq", "answer", "cursor", "deploy", "detail", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
         "plan", "pool", "priority", "spec", "task", "task_id", "tests", "timeout_s", "wait_s",
     },
     "filesystem": {"content", "dryRun", "edits", "excludePatterns", "head", "pattern", "sortBy", "tail"},
@@ -41,7 +41,7 @@ NO_PATHS: dict[str, set[str]] = {
         "args", "assertions", "calls", "code", "modules", "packages", "policy", "source", "stdin",
         "ticket", "timeout_s",
     },
-    "workflow": {"key", "name", "payload", "timeout_s"},
+    "workflow": {"digest", "key", "lines", "marker", "name", "payload", "target", "timeout_s"},
     "vram": {"model"},
 }  # fmt: skip
 PATHS["all"] = set().union(*PATHS.values())

@@ -206,6 +206,7 @@ def test_a_missing_file_configures_nothing(tmp_path: Path) -> None:
 
 def test_a_secret_is_read_from_its_file_or_variable(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("abc\n")
+    (tmp_path / "key").chmod(0o600)
     assert Secret("h", "", tmp_path / "key", "").value() == "abc"
     assert Secret("h", "KEY", None, "").value({"KEY": "abc"}) == "abc"
 
@@ -215,6 +216,7 @@ def test_a_secret_that_no_header_can_carry_is_refused_without_being_quoted(
     content: str, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_text(content)
+    (tmp_path / "key").chmod(0o600)
     with pytest.raises(BadConfigError) as caught:
         Secret("h", "", tmp_path / "key", "FILE, line 3, secret").value()
     assert "FILE, line 3, secret" in caught.value.message

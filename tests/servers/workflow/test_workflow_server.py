@@ -47,7 +47,12 @@ async def test_the_tools_say_what_they_do_and_how_far_they_reach(client: Client[
         for name, tool in tools.items()
         if tool.annotations
     }
-    assert hints == {"list_workflows": (True, False), "trigger_workflow": (False, True)}
+    assert hints == {
+        "list_workflows": (True, False), "trigger_workflow": (False, True),
+        "plan_deployment": (False, False), "deploy": (False, False), "verify_deployment": (False, False),
+        "roll_back": (False, False), "list_deployments": (True, False), "stop_deployment": (False, False),
+        "start_deployment": (False, False), "deployment_log": (True, False),
+    }  # fmt: skip
     assert all(tool.output_schema for tool in tools.values())
     schema = str([(t.input_schema, t.output_schema) for t in tools.values()])
     assert "null" not in schema

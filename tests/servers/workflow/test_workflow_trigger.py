@@ -78,6 +78,7 @@ async def test_the_secret_is_sent_and_hidden_where_the_workflow_echoes_it(
         handler.send(200, str(handler.headers).encode())
 
     (tmp_path / "key").write_text("s3cret-value\n")
+    (tmp_path / "key").chmod(0o600)
     webhook.respond = echo
     secret = Secret("x-webhook-key", "", tmp_path / "key", "")
     answer = await send(webhook, secret=secret)
@@ -126,6 +127,7 @@ async def test_an_answer_that_is_mostly_invisible_still_counts_as_cut(
     webhook: Webhook, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_text("s3cret-value")
+    (tmp_path / "key").chmod(0o600)
     hidden = b"\x00" * (READ_LIMIT - 4) + b"s3cret-value" + b"x" * 90_000
     webhook.respond = lambda handler: handler.send(200, hidden)
     answer = await send(webhook, secret=Secret("x-key", "", tmp_path / "key", ""))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import httpx
 
+from atos_daemon import outbound_http
 from atos_protocol.errors import UnreachableError, WrongBytesError
+from atos_protocol.server_url import ServerUrl
 from atos_scheduler.catalogue.origin import Download
-from atos_scheduler.engines.server_url import ServerUrl
 
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 30.0
@@ -43,7 +44,7 @@ class Mirror:
         folder.mkdir(parents=True, exist_ok=True)
         file, failures = folder / wanted.file, 0
         waits = httpx.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS)
-        with httpx.Client(timeout=waits, follow_redirects=True, **self._url.connection) as client:
+        with outbound_http.client(self._url, waits, follow_redirects=True) as client:
             while (before := _size(file)) < wanted.bytes:
                 try:
                     self._append(client, wanted, file, before)

@@ -11,8 +11,9 @@ from contextlib import closing
 
 import httpx
 
+from atos_daemon import outbound_http
 from atos_protocol.errors import UnreachableError
-from atos_scheduler.engines.server_url import ServerUrl
+from atos_protocol.server_url import ServerUrl
 
 ASK_SECONDS = 2.0
 SILENT_SECONDS = 60.0
@@ -54,13 +55,13 @@ class OllamaLibrary:
         Raises:
             UnreachableError: it does not answer, can't get the model, or fell silent.
         """
-        from ollama import Client, ResponseError
+        from ollama import ResponseError
 
-        waits, url = httpx.Timeout(SILENT_SECONDS, connect=ASK_SECONDS), self._url
+        waits = httpx.Timeout(SILENT_SECONDS, connect=ASK_SECONDS)
         layers: dict[str, tuple[int, int]] = {}
         status = ""
         try:
-            with closing(Client(host=url.address, timeout=waits, **url.connection)) as client:
+            with closing(outbound_http.ollama_client(self._url, waits)) as client:
                 for line in client.pull(name, stream=True):
                     status = line.status or status
                     if line.digest:
@@ -75,5 +76,4 @@ class OllamaLibrary:
             raise UnreachableError(message, next_step="Try again: Ollama keeps what it has.")
 
     def _client(self) -> httpx.Client:
-        url = self._url
-        return httpx.Client(base_url=url.address, timeout=ASK_SECONDS, **url.connection)
+        return outbound_http.client(self._url, ASK_SECONDS)

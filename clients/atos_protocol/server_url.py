@@ -1,25 +1,21 @@
 """The address of a server outside, which may carry a password: what is shown of it never does.
 
-The password is taken out once, here, and handed to the HTTP client beside the address, so no request, error or
-log of that client contains it either.
+The password is taken out once, here, and handed to the HTTP client beside the address (`outbound_http`), so no
+request, error or log of that client contains it either. Pure, standard library only.
 """
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import os
 import re
-from typing import TypedDict
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
-HIDDEN = "***"
-
-
-class Connection(TypedDict):
-    """Arguments of `httpx.Client` and of Ollama's package by which every client reaches a server."""
-
-    auth: tuple[str, str] | None
-    trust_env: bool
-    """Whether the proxies of the environment are used; never for this machine itself."""
+from atos_protocol import redaction
+from atos_protocol.redaction import HIDDEN
+from atos_protocol.settings import Settings
 
 
 class ServerUrl:
@@ -29,13 +25,14 @@ class ServerUrl:
         text: the URL as configured; "" names no server.
     """
 
-    __slots__ = ("_credentials", "_given", "_shown", "address")
+    __slots__ = ("_credentials", "_given", "_shown", "_written", "address")
 
     def __init__(self, text: str) -> None:
         scheme, separator, rest = text.partition("://")
         given, rest = _parted(rest)
         user, _, password = given.partition(":")
         self._credentials = (unquote(user), unquote(password)) if given else None
+        self._written = given
         self._given = bool(text)
         address = f"{scheme}{separator}{re.split('[?#]', rest)[0]}".rstrip("/")
         self._shown = self._without_password(address)
@@ -66,9 +63,25 @@ class ServerUrl:
             return False
 
     @property
-    def connection(self) -> Connection:
-        """How an HTTP client reaches it, beside `address`."""
-        return {"auth": self._credentials, "trust_env": not self.is_loopback}
+    def secrets(self) -> tuple[str, ...]:
+        """What of it nobody may read, in each form in which it travels: as written, as meant, as a header."""
+        if self._credentials is None:
+            return ()
+        user, password = self._credentials
+        header = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return (self._written, password or user, header)
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password, for the HTTP client alone (`outbound_http`)."""
+        return self._credentials
+
+
+def learn_secrets(settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+    """Keep what the environment and the settings hold of secrets out of all that this process says."""
+    redaction.learn_environment(environ)
+    for url in settings.urls:
+        redaction.learn(ServerUrl(url).secrets)
 
 
 def _is_valid(address: str) -> bool:

@@ -1,0 +1,158 @@
+"""`atos-client deploy` and `deployments`: a URL that answers with what was built."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from atos.cli.formatting import bytes_text, clean
+from atos.cli.goals import latest
+from atos.cli.host_connection import HostClient
+from atos_protocol.errors import BadRequestError, NotFoundError
+from atos_protocol.settings import Settings
+
+MARKS = {"failed": "✗", "stopped": "-", "down": "-"}
+FAILED, NEEDS_PERSON = 1, 4
+FILES_SHOWN = 8
+ACTIONS = {
+    "stop": "stop_deployment", "start": "start_deployment", "verify": "verify_deployment",
+    "rollback": "roll_back",
+}  # fmt: skip
+
+
+def deploy(arguments: Namespace, settings: Settings) -> int:
+    """Plan, ask, deploy, and say where it answers."""
+    source = _source(arguments.what, settings)
+    workflow = HostClient(settings, "workflow")
+    asked = {"path": source, "target": arguments.target, "name": arguments.name or ""}
+    plan = workflow.call("plan_deployment", asked)
+    if not arguments.json:
+        print("\n".join(plan_lines(plan)))
+    if arguments.dry_run:
+        return _said(plan, arguments)
+    if not (arguments.yes or _agreed(plan, arguments)):
+        return NEEDS_PERSON
+    _install(plan["planned"]["requirements"], settings)
+    return put_out(workflow, plan, arguments)
+
+
+def _install(requirements: Sequence[str], settings: Settings) -> None:
+    """Have the packages installed for the sandbox; one call waits for a while, and is repeated."""
+    runner = HostClient(settings, "code_runner")
+    while requirements:
+        found = runner.call("prepare_packages", {"packages": list(requirements)})
+        if found["state"] == "ready":
+            return
+        print(f"installing {', '.join(requirements)} ...", file=sys.stderr, flush=True)
+
+
+def put_out(workflow: HostClient, plan: Mapping[str, Any], arguments: Namespace) -> int:
+    """Deploy what was planned and approved; return the exit code."""
+    request = {"name": plan["name"], "digest": plan["planned"]["digest"]}
+    done = workflow.call("deploy", request, resend=False)
+    if arguments.json:
+        return _said(done, arguments)
+    print("\n".join(result_lines(done)))
+    return 0 if done["state"] == "verified" else FAILED
+
+
+def deployments(arguments: Namespace, settings: Settings) -> int:
+    """List deployments, or act upon one."""
+    workflow = HostClient(settings, "workflow")
+    if arguments.action == "list":
+        found = workflow.call("list_deployments", {})
+        lines = [_line(each) for each in found["deployments"]]
+        shown = "\n".join(lines) or "nothing is deployed; deploy a goal: atos-client deploy"
+        print(json.dumps(found) if arguments.json else shown)
+        return 0
+    if not arguments.name:
+        message = f"deployments {arguments.action} needs a name"
+        raise BadRequestError(message, next_step="See atos-client deployments list.")
+    if arguments.action == "logs":
+        found = workflow.call("deployment_log", {"name": arguments.name, "lines": 200})
+        lines = [clean(line, 2000) for line in found["lines"]]
+        print(json.dumps(found) if arguments.json else "\n".join(lines))
+        return 0
+    done = workflow.call(ACTIONS[arguments.action], {"name": arguments.name}, resend=False)
+    if arguments.json:
+        return _said(done, arguments)
+    print("\n".join(result_lines(done)))
+    return FAILED if done["state"] == "failed" else 0
+
+
+def _source(what: str | None, settings: Settings) -> str:
+    """Return the folder: a path as it is named, else the repository of a goal (the newest by default).
+
+    Raises:
+        NotFoundError: the goal has no repository, or there is no such goal.
+    """
+    if what and (Path(what).expanduser().is_dir()):
+        return str(Path(what).expanduser().resolve())
+    orchestrate = HostClient(settings, "orchestrate")
+    view = orchestrate.call("get_goal", {"goal_id": what or latest(orchestrate)})
+    if repository := view.get("repository"):
+        return str(repository)
+    message = f"goal {view['id']} has no repository yet (it is {view['state']})"
+    raise NotFoundError(message, next_step=f"Wait for it: atos-client watch {view['id']}")
+
+
+def plan_lines(plan: Mapping[str, Any]) -> list[str]:
+    """Say what would go out."""
+    release = plan["planned"]
+    commit = f", commit {release['commit'][:12]}" if release["commit"] else ""
+    files, count = release["files"], release["file_count"]
+    listed = ", ".join(clean(name, 60) for name in files[:FILES_SHOWN])
+    more = f" and {count - FILES_SHOWN} more" if count > FILES_SHOWN else ""
+    lines = [
+        f"{plan['name']} on {plan['target']}: {clean(release['what'])}",
+        f"  from {clean(plan['source'])}{commit}",
+        f"  {count} file{'s' * (count != 1)}, {bytes_text(release['bytes'])}: {listed}{more}",
+    ]
+    if release["requirements"]:
+        lines.append(f"  installs, wheels only: {', '.join(map(clean, release['requirements']))}")
+    return lines + [f"  ! {clean(warning)}" for warning in release["warnings"]]
+
+
+def result_lines(done: Mapping[str, Any]) -> list[str]:
+    """Say what became of it."""
+    lines = [_line(done)]
+    if done["state"] == "verified":
+        lines += [f"  {clean(seen)}" for seen in done["evidence"]]
+        lines.append(f"  stop it: atos-client deployments stop {done['name']}")
+    elif done["state"] == "failed":
+        lines.append(f"  {clean(done['reason'], 600)}")
+        if done["url"]:
+            lines.append(f"  {done['url']} still answers with the release before")
+        lines.append(f"  → atos-client deployments logs {done['name']}")
+    elif done["state"] == "stopped":
+        lines.append(f"  → atos-client deployments start {done['name']}")
+    return lines
+
+
+def _line(each: Mapping[str, Any]) -> str:
+    state = each["state"]
+    if each["up"] and state != "verified":
+        state = f"up; another release: {state}"
+    elif state == "verified" and not each["up"]:
+        state = "down"
+    mark = "✓" if each["up"] and state != "failed" else MARKS.get(state, "·")
+    return f"{mark} {each['name']}  {state}  {each['target']}  {each['url']}".rstrip()
+
+
+def _agreed(plan: Mapping[str, Any], arguments: Namespace) -> bool:
+    """Ask the person; without a terminal say which command agrees."""
+    if arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        command = f"atos-client deploy {plan['source']} {plan['target']} --yes"
+        print(f"not deployed: nobody is there to agree\n  → {command}", file=sys.stderr)
+        return False
+    return input("Deploy it? [Y/n] ").strip().lower() in {"", "y", "yes"}
+
+
+def _said(view: Mapping[str, Any], arguments: Namespace) -> int:
+    if arguments.json:
+        print(json.dumps(dict(view)))
+    return FAILED if view["state"] == "failed" else 0

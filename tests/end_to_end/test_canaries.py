@@ -1,0 +1,151 @@
+"""Secrets of the person's are found nowhere after goals that succeed, fail, and are killed, at debug level.
+
+Daemons, scheduler, sandbox and git are real. The engine tells everybody the key that it was sent, and half of the
+code that it writes looks for secrets, prints them, and raises them.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+
+from atos.transport import SocketTransport
+from atos_protocol.settings import Settings, load_settings
+from doubles.canaries import Canaries, ProcessLists
+from doubles.installation import Installation
+from doubles.leaky_server import LeakyServer
+
+GOALS = 20
+ENDS = {"success", "failed", "needs_help", "cancelled"}
+EXAMPLES = ["clamp(5, 1, 3) == 3", "clamp(0, 1, 3) == 1", "clamp(2, 1, 3) == 2"]
+WORKFLOWS = """workflows:
+  - name: report
+    url: http://127.0.0.1:9/webhook/report
+    secret:
+      header: X-Key
+      file: {}
+"""
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def canaries() -> Canaries:
+    return Canaries()
+
+
+@pytest.fixture
+def engine(canaries: Canaries) -> Iterator[LeakyServer]:
+    del canaries
+    with LeakyServer("~/.config/engine.key") as server:
+        yield server
+
+
+@pytest.fixture
+def atos(canaries: Canaries, engine: LeakyServer) -> Iterator[Installation]:
+    installation = Installation(**canaries.environment)
+    canaries.plant(installation.person)
+    key, home = installation.person / ".config" / "engine.key", installation.home
+    home.mkdir(mode=0o700)
+    (home / "workflows.yaml").write_text(
+        WORKFLOWS.format(installation.person / ".config/webhook.key")
+    )
+    password = canaries.of["engine password"]
+    lines = {
+        "ATOS_OPENAI_URL": f"http://me:{password}@127.0.0.1:{engine.port}/v1",
+        "ATOS_OPENAI_KEY_FILE": str(key),
+        "ATOS_LOG_LEVEL": "DEBUG",
+    }
+    (home / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    yield installation
+    installation.close()
+
+
+async def all_replies(settings: Settings, kill: int) -> tuple[list[str], list[str]]:
+    """Give the goals, kill the worker once, follow them to their ends; return states and every reply."""
+    said, states = list[str](), list[str]()
+    url = f"http://127.0.0.1:{_port(settings)}/orchestrate/mcp"
+    token = settings.token_file.read_text()
+    async with AsyncExitStack() as stack:
+
+        async def opened(transport: Any) -> Client[Any]:
+            return await stack.enter_async_context(Client(transport))
+
+        clients = {
+            server: await opened(SocketTransport(settings.servers_socket, server, client="cli"))
+            for server in ("orchestrate", "vram", "workflow")
+        }
+        remote = await opened(StreamableHttpTransport(url, auth=token))
+
+        async def ask(client: Client[Any], tool: str, **arguments: Any) -> dict[str, Any]:
+            result = await client.call_tool(tool, arguments, raise_on_error=False)
+            said.append(f"{result}")
+            return result.structured_content or {}
+
+        person = clients["orchestrate"]
+        ids = [str((await ask(person, "start_goal", **asked(n)))["id"]) for n in range(GOALS)]
+        os.kill(kill, signal.SIGABRT)
+        for goal in ids:
+            news: dict[str, Any] = {"seq": 0, "goal": {"state": ""}}
+            while news["goal"]["state"] not in ENDS:
+                news = await ask(person, "wait_goal", goal_id=goal, after_seq=news["seq"])
+            states.append(str(news["goal"]["state"]))
+            await ask(person, "get_goal", goal_id=goal)
+            await ask(person, "get_task", goal_id=goal, task_id="T1")
+        for client, tool in (
+            (clients["vram"], "status"),
+            (remote, "list_goals"),
+            (person, "nothing"),
+        ):
+            await ask(client, tool)
+        await ask(clients["workflow"], "trigger_workflow", name="report", payload={"a": 1})
+        await ask(clients["vram"], "load_model", model="m")
+    return states, said
+
+
+def asked(number: int) -> dict[str, Any]:
+    goal = f"Write clamp.py with clamp(x, low, high), which limits x. This is case {number}"
+    return {"goal": goal, "examples": EXAMPLES}
+
+
+def _port(settings: Settings) -> int:
+    return int(json.loads(_status(settings))["http"]["url"].rpartition(":")[2])
+
+
+def _status(settings: Settings) -> str:
+    from atos_protocol.daemons import connect
+
+    with connect("servers", settings) as connection, connection.makefile("rwb") as lines:
+        for message in ({"atos": 1, "server": "host", "client": "cli"}, {"op": "status"}):
+            lines.write(json.dumps(message).encode() + b"\n")
+        lines.flush()
+        return lines.readline().decode()
+
+
+def test_no_secret_is_left_or_said_by_goals_that_succeed_fail_and_are_killed(
+    atos: Installation, engine: LeakyServer, canaries: Canaries, tmp_path: Path
+) -> None:
+    processes = ProcessLists()
+    with processes.watching():
+        assert atos.run("up").returncode == 0
+        settings = load_settings(atos.environment)
+        worker = int(json.loads(_status(settings))["worker"]["pid"])
+        states, said = anyio.run(all_replies, settings, worker)
+        said += [done.stdout + done.stderr for done in map(atos.run, ("doctor", "status"))]
+        said += [atos.run(*line).stdout for line in (("doctor", "--json"), ("models", "list"))]
+        atos.run("down")
+    assert engine.seen == {f"Bearer {canaries.of['.config/engine.key']}"}, "the key was used"
+    assert states[:10] == ["success"] * 10
+    assert set(states[10:]) <= {"failed", "needs_help"}
+    assert "DEBUG" in (atos.home / "logs" / "scheduler.log").read_text()
+    assert canaries.in_files(atos.person) == {}
+    assert canaries.found("\n".join(said).encode()) == []
+    assert canaries.found(b"\n".join(processes.seen)) == []
