@@ -56,6 +56,7 @@ check:
 	@$(IN_CHECK_ENV) ruff format --check .
 	@$(IN_CHECK_ENV) lint-imports
 	@$(IN_CHECK_ENV) pyright
+	@$(IN_CHECK_ENV) python -m atos_servers.host.token_budget
 
 audit:
 	@$(IN_CHECK_ENV) python tests/audit.py

@@ -67,12 +67,17 @@ class Goal:
         """
         seq = after
         while True:
-            request = {"goal_id": self.id, "after_seq": seq, "timeout_s": WAIT_SECONDS}
+            request = {
+                "goal_id": self.id,
+                "after_seq": seq,
+                "timeout_s": WAIT_SECONDS,
+                "detail": "events",
+            }
             answer = await self._tools.call("orchestrate", "wait_goal", request)
             for event in answer["events"]:
-                seq = event["seq"]
                 task = event.get("task") or ""
                 yield GoalEvent(seq, event["kind"], task, event["at"], event.get("data") or {})
+            seq = answer["seq"]
             if answer["goal"]["state"] in FINAL_GOAL_STATES and not answer["events"]:
                 return
 
@@ -163,6 +168,7 @@ class Atos:
         examples: Sequence[str] = (),
         tests: str = "",
         priority: Priority = "normal",
+        key: str = "",
         deploy: str = "",
     ) -> Goal:
         """Start a goal; it runs on even if this process ends.
@@ -174,6 +180,7 @@ class Atos:
             examples: such as `f(1) -> 2` or `f(-1) raises ValueError`; they decide whether code is right.
             tests: text of a pytest file that decides; the goal is one task then.
             priority: high counts as an hour older than it is among queued goals, low as an hour younger.
+            key: a call with the same key returns its goal and starts nothing, so it may be made again.
             deploy: `local` serves the result on this machine; the goal's `deployment_url` says where.
 
         Raises:
@@ -193,9 +200,11 @@ class Atos:
             request["tests"] = tests
         if priority != "normal":
             request["priority"] = priority
+        if key:
+            request["key"] = key
         if deploy:
             request["deploy"] = deploy
-        view = await self._tools.call("orchestrate", "start_goal", request, resend=False)
+        view = await self._tools.call("orchestrate", "start_goal", request, resend=bool(key))
         return Goal(self._tools, view["id"])
 
     async def check_goal(self, goal: str) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
     {"atos": 1, "server": NAME, "roots": [ABSOLUTE DIRECTORIES], "client": WHO}
 
-is the first line; then MCP's stdio framing follows, one JSON-RPC message a line. NAME `host` is the
+is the first line; then MCP's stdio framing follows, one JSON-RPC message a line. For the server `all` it may
+add `"tools": TOOLSETS` and `"readOnly": true`. NAME `host` is the
 host itself: `{"op": "status"}` and `{"op": "shutdown"}`, one JSON object a line. A shim adds
 `"manifest": DIGEST` to its line and is answered by one line before anything else: whether the tools
 it advertises are still the host's. A connection that is refused gets one line with the error.
@@ -27,6 +28,15 @@ PROTOCOL = 1
 SERVERS = ("orchestrate", "filesystem", "code_runner", "workflow", "vram")
 """The five servers, in the order in which they are listed everywhere."""
 
+ALL = "all"
+"""One server with tools of the five; which of them, the opening line says."""
+
+ENTRIES = (*SERVERS, ALL)
+"""What a client may connect to, besides the host itself."""
+
+WITH_DIRECTORIES = ("orchestrate", "filesystem", "code_runner", ALL)
+"""Servers that accept the directories which they may access."""
+
 HOST = "host"
 """Named instead of a server by those who ask the host about itself."""
 
@@ -41,19 +51,30 @@ MAX_LINE_BYTES = 16 << 20
 class Opening:
     """A valid opening line."""
 
-    __slots__ = ("client", "manifest", "roots", "server")
+    __slots__ = ("client", "manifest", "read_only", "roots", "server", "tools")
 
     def __init__(
-        self, server: str, client: str, roots: tuple[str, ...] = (), manifest: str = ""
+        self,
+        server: str,
+        client: str,
+        roots: tuple[str, ...] = (),
+        manifest: str = "",
+        *,
+        tools: str = "",
+        read_only: bool = False,
     ) -> None:
         self.server = server
-        """One of `SERVERS`, or `HOST`."""
+        """One of `ENTRIES`, or `HOST`."""
         self.client = client
         """One of `CLIENTS`."""
         self.roots = roots
         """Absolute directories that the server may touch for this client; empty: its default."""
         self.manifest = manifest
         """Digest of the manifest that a shim answers from; empty for everybody else."""
+        self.tools = tools
+        """Toolsets of the server `all`, separated by commas; empty: the default ones."""
+        self.read_only = read_only
+        """Whether only tools that change nothing are wanted."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Opening) and self.line() == other.line()
@@ -69,6 +90,8 @@ class Opening:
         fields: dict[str, Any] = {"atos": PROTOCOL, "server": self.server}
         fields |= {"roots": list(self.roots), "client": self.client}
         fields |= {"manifest": self.manifest} if self.manifest else {}
+        fields |= {"tools": self.tools} if self.tools else {}
+        fields |= {"readOnly": True} if self.read_only else {}
         return json.dumps(fields).encode() + b"\n"
 
 
@@ -96,14 +119,22 @@ def parse_opening(line: bytes | None) -> Opening:
         step = 'Send {"atos": 1, "server": NAME, "roots": [], "client": "python"} first.'
         raise BadRequestError(message, next_step=step)
     server, client, manifest = known.get("server"), known.get("client"), known.get("manifest")
-    if server not in (*SERVERS, HOST):
+    if server not in (*ENTRIES, HOST):
         message = f"there is no server {server!r}"
-        raise NotFoundError(message, next_step=f"The servers are {', '.join(SERVERS)}.")
+        raise NotFoundError(message, next_step=f"The servers are {', '.join(ENTRIES)}.")
     if client not in CLIENTS:
         message = f"the opening line names an unknown client {client!r}"
         raise BadRequestError(message, next_step=f"It is one of {', '.join(CLIENTS)}.")
     roots = _roots(known.get("roots"))
-    return Opening(server, client, roots, manifest if isinstance(manifest, str) else "")
+    tools = known.get("tools")
+    return Opening(
+        server,
+        client,
+        roots,
+        manifest if isinstance(manifest, str) else "",
+        tools=tools if isinstance(tools, str) else "",
+        read_only=known.get("readOnly") is True,
+    )
 
 
 def _roots(value: Any) -> tuple[str, ...]:

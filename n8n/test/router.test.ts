@@ -62,8 +62,8 @@ describe('running a task', () => {
 		const [[item]] = await run({ ...RUN, wait: true });
 		expect(item.json).toMatchObject({ state: 'success', complexity: 'simple', ended: true });
 		expect(server.calls.slice(1).map(({ args }) => args)).toEqual([
-			{ goal_id: 'g1', after_seq: 1, timeout_s: 20 },
-			{ goal_id: 'g1', after_seq: 5, timeout_s: 20 },
+			{ goal_id: 'g1', after_seq: 1, timeout_s: 20, detail: 'events' },
+			{ goal_id: 'g1', after_seq: 5, timeout_s: 20, detail: 'events' },
 		]);
 	});
 

@@ -167,7 +167,12 @@ class ChaosHouse:
         async with ToolClient(self.settings) as tools:
             with anyio.fail_after(GOAL_SECONDS):
                 while True:
-                    request = {"goal_id": goal, "after_seq": seq, "timeout_s": 5}
+                    request = {
+                        "goal_id": goal,
+                        "after_seq": seq,
+                        "timeout_s": 5,
+                        "detail": "events",
+                    }
                     news = await tools.call("orchestrate", "wait_goal", request)
                     if any(event["kind"] == kind for event in news["events"]):
                         return
@@ -179,7 +184,12 @@ class ChaosHouse:
         async with ToolClient(self.settings) as tools:
             with anyio.fail_after(seconds):
                 while True:
-                    request = {"goal_id": goal, "after_seq": seq, "timeout_s": 5}
+                    request = {
+                        "goal_id": goal,
+                        "after_seq": seq,
+                        "timeout_s": 5,
+                        "detail": "events",
+                    }
                     news = await self._persistent(tools, "wait_goal", request)
                     events += news["events"]
                     seq = news["seq"]

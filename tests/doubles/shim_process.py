@@ -61,7 +61,7 @@ class ShimProcess:
         """Send one message."""
         os.write(self._stdin.fileno(), json.dumps(message).encode() + b"\n")
 
-    def hear(self, seconds: float = 30) -> dict[str, Any]:
+    def hear(self, seconds: float = 60) -> dict[str, Any]:
         """Return the next message."""
         assert select.select([self._stdout], [], [], seconds)[0], "the shim says nothing"
         line = self._stdout.readline()

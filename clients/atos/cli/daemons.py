@@ -1,20 +1,18 @@
-"""The commands about the daemons: up, down, status, mcp-config."""
+"""The commands about the daemons: up, down, status."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from argparse import Namespace
-from importlib.util import find_spec
 from typing import Any
 
 from atos.cli.formatting import bytes_text, goal_report, goals_table
 from atos.cli.host_connection import HostClient, scheduler_status
+from atos.cli.plugging.env_file import STAY, set_values
 from atos_protocol.daemons import Role, ensure, is_up, stop
-from atos_protocol.errors import AtosError, NotFoundError, UnreachableError
-from atos_protocol.host_protocol import SERVERS
-from atos_protocol.settings import Settings
+from atos_protocol.errors import AtosError, UnreachableError
+from atos_protocol.settings import Settings, load_settings
 from atos_protocol.versions import SETTLE, installed, mismatch
 
 FEW = 10
@@ -22,6 +20,11 @@ FEW = 10
 
 def up(arguments: Namespace, settings: Settings) -> int:
     """Start the scheduler and the server host, or find them running; one of another version is restarted."""
+    if arguments.stay and settings.idle_seconds != float("inf"):
+        set_values(settings, STAY)
+        for role in ("servers", "scheduler"):  # goals go on when they are back
+            stop(role, settings)
+        settings = load_settings()
     restarted = restart_outdated(settings)
     ensure("scheduler", settings)
     ensure("servers", settings)
@@ -176,32 +179,3 @@ def http_lines(http: dict[str, Any], settings: Settings) -> list[str]:
     error = http.get("error")
     reason = f"{error['message']} {error['next']}" if isinstance(error, dict) else error
     return [f"http       off: {reason}"]
-
-
-def mcp_config(arguments: Namespace, settings: Settings) -> int:
-    """Print what Claude Desktop and other hosts want in their configuration file."""
-    chosen = arguments.server or SERVERS
-    entries: dict[str, Any] = {}
-    for name in chosen:
-        folders = [str(settings.workspaces)] if name in {"filesystem", "code_runner"} else []
-        entries[f"atos-{name.replace('_', '-')}"] = {
-            "command": sys.executable,
-            "args": [*shim_command(), name, *folders],
-        }
-    print(json.dumps({"mcpServers": entries}, indent=2))
-    return 0
-
-
-def shim_command() -> list[str]:
-    """Return the interpreter arguments that start the stdio shim by its path.
-
-    `-S -I` skip site-packages and the environment: the shim needs neither, and starts in 20 ms.
-
-    Raises:
-        NotFoundError: the servers are not installed beside this client.
-    """
-    spec = find_spec("atos_servers")
-    if spec is None or not spec.submodule_search_locations:
-        message = "the ATOS servers are not installed in this environment"
-        raise NotFoundError(message, next_step="Install the whole of ATOS: pip install atos")
-    return ["-S", "-I", f"{spec.submodule_search_locations[0]}/shim/main.py"]

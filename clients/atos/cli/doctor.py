@@ -42,7 +42,12 @@ class Finding:
 
 def doctor(arguments: Namespace, settings: Settings) -> int:
     """Examine everything; the exit code is 1 if something that a goal needs is broken."""
-    findings = list(examine(settings))
+    if arguments.host:
+        from atos.cli.plugging.host_logs import examine_host
+
+        findings = list(examine_host(arguments.host))
+    else:
+        findings = list(examine(settings))
     if arguments.json:
         print(json.dumps([asdict(f) for f in findings]))
     else:

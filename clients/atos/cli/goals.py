@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 import time
 from argparse import Namespace
@@ -41,6 +42,7 @@ def build(arguments: Namespace, settings: Settings) -> int:
         request["deploy"] = arguments.deploy
     if arguments.plan:
         request["plan"] = read_plan(Path(arguments.plan))
+    request["key"] = f"atos-client {secrets.token_hex(8)}"  # so that it may be sent again
     view = _start(orchestrate, request, arguments)
     if arguments.detach:
         if arguments.json:
@@ -72,12 +74,12 @@ def _announce(settings: Settings) -> None:
 def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespace) -> Any:
     """Start a goal; where no model can do it, fetch one if the person agrees, and start it then."""
     try:
-        return orchestrate.call("start_goal", request, resend=False)
+        return orchestrate.call("start_goal", request)
     except NoModelError as refusal:
         may_ask = sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json
         fetch_for(refusal, agreed=arguments.pull, may_ask=may_ask)
     orchestrate.close()  # the download may have taken longer than the host keeps a silent client
-    return orchestrate.call("start_goal", request, resend=False)
+    return orchestrate.call("start_goal", request)
 
 
 def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:
@@ -87,7 +89,12 @@ def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:
     """
     seq, lost_since = 0, 0.0
     while True:
-        request = {"goal_id": goal_id, "after_seq": seq, "timeout_s": show.refresh}
+        request = {
+            "goal_id": goal_id,
+            "after_seq": seq,
+            "timeout_s": show.refresh,
+            "detail": "events",
+        }
         try:
             answer = orchestrate.call("wait_goal", request)
         except UnreachableError:

@@ -86,12 +86,39 @@ def parser() -> argparse.ArgumentParser:
     _add_deployments(command)
     _add_models(commands)
     _add_tokens(commands)
-    command("doctor", "Say what is there, what is missing, and what to do about it.")
-    command("up", "Start the daemons.")
+    doctor = command("doctor", "Say what is there, what is missing, and what to do about it.")
+    doctor.add_argument("--host", metavar="NAME", help="an MCP host: its entries and its logs")
+    up = command("up", "Start the daemons.")
+    up.add_argument("--stay", action="store_true", help="they never end for idleness again")
     command("down", "End the daemons; running goals go on when they are started again.")
-    config = command("mcp-config", "Print the entry for Claude Desktop and other MCP hosts.")
+    config = command("mcp-config", "Print entries for an MCP host; `install` writes them.")
     config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
+    _add_hosts(command)
     return top
+
+
+def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    about = "Plug ATOS into an MCP host, and prove that it works there."
+    install = command("install", about)
+    hosts = "claude-desktop, claude-code, cursor, vscode, n8n, or print"
+    install.add_argument("host", metavar="HOST", help=hosts)
+    install.add_argument(
+        "--server", metavar="NAME", action="append", default=[],
+        help="an entry for this server; may be repeated. Default: all, twelve tools of the five",
+    )  # fmt: skip
+    install.add_argument(
+        "--tools", metavar="SETS", default="",
+        help="toolsets of the entry `all`: goals,files,code,models,workflows,n8n, or all",
+    )  # fmt: skip
+    install.add_argument("--read-only", action="store_true", help="only tools that change nothing")
+    install.add_argument(
+        "--directory", metavar="DIR", action="append", default=[],
+        help="what its tools may access; may be repeated. Default: as the settings allow",
+    )  # fmt: skip
+    install.add_argument("--no-trial", action="store_true", help="write it without trying it")
+    command("uninstall", "Take ATOS out of an MCP host.").add_argument(
+        "host", metavar="HOST", help=hosts
+    )
 
 
 def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
@@ -192,6 +219,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli.doctor import doctor
 
             return doctor(arguments, settings)
+        case "install" | "uninstall" | "mcp-config":
+            from atos.cli.plugging import installing
+
+            return getattr(installing, arguments.command.replace("-", "_"))(arguments, settings)
         case _:
             from atos.cli import daemons
 

@@ -61,6 +61,7 @@ export async function waitForGoal(
 			goal_id: goal.id,
 			after_seq: seq,
 			timeout_s: Math.min(LONGEST_WAIT_S, Math.max(1, Math.ceil(left))),
+			detail: 'events',
 		});
 		goal = asGoal(news.goal as IDataObject);
 		const latest = Number(news.seq ?? seq);

@@ -116,24 +116,31 @@ class Goals:
         examples: Sequence[str] = (),
         tests: str = "",
         priority: Priority = "normal",
+        key: str = "",
         deploy: str = "",
         owner: str = "",
     ) -> GoalView:
         """Accept a goal and queue it; `owner` is the token that started it, "" for the person.
 
+        The same owner's `key` gives the same goal, however often it is sent.
+
         Raises:
+            ConflictError: the key belongs to another goal.
             BadRequestError: the text, the plan, an example or the tests are not valid.
             WorkspaceError: `into` can't be used.
             NoModelError: no installed model can do it.
         """
         text = validate_goal(text)
+        goal = id_of(key_of(owner, key)) if key else new_id()
+        if key and (known := await self._read(goal)):
+            return same_goal(known, text, key)
         if into is not None:
             await anyio.to_thread.run_sync(check_place, into)
         tests = check_tests(tests)
         check_plan(plan, tests)
         place = str(into) if into else None
         goal_input = await self._intake.decide(
-            new_id(), text, into=place, plan=plan, examples=read_examples(examples), tests=tests
+            goal, text, into=place, plan=plan, examples=read_examples(examples), tests=tests
         )
         goal_input = replace(goal_input, priority=priority, deploy=deploy)
         return await self._submit(goal_input, owner)

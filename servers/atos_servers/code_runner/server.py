@@ -60,6 +60,10 @@ from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 
+INSTRUCTIONS = """\
+Runs code in a sandbox, on a copy. `run_pytest` finds out whether code passes its tests, `evaluate` chooses between
+versions of it, `run_python` shows what a script prints. `sandbox_status` tells how code is isolated here.
+"""
 MOST_TESTS = 300
 CASES_CHARACTERS = 16_000
 STDOUT_CHARACTERS = 16_000
@@ -324,7 +328,9 @@ def build(services: Services) -> FastMCP:
     services.busy_checks.append(environments.is_busy)
     warm = WarmStart(this_interpreter())
     tools = Tools(Runner(warm=warm), environments)
-    server: FastMCP = FastMCP("atos-code-runner", lifespan=_lifespan(warm))
+    server: FastMCP = FastMCP(
+        "atos-code-runner", instructions=INSTRUCTIONS, lifespan=_lifespan(warm)
+    )
     server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
     server.tool(tools.evaluate, annotations=read_only("Evaluate candidates in the sandbox"))
     server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))

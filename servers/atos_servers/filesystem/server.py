@@ -57,6 +57,10 @@ from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.host.tool_middleware import MODEL_CLIENTS
 
+INSTRUCTIONS = """\
+Reads and changes files in the directories that the user allowed; `list_allowed_directories` names them. Change a
+part of a file with `edit_file`, a whole one with `write_file`; find files with `search_files`.
+"""
 GRANTS = "grants"
 """File below the home in which the user allows protected files, one pattern per line."""
 JOURNAL = "journal.db"
@@ -305,7 +309,7 @@ def build(services: Services) -> FastMCP:
     with suppress(OSError):  # reported by the first call that needs it
         services.settings.workspaces.mkdir(parents=True, exist_ok=True)
     tools = Tools(services.settings.home)
-    server: FastMCP = FastMCP("atos-filesystem")
+    server: FastMCP = FastMCP("atos-filesystem", instructions=INSTRUCTIONS)
 
     def add(tool: Callable[..., Any], hints: ToolAnnotations, *tags: str) -> None:
         shape = None if tool.__name__ == "read_media_file" else SHAPE

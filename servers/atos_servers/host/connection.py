@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 from atos_protocol.host_protocol import Opening
 from atos_protocol.settings import home_directory, load_settings
+from atos_protocol.toolsets import Selection
 from atos_servers.host.confinement import Confinement, Reach
 
 Client = Literal["shim", "python", "cli", "worker", "http"]
@@ -33,13 +34,19 @@ class Connection:
     """Absolute directories that it may access; empty means what the settings allow."""
     token: str = ""
     """Name of the token that an HTTP client presented; empty for who opened the Unix socket: the person."""
+    selection: Selection = field(default_factory=Selection)
+    """Which tools of the server `all` it wants."""
 
 
 def connection_of(opening: Opening) -> Connection:
     """Return what an opening line says of the peer."""
     client = cast("Client", opening.client)  # `parse_opening` lets no other one pass
-    return Connection(client=client, roots=tuple(map(Path, opening.roots)))
+    selected = Selection(opening.tools, opening.read_only)
+    return Connection(client, tuple(map(Path, opening.roots)), selection=selected)
 
+
+MODEL_CLIENTS: tuple[Client, ...] = ("shim", "http")
+"""Behind these a model reads the reply, so its size is bounded; programs get the whole."""
 
 REACH: dict[Client, Reach] = {"cli": "person", "python": "library", "worker": "worker"}
 """The person's own programs and ATOS itself: nobody else can open the socket. A model may be behind all
@@ -76,6 +83,11 @@ def client() -> Client:
 def owner() -> str:
     """Return whose goals this connection may see: a token's name, or "" for the person, who sees all."""
     return _current.get().token
+
+
+def selection() -> Selection:
+    """Return which tools of the server `all` this connection wants."""
+    return _current.get().selection
 
 
 @contextmanager

@@ -21,6 +21,9 @@ from mcp.types import jsonrpc_message_adapter
 from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from atos_protocol.settings import load_settings
+from atos_protocol.toolsets import EVERYTHING, Selection
+from atos_servers.host.combined import toolsets_of
+from atos_servers.host.connection import Connection, connected
 from atos_servers.host.mcp_session import Incoming, low_level
 from atos_servers.host.services import Services
 from atos_servers.host.suite import Suite, build_suite, running
@@ -38,7 +41,14 @@ def digest() -> str:
 
 
 async def describe(server: FastMCP) -> Json:
-    """Return what one server answers to handshakes and lists, by protocol era."""
+    """Return what one server answers to handshakes and lists, by protocol era; and its toolsets, if it has any."""
+    toolsets = {name: list(tools) for name, tools in (await toolsets_of(server)).items()}
+    with connected(Connection(selection=Selection(EVERYTHING))):
+        eras = await _eras(server)
+    return {**eras, "toolsets": toolsets} if toolsets else eras
+
+
+async def _eras(server: FastMCP) -> Json:
     recorded = {
         version: await _handshake(server, version) for version in HANDSHAKE_PROTOCOL_VERSIONS
     }

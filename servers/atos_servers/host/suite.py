@@ -1,4 +1,4 @@
-"""The five servers of one host, all behind the same middleware."""
+"""The five servers of one host and `all`, which combines them; all behind the same middleware."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from importlib.metadata import version
 from fastmcp import FastMCP
 
 from atos_protocol.errors import AtosError, BadConfigError
-from atos_protocol.host_protocol import SERVERS
+from atos_protocol.host_protocol import ALL, SERVERS
+from atos_servers.host.combined import combine
 from atos_servers.host.mcp_session import lifespan, low_level
 from atos_servers.host.services import Services
 from atos_servers.host.tool_middleware import HandledFailures, ToolMiddleware
@@ -27,7 +28,10 @@ def build_suite(services: Services, names: tuple[str, ...] = SERVERS) -> Suite:
         BadConfigError: names the server and the reason; no server is left out silently.
     """
     quiet_fastmcp()
-    return {name: _build(name, services) for name in names}
+    suite = {name: _build(name, services) for name in names}
+    if set(names) >= set(SERVERS):
+        suite[ALL] = _finished(combine(suite), plain=True)
+    return suite
 
 
 def quiet_fastmcp() -> None:
@@ -46,7 +50,11 @@ def _build(name: str, services: Services) -> FastMCP:
         message = f"the {name} server can't be built: {type(error).__name__}: {error}"
         step = "Install ATOS again; if that does not help, report this line."
         raise BadConfigError(message, next_step=step) from error
-    server.add_middleware(ToolMiddleware(server))
+    return _finished(server)
+
+
+def _finished(server: FastMCP, *, plain: bool = False) -> FastMCP:
+    server.add_middleware(ToolMiddleware(server, plain=plain))
     low_level(server).version = version("atos")
     return server
 

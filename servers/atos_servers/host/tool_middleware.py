@@ -25,14 +25,11 @@ from pydantic import ValidationError as PydanticError
 
 from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY, AtosError
-from atos_servers.host.connection import client
+from atos_servers.host.connection import MODEL_CLIENTS, client
 from atos_servers.host.reply_limit import fit
 
 CALL_SECONDS = 45.0
 """Longest tool call, in seconds: Claude Desktop and n8n give a call up after 60."""
-
-MODEL_CLIENTS = ("shim", "http")
-"""Behind these a model reads the reply, so its size is bounded; programs get the whole."""
 
 N8N_EXTRAS = frozenset({"toolCallId", "sessionId", "action", "chatInput"})
 """What n8n's AI agent adds to the arguments of any tool."""
@@ -49,8 +46,12 @@ HANDLED = ("call_tool", "read_resource")
 class ToolMiddleware(Middleware):
     """The middleware of every ATOS server."""
 
-    def __init__(self, server: FastMCP, *, seconds: float = CALL_SECONDS) -> None:
+    def __init__(
+        self, server: FastMCP, *, seconds: float = CALL_SECONDS, plain: bool = False
+    ) -> None:
+        """Remember the server; with `plain`, results are text alone, for models and nobody else."""
         self._server = server
+        self._plain = plain
         self._seconds = seconds
 
     async def on_call_tool(
@@ -70,6 +71,8 @@ class ToolMiddleware(Middleware):
             message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
             step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
             return error_result(errors.DeadlineError(message, next_step=step))
+        if self._plain:
+            result = text_alone(result)
         return fit(result) if client() in MODEL_CLIENTS else result
 
     async def on_read_resource(
@@ -112,6 +115,17 @@ def error_result(error: AtosError) -> ToolResult:
     """Return the result that carries an error: a text for models, an object for programs."""
     text = TextContent(type="text", text=error.to_text())
     return ToolResult(content=[text], meta={MCP_META_KEY: error.to_wire()}, is_error=True)
+
+
+def text_alone(result: ToolResult) -> ToolResult:
+    """Return a result without its structured part, which would be read a second time beside the text."""
+    structured = result.structured_content
+    if structured is None or result.is_error:
+        return result
+    content = result.content
+    if structured.keys() == {"content"} and isinstance(structured["content"], str):
+        content = [TextContent(type="text", text=structured["content"])]
+    return ToolResult(content=content, meta=result.meta)
 
 
 def _foreseen(error: Exception) -> AtosError | None:

@@ -52,6 +52,7 @@ class OwnGoals:
         examples: Sequence[str],
         tests: str,
         priority: Priority = "normal",
+        key: str = "",
         deploy: str = "",
     ) -> GoalView:
         """Accept a goal in the caller's name."""
@@ -62,6 +63,7 @@ class OwnGoals:
             examples=examples,
             tests=tests,
             priority=priority,
+            key=key,
             deploy=deploy,
             owner=self._owner,
         )

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import anyio.to_thread
 from fastmcp import Context, FastMCP
+from fastmcp.tools import ToolResult
 from pydantic import Field, TypeAdapter
 
 from atos_protocol.errors import BadRequestError
 from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalNews, GoalView, TaskReport
-from atos_servers.host.connection import confinement, owner
+from atos_servers.host.connection import MODEL_CLIENTS, client, confinement, owner
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.arguments import (
@@ -29,6 +30,7 @@ from atos_servers.orchestrate.arguments import (
     Tests,
     Urgency,
 )
+from atos_servers.orchestrate.following import VIEW, Detail, every_event, follow, whole_goal
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 from atos_servers.orchestrate.own_goals import OwnGoals
@@ -36,8 +38,8 @@ from atos_servers.orchestrate.own_goals import OwnGoals
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
 repository, with small local models. Call `start_goal`, then `wait_goal` with the `seq` of its last
-answer until the state is final (success, failed, cancelled, needs_help, limit_reached); it returns as
-soon as something happens. A goal continues when the caller disconnects. Give 3 to 5 examples with a
+answer until `final` is true (success, failed, cancelled, needs_help, limit_reached); it returns when a
+task is done, asks something, or after 40 s. A goal continues when the caller disconnects. Give 3 to 5 examples with a
 goal. From needs_help, failed and limit_reached it goes on with `answer_question`, `submit_fix` or
 `retry_goal`.
 """
@@ -68,8 +70,9 @@ class OrchestrateTools:
         into: Into = "",
         tests: Tests = "",
         priority: Urgency = "normal",
+        key: Key = "",
         deploy: Deploy = "",
-    ) -> GoalView:
+    ) -> ToolResult:
         """Start building something: plan it, write it, test it, commit it to a git repository.
 
         Use first, whenever the user wants software built. Write 3 to 5 `examples` yourself: they are worth
@@ -78,15 +81,17 @@ class OrchestrateTools:
         """
         goals = await self._goals()
         folder = await anyio.to_thread.run_sync(confinement().place, into) if into else None
-        return await goals.start(
+        started = await goals.start(
             goal,
             into=folder,
             plan=plan or None,
             examples=examples,
             tests=tests,
             priority=priority,
+            key=key,
             deploy=deploy,
         )
+        return whole_goal(started)
 
     async def check_goal(self, goal: GoalText, examples: Examples) -> GoalCheck:
         """Show what is found in a goal's text, who would work on it, and what can't be proven; start nothing.
@@ -105,7 +110,7 @@ class OrchestrateTools:
         wait_s: Annotated[
             float, Field(description="Longest wait in seconds.", ge=0, le=MOST_WAIT_SECONDS)
         ] = MOST_WAIT_SECONDS,
-    ) -> GoalView:
+    ) -> ToolResult:
         """Have local models write one piece of code that passes your examples or tests.
 
         Use for a single function, class or module. Returns when it has ended, or after `wait_s` with a state
@@ -113,7 +118,7 @@ class OrchestrateTools:
         """
         goals = await self._goals()
         started = await goals.run_task(spec, examples=examples, tests=tests)
-        return await goals.ended(started.id, wait_s, _reporting(context))
+        return whole_goal(await goals.ended(started.id, wait_s, _reporting(context)))
 
     async def plan_goal(self, goal: GoalText) -> PlanView:
         """Make a plan for a goal without executing it.
@@ -132,13 +137,15 @@ class OrchestrateTools:
         pool: Pool = "auto",
         key: Key = "",
         tests: Tests = "",
-    ) -> GoalView:
+    ) -> ToolResult:
         """Run a single task as a separate goal.
 
         Use from workflow tools that route tasks themselves; for anything larger use `start_goal`.
         """
         goals = await self._goals()
-        return await goals.run_task(task, pool=pool, key=key, examples=examples, tests=tests)
+        return whole_goal(
+            await goals.run_task(task, pool=pool, key=key, examples=examples, tests=tests)
+        )
 
     async def aggregate_results(
         self, ids: Annotated[list[str], Field(description="Ids of goals.", max_length=MOST_GOALS)]
@@ -150,13 +157,13 @@ class OrchestrateTools:
         goals = await self._goals()
         return aggregate([await goals.get(goal) for goal in ids])
 
-    async def get_goal(self, goal_id: GoalId) -> GoalView:
+    async def get_goal(self, goal_id: GoalId) -> ToolResult:
         """Show a goal as it stands now: state, tasks, what their code rests on, tests, repository.
 
         Use for a single look; to follow a goal use `wait_goal`. A task with a `question` waits for
         `answer_question`.
         """
-        return await (await self._goals()).get(goal_id)
+        return whole_goal(await (await self._goals()).get(goal_id))
 
     async def wait_goal(
         self,
@@ -166,17 +173,22 @@ class OrchestrateTools:
             int, Field(description="`seq` of the last answer; 0 at first.", ge=0)
         ] = 0,
         timeout_s: Annotated[
-            float, Field(description="Longest wait in seconds, at most 25.", ge=0)
-        ] = 20,
-    ) -> GoalNews:
-        """Wait until something happens to a goal, and return what happened.
+            float, Field(description="Longest wait in seconds, at most 40.", ge=0)
+        ] = MOST_WAIT_SECONDS,
+        detail: Annotated[
+            Detail, Field(description="digest: what matters, briefly; events: everything, paged.")
+        ] = "digest",
+    ) -> ToolResult:
+        """Wait until a task of a goal is done, asks something, or the goal ends; say so briefly.
 
-        Use in a loop until the state is final and no events come. An empty list of events means that
-        nothing happened in this time: call again.
+        Use after `start_goal`, in a loop with the `seq` of each answer, until `final` is true.
         """
-        goals = await self._goals()
-        progress = _reporting(context)
-        return await goals.wait(goal_id, after=after_seq, seconds=timeout_s, progress=progress)
+        goals, progress = await self._goals(), _reporting(context)
+        seconds = min(timeout_s, MOST_WAIT_SECONDS)
+        if detail == "digest":
+            return await follow(goals, goal_id, after_seq, seconds, progress)
+        whole = client() not in MODEL_CLIENTS
+        return await every_event(goals, goal_id, after_seq, seconds, progress, whole=whole)
 
     async def list_goals(
         self,
@@ -196,36 +208,36 @@ class OrchestrateTools:
         views, after = await goals.list(limit, int(cursor or 0))
         return GoalList(goals=views, cursor=str(after or ""))
 
-    async def cancel_goal(self, goal_id: GoalId) -> GoalView:
+    async def cancel_goal(self, goal_id: GoalId) -> ToolResult:
         """Cancel a goal and all work on it, at once.
 
         What is already committed stays in its repository. A goal that has ended does not change.
         """
-        return await (await self._goals()).cancel(goal_id)
+        return whole_goal(await (await self._goals()).cancel(goal_id))
 
-    async def answer_question(self, goal_id: GoalId, task_id: TaskId, answer: Answer) -> GoalView:
+    async def answer_question(self, goal_id: GoalId, task_id: TaskId, answer: Answer) -> ToolResult:
         """Answer a task's question, or give it one more example, and have the goal go on.
 
         Use when a goal ended in needs_help; ask the user if you can't tell. The answer is an example from then
         on. Done tasks stay as they are. Follow it with `wait_goal`.
         """
-        return await (await self._goals()).answer(goal_id, task_id, answer)
+        return whole_goal(await (await self._goals()).answer(goal_id, task_id, answer))
 
-    async def submit_fix(self, goal_id: GoalId, task_id: TaskId, files: Files) -> GoalView:
+    async def submit_fix(self, goal_id: GoalId, task_id: TaskId, files: Files) -> ToolResult:
         """Hand in code for a task that did not succeed, and have the goal go on.
 
         Use when you can write what the local models could not. It is judged like any other candidate: by the
         task's examples and tests. Follow it with `wait_goal`.
         """
-        return await (await self._goals()).fix(goal_id, task_id, files)
+        return whole_goal(await (await self._goals()).fix(goal_id, task_id, files))
 
-    async def retry_goal(self, goal_id: GoalId) -> GoalView:
+    async def retry_goal(self, goal_id: GoalId) -> ToolResult:
         """Try again what is not done of a goal that failed, needs help or reached a limit.
 
         Use when the cause is gone, such as a missing model; new evidence helps more: `answer_question`,
         `submit_fix`. Done tasks stay as they are.
         """
-        return await (await self._goals()).retry(goal_id)
+        return whole_goal(await (await self._goals()).retry(goal_id))
 
     async def get_task(self, goal_id: GoalId, task_id: TaskId) -> TaskReport:
         """Show everything about one task: its rounds, verdicts, and last failure.
@@ -255,9 +267,10 @@ def build(services: Services) -> FastMCP:
     tools = OrchestrateTools(services)
     server = FastMCP("atos-orchestrate", instructions=INSTRUCTIONS)
     server.tool(tools.start_goal, annotations=changing("Start a goal", idempotent=False))
-    server.tool(tools.wait_goal, annotations=read_only("Wait for events of a goal"))
-    server.tool(tools.get_goal, annotations=read_only("Show a goal"))
-    server.tool(tools.list_goals, annotations=read_only("List goals"))
+    server.tool(tools.wait_goal, annotations=read_only("Follow a goal"))
+    goal_schema = VIEW.json_schema(mode="serialization")
+    server.tool(tools.get_goal, annotations=read_only("Show a goal"), output_schema=goal_schema)
+    server.tool(tools.list_goals, annotations=read_only("List goals"), output_schema=None)
     server.tool(tools.cancel_goal, annotations=changing("Cancel a goal", destructive=True))
     server.tool(tools.verified_code, annotations=changing("Write verified code", idempotent=False))
     server.tool(tools.check_goal, annotations=read_only("Check a goal"))
@@ -268,7 +281,7 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.get_task, annotations=read_only("Show a task"))
     server.tool(tools.plan_goal, annotations=read_only("Plan a goal"))
     server.tool(tools.run_task, annotations=changing("Run one task", idempotent=False))
-    server.tool(tools.aggregate_results, annotations=read_only("Count results"))
+    server.tool(tools.aggregate_results, annotations=read_only("Count results"), output_schema=None)
     server.resource("goal://{goal_id}", name="goal", mime_type="application/json")(
         tools.goal_resource
     )

@@ -1,4 +1,4 @@
-"""`atos-mcp NAME [DIR...]`: one of the five servers over stdio, for an MCP host to start.
+"""`atos-mcp NAME [DIR...]`: one of the servers over stdio, for an MCP host to start.
 
 It imports next to nothing. Lists and handshakes are answered from the manifest; at the first other
 request it finds or starts the server host and passes lines both ways. Also runs as
@@ -12,18 +12,25 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing `typing` for it would cost more than all of this module
+    from typing import Any
+
+    from atos_protocol.host_protocol import Opening
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 MANIFEST = os.path.join(HERE, "manifest.json")
-WITH_DIRECTORIES = ("orchestrate", "filesystem", "code_runner")
 USAGE = """\
-usage: atos-mcp NAME [DIR...]
+usage: atos-mcp NAME [--tools=SETS] [--read-only] [DIR...]
 
 Serves one of ATOS's MCP servers over stdio: {names}.
+`all` has twelve tools of the others; --tools=SETS chooses among {toolsets}.
+--read-only leaves out what changes anything.
 {with_directories} accept the directories that they may access; the default
 is the workspaces folder, ~/atos.
 
 In an MCP host's configuration:
-  {{"mcpServers": {{"atos-orchestrate": {{"command": "{command}", "args": ["orchestrate"]}}}}}}
+  {{"mcpServers": {{"atos": {{"command": "{command}", "args": ["all"]}}}}}}
 """
 
 
@@ -32,51 +39,80 @@ def main(arguments: list[str] | None = None) -> int:
     _find_siblings()
     import json
 
-    from atos_protocol.host_protocol import Opening
     from atos_servers.shim.stdio_loop import serve_stdio
 
     with open(MANIFEST, "rb") as file:
         manifest = json.load(file)
-    names = list(manifest["servers"])
+    servers = manifest["servers"]
     given = sys.argv[1:] if arguments is None else arguments
     if "--help" in given or "-h" in given:
-        _write(1, _usage(names))
+        _write(1, _usage(servers))
         return 0
     try:
-        name, directories = _parse(given, names)
+        opening = _parse(given, servers, manifest["digest"])
     except ValueError as error:
         _write(2, f"atos-mcp: {error}\n")
         return 2
-    opening = Opening(name, "shim", tuple(directories), manifest["digest"])
-    serve_stdio(opening, manifest["servers"][name])
+    serve_stdio(opening, servers[opening.server])
     return 0
 
 
-def _usage(names: list[str]) -> str:
+def _usage(servers: dict[str, Any]) -> str:
+    from atos_protocol.host_protocol import WITH_DIRECTORIES
+
     command = os.path.join(os.path.dirname(sys.executable), "atos-mcp")
     *most, last = WITH_DIRECTORIES
-    with_directories = f"{', '.join(most)} and {last}"
-    return USAGE.format(names=", ".join(names), with_directories=with_directories, command=command)
+    return USAGE.format(
+        names=", ".join(servers),
+        toolsets=", ".join(name for name in servers["all"]["toolsets"] if name),
+        with_directories=f"{', '.join(most)} and {last}",
+        command=command,
+    )
 
 
-def _parse(given: list[str], names: list[str]) -> tuple[str, list[str]]:
-    """Return the server and the absolute directories, or raise a ValueError that says what is wrong."""
-    if not given:
-        message = f"name a server: {', '.join(names)}. See atos-mcp --help."
+def _parse(given: list[str], servers: dict[str, Any], digest: str) -> Opening:
+    """Return what to open a connection with, or raise a ValueError that says what is wrong.
+
+    A folder need not be there: a host that is set up before the folder is made would lose the whole server, and
+    a call that names a missing one is told so anyway.
+    """
+    from atos_protocol.host_protocol import ALL, WITH_DIRECTORIES, Opening
+    from atos_protocol.toolsets import Selection
+
+    names = [each for each in given if not each.startswith("--")]
+    tools, read_only = _options([each for each in given if each.startswith("--")])
+    if not names:
+        message = f"name a server: {', '.join(servers)}. See atos-mcp --help."
         raise ValueError(message)
-    name, *directories = given
-    if name not in names:
-        message = f"there is no server {name!r}. The servers are {', '.join(names)}."
+    name, *directories = names
+    if name not in servers:
+        message = f"there is no server {name!r}. The servers are {', '.join(servers)}."
+        raise ValueError(message)
+    if (tools or read_only) and name != ALL:
+        message = f"toolsets are for the server {ALL}: start {name} with its name alone."
         raise ValueError(message)
     if directories and name not in WITH_DIRECTORIES:
         message = f"the {name} server takes no directories: start it with its name alone."
         raise ValueError(message)
-    paths = [os.path.abspath(os.path.expanduser(path)) for path in directories]
-    for path in paths:
-        if not os.path.isdir(path):
-            message = f"there is no directory {path}: create it, or name another."
+    if name == ALL:
+        Selection(tools).names(servers[ALL]["toolsets"])
+    paths = tuple(os.path.abspath(os.path.expanduser(path)) for path in directories)
+    return Opening(name, "shim", paths, digest, tools=tools, read_only=read_only)
+
+
+def _options(given: list[str]) -> tuple[str, bool]:
+    """Return the toolsets, and whether only tools are wanted that change nothing."""
+    tools, read_only = "", False
+    for option in given:
+        name, _, value = option.partition("=")
+        if name == "--tools" and value:
+            tools = value
+        elif option == "--read-only":
+            read_only = True
+        else:
+            message = f"there is no option {option!r}. See atos-mcp --help."
             raise ValueError(message)
-    return name, paths
+    return tools, read_only
 
 
 def _write(fd: int, text: str) -> None:

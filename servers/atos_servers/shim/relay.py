@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import json
 
+from atos_protocol.toolsets import Selection
+
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 CONNECTION_CLOSED = -32000
@@ -26,7 +28,7 @@ if TYPE_CHECKING:  # importing `typing` for it would cost more than all of this 
 
     Json = dict[str, Any]
     Answers = dict[str, Json]
-    """`handshake` and `modern` -> `versions`, and `answers` by method."""
+    """`handshake` and `modern` -> `versions`, and `answers` by method; `toolsets` of the server `all`."""
     State = Literal["standalone", "connected"]
 
 TRANSITIONS: dict[State, frozenset[State]] = {
@@ -39,8 +41,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 class Relay:
     """One client's session; the stdio loop writes out `to_client` and `to_host` after each event."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers, selection: Selection | None = None) -> None:
         self._answers = answers
+        self._selection = selection or Selection()
         self._handshake: dict[str, bytes] = {}
         self._dropped_reply: str | None = None
         self.state: State = "standalone"
@@ -145,7 +148,10 @@ class Relay:
             fits = not self._handshake and meta[VERSION_KEY] in era["versions"]
         else:
             era, fits = self._answers["handshake"], bool(self._handshake)
-        return era["answers"].get(method) if fits else None
+        found = era["answers"].get(method) if fits else None
+        if found is None or method != "tools/list" or "toolsets" not in self._answers:
+            return found
+        return {**found, "tools": self._selection.of(found["tools"], self._answers["toolsets"])}
 
     def _answer(self, identity: Any, result: Json) -> None:
         reply = {"jsonrpc": "2.0", "id": identity, "result": result}

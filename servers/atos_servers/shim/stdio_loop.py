@@ -12,6 +12,7 @@ import select
 import time
 
 from atos_protocol.host_protocol import LineSplitter, Opening
+from atos_protocol.toolsets import Selection
 from atos_servers.shim.relay import Relay
 
 TYPE_CHECKING = False
@@ -38,9 +39,9 @@ HOST_ENDED = {
 class StdioLoop:
     """Serves one client until it has closed stdin and has its replies."""
 
-    def __init__(self, opening: bytes, answers: Answers) -> None:
-        self._opening = opening
-        self._relay = Relay(answers)
+    def __init__(self, opening: Opening, answers: Answers) -> None:
+        self._opening = opening.line()
+        self._relay = Relay(answers, Selection(opening.tools, opening.read_only))
         self._client = LineSplitter()
         self._host = LineSplitter()
         self._socket: socket | None = None
@@ -161,6 +162,6 @@ def serve_stdio(opening: Opening, answers: Answers) -> None:
         answers: what can be answered without a host.
     """
     try:
-        StdioLoop(opening.line(), answers).run()
+        StdioLoop(opening, answers).run()
     except (BrokenPipeError, KeyboardInterrupt):
         return  # the client is gone

@@ -19,8 +19,8 @@ from atos_servers.vram.views import model_list, status_view
 
 INSTRUCTIONS = """\
 Shows and steers which models occupy the memory budget of this machine's GPU (or of its RAM).
-Call `status` first: it shows the budget, the loaded models, waiting requests, and the pools that can
-be used. Models are loaded on demand, so `load` and `unload` are for warming up or making room.
+Call `vram_status` first: it shows the budget, the loaded models, waiting requests, and the pools that can
+be used. Models are loaded on demand, so `load_model` and `unload_model` are for warming up or making room.
 """
 LOAD_SECONDS = 40.0
 """How long a call waits for a load or for its turn in the queue; tool calls end after 45 s."""
@@ -46,7 +46,7 @@ class VramTools:
         async with self._scheduler:
             yield
 
-    async def status(self) -> VramStatus:
+    async def vram_status(self) -> VramStatus:
         """Show the memory budget, loaded models, requests, pools and engines.
 
         Use first: to see why work waits, how much memory a model takes, or which pools can be used.
@@ -56,25 +56,25 @@ class VramTools:
     async def list_models(self) -> ModelList:
         """List the installed models with size, pools, and whether they are loaded.
 
-        Use before `load`, or to see what could be used. Nothing is downloaded.
+        Use before `load_model`, or to see what could be used. Nothing is downloaded.
         """
         models = await self._scheduler.models()
         return model_list(models, await self._scheduler.status())
 
-    async def load(self, model: ModelOrPool) -> Loaded:
+    async def load_model(self, model: ModelOrPool) -> Loaded:
         """Load a model into memory now, so that its first request does not wait.
 
         Rarely needed: requests load what they need. Other models may be evicted for it. A load
-        that takes longer than 40 s continues by itself: call again, or look at `status`.
+        that takes longer than 40 s continues by itself: call again, or look at `vram_status`.
         """
         try:
             name = await self._scheduler.load(model, seconds=LOAD_SECONDS)
         except DeadlineError:  # the scheduler completes a load that has begun
-            step = "Call load again to keep waiting, or see status."
+            step = "Call load_model again to keep waiting, or see vram_status."
             return Loaded(model=model, state="loading", next=step)
         return Loaded(model=name, state="resident", next="")
 
-    async def unload(self, model: Model) -> Unloaded:
+    async def unload_model(self, model: Model) -> Unloaded:
         """Unload a model from memory, after the requests that it is answering.
 
         Use to make room for another program on the GPU. It is loaded again when it is needed.
@@ -86,8 +86,8 @@ def build(services: Services) -> FastMCP:
     """Build the server."""
     tools = VramTools(services)
     server = FastMCP("atos-vram", instructions=INSTRUCTIONS, lifespan=tools.lifespan)
-    server.tool(tools.status, annotations=read_only("Memory status"))
+    server.tool(tools.vram_status, annotations=read_only("Memory status"))
     server.tool(tools.list_models, annotations=read_only("List models"))
-    server.tool(tools.load, annotations=changing("Load a model"))
-    server.tool(tools.unload, annotations=changing("Unload a model"))
+    server.tool(tools.load_model, annotations=changing("Load a model"))
+    server.tool(tools.unload_model, annotations=changing("Unload a model"))
     return server

@@ -33,7 +33,7 @@ PATHS: dict[str, set[str]] = {
 NO_PATHS: dict[str, set[str]] = {
     # the paths in `plan` and `files` are below the goal's repository; `tests` is a text
     "orchestrate": {
-        "after_seq", "answer", "cursor", "deploy", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
+        "after_seq", "answer", "cursor", "deploy", "detail", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
         "plan", "pool", "priority", "spec", "task", "task_id", "tests", "timeout_s", "wait_s",
     },
     "filesystem": {
@@ -48,6 +48,8 @@ NO_PATHS: dict[str, set[str]] = {
     "workflow": {"digest", "key", "lines", "marker", "name", "payload", "target", "timeout_s"},
     "vram": {"model"},
 }  # fmt: skip
+PATHS["all"] = set().union(*PATHS.values())
+NO_PATHS["all"] = set().union(*NO_PATHS.values())
 
 CALLS: dict[str, dict[str, Any]] = {
     "read_text_file": {},
@@ -102,7 +104,9 @@ def test_it_is_known_of_every_argument_whether_it_is_a_path() -> None:
         }
         for name, server in manifest.items()
     }
-    assert found == {name: PATHS[name] | NO_PATHS[name] for name in PATHS}
+    combined = found.pop("all")  # lists fewer arguments than the servers whose tools it has
+    assert combined <= PATHS["all"] | NO_PATHS["all"]
+    assert found == {name: PATHS[name] | NO_PATHS[name] for name in PATHS if name != "all"}
 
 
 PART = st.sampled_from(

@@ -290,6 +290,19 @@ async def test_the_same_key_gives_the_same_task_and_another_text_is_a_conflict()
     assert len(listed["goals"]) == 1
 
 
+async def test_the_same_key_starts_one_goal_however_often_it_is_sent() -> None:
+    async with served() as client:
+        first = await call(client, "start_goal", goal=ADD, key="host-1")
+        second = await call(client, "start_goal", goal=ADD, key="host-1")
+        with pytest.raises(ToolError) as caught:
+            await client.call_tool("start_goal", {"goal": "reverse a string", "key": "host-1"})
+        listed = await call(client, "list_goals")
+
+    assert first["id"] == second["id"]
+    assert str(caught.value).startswith("conflict: the key 'host-1' belongs to goal")
+    assert len(listed["goals"]) == 1
+
+
 async def test_a_toolkit_is_no_single_task() -> None:
     async with served() as client:
         said = await refused(
@@ -302,9 +315,11 @@ async def test_a_toolkit_is_no_single_task() -> None:
 async def test_waiting_returns_news_at_once_and_else_when_the_time_is_up() -> None:
     async with served() as client:
         goal = (await call(client, "start_goal", goal=ADD))["id"]
-        news = await call(client, "wait_goal", goal_id=goal)
+        news = await call(client, "wait_goal", goal_id=goal, detail="events")
         begun = time.monotonic()
-        nothing = await call(client, "wait_goal", goal_id=goal, after_seq=news["seq"], timeout_s=1)
+        nothing = await call(
+            client, "wait_goal", goal_id=goal, after_seq=news["seq"], timeout_s=1, detail="events"
+        )
         took = time.monotonic() - begun
 
     assert [event["kind"] for event in news["events"]] == ["goal_submitted"]
@@ -320,7 +335,7 @@ async def test_a_cancelled_goal_is_over_for_everybody_and_the_worker_is_notified
         events.append(goal, "plan_ready", plan, key="goal:plan_ready:plan")
         view = await call(client, "cancel_goal", goal_id=goal)
         again = await call(client, "cancel_goal", goal_id=goal)
-        news = await call(client, "wait_goal", goal_id=goal, after_seq=view["seq"])
+        news = await call(client, "wait_goal", goal_id=goal, after_seq=view["seq"], detail="events")
 
     assert (view["state"], view["tasks"][0]["state"]) == ("cancelled", "cancelled")
     assert again == view == news["goal"]

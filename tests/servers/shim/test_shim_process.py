@@ -56,10 +56,15 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "name a server: code_runner, filesystem, orchestrate, vram, workflow"),
+        ([], "name a server: all, code_runner, filesystem, orchestrate, vram, workflow"),
         (["shell"], "there is no server 'shell'"),
         (["vram", "/tmp"], "the vram server takes no directories"),
-        (["filesystem", "/no/such/place"], "there is no directory /no/such/place"),
+        (["vram", "--tools=all"], "toolsets are for the server all"),
+        (
+            ["all", "--tools=gaols"],
+            "there is no toolset 'gaols'. The toolsets are all, code, files, goals",
+        ),
+        (["all", "--writable"], "there is no option '--writable'"),
     ],
 )
 def test_wrong_arguments_are_reported_in_one_line(arguments: list[str], complaint: str) -> None:
@@ -68,6 +73,30 @@ def test_wrong_arguments_are_reported_in_one_line(arguments: list[str], complain
     assert done.stderr.startswith(f"atos-mcp: {complaint}")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_a_folder_that_is_not_there_yet_costs_no_server(tmp_path: Path) -> None:
+    with ShimProcess(tmp_path, "filesystem", "/no/such/place") as shim:
+        shim.shake_hands()
+        assert shim.ask("tools/list")["result"]["tools"]
+
+
+def listed(home: Path, *options: str) -> list[str]:
+    with ShimProcess(home, "all", *options) as shim:
+        shim.shake_hands()
+        return [tool["name"] for tool in shim.ask("tools/list")["result"]["tools"]]
+
+
+def test_toolsets_and_read_only_choose_what_is_listed(tmp_path: Path) -> None:
+    assert len(listed(tmp_path)) == 12
+    assert set(listed(tmp_path, "--tools=n8n")) == {
+        "start_goal", "wait_goal", "get_goal", "answer_question",
+    }  # fmt: skip
+    assert set(listed(tmp_path, "--tools=models,workflows", "--read-only")) == {
+        "vram_status", "list_models", "list_workflows",
+    }  # fmt: skip
+    assert "start_goal" not in listed(tmp_path, "--read-only")
+    assert len(listed(tmp_path, "--tools=all")) > 35
 
 
 def test_it_imports_next_to_nothing(tmp_path: Path) -> None:
@@ -113,7 +142,7 @@ def test_a_shim_with_an_empty_environment_and_the_shell_reach_one_host(
 ) -> None:
     shim = start("vram")
     shim.shake_hands()
-    called = shim.ask("tools/call", name="status", arguments={})
+    called = shim.ask("tools/call", name="vram_status", arguments={})
     assert called["result"]["structuredContent"]["summary"]
     assert host.ensure() == host.status()["pid"]
     assert host.status()["connections"] == 1
@@ -190,7 +219,7 @@ def test_a_host_that_can_not_start_is_reported_with_its_reason(tmp_path: Path) -
     (home / ".env").write_text("ATOS_HTTP_PORT=many\n")
     with ShimProcess(tmp_path, "vram") as shim:
         shim.shake_hands()
-        failed = shim.ask("tools/call", name="status", arguments={})
+        failed = shim.ask("tools/call", name="vram_status", arguments={})
         listed = shim.ask("tools/list")
     assert failed["error"]["message"].startswith(f"bad_config: {home}/.env, line 1, ATOS_HTTP_PORT")
     assert listed["result"]["tools"]
@@ -200,7 +229,7 @@ def test_a_signal_ends_it_and_frees_its_connection(host: HostProcess, start: Sta
     host.ensure()
     host.until(lambda status: status["connections"] == 0)
     shim = start("vram")
-    shim.ask("tools/call", name="status", arguments={}, _meta=META)
+    shim.ask("tools/call", name="vram_status", arguments={}, _meta=META)
     assert host.status()["connections"] == 1
     os.kill(shim.pid, signal.SIGTERM)
     wait_gone(shim.pid)
@@ -221,7 +250,7 @@ def test_a_shim_of_another_version_takes_over_the_hosts_lists(start: Start, tmp_
     shim = start("vram", shim=root / "main.py")
     shim.shake_hands()
     assert shim.ask("tools/list")["result"]["tools"] == []
-    called = shim.request("tools/call", name="status", arguments={})
+    called = shim.request("tools/call", name="vram_status", arguments={})
     changed, answer = shim.hear(), shim.hear()
     assert changed == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
     assert answer["id"] == called

@@ -49,10 +49,10 @@ async def test_its_tools_say_what_they_are_for_and_what_they_do() -> None:
         for tool in tools
         if tool.annotations
     } == {
-        "status": (True, False),
+        "vram_status": (True, False),
         "list_models": (True, False),
-        "load": (False, False),
-        "unload": (False, False),
+        "load_model": (False, False),
+        "unload_model": (False, False),
     }
     for tool in tools:
         assert tool.description
@@ -63,8 +63,8 @@ async def test_its_tools_say_what_they_are_for_and_what_they_do() -> None:
 
 async def test_status_shows_budget_residents_and_pools() -> None:
     async with served() as (client, _, _):
-        await ask(client, "load", model=SMALL)
-        status = await ask(client, "status")
+        await ask(client, "load_model", model=SMALL)
+        status = await ask(client, "vram_status")
     assert status["summary"].split("; ") == snapshot(
         [
             "simulated:0: 1.0 of 4.0 GiB committed",
@@ -115,7 +115,7 @@ async def test_status_shows_budget_residents_and_pools() -> None:
 
 async def test_models_are_listed_with_their_pools_and_whether_they_are_loaded() -> None:
     async with served(small=Script(details={"parameter_size": "3B"})) as (client, _, _):
-        await ask(client, "load", model=SMALL)
+        await ask(client, "load_model", model=SMALL)
         models = (await ask(client, "list_models"))["models"]
     assert models == snapshot(
         [
@@ -141,7 +141,7 @@ async def test_models_are_listed_with_their_pools_and_whether_they_are_loaded() 
 
 async def test_a_pool_is_loaded_by_its_first_choice() -> None:
     async with served() as (client, engine, _):
-        loaded = await ask(client, "load", model="atos/complex")
+        loaded = await ask(client, "load_model", model="atos/complex")
     assert loaded == {"model": SMALL, "state": "resident", "next": ""}
     assert engine.log[0] == f"load {SMALL}"
 
@@ -152,10 +152,10 @@ async def test_a_load_that_takes_long_goes_on_and_a_second_call_finds_it_done(
     gate = anyio.Event()
     monkeypatch.setattr(vram, "LOAD_SECONDS", 0.1)
     async with served(small=Script(loads=gate)) as (client, engine, _):
-        first = await ask(client, "load", model=SMALL)
-        during = await ask(client, "status")
+        first = await ask(client, "load_model", model=SMALL)
+        during = await ask(client, "vram_status")
         gate.set()
-        second = await ask(client, "load", model=SMALL)
+        second = await ask(client, "load_model", model=SMALL)
     assert (first["state"], bool(first["next"])) == ("loading", True)
     assert [one["state"] for one in during["residents"]] == ["loading"]
     assert second["state"] == "resident"
@@ -164,9 +164,12 @@ async def test_a_load_that_takes_long_goes_on_and_a_second_call_finds_it_done(
 
 async def test_an_unloaded_model_leaves_the_budget() -> None:
     async with served() as (client, engine, _):
-        await ask(client, "load", model=SMALL)
-        assert await ask(client, "unload", model=SMALL) == {"model": SMALL, "state": "unloaded"}
-        status = await ask(client, "status")
+        await ask(client, "load_model", model=SMALL)
+        assert await ask(client, "unload_model", model=SMALL) == {
+            "model": SMALL,
+            "state": "unloaded",
+        }
+        status = await ask(client, "vram_status")
     assert status["residents"] == []
     assert engine.log[:2] == [f"load {SMALL}", f"unload {SMALL}"]
 
@@ -175,17 +178,17 @@ async def test_errors_of_the_scheduler_reach_the_model_as_they_are() -> None:
     reason = LoadFailedError("the file is cut short", next_step="Pull it again.")
     async with served(coder=Script(load_error=reason)) as (client, _, _):
         with pytest.raises(ToolError, match=r"^load_failed: .*cut short"):
-            await ask(client, "load", model=CODER)
+            await ask(client, "load_model", model=CODER)
         with pytest.raises(ToolError, match=r"^no_model: .* Next: "):
-            await ask(client, "load", model="nobody:1b")
+            await ask(client, "load_model", model="nobody:1b")
         with pytest.raises(ToolError, match=r"^bad_request: load can't be called like that"):
-            await ask(client, "load", model="")
+            await ask(client, "load_model", model="")
 
 
 async def test_a_model_over_the_budget_is_refused_with_numbers() -> None:
     async with served(budget=GIB // 2) as (client, _, _):
         with pytest.raises(ToolError, match=r"^refused: .*\d"):
-            await ask(client, "load", model=SMALL)
+            await ask(client, "load_model", model=SMALL)
 
 
 async def test_status_names_who_is_answered_and_who_waits() -> None:
@@ -195,10 +198,10 @@ async def test_status_names_who_is_answered_and_who_waits() -> None:
         served(small=Script(answers=gate)) as (client, engine, running),
         anyio.create_task_group() as tasks,
     ):
-        await ask(client, "load", model=SMALL)
+        await ask(client, "load_model", model=SMALL)
         tasks.start_soon(running.client.chat, SMALL, [{"role": "user", "content": "first"}])
         await engine.until(f"ask {SMALL}")
-        status = await ask(client, "status")
+        status = await ask(client, "vram_status")
         gate.set()
     (lease,) = status["leases"]
     assert lease.pop("seconds") >= 0

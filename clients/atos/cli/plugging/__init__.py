@@ -1,0 +1,1 @@
+"""Plugging ATOS into MCP hosts: their configuration files, our entries in them, and a trial of each."""

@@ -1,0 +1,88 @@
+"""A goal of three tasks followed through the shim, as an MCP host does it, by `wait_goal` alone."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from doubles.host_process import HostProcess, host_process
+from doubles.shim_process import ShimProcess
+
+pytestmark = pytest.mark.timeout(240)
+
+GOAL = "Build a text toolkit: count words, reverse a string, check palindromes"
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[HostProcess]:
+    with host_process() as host:
+        yield host
+
+
+def called(shim: ShimProcess, tool: str, **arguments: Any) -> tuple[dict[str, Any], float]:
+    """Call a tool; return its result and what it costs to read, in tokens."""
+    result = shim.ask("tools/call", name=tool, arguments=arguments)["result"]
+    assert not result.get("isError"), result
+    return result, len(json.dumps(result, ensure_ascii=False).encode()) / 4
+
+
+def test_a_goal_of_three_tasks_is_followed_for_a_thousand_tokens(host: HostProcess) -> None:
+    with ShimProcess(host.person, "orchestrate") as shim:
+        shim.shake_hands()
+        started, _ = called(shim, "start_goal", goal=GOAL, key="once")
+        goal = started["structuredContent"]["id"]
+        again, _ = called(shim, "start_goal", goal=GOAL, key="once")
+        assert again["structuredContent"]["id"] == goal
+        seq, costs, final = 0, list[float](), False
+        while not final:
+            result, cost = called(shim, "wait_goal", goal_id=goal, after_seq=seq)
+            facts = result["structuredContent"]
+            seq, final = facts["seq"], facts["final"]
+            costs.append(cost)
+    assert facts["state"] == "success"
+    assert len(costs) <= 8
+    assert sum(costs) <= 1000
+
+
+def test_the_host_killed_while_events_are_read_loses_none(host: HostProcess) -> None:
+    with ShimProcess(host.person, "orchestrate") as shim:
+        shim.shake_hands()
+        started, _ = called(shim, "start_goal", goal=GOAL, key="killed")
+        goal, seq, seen, killed = started["structuredContent"]["id"], 0, list[int](), False
+        while True:
+            if len(seen) > 4 and not killed:
+                killed = True
+                host.kill()
+            asked: dict[str, Any] = {"goal_id": goal, "after_seq": seq, "detail": "events"}
+            answer = shim.ask("tools/call", name="wait_goal", arguments=asked)
+            if "error" in answer:
+                assert answer["error"]["data"]["code"] == "unreachable"
+                continue
+            news = answer["result"]["structuredContent"]
+            seen += [event["seq"] for event in news["events"]]
+            seq = news["seq"]
+            if news["goal"]["state"] in {"success", "failed"} and not news["events"]:
+                break
+        whole, _ = called(shim, "get_goal", goal_id=goal)
+    assert killed
+    assert news["goal"]["state"] == "success"
+    assert seen == sorted(set(seen))
+    assert seen[-1] == whole["structuredContent"]["seq"]
+
+
+def test_the_combined_server_answers_in_text_alone_and_runs_a_goal(host: HostProcess) -> None:
+    with ShimProcess(host.person, "all") as shim:
+        shim.shake_hands()
+        listed = [tool["name"] for tool in shim.ask("tools/list")["result"]["tools"]]
+        started, cost = called(
+            shim, "start_goal", goal="Write a Python function to add two numbers"
+        )
+        status, _ = called(shim, "vram_status")
+        missing = shim.ask("tools/call", name="get_goal", arguments={"goal_id": "x"})["result"]
+    assert len(listed) == 12
+    assert "structuredContent" not in started
+    assert "structuredContent" not in status
+    assert cost < 200
+    assert missing["isError"]
+    assert "there is no tool 'get_goal'" in missing["content"][0]["text"]
