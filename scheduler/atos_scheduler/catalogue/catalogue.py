@@ -49,6 +49,8 @@ class Catalogue:
         self._pools: dict[str, tuple[Pool, tuple[Deployment, ...]]] = {}
         self._fresh = fresh
         self._asked = float("-inf")
+        self._last: dict[str, list[InstalledModel]] = {}
+        """What every engine listed when it last answered."""
         self._lock = anyio.Lock()
 
     async def refresh(self, max_age: float | None = None) -> None:
@@ -69,18 +71,23 @@ class Catalogue:
     async def _ask(
         self, engine: Engine, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]
     ) -> None:
-        """Put one engine's state and models into `answers`; an engine that fails has no models."""
-        reason, models = "", list[InstalledModel]()
+        """Put one engine's state and models into `answers`.
+
+        One that can't be used has none; one that is only slow has those that it had.
+        """
+        reason, models, kept = "", list[InstalledModel](), False
         try:
             with anyio.fail_after(LIST_SECONDS):
                 reason = await engine.health()
                 models = [] if reason else await engine.installed()
         except TimeoutError:
-            reason = TOO_SLOW
+            reason, models = TOO_SLOW, self._last.get(engine.name, [])
+            kept = bool(models)
         except AtosError as error:
             reason = str(error)
+        self._last[engine.name] = models
         shortfall = engine.caps.shortfall
-        status = EngineStatus(engine.name, not reason, len(models), reason, shortfall)
+        status = EngineStatus(engine.name, kept or not reason, len(models), reason, shortfall)
         answers[engine.name] = status, models
 
     def _take(self, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]) -> None:

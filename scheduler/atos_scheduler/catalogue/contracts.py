@@ -103,6 +103,8 @@ def contract_violation(pool: PoolEntry, deployment: Deployment, budget: int) -> 
     trained = deployment.installed.context
     if entry.dialect != pool.dialect:
         return f"understands {entry.dialect} prompts only, the pool sends {pool.dialect} prompts"
+    if deployment.installed.details.get("unread"):
+        return "its header has not been read yet"
     if pool.dialect == "chat" and deployment.installed.details.get("chat_template") is False:
         return "has no chat template: it is a base model, which does not follow instructions"
     if spec.context < pool.context:
@@ -122,6 +124,8 @@ def contract_violation(pool: PoolEntry, deployment: Deployment, budget: int) -> 
 def _can_chat(deployment: Deployment) -> bool:
     family = str(deployment.installed.details.get("family", ""))
     text = f"{deployment.name} {family}".lower()
+    if deployment.installed.details.get("unread"):
+        return False
     return deployment.entry.dialect == "chat" and not any(word in text for word in NOT_CHAT)
 
 
