@@ -48,7 +48,7 @@ from atos_scheduler.plan_hints import PlanHints
 
 logger = logging.getLogger(__name__)
 
-CHECK_SECONDS = 10.0
+CHECK_SECONDS = 4.0
 """How often resident models and the device are checked, while anything is resident."""
 CLOSE_SECONDS = 10.0
 ADOPT_SECONDS = 5.0
@@ -140,13 +140,17 @@ class Daemon:
         entries = load_entries(self._settings.home, initial.kind, most, model_set)
         logger.info("%s, %s, profile %r", initial.name, size_text(most), entries.profile)
         event_log = EventLog()
-        catalogue = Catalogue(self._engines, entries, initial.kind, most)
-        dispatcher = Dispatcher(Core(most), event_log, group, self._most_requests)
-        dispatcher.post(ForeignChanged(initial.budget))
+        others = {s.initial.kind: s.ceiling for s in self._selected.others}
+        catalogue = Catalogue(self._engines, entries, initial.kind, most, others=others)
+        budgets = {selected.initial.name: selected.ceiling for selected in self._selected.all}
+        dispatcher = Dispatcher(Core(budgets), event_log, group, self._most_requests)
+        for selected in self._selected.all:
+            dispatcher.post(ForeignChanged(selected.initial.budget, selected.initial.name))
         await catalogue.refresh()
         await self._adopt(catalogue, dispatcher)
         plans = PlanHints(anyio.current_time)
-        return SchedulerState(catalogue, dispatcher, event_log, plans, group, initial)
+        devices = {s.initial.name: s.initial for s in self._selected.all}
+        return SchedulerState(catalogue, dispatcher, event_log, plans, group, devices)
 
     async def _adopt(self, catalogue: Catalogue, dispatcher: Dispatcher) -> None:
         """Charge what engines hold already, such as an Ollama server that ran before."""
@@ -163,22 +167,24 @@ class Daemon:
         """While models are resident, check that they still are, and what other programs use."""
         while True:
             if not state.dispatcher.core.memory.residencies:
-                await self._selected.device.release()
+                for selected in self._selected.all:
+                    await selected.device.release()
             await state.dispatcher.wait_for_residency()
             await anyio.sleep(self._check_seconds)
             await state.dispatcher.check_all_residencies()
-            with suppress(UnreachableError):
-                await self._measure(state)
+            for selected in self._selected.all:
+                with suppress(UnreachableError):
+                    await self._measure(state, selected)
 
-    async def _measure(self, state: SchedulerState) -> None:
-        memory = state.dispatcher.core.memory
+    async def _measure(self, state: SchedulerState, selected: SelectedDevice) -> None:
+        memory, name = state.dispatcher.core.memory, selected.initial.name
         if any(r.state != "resident" for r in memory.residencies.values()):
             return  # what is charged and what is used differ at present
-        found = await self._selected.device.read(memory.committed)
-        allowed = self._selected.budget(found)
-        state.device = replace(state.device, total=found.total, foreign=found.foreign)
-        if allowed != memory.budget:
-            state.dispatcher.post(ForeignChanged(allowed))
+        found = await selected.device.read(state.dispatcher.occupied(name))
+        allowed = selected.budget(found)
+        state.devices[name] = replace(state.devices[name], total=found.total, foreign=found.foreign)
+        if allowed != memory.budgets[name]:
+            state.dispatcher.post(ForeignChanged(allowed, name))
 
     async def stop_after(self, wait: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         """Stop when `wait(*arguments)` returns."""
@@ -199,7 +205,8 @@ class Daemon:
                     await engine.close()
                 if scope.cancelled_caught:
                     logger.error("%s did not close in time", engine.name)
-            await self._selected.device.release()
+            for selected in self._selected.all:
+                await selected.device.release()
 
 
 async def serve(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import anyio
 
@@ -38,13 +38,25 @@ class Catalogue:
         device: str,
         budget: int,
         fresh: float = FRESH_SECONDS,
+        others: Mapping[str, int] | None = None,
     ) -> None:
+        """List nothing yet.
+
+        Args:
+            engines: preferred ones first.
+            entries: what the settings say of models and pools.
+            device: kind of the first device.
+            budget: bytes that could be committed there.
+            fresh: age in seconds up to which a list is not asked for again.
+            others: kind -> bytes of the devices beside it, such as the machine's memory.
+        """
         self.entries = entries
         self.deployments: dict[str, Deployment] = {}
         self.statuses: tuple[EngineStatus, ...] = ()
         self._engines = engines
         self._device = device
         self._budget = budget
+        self._others = others or {}
         self._cores = usable_cores()
         self._pools: dict[str, tuple[Pool, tuple[Deployment, ...]]] = {}
         self._fresh = fresh
@@ -96,13 +108,25 @@ class Catalogue:
         for engine in self._engines:
             for installed in answers[engine.name][1]:
                 entry = self._entry(installed.name)
-                found = deployment_of(engine, installed, entry, self._device, self._cores)
+                kind, place = self._place(engine)
+                found = deployment_of(engine, installed, entry, kind, self._cores, place)
                 deployments.setdefault(installed.name, found)
         self.deployments = deployments
         self._pools = {
-            name: resolve(name, pool, deployments, self.entries.models, self._budget)
+            name: resolve(name, pool, deployments, self.entries.models, self._budgets())
             for name, pool in self.entries.pools.items()
         }
+
+    def _place(self, engine: Engine) -> tuple[str, str]:
+        """Return the kind and the name of the device that an engine puts its models on."""
+        wanted = engine.caps.devices
+        if not wanted or self._device in wanted:
+            return self._device, ""
+        kind = next((kind for kind in wanted if kind in self._others), "")
+        return (kind, kind) if kind else (self._device, "")
+
+    def _budgets(self) -> dict[str, int]:
+        return {"": self._budget, **self._others}
 
     def _entry(self, name: str) -> ModelEntry:
         """Return what the settings say of an installed model, under whichever of its names."""

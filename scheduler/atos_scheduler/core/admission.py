@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from atos_scheduler.core.bindings import Bindings
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Evict, Grant, Load
-from atos_scheduler.core.memory import Memory
+from atos_scheduler.core.memory import Memory, fits
 from atos_scheduler.core.policy import Claim, drain_at, eviction_order, top_up, victims
 from atos_scheduler.core.types import Candidate, Waiter
 
@@ -82,9 +82,11 @@ class Admission:
         """Retire models, idle ones first, until what stays is within the budget again."""
         memory = self._memory
         for residency in eviction_order(memory.residencies.values()):
-            if memory.committed - memory.leaving <= memory.budget:
+            over = {device for device, room in memory.room().items() if room < 0}
+            if not over:
                 return
-            residency.retiring = True
+            if over & residency.charges.keys():
+                residency.retiring = True
 
     def _evict(self) -> Iterator[Effect]:
         claimed = self.claim.victims if self.claim else set[str]()
@@ -101,7 +103,7 @@ class Admission:
         if (
             waiter is None
             or self.claim.candidate not in self._options(waiter)
-            or self._memory.size(self.claim.candidate) > self._memory.budget
+            or not self._memory.fits_now(self.claim.candidate)
         ):
             self.claim = None
 
@@ -113,7 +115,7 @@ class Admission:
                 continue
             for candidate in options:
                 # Other programs may free memory again: such a demand waits, but blocks nobody.
-                if self._memory.size(candidate) <= self._memory.budget:
+                if self._memory.fits_now(candidate):
                     return waiter, candidate
         return None
 
@@ -124,7 +126,7 @@ class Admission:
         elif (head := self._head()) is not None:
             waiter, candidate = head
             drain = now >= drain_at(waiter)
-            chosen = victims(self._memory, self._memory.size(candidate), drain=drain)
+            chosen = victims(self._memory, self._memory.charges(candidate), drain=drain)
             if chosen is not None:
                 self.claim = Claim(waiter.lease, candidate, chosen)
 
@@ -134,7 +136,7 @@ class Admission:
             return None
         candidate = self.claim.candidate
         here = candidate.model in self._memory.residencies
-        if here or self._memory.free < self._memory.size(candidate):
+        if here or not fits(self._memory.charges(candidate), self._memory.free()):
             return None
         self._memory.charge(candidate, Load, now)
         self.claim = None

@@ -21,7 +21,7 @@ The shell feeds events one at a time, so nothing here locks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -36,13 +36,14 @@ from atos_scheduler.core.events import (
     ForeignChanged,
     Loaded,
     LoadFailed,
+    Measured,
     Released,
     Requested,
     Tick,
     UnloadAsked,
 )
 from atos_scheduler.core.memory import Memory
-from atos_scheduler.core.types import Candidate, Reason, Waiter, size_text
+from atos_scheduler.core.types import HOST, Candidate, Reason, Waiter, size_text
 
 HISTORY = 1000
 """Steps remembered."""
@@ -60,7 +61,7 @@ class Step:
 class Core:
     """All that the scheduler knows about one budget. Changed by `handle` only."""
 
-    def __init__(self, budget: int, history: int = HISTORY) -> None:
+    def __init__(self, budget: int | Mapping[str, int], history: int = HISTORY) -> None:
         self.memory = Memory(budget)
         self.demands = Demands()
         self.timer: float | None = None
@@ -87,12 +88,18 @@ class Core:
             case Adopted(candidate):
                 if candidate.model not in self.memory.residencies:
                     self.memory.charge(candidate, Adopted, now)
-                    self.memory.measure(candidate.model, candidate.bytes, now)
+                    total = candidate.bytes + candidate.host
+                    self.memory.measure(candidate.model, total, candidate.host)
+            case Measured(model, size, host):
+                found = self.memory.residencies.get(model)
+                if found is not None and found.state == "resident":
+                    self.memory.measure(model, size, host)
+                    yield from self._refuse_if_too_large(model)
             case UnloadAsked(model):
                 if found := self.memory.residencies.get(model):
                     found.retiring = True
-            case ForeignChanged(budget):
-                self.memory.budget = min(budget, self.memory.ceiling)
+            case ForeignChanged(budget, device):
+                self.memory.set_budget(device, budget)
             case Tick():
                 self.timer = None
             case _:
@@ -102,9 +109,10 @@ class Core:
         self, event: Loaded | LoadFailed | Evicted | EngineLost, now: float
     ) -> Iterator[Effect]:
         match event:
-            case Loaded(model, measured):
-                if self.memory.move(model, Loaded):
-                    self.memory.measure(model, measured, now)
+            case Loaded(model, measured, host):
+                if found := self.memory.move(model, Loaded):
+                    found.last_used = now
+                    self.memory.measure(model, measured, host)
                     yield from self._refuse_if_too_large(model)
             case LoadFailed(model, reason):
                 self.memory.move(model, LoadFailed)
@@ -119,7 +127,7 @@ class Core:
                         yield Revoke(lease, reason)
 
     def _enqueue(self, event: Requested, now: float) -> Iterator[Effect]:
-        fitting = tuple(c for c in event.candidates if self.memory.size(c) <= self.memory.ceiling)
+        fitting = tuple(c for c in event.candidates if self.memory.fits_ever(c))
         if not fitting:
             yield self._refuse(event.lease, self._too_large(event.candidates))
             return
@@ -128,12 +136,17 @@ class Core:
         )
 
     def _too_large(self, candidates: tuple[Candidate, ...]) -> Reason:
-        needs = ", ".join(f"{c.model} needs {size_text(self.memory.size(c))}" for c in candidates)
+        needs = ", ".join(f"{c.model} needs {self._sizes(c)}" for c in candidates)
+        devices = {d for c in candidates for d in self.memory.charges(c)} or {self.memory.first}
+        most = ", ".join(_on(self.memory.ceilings.get(d, 0), d) for d in sorted(devices))
         return Reason(
             "refused",
-            f"{needs or 'no model'}; the budget is {size_text(self.memory.ceiling)}",
+            f"{needs or 'no model'}; the budget is {most}",
             "Use a smaller model, a smaller context or fewer slots, or raise ATOS_BUDGET.",
         )
+
+    def _sizes(self, candidate: Candidate) -> str:
+        return " and ".join(_on(size, d) for d, size in self.memory.charges(candidate).items())
 
     def _release(self, lease: str, now: float) -> None:
         if self.demands.state(lease) == "absent":
@@ -146,9 +159,11 @@ class Core:
     def _refuse_if_too_large(self, model: str) -> Iterator[Effect]:
         """Retire a model that turned out to need more than there is."""
         found = self.memory.residencies[model]
-        if found.bytes > self.memory.ceiling:
+        if not self.memory.possible(found):
             found.retiring = True
-            candidate = Candidate(model, found.bytes, found.slots)
+            device, size = next(iter(found.charges.items()))
+            host = found.charges.get(HOST, 0) if device != HOST else 0
+            candidate = Candidate(model, size, found.slots, device, host)
             yield from self._exclude(model, self._too_large((candidate,)))
 
     def _exclude(self, model: str, reason: Reason) -> Iterator[Effect]:
@@ -184,7 +199,11 @@ class Core:
             yield SetTimer(earliest)
 
 
-def replay(budget: int, history: Iterable[Step]) -> Core:
+def _on(size: int, device: str) -> str:
+    return f"{size_text(size)} on {device}" if device else size_text(size)
+
+
+def replay(budget: int | Mapping[str, int], history: Iterable[Step]) -> Core:
     """Feed recorded events to a new core, which then stands as the recorded one did.
 
     Raises:

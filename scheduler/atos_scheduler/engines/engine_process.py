@@ -106,12 +106,21 @@ class EngineProcess:
         chosen = reasons[:1] or [line.strip() for line in lines[-1:]]
         return f": {chosen[0][:300]}" if chosen else ""
 
-    def memory(self) -> int:
-        """Return the resident bytes, mapped weights included; 0 once the process has ended."""
+    def memory(self) -> tuple[int, int]:
+        """Return the resident bytes, and the part of them in pages of files; zeros once it has ended."""
         try:
-            return psutil.Process(self.pid).memory_info().rss
+            found = psutil.Process(self.pid).memory_info()
         except psutil.Error:
-            return 0
+            return 0, 0
+        return found.rss, min(found.rss, getattr(found, "shared", 0))
+
+    def cpu_seconds(self) -> float:
+        """Return the time that it has computed; 0.0 once it has ended."""
+        try:
+            spent = psutil.Process(self.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return spent.user + spent.system
 
     async def wait_exited(self, seconds: float) -> bool:
         """Wait until the process has exited; False if it still runs after so many seconds."""

@@ -22,7 +22,7 @@ from atos_scheduler.engines.gguf_header import GgufHeader, read_header
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Of the file; another number and the file is read anew."""
 
 Stamp = tuple[int, int]

@@ -119,6 +119,17 @@ class LlamaCpp:
                 await model.end()
         return [model.footprint() for model in self._models.values()]
 
+    async def probe(self) -> None:
+        """Ask every worker for a sign of life; those that give none are killed, and forgotten."""
+        async with anyio.create_task_group() as group:
+            for name, model in self._models.items():
+                group.start_soon(self._probe, name, model)
+        await self.loaded()
+
+    async def _probe(self, name: str, model: LlamaModel) -> None:
+        if model.alive and not await model.probe():
+            logger.warning("engine worker was silent", extra={"model": name, "pid": model.pid})
+
     async def load(self, spec: ModelSpec) -> LoadedModel:
         """Start a worker for a model; the same spec again returns what is there.
 
@@ -193,10 +204,12 @@ class LlamaCpp:
     async def _path(self, spec: ModelSpec) -> Path:
         source = spec.source or spec.name
         files = await anyio.to_thread.run_sync(self._files.all)
-        if (file := files.get(source)) is not None and file.path.exists():
+        if (file := files.get(source)) is not None and await anyio.to_thread.run_sync(
+            file.path.exists
+        ):
             return file.path
         path = Path(source)
-        if path.is_absolute() and path.is_file():
+        if path.is_absolute() and await anyio.to_thread.run_sync(path.is_file):
             return path
         message = f"there is no GGUF model {source!r}"
         near = difflib.get_close_matches(source, files, n=3, cutoff=0.4) or sorted(files)[:3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import anyio
@@ -32,8 +32,8 @@ class SchedulerState:
     plans: PlanHints
     group: TaskGroup
     """Engine calls run here, since it outlives every connection."""
-    device: scheduler_api.Device
-    """The device as last read; the dispatcher knows what is committed on it."""
+    devices: dict[str, scheduler_api.Device]
+    """The devices as last read, by name; the dispatcher knows what is committed on them."""
     instance: str = field(default_factory=lambda: uuid4().hex)
     started: float = field(default_factory=time.monotonic)
     version: str = RUNNING
@@ -45,7 +45,7 @@ class SchedulerState:
             pid=os.getpid(),
             instance=self.instance,
             uptime=time.monotonic() - self.started,
-            devices=(self._device(),),
+            devices=self._devices(),
             residencies=self._residencies(),
             leases=self.dispatcher.leases(),
             pools=self.catalogue.pools(),
@@ -53,15 +53,11 @@ class SchedulerState:
             plans=self.plans.goals(),
         )
 
-    def _device(self) -> scheduler_api.Device:
-        memory, read = self.dispatcher.core.memory, self.device
-        return scheduler_api.Device(
-            name=read.name,
-            kind=read.kind,
-            total=read.total,
-            budget=memory.budget,
-            committed=memory.committed,
-            foreign=read.foreign,
+    def _devices(self) -> tuple[scheduler_api.Device, ...]:
+        memory = self.dispatcher.core.memory
+        return tuple(
+            replace(read, budget=memory.budgets[name], committed=memory.committed_on(name))
+            for name, read in self.devices.items()
         )
 
     def _residencies(self) -> tuple[scheduler_api.Residency, ...]:
@@ -69,7 +65,7 @@ class SchedulerState:
             scheduler_api.Residency(
                 model=found.model,
                 engine=self.dispatcher.loader.deployment(found.model).engine.name,
-                device=self.device.name,
+                device=next(iter(found.charges)),
                 state=found.state,
                 bytes=found.bytes,
                 measured=found.measured,

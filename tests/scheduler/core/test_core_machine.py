@@ -185,7 +185,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def over_the_budget_everything_that_may_go_is_going(self) -> None:
         memory = self.core.memory
-        if memory.committed - memory.leaving > memory.budget:
+        if any(room < 0 for room in memory.room().values()):
             assert all(r.retiring or r.state != "resident" for r in memory.residencies.values())
 
     def teardown(self) -> None:
