@@ -129,7 +129,13 @@ class Settings:
         "", str, "an http URL", "an OpenAI-compatible server to use, such as llama-server or vLLM"
     )
     gguf: tuple[Path, ...] = _setting(
-        (), _paths, "paths separated by ':'", "GGUF files that the embedded engine may load"
+        (), _paths, "paths separated by ':'", "GGUF files, or folders of them, that may be loaded"
+    )
+    llama_server: str = _setting(
+        "",
+        str,
+        "a path, a name, or none",
+        "the llama-server that runs GGUF files; empty: the one on PATH where it sees the GPU",
     )
     model_sources: tuple[str, ...] = _setting(
         ("ollama", "huggingface", "mirror"),

@@ -10,6 +10,7 @@ standard input, on which they end.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from atos_daemon.http_server import HttpServer
@@ -39,7 +41,9 @@ from atos_scheduler.core.state_machine import Core
 from atos_scheduler.core.types import size_text
 from atos_scheduler.devices.selection import SelectedDevice, select_device
 from atos_scheduler.dispatcher import MOST_REQUESTS, Dispatcher
+from atos_scheduler.engines import llama_server
 from atos_scheduler.engines.engine_socket import sweep
+from atos_scheduler.engines.llama_server import LlamaServer
 from atos_scheduler.engines.protocol import Engine
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.app import build
@@ -54,7 +58,7 @@ CLOSE_SECONDS = 10.0
 ADOPT_SECONDS = 5.0
 
 
-def make_engines(settings: Settings) -> list[Engine]:
+def make_engines(settings: Settings, server: LlamaServer | None = None) -> list[Engine]:
     """Return the engines of this machine, preferred ones first; each is imported when it is used."""
     if settings.simulate:
         from atos_scheduler.engines.simulated import Simulated
@@ -71,7 +75,21 @@ def make_engines(settings: Settings) -> list[Engine]:
         engines.append(Ollama(settings.ollama_url))
     from atos_scheduler.engines.llama_cpp import LlamaCpp
 
-    return [*engines, LlamaCpp(settings)]
+    return [*engines, LlamaCpp(settings, server=server)]
+
+
+async def find_server(settings: Settings, kind: str) -> LlamaServer | None:
+    """Return the `llama-server` that runs GGUF files here; None for the embedded library.
+
+    One that was named is used; one that is merely on PATH only if it sees the GPU that is there.
+    """
+    named = bool(settings.llama_server)
+    path = llama_server.find(settings.llama_server)
+    if settings.simulate or not path or (kind != "cuda" and not named):
+        return None
+    found = await anyio.to_thread.run_sync(llama_server.inspect, path, os.environ)
+    logger.info("%s sees %s", path, ", ".join(found.gpus) or found.trouble or "no GPU")
+    return found if named or found.gpus else None
 
 
 class Daemon:
@@ -212,7 +230,9 @@ class Daemon:
 async def serve(settings: Settings) -> None:
     """Run a scheduler for these settings; the caller holds the role's lock."""
     sweep(settings.engine_sockets)
-    daemon = Daemon(settings, make_engines(settings), await select_device(settings))
+    selected = await select_device(settings)
+    server = await find_server(settings, selected.initial.kind)
+    daemon = Daemon(settings, make_engines(settings, server), selected)
     listener = listen_unix(settings.scheduler_socket)
     failure: AtosError | None = None
     try:

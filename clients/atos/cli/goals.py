@@ -12,7 +12,7 @@ from typing import Any
 
 from atos.cli.daemons import gather, versions_of
 from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
-from atos.cli.host_connection import HostClient
+from atos.cli.host_connection import HostClient, scheduler_status
 from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress
 from atos.cli.questions import answer_on_terminal, evidence, read_plan
@@ -40,6 +40,8 @@ def build(arguments: Namespace, settings: Settings) -> int:
     if arguments.plan:
         request["plan"] = read_plan(Path(arguments.plan))
     view = _start(orchestrate, request, arguments)
+    if not arguments.json:
+        _say_notice(settings)
     if arguments.detach:
         if arguments.json:
             print(json.dumps(result_object(view)))
@@ -65,6 +67,13 @@ def _announce(settings: Settings) -> None:
     ):  # whoever does not answer tells no version; the goal may start all the same
         if told := mismatch(versions_of(gather(settings, goals=0))):
             print(f"{told}. {SETTLE}", file=sys.stderr, flush=True)
+
+
+def _say_notice(settings: Settings) -> None:
+    """Say what this machine has and nothing can use, such as a GPU without an engine for it."""
+    with suppress(AtosError):
+        if notice := scheduler_status(settings).get("notice"):
+            print(notice, file=sys.stderr, flush=True)
 
 
 def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespace) -> Any:

@@ -136,6 +136,12 @@ class Catalogue:
                 return entry
         return ModelEntry()
 
+    def unused_gpu(self) -> bool:
+        """Return whether there is a GPU that no engine which loads models can put one on."""
+        usable = {status.name for status in self.statuses if status.ok}
+        able = [e.caps for e in self._engines if e.name in usable and e.caps.load]
+        return self._device == "cuda" and all(c.devices and "cuda" not in c.devices for c in able)
+
     def pools(self) -> tuple[Pool, ...]:
         """Return every pool with its members as of the last refresh."""
         return tuple(pool for pool, _ in self._pools.values())

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from atos_scheduler.core.bindings import Bindings
+from atos_scheduler.core.choices import Choice, LoadTimes, options, why_loaded
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Evict, Grant, Load
 from atos_scheduler.core.memory import Memory, fits
@@ -27,6 +28,9 @@ class Admission:
     def __init__(self, memory: Memory, demands: Demands) -> None:
         self.claim: Claim | None = None
         self.bindings = Bindings()
+        self.times = LoadTimes()
+        self.choices: list[Choice] = []
+        """Made since they were last taken."""
         self._memory = memory
         self._demands = demands
 
@@ -71,12 +75,25 @@ class Admission:
                 yield self._grant(waiter, model, now)
 
     def _grant(self, waiter: Waiter, model: str, now: float) -> Grant:
+        if len(waiter.candidates) > 1:
+            self._note_grant(waiter, model, now)
         self._demands.move(waiter.lease, Grant, model)
         found = self._memory.residencies[model]
         found.leases.add(waiter.lease)
         found.last_used = now
         self.bindings.bind(waiter, model)
         return Grant(waiter.lease, model, now - waiter.since)
+
+    def _note_grant(self, waiter: Waiter, model: str, now: float) -> None:
+        why = f"{model} was loaded and had a free slot after {now - waiter.since:.1f} s"
+        found = options(waiter.candidates, self._memory, self.times, drain=False)
+        self.choices.append(Choice("grant", waiter.lease, model, why, found))
+
+    def _note_claim(self, waiter: Waiter, candidate: Candidate, now: float, *, drain: bool) -> None:
+        bound = len(self._options(waiter)) < len(waiter.candidates)
+        found = options(waiter.candidates, self._memory, self.times, drain=drain)
+        why = why_loaded(waiter, now, bound=bound)
+        self.choices.append(Choice("load", waiter.lease, candidate.model, why, found))
 
     def _retire_excess(self) -> None:
         """Retire models, idle ones first, until what stays is within the budget again."""
@@ -128,6 +145,7 @@ class Admission:
             drain = now >= drain_at(waiter)
             chosen = victims(self._memory, self._memory.charges(candidate), drain=drain)
             if chosen is not None:
+                self._note_claim(waiter, candidate, now, drain=drain)
                 self.claim = Claim(waiter.lease, candidate, chosen)
 
     def _load_claimed(self, now: float) -> Load | None:
@@ -139,5 +157,6 @@ class Admission:
         if here or not fits(self._memory.charges(candidate), self._memory.free()):
             return None
         self._memory.charge(candidate, Load, now)
+        self.times.begin(candidate.model, now)
         self.claim = None
         return Load(candidate.model)

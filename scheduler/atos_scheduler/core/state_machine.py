@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from atos_scheduler.core.admission import Admission
+from atos_scheduler.core.choices import Choice, LoadTimes
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Refuse, Revoke, SetTimer
 from atos_scheduler.core.events import (
@@ -43,6 +44,7 @@ from atos_scheduler.core.events import (
     UnloadAsked,
 )
 from atos_scheduler.core.memory import Memory
+from atos_scheduler.core.receipts import Receipts
 from atos_scheduler.core.types import HOST, Candidate, Reason, Waiter, size_text
 
 HISTORY = 1000
@@ -56,6 +58,10 @@ class Step:
     now: float
     event: Event
     effects: tuple[Effect, ...]
+    seq: int = 0
+    """Counts from 1."""
+    choices: tuple[Choice, ...] = ()
+    """Why: what else there was."""
 
 
 class Core:
@@ -66,6 +72,8 @@ class Core:
         self.demands = Demands()
         self.timer: float | None = None
         self.history = deque[Step](maxlen=history)
+        self.receipts = Receipts()
+        self._seq = 0
         self._admission = Admission(self.memory, self.demands)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -74,8 +82,55 @@ class Core:
         effects += self._expire(now)
         effects += self._admission.decide(now)
         effects += self._set_timer(now)
-        self.history.append(Step(now, event, tuple(effects)))
+        self._record(event, effects, now)
         return effects
+
+    @property
+    def load_times(self) -> LoadTimes:
+        """How long models took to load."""
+        return self._admission.times
+
+    def _record(self, event: Event, effects: list[Effect], now: float) -> None:
+        choices, self._admission.choices = tuple(self._admission.choices), []
+        self._seq += 1
+        self.history.append(Step(now, event, tuple(effects), self._seq, choices))
+        match event:
+            case Requested() if event.candidates:
+                self.receipts.requested(event, self.memory.charges(event.candidates[0]))
+            case Loaded():
+                self.receipts.loaded(event, now)
+            case Released(lease):
+                self.receipts.ended(lease)
+            case _:
+                pass
+        for choice in choices:
+            if choice.kind == "load":
+                self.receipts.loading(choice.lease, choice.chosen, now)
+
+    def validate(self) -> list[str]:
+        """Return what contradicts what must always hold: nothing, unless this has a bug."""
+        memory, wrong = self.memory, list[str]()
+        for name, found in memory.residencies.items():
+            held = {lease for lease, model in self.demands.held.items() if model == name}
+            if found.leases != held:
+                wrong.append(f"{name} has leases {sorted(found.leases)}, demands {sorted(held)}")
+            if len(found.leases) > found.slots or (found.leases and found.state != "resident"):
+                wrong.append(f"{name} is {found.state} with {len(found.leases)} of {found.slots}")
+            if found.bytes != sum(found.charges.values()):
+                wrong.append(f"{name} is charged {found.bytes} bytes, its devices {found.charges}")
+        if any(room < 0 for room in memory.room().values()) and any(
+            found.state == "resident" and not found.retiring and found.bytes
+            for found in memory.residencies.values()
+        ):
+            over = {d: room for d, room in memory.room().items() if room < 0}
+            wrong.append(f"over the budget by {over}, and not everything that may go is going")
+        if any(True for _ in self.demands) and self.timer is None:
+            wrong.append("a demand waits without a timer")
+        return wrong
+
+    def story(self, model: str) -> list[Step]:
+        """Return the remembered steps that concern a model, oldest first."""
+        return [step for step in self.history if _concerns(step, model)]
 
     def _apply(self, event: Event, now: float) -> Iterator[Effect]:
         match event:
@@ -110,6 +165,7 @@ class Core:
     ) -> Iterator[Effect]:
         match event:
             case Loaded(model, measured, host):
+                self.load_times.end(model, now)
                 if found := self.memory.move(model, Loaded):
                     found.last_used = now
                     self.memory.measure(model, measured, host)
@@ -197,6 +253,16 @@ class Core:
         if earliest != self.timer:
             self.timer = earliest
             yield SetTimer(earliest)
+
+
+def _concerns(step: Step, model: str) -> bool:
+    named = (step.event, *step.effects)
+    asked = step.event.candidates if isinstance(step.event, Requested) else ()
+    if any(getattr(one, "model", "") == model for one in (*named, *asked)):
+        return True
+    return any(
+        model == o.model or model in (o.victims or ()) for c in step.choices for o in c.options
+    )
 
 
 def _on(size: int, device: str) -> str:

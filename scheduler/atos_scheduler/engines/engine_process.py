@@ -84,6 +84,11 @@ class EngineProcess:
         return self._process.pid
 
     @property
+    def engine_pid(self) -> int:
+        """The process that holds the model: the worker, or what it has started."""
+        return int(self.ready.get("pid", self.pid))
+
+    @property
     def alive(self) -> bool:
         """False as soon as the process has ended, whoever ended it."""
         return self._process.returncode is None
@@ -109,7 +114,7 @@ class EngineProcess:
     def memory(self) -> tuple[int, int]:
         """Return the resident bytes, and the part of them in pages of files; zeros once it has ended."""
         try:
-            found = psutil.Process(self.pid).memory_info()
+            found = psutil.Process(self.engine_pid).memory_info()
         except psutil.Error:
             return 0, 0
         return found.rss, min(found.rss, getattr(found, "shared", 0))
@@ -117,7 +122,7 @@ class EngineProcess:
     def cpu_seconds(self) -> float:
         """Return the time that it has computed; 0.0 once it has ended."""
         try:
-            spent = psutil.Process(self.pid).cpu_times()
+            spent = psutil.Process(self.engine_pid).cpu_times()
         except psutil.Error:
             return 0.0
         return spent.user + spent.system

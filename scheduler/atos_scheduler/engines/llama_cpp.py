@@ -1,4 +1,4 @@
-"""The embedded engine: GGUF files in llama.cpp workers, one process per loaded model.
+"""The engine for GGUF files: llama.cpp workers, one process per loaded model, embedded or `llama-server`.
 
 It needs no server and no GPU, so a fresh machine has real inference. Which files it knows is said in
 `gguf_files`; what their headers say is kept in `header_cache`.
@@ -30,6 +30,7 @@ from atos_scheduler.engines.gguf_files import GgufFiles, recorded_sha256
 from atos_scheduler.engines.gguf_header import GgufHeader
 from atos_scheduler.engines.header_cache import HeaderCache
 from atos_scheduler.engines.llama_cpp_model import LlamaModel
+from atos_scheduler.engines.llama_server import LlamaServer
 from atos_scheduler.engines.protocol import (
     Caps,
     Chunk,
@@ -56,15 +57,25 @@ class LlamaCpp:
 
     name = "llama_cpp"
 
-    def __init__(self, settings: Settings, shipped: Path = SHIPPED) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        shipped: Path = SHIPPED,
+        server: LlamaServer | None = None,
+    ) -> None:
         self.caps = Caps(
             load=True,
             unload=True,
             reports_memory=True,
             schema=True,
+            devices=("cuda",) if server and server.gpus else ("cpu",),
             prompt_cache=True,
-            shortfall=shortfall(),
+            shortfall=f"model files are parsed by {server.path}, unconfined"
+            if server
+            else shortfall(),
         )
+        self._server = server
+        """The binary that runs the models; None for the embedded library."""
         self._sockets = settings.engine_sockets
         self._threads = settings.cpu_threads
         """0 lets every load decide by how busy the machine is, and looks again between requests."""
@@ -79,6 +90,8 @@ class LlamaCpp:
 
     async def health(self) -> str:
         """Return "" if llama.cpp is installed, else what is missing."""
+        if self._server is not None:
+            return self._server.trouble
         if importlib.util.find_spec("xllamacpp") is None:
             return "the package xllamacpp is not installed (there is no wheel for this system)"
         return ""
@@ -144,8 +157,8 @@ class LlamaCpp:
             if (model := self._models.get(spec.name)) is None:
                 await self._check_shipped(path)
                 threads = self._threads or await anyio.to_thread.run_sync(threads_now)
-                model = await LlamaModel.load(spec, os.fspath(path), threads, self._sockets)
-                self._models[spec.name] = model
+                self._models[spec.name] = await self._start(spec, path, threads)
+                model = self._models[spec.name]
             elif model.spec != spec:
                 message = f"{spec.name} is loaded with another context, slots or options"
                 raise ConflictError(message, next_step="Unload it first.")
@@ -182,7 +195,7 @@ class LlamaCpp:
             LoadFailedError: it does not come back; the model is gone then.
         """
         model = self._models.get(name)
-        if self._threads or model is None or (busy := model.others.look()) is None:
+        if self._threads or model is None or model.on_gpu or (busy := model.others.look()) is None:
             return
         threads = suited(model.threads, usable_cores(), busy)
         if threads == model.threads:
@@ -192,8 +205,17 @@ class LlamaCpp:
         path = await self._path(model.spec)
         del self._models[name]
         await model.end()
-        self._models[name] = await LlamaModel.load(
-            model.spec, os.fspath(path), threads, self._sockets
+        self._models[name] = await self._start(model.spec, path, threads)
+
+    async def _start(self, spec: ModelSpec, path: Path, threads: int) -> LlamaModel:
+        server = self._server
+        return await LlamaModel.load(
+            spec,
+            os.fspath(path),
+            threads,
+            self._sockets,
+            binary=server.path if server else "",
+            gpu=bool(server and server.gpus),
         )
 
     async def close(self) -> None:

@@ -19,9 +19,11 @@ import anyio
 import anyio.to_thread
 
 from atos_protocol.errors import EngineError
+from atos_scheduler.core.estimate import BATCH
 from atos_scheduler.engines import llama_cpp_wire as wire
 from atos_scheduler.engines.engine_process import EngineProcess
 from atos_scheduler.engines.engine_socket import new_socket, remove
+from atos_scheduler.engines.llama_server import ALL_LAYERS
 from atos_scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
 from atos_scheduler.engines.schema import Schema
 from atos_scheduler.engines.slots import Slots
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import httpx
 
 WORKER = "atos_scheduler.engines.llama_cpp_worker"
+SERVER_WORKER = "atos_scheduler.engines.llama_server_worker"
 LOAD_SECONDS = 300.0
 CONFIRM_SECONDS = 60.0
 """Longest wait for a cancelled slot, where others of the worker still answer."""
@@ -72,6 +75,7 @@ class LlamaModel:
         self._loading = loading
         """Seconds that its load took."""
         self._missed = 0
+        self.on_gpu = False
 
     @classmethod
     async def load(
@@ -81,6 +85,8 @@ class LlamaModel:
         threads: int,
         sockets: Path,
         *,
+        binary: str = "",
+        gpu: bool = False,
         seconds: float = LOAD_SECONDS,
     ) -> LlamaModel:
         """Start a worker for a GGUF file, which must be ready within `seconds`.
@@ -90,6 +96,8 @@ class LlamaModel:
             path: the file, absolute.
             threads: of the CPU.
             sockets: folder in which the worker's own is made, with its socket.
+            binary: the `llama-server` to run; "" for the embedded library.
+            gpu: whether all layers go to the GPU.
             seconds: how long it may take.
 
         Raises:
@@ -107,11 +115,17 @@ class LlamaModel:
             "context": spec.context,
             "threads": threads,
             "cache": spec.cache,
-            "batch": batch_of(await anyio.to_thread.run_sync(os.path.getsize, path)),
+            "batch": BATCH
+            if gpu
+            else batch_of(await anyio.to_thread.run_sync(os.path.getsize, path)),
+            "binary": binary,
+            "gpu_layers": ALL_LAYERS if gpu else 0,
             "prompt_cache": spec.prompt_cache if spec.slots == 1 else 0,
         }
         try:
-            process = await EngineProcess.start(WORKER, config, seconds)
+            process = await EngineProcess.start(
+                SERVER_WORKER if binary else WORKER, config, seconds
+            )
         except BaseException:
             remove(socket)
             raise
@@ -124,7 +138,9 @@ class LlamaModel:
             transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=limits, trust_env=False),
             trust_env=False,
         )
-        return cls(spec, process, client, socket, threads, time.monotonic() - began)
+        model = cls(spec, process, client, socket, threads, time.monotonic() - began)
+        model.on_gpu = gpu
+        return model
 
     @property
     def alive(self) -> bool:
@@ -145,6 +161,8 @@ class LlamaModel:
         """Return the worker's resident memory now; its prompt cache counts from the start."""
         total = self.spec.context * self.spec.slots
         resident, mapped = self._process.memory()
+        if self.on_gpu:  # what a process takes of a GPU is not known here: the estimate stands
+            return LoadedModel(self.spec.name, 0, vram=0, context=total)
         now = max(resident, self._at_load + self.spec.prompt_cache)
         return LoadedModel(self.spec.name, now, vram=0, context=total, mapped=mapped)
 

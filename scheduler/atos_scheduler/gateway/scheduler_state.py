@@ -18,6 +18,10 @@ from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.plan_hints import PlanHints
 
+GPU_ENGINE = (
+    "Install one: curl -fsSL https://ollama.com/install.sh | sh"
+    " (or name a llama-server that was built for it in ATOS_LLAMA_SERVER)"
+)
 UNLOAD_SECONDS = 120.0
 """Longest wait for a model's requests to end and its memory to come back."""
 
@@ -51,6 +55,7 @@ class SchedulerState:
             pools=self.catalogue.pools(),
             engines=self.catalogue.statuses,
             plans=self.plans.goals(),
+            notice=self._notice(),
         )
 
     def _devices(self) -> tuple[scheduler_api.Device, ...]:
@@ -59,6 +64,12 @@ class SchedulerState:
             replace(read, budget=memory.budgets[name], committed=memory.committed_on(name))
             for name, read in self.devices.items()
         )
+
+    def _notice(self) -> str:
+        if not self.catalogue.unused_gpu():
+            return ""
+        name = next(iter(self.devices))
+        return f"{name} is not used: no engine here can run models on it. {GPU_ENGINE}"
 
     def _residencies(self) -> tuple[scheduler_api.Residency, ...]:
         return tuple(

@@ -177,6 +177,10 @@ class Machine(RuleBasedStateMachine):
         assert self.held == self.core.demands.held
 
     @invariant()
+    def it_finds_no_fault_with_itself(self) -> None:
+        assert self.core.validate() == []
+
+    @invariant()
     def a_timer_exists_while_anything_waits(self) -> None:
         if self.waiting:
             assert self.timer is not None

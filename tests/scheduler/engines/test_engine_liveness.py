@@ -84,7 +84,7 @@ async def test_a_reader_that_leaves_while_the_prompt_is_read_frees_the_slot_befo
 
 
 async def cancel_when_busy(worker: LlamaModel, scope: anyio.CancelScope) -> None:
-    while not (await worker.client.get("/slots")).json()[0]["is_processing"]:
+    while not (await worker.client.get("/slots")).json()[0]["is_processing"]:  # noqa: ASYNC110
         await anyio.sleep(0.001)
     scope.cancel()
 
