@@ -12,11 +12,11 @@ from typing import Any
 
 from atos.cli.daemons import gather, versions_of
 from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
-from atos.cli.host_connection import HostClient, scheduler_status
+from atos.cli.host_connection import HostClient, http_get, scheduler_status
 from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress
 from atos.cli.questions import answer_on_terminal, evidence, read_plan
-from atos_protocol.daemons import is_up
+from atos_protocol.daemons import connect, is_up
 from atos_protocol.errors import AtosError, NoModelError, NotFoundError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings
@@ -49,12 +49,15 @@ def build(arguments: Namespace, settings: Settings) -> int:
             print(f"started {view['id']}\nfollow it: atos-client watch {view['id']}")
         return 0
     try:
-        return follow(orchestrate, view["id"], progress(as_json=arguments.json))
+        code = follow(orchestrate, view["id"], progress(as_json=arguments.json))
     except KeyboardInterrupt:
         print("\ncancelling ...", file=sys.stderr)
         orchestrate.close()
         orchestrate.call("cancel_goal", {"goal_id": view["id"]})
         return CANCELLED
+    if not arguments.json:
+        _say_receipt(settings, view["id"])
+    return code
 
 
 def _announce(settings: Settings) -> None:
@@ -74,6 +77,14 @@ def _say_notice(settings: Settings) -> None:
     with suppress(AtosError):
         if notice := scheduler_status(settings).get("notice"):
             print(notice, file=sys.stderr, flush=True)
+
+
+def _say_receipt(settings: Settings, goal: str) -> None:
+    """Say what the goal cost in swaps, where models were loaded for it."""
+    with suppress(AtosError):
+        found = http_get(connect("scheduler", settings), f"/atos/v1/receipts/{goal}")
+        if found.get("loads"):
+            print(f"models: {found['text']}", file=sys.stderr, flush=True)
 
 
 def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespace) -> Any:
