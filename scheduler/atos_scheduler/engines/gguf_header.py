@@ -53,8 +53,6 @@ FULL_LAYER = {"gemma2": 2, "gemma3": 6, "cohere2": 4, "gpt-oss": 2}
 """Architecture -> every how manyth layer sees the whole context; the others a window."""
 WINDOW_MARGIN = 256
 """Tokens of a batch that a window's cache holds beside the window."""
-COUNTED = {"tokenizer.ggml.tokens": "tokens", "tokenizer.ggml.merges": "merges"}
-"""Arrays whose length is a fact; their items are skipped like those of all others."""
 
 Value = int | float | bool | str
 
@@ -273,7 +271,8 @@ def facts(values: Mapping[str, object], parameters: int, size: int) -> GgufHeade
         key_length=number("attention.key_length", head),
         value_length=number("attention.value_length", head),
         window=number("attention.sliding_window"),
-        **{field: _length(values.get(name)) for name, field in COUNTED.items()},
+        tokens=_length(values.get("tokenizer.ggml.tokens")),
+        merges=_length(values.get("tokenizer.ggml.merges")),
     )
 
 
