@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
-from atos_protocol.errors import EngineError
+from atos_protocol.errors import EngineError, LoadFailedError
 from atos_protocol.settings import Settings
+from atos_scheduler.engines.engine_socket import sweep
 from atos_scheduler.engines.llama_cpp import LlamaCpp
 from atos_scheduler.engines.llama_cpp_model import LlamaModel, batch_of
 from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
@@ -87,6 +89,35 @@ async def cancel_when_busy(worker: LlamaModel, scope: anyio.CancelScope) -> None
     while not (await worker.client.get("/slots")).json()[0]["is_processing"]:  # noqa: ASYNC110
         await anyio.sleep(0.001)
     scope.cancel()
+
+
+async def test_a_worker_that_is_stopped_while_it_loads_is_a_failed_load(
+    engine: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atos_scheduler.engines.engine_process.STALL_SECONDS", 0.5)
+    children = set(psutil.Process().children())
+    async with anyio.create_task_group() as group:
+        group.start_soon(stop_new_child, children)
+        with pytest.raises(LoadFailedError, match="stood still"):
+            await worker_of(engine)
+    assert set(psutil.Process().children()) <= children
+
+
+async def stop_new_child(known: set[psutil.Process]) -> None:
+    while not (new := set(psutil.Process().children()) - known):  # noqa: ASYNC110
+        await anyio.sleep(0.001)
+    new.pop().suspend()
+
+
+async def test_a_worker_that_a_killed_scheduler_left_stopped_is_ended_by_the_next_one(
+    engine: LlamaCpp,
+) -> None:
+    worker = await worker_of(engine)
+    os.kill(worker.pid, signal.SIGSTOP)
+    sweep(worker.socket.parents[1])
+    await engine.probe()
+    assert not worker.alive
+    assert not worker.socket.exists()
 
 
 def test_a_batch_is_smaller_for_a_larger_model() -> None:
