@@ -32,6 +32,8 @@ PEAKS = {
     ("Gemma-3-270M", 4, "q8_0"): 410,
     ("Qwen2.5-Coder-1.5B", 1, "f16"): 1295,
     ("Qwen2.5-Coder-1.5B", 4, "f16"): 1633,
+    ("Qwen2.5-Coder-1.5B", 1, "q8_0"): 1243,
+    ("Qwen2.5-Coder-1.5B", 4, "q8_0"): 1423,
 }
 """Resident peak in MiB of a worker on the CPU at 4,096 tokens, after a prompt in every slot."""
 
