@@ -12,7 +12,7 @@ import importlib.util
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from atos_protocol.errors import (
     NoModelError,
 )
 from atos_protocol.settings import Settings
+from atos_scheduler.devices.nvml import Nvml
 from atos_scheduler.engines.confinement import shortfall
 from atos_scheduler.engines.gguf_files import GgufFiles, recorded_sha256
 from atos_scheduler.engines.gguf_header import GgufHeader
@@ -62,7 +63,17 @@ class LlamaCpp:
         settings: Settings,
         shipped: Path = SHIPPED,
         server: LlamaServer | None = None,
+        used_by: Callable[[int], Awaitable[int]] | None = None,
     ) -> None:
+        """Start nothing yet.
+
+        Args:
+            settings: where files are, and how many threads they get.
+            shipped: folder of the weights in the package.
+            server: the binary that runs the models; None for the embedded library.
+            used_by: returns the bytes of the GPU that a process takes, 0 if that is not known.
+        """
+        self._used_by = used_by or Nvml().used_by
         self.caps = Caps(
             load=True,
             unload=True,
@@ -130,7 +141,13 @@ class LlamaCpp:
                 del self._models[name]
                 logger.warning("engine worker ended", extra={"model": name, "pid": model.pid})
                 await model.end()
+        for model in self._models.values():
+            await self._look_at_gpu(model)
         return [model.footprint() for model in self._models.values()]
+
+    async def _look_at_gpu(self, model: LlamaModel) -> None:
+        if model.on_gpu:
+            model.vram = await self._used_by(model.engine_pid)
 
     async def probe(self) -> None:
         """Ask every worker for a sign of life; those that give none are killed, and forgotten."""
@@ -159,6 +176,7 @@ class LlamaCpp:
                 threads = self._threads or await anyio.to_thread.run_sync(threads_now)
                 self._models[spec.name] = await self._start(spec, path, threads)
                 model = self._models[spec.name]
+                await self._look_at_gpu(model)
             elif model.spec != spec:
                 message = f"{spec.name} is loaded with another context, slots or options"
                 raise ConflictError(message, next_step="Unload it first.")

@@ -76,6 +76,8 @@ class LlamaModel:
         """Seconds that its load took."""
         self._missed = 0
         self.on_gpu = False
+        self.vram = 0
+        """Bytes of the GPU that its process takes, as last looked at; 0 if that is not known."""
 
     @classmethod
     async def load(
@@ -153,6 +155,11 @@ class LlamaModel:
         return str(self._process.ready["confined"])
 
     @property
+    def engine_pid(self) -> int:
+        """The process that holds the model, which a worker may have started."""
+        return self._process.engine_pid
+
+    @property
     def pid(self) -> int:
         """The worker's process id."""
         return self._process.pid
@@ -161,8 +168,11 @@ class LlamaModel:
         """Return the worker's resident memory now; its prompt cache counts from the start."""
         total = self.spec.context * self.spec.slots
         resident, mapped = self._process.memory()
-        if self.on_gpu:  # what a process takes of a GPU is not known here: the estimate stands
+        if self.on_gpu and not self.vram:  # the driver does not say: the estimate stands
             return LoadedModel(self.spec.name, 0, vram=0, context=total)
+        if self.on_gpu:
+            size = resident + self.vram
+            return LoadedModel(self.spec.name, size, self.vram, context=total, mapped=mapped)
         now = max(resident, self._at_load + self.spec.prompt_cache)
         return LoadedModel(self.spec.name, now, vram=0, context=total, mapped=mapped)
 

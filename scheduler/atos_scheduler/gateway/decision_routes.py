@@ -89,7 +89,7 @@ class DecisionRoutes:
         """Return what a goal cost in swaps."""
         goal, core = str(request.path_params["goal"]), self._state.dispatcher.core
         if (found := core.receipts.get(goal)) is None:
-            message = f"{goal} has asked for no model lately"
+            message = f"goal {goal[:200]} has asked for no model lately"
             raise NotFoundError(message, next_step="See GET /atos/v1/status.")
         budget = core.memory.ceiling
         return JSONResponse(

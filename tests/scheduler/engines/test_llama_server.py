@@ -109,6 +109,28 @@ async def test_neither_the_starter_nor_the_server_is_left_after_unload_or_kill(
     await engine.close()
 
 
+async def test_what_it_takes_of_the_gpu_is_charged_there_and_its_process_in_memory(
+    tmp_path: Path,
+) -> None:
+    model = write_random(tmp_path / "small.gguf", SMALL)
+    settings = Settings(home=tmp_path, workspaces=tmp_path, gguf=(model,), cpu_threads=1)
+    asked = list[int]()
+
+    async def used_by(pid: int) -> int:
+        asked.append(pid)
+        return 1 << 30
+
+    server = LlamaServer(str(write(tmp_path)), ("CUDA0",))
+    engine = LlamaCpp(settings, shipped=tmp_path / "none", server=server, used_by=used_by)
+    found = await engine.load(ModelSpec("small", "small", 1024, 1))
+    worker = engine.model("small")
+    assert worker is not None
+    assert (found.vram, asked) == (1 << 30, [worker.engine_pid])
+    assert found.bytes - found.vram >= model.stat().st_size, "here it lies in memory, in truth"
+    assert engine.caps.devices == ("cuda",)
+    await engine.close()
+
+
 async def test_a_file_that_it_can_not_load_is_a_failed_load(tmp_path: Path) -> None:
     junk = tmp_path / "junk.gguf"
     junk.write_bytes(b"junk" * 100)
