@@ -45,6 +45,9 @@ test-chaos:
 test-real:
 	@$(IN_TEST_ENV) pytest -m real tests/real_models -s
 
+test-long:
+	@$(IN_TEST_ENV) pytest -m long tests -s
+
 test-install:
 	@$(IN_TEST_ENV) python tests/packaging/check_installation.py $(PYTHONS)
 

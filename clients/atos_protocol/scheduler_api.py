@@ -153,6 +153,8 @@ class Status:
     pools: tuple[Pool, ...] = ()
     engines: tuple[EngineStatus, ...] = ()
     plans: tuple[str, ...] = ()
+    notice: str = ""
+    """What this machine has and nothing here can use, with the one command that helps; "" if nothing."""
     protocol: int = PROTOCOL
 
 

@@ -141,7 +141,13 @@ class Settings:
         "the key of that server: a file that is yours alone (0600), or an entry of the keyring",
     )
     gguf: tuple[Path, ...] = _setting(
-        (), _paths, "paths separated by ':'", "GGUF files that the embedded engine may load"
+        (), _paths, "paths separated by ':'", "GGUF files, or folders of them, that may be loaded"
+    )
+    llama_server: str = _setting(
+        "",
+        str,
+        "a path, a name, or none",
+        "the llama-server that runs GGUF files; empty: the one on PATH where it sees the GPU",
     )
     model_sources: tuple[str, ...] = _setting(
         ("ollama", "huggingface", "mirror"),

@@ -10,6 +10,7 @@ standard input, on which they end.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from atos_daemon.http_server import HttpServer
@@ -40,7 +42,9 @@ from atos_scheduler.core.state_machine import Core
 from atos_scheduler.core.types import size_text
 from atos_scheduler.devices.selection import SelectedDevice, select_device
 from atos_scheduler.dispatcher import MOST_REQUESTS, Dispatcher
+from atos_scheduler.engines import llama_server
 from atos_scheduler.engines.engine_socket import sweep
+from atos_scheduler.engines.llama_server import LlamaServer
 from atos_scheduler.engines.protocol import Engine
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.app import build
@@ -49,13 +53,13 @@ from atos_scheduler.plan_hints import PlanHints
 
 logger = logging.getLogger(__name__)
 
-CHECK_SECONDS = 10.0
+CHECK_SECONDS = 4.0
 """How often resident models and the device are checked, while anything is resident."""
 CLOSE_SECONDS = 10.0
 ADOPT_SECONDS = 5.0
 
 
-def make_engines(settings: Settings) -> list[Engine]:
+def make_engines(settings: Settings, server: LlamaServer | None = None) -> list[Engine]:
     """Return the engines of this machine, preferred ones first; each is imported when it is used."""
     if settings.simulate:
         from atos_scheduler.engines.simulated import Simulated
@@ -74,7 +78,21 @@ def make_engines(settings: Settings) -> list[Engine]:
         engines.append(Ollama(settings.ollama_url))
     from atos_scheduler.engines.llama_cpp import LlamaCpp
 
-    return [*engines, LlamaCpp(settings)]
+    return [*engines, LlamaCpp(settings, server=server)]
+
+
+async def find_server(settings: Settings, kind: str) -> LlamaServer | None:
+    """Return the `llama-server` that runs GGUF files here; None for the embedded library.
+
+    One that was named is used; one that is merely on PATH only if it sees the GPU that is there.
+    """
+    named = bool(settings.llama_server)
+    path = llama_server.find(settings.llama_server)
+    if settings.simulate or not path or (kind != "cuda" and not named):
+        return None
+    found = await anyio.to_thread.run_sync(llama_server.inspect, path, os.environ)
+    logger.info("%s sees %s", path, ", ".join(found.gpus) or found.trouble or "no GPU")
+    return found if named or found.gpus else None
 
 
 class Daemon:
@@ -143,13 +161,17 @@ class Daemon:
         entries = load_entries(self._settings.home, initial.kind, most, model_set)
         logger.info("%s, %s, profile %r", initial.name, size_text(most), entries.profile)
         event_log = EventLog()
-        catalogue = Catalogue(self._engines, entries, initial.kind, most)
-        dispatcher = Dispatcher(Core(most), event_log, group, self._most_requests)
-        dispatcher.post(ForeignChanged(initial.budget))
+        others = {s.initial.kind: s.ceiling for s in self._selected.others}
+        catalogue = Catalogue(self._engines, entries, initial.kind, most, others=others)
+        budgets = {selected.initial.name: selected.ceiling for selected in self._selected.all}
+        dispatcher = Dispatcher(Core(budgets), event_log, group, self._most_requests)
+        for selected in self._selected.all:
+            dispatcher.post(ForeignChanged(selected.initial.budget, selected.initial.name))
         await catalogue.refresh()
         await self._adopt(catalogue, dispatcher)
         plans = PlanHints(anyio.current_time)
-        return SchedulerState(catalogue, dispatcher, event_log, plans, group, initial)
+        devices = {s.initial.name: s.initial for s in self._selected.all}
+        return SchedulerState(catalogue, dispatcher, event_log, plans, group, devices)
 
     async def _adopt(self, catalogue: Catalogue, dispatcher: Dispatcher) -> None:
         """Charge what engines hold already, such as an Ollama server that ran before."""
@@ -166,22 +188,24 @@ class Daemon:
         """While models are resident, check that they still are, and what other programs use."""
         while True:
             if not state.dispatcher.core.memory.residencies:
-                await self._selected.device.release()
+                for selected in self._selected.all:
+                    await selected.device.release()
             await state.dispatcher.wait_for_residency()
             await anyio.sleep(self._check_seconds)
             await state.dispatcher.check_all_residencies()
-            with suppress(UnreachableError):
-                await self._measure(state)
+            for selected in self._selected.all:
+                with suppress(UnreachableError):
+                    await self._measure(state, selected)
 
-    async def _measure(self, state: SchedulerState) -> None:
-        memory = state.dispatcher.core.memory
+    async def _measure(self, state: SchedulerState, selected: SelectedDevice) -> None:
+        memory, name = state.dispatcher.core.memory, selected.initial.name
         if any(r.state != "resident" for r in memory.residencies.values()):
             return  # what is charged and what is used differ at present
-        found = await self._selected.device.read(memory.committed)
-        allowed = self._selected.budget(found)
-        state.device = replace(state.device, total=found.total, foreign=found.foreign)
-        if allowed != memory.budget:
-            state.dispatcher.post(ForeignChanged(allowed))
+        found = await selected.device.read(state.dispatcher.occupied(name))
+        allowed = selected.budget(found)
+        state.devices[name] = replace(state.devices[name], total=found.total, foreign=found.foreign)
+        if allowed != memory.budgets[name]:
+            state.dispatcher.post(ForeignChanged(allowed, name))
 
     async def stop_after(self, wait: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         """Stop when `wait(*arguments)` returns."""
@@ -202,13 +226,16 @@ class Daemon:
                     await engine.close()
                 if scope.cancelled_caught:
                     logger.error("%s did not close in time", engine.name)
-            await self._selected.device.release()
+            for selected in self._selected.all:
+                await selected.device.release()
 
 
 async def serve(settings: Settings) -> None:
     """Run a scheduler for these settings; the caller holds the role's lock."""
     sweep(settings.engine_sockets)
-    daemon = Daemon(settings, make_engines(settings), await select_device(settings))
+    selected = await select_device(settings)
+    server = await find_server(settings, selected.initial.kind)
+    daemon = Daemon(settings, make_engines(settings, server), selected)
     listener = listen_unix(settings.scheduler_socket)
     failure: AtosError | None = None
     try:

@@ -28,13 +28,14 @@ from atos_scheduler.core.events import (
     Evicted,
     Loaded,
     LoadFailed,
+    Measured,
     Released,
     Requested,
     Tick,
     UnloadAsked,
 )
 from atos_scheduler.core.state_machine import Core
-from atos_scheduler.core.types import Reason
+from atos_scheduler.core.types import HOST, Reason
 from atos_scheduler.engines.protocol import LoadedModel
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.lease_request import Granted, LeaseRequest
@@ -131,7 +132,8 @@ class Dispatcher:
         """Charge a model that an engine held before anybody here asked for it."""
         self.loader.adopt(deployment, found)
         size = max(deployment.candidate.bytes, found.bytes)
-        self.post(Adopted(replace(deployment.candidate, bytes=size)))
+        host = found.bytes - found.vram if found.vram else 0
+        self.post(Adopted(replace(deployment.candidate, bytes=size - host, host=host)))
 
     async def wait_for_residency(self) -> None:
         """Return once a model occupies memory."""
@@ -157,9 +159,35 @@ class Dispatcher:
         return True
 
     async def check_all_residencies(self) -> None:
-        """Ask the same for every resident model."""
-        for model in list(self.core.memory.residencies):
-            await self.check_residency(model)
+        """Probe the engines, ask the same for every resident model, and charge what they have grown to."""
+        resident = [r.model for r in self.core.memory.residencies.values() if r.state == "resident"]
+        await self.loader.probe(resident)
+        for model in resident:
+            if not await self.check_residency(model):
+                self._charge_growth(model)
+
+    def _charge_growth(self, model: str) -> None:
+        charged, found = self.core.memory.residencies.get(model), self.loader.measured(model)
+        if charged is not None and found is not None and found.bytes > charged.bytes:
+            self._event_log.add("model_grew", model=model, bytes=found.bytes)
+            host = found.bytes - found.vram if found.vram else 0
+            self.post(Measured(model, found.bytes, host))
+
+    def occupied(self, device: str) -> int:
+        """Return the bytes that the residents use up on a device, as last measured, else as charged.
+
+        Pages of files are left out of the machine's memory: the system counts them as available.
+        """
+        total = 0
+        for found in self.core.memory.residencies.values():
+            seen = self.loader.measured(found.model)
+            if seen is None or device not in found.charges:
+                total += found.charges.get(device, 0)
+            elif device == HOST:
+                total += seen.bytes - seen.vram - seen.mapped
+            else:
+                total += seen.vram or seen.bytes
+        return total
 
     def post(self, event: Event) -> None:
         """Let the core handle an event, and apply its effects."""

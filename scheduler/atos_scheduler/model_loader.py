@@ -6,6 +6,8 @@ Everything here waits for an engine and reports by an event of the core; it deci
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from contextlib import suppress
 
 import anyio
 from tenacity import AsyncRetrying, wait_fixed
@@ -15,7 +17,7 @@ from atos_protocol.errors import AtosError, LoadFailedError
 from atos_scheduler.catalogue.contracts import Deployment
 from atos_scheduler.core.events import Evicted, Loaded, LoadFailed
 from atos_scheduler.core.types import Reason
-from atos_scheduler.engines.protocol import LoadedModel
+from atos_scheduler.engines.protocol import Engine, LoadedModel
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,10 @@ LOAD_SECONDS = 600.0
 UNLOAD_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 """Pause before an engine that did not confirm an eviction is asked again."""
-LIST_SECONDS = 5.0
+PROBE_SECONDS = 20.0
+LIST_SECONDS = 3.0
+SILENT_SECONDS = 6.0
+"""An engine that has not answered for so long counts as lost, with all its models."""
 
 
 class ModelLoader:
@@ -38,6 +43,8 @@ class ModelLoader:
         self._load_times: dict[str, tuple[float, float]] = {}
         """Model -> when its last load began and ended, on anyio's clock."""
         self._deployments: dict[str, Deployment] = {}
+        self._silent: dict[str, float] = {}
+        """Engine -> since when it does not answer."""
         self._adopted: set[str] = set()
         """Models in memory with a context that somebody else chose, until they are first used."""
 
@@ -101,7 +108,9 @@ class ModelLoader:
             crashpoint("scheduler.load.after")
             self.loaded[model] = found
             self._load_times[model] = (began, anyio.current_time())
-            return Loaded(model, found.bytes if deployment.engine.caps.reports_memory else 0)
+            if not deployment.engine.caps.reports_memory:
+                return Loaded(model, 0)
+            return Loaded(model, found.bytes, found.bytes - found.vram if found.vram else 0)
         logger.warning("load of %s failed: %s", model, error)
         return LoadFailed(model, Reason(error.code, error.message, error.next_step))
 
@@ -122,11 +131,43 @@ class ModelLoader:
                 raise
 
     async def is_gone(self, model: str) -> bool:
-        """Ask the engine whether a model is gone; without an answer it counts as resident."""
-        deployment = self._deployments[model]
+        """Ask the engine whether a model is gone, and note what it takes if it is not.
+
+        Without an answer it counts as resident for some seconds, then as lost.
+        """
+        deployment, asked = self._deployments[model], anyio.current_time()
+        engine = deployment.engine
         try:
             with anyio.fail_after(LIST_SECONDS):
-                held = await deployment.engine.loaded()
+                held = await engine.loaded()
         except (AtosError, TimeoutError):
-            return False
-        return not {deployment.name, deployment.spec.source} & {found.name for found in held}
+            since = self._silent.setdefault(engine.name, asked)
+            return anyio.current_time() - since >= SILENT_SECONDS
+        self._silent.pop(engine.name, None)
+        names = {deployment.name, deployment.spec.source}
+        found = next((one for one in held if one.name in names), None)
+        if found is not None and model in self.loaded:
+            self.loaded[model] = found
+        return found is None
+
+    async def probe(self, models: Iterable[str]) -> None:
+        """Have the engines of these models look whether what holds them still answers."""
+        engines = {d.engine.name: d.engine for d in map(self._deployments.__getitem__, models)}
+        async with anyio.create_task_group() as group:
+            for engine in engines.values():
+                group.start_soon(_probe, engine)
+
+    def measured(self, model: str) -> LoadedModel | None:
+        """Return what the engine last reported of a model; None if it reports no memory."""
+        if not self._deployments[model].engine.caps.reports_memory:
+            return None
+        return self.loaded.get(model)
+
+
+async def _probe(engine: Engine) -> None:
+    """Probe an engine; whatever goes wrong, `loaded` tells what it has come to."""
+    try:
+        with anyio.move_on_after(PROBE_SECONDS), suppress(AtosError):
+            await engine.probe()
+    except Exception:  # an engine's bug must not end the daemon
+        logger.exception("probe of %s failed", engine.name)

@@ -133,6 +133,9 @@ class ScriptedEngine:
                     await script.confirms.wait()
             self._note(f"{'done' if ended else 'cancelled'} {request.model}")
 
+    async def probe(self) -> None:
+        """Look at nothing: `loaded` says what is there."""
+
     async def close(self) -> None:
         self._note("close")
 

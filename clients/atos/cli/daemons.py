@@ -152,7 +152,7 @@ def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:
         f"  model    {r['model']} ({r['engine']}): {r['state']}, {bytes_text(r['bytes'])}"
         for r in scheduler.get("residencies", [])
     ]
-    return lines
+    return [*lines, *([f"  notice   {scheduler['notice']}"] if scheduler.get("notice") else [])]
 
 
 def database_trouble(host: dict[str, Any]) -> dict[str, Any] | None:

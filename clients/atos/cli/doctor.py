@@ -164,6 +164,9 @@ def models(settings: Settings) -> Iterator[Finding]:
     for device in status["devices"]:
         detail = f"{device['name']}: {bytes_text(device['budget'])} for models"
         yield Finding("ok", device["kind"], detail)
+    if notice := status.get("notice"):
+        problem, _, command = notice.partition(". ")
+        yield Finding("missing", "gpu", problem, command)
     for engine in status["engines"]:
         detail = f"{engine['models']} model(s)" if engine["ok"] else engine["reason"]
         yield Finding("ok" if engine["ok"] else "missing", engine["name"], detail)

@@ -13,11 +13,11 @@ from typing import Any
 
 from atos.cli.daemons import gather, versions_of
 from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
-from atos.cli.host_connection import HostClient
+from atos.cli.host_connection import HostClient, http_get, scheduler_status
 from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress
 from atos.cli.questions import answer_on_terminal, evidence, read_plan
-from atos_protocol.daemons import is_up
+from atos_protocol.daemons import connect, is_up
 from atos_protocol.errors import AtosError, NoModelError, NotFoundError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings
@@ -44,6 +44,8 @@ def build(arguments: Namespace, settings: Settings) -> int:
         request["plan"] = read_plan(Path(arguments.plan))
     request["key"] = f"atos-client {secrets.token_hex(8)}"  # so that it may be sent again
     view = _start(orchestrate, request, arguments)
+    if not arguments.json:
+        _say_notice(settings)
     if arguments.detach:
         if arguments.json:
             print(json.dumps(result_object(view)))
@@ -51,12 +53,15 @@ def build(arguments: Namespace, settings: Settings) -> int:
             print(f"started {view['id']}\nfollow it: atos-client watch {view['id']}")
         return 0
     try:
-        return follow(orchestrate, view["id"], progress(as_json=arguments.json))
+        code = follow(orchestrate, view["id"], progress(as_json=arguments.json))
     except KeyboardInterrupt:
         print("\ncancelling ...", file=sys.stderr)
         orchestrate.close()
         orchestrate.call("cancel_goal", {"goal_id": view["id"]})
         return CANCELLED
+    if not arguments.json:
+        _say_receipt(settings, view["id"])
+    return code
 
 
 def _announce(settings: Settings) -> None:
@@ -69,6 +74,21 @@ def _announce(settings: Settings) -> None:
     ):  # whoever does not answer tells no version; the goal may start all the same
         if told := mismatch(versions_of(gather(settings, goals=0))):
             print(f"{told}. {SETTLE}", file=sys.stderr, flush=True)
+
+
+def _say_notice(settings: Settings) -> None:
+    """Say what this machine has and nothing can use, such as a GPU without an engine for it."""
+    with suppress(AtosError):
+        if notice := scheduler_status(settings).get("notice"):
+            print(notice, file=sys.stderr, flush=True)
+
+
+def _say_receipt(settings: Settings, goal: str) -> None:
+    """Say what the goal cost in swaps, where models were loaded for it."""
+    with suppress(AtosError):
+        found = http_get(connect("scheduler", settings), f"/atos/v1/receipts/{goal}")
+        if found.get("loads"):
+            print(f"models: {found['text']}", file=sys.stderr, flush=True)
 
 
 def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespace) -> Any:

@@ -86,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     _add_deployments(command)
     _add_models(commands)
     _add_tokens(commands)
+    _add_scheduler(commands)
     doctor = command("doctor", "Say what is there, what is missing, and what to do about it.")
     doctor.add_argument("--host", metavar="NAME", help="an MCP host: its entries and its logs")
     up = command("up", "Start the daemons.")
@@ -186,6 +187,26 @@ def _add_tokens(commands: Any) -> None:
             )  # fmt: skip
 
 
+def _add_scheduler(commands: Any) -> None:
+    about = "Say what the scheduler decided and why; starts nothing."
+    actions = commands.add_parser("scheduler", help=about, description=about).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    for action, says, name in (
+        ("decisions", "Show the latest decisions, or those that concern MODEL.", "MODEL"),
+        (
+            "explain",
+            "Show what else a decision could have been, and what it would have taken.",
+            "N",
+        ),
+        ("forecast", "Show what a goal's plan would load, when and for how long.", "GOAL"),
+        ("receipt", "Show what a goal has cost in swaps.", "GOAL"),
+    ):
+        made = actions.add_parser(action, help=says, description=says)
+        made.add_argument("--json", action="store_true", help="machine-readable output")
+        made.add_argument("about", metavar=name, nargs="?" if action == "decisions" else None)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one command; its module is imported only now."""
     settings = load_settings()
@@ -199,6 +220,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import steering
 
             return getattr(steering, arguments.command)(arguments, settings)
+        case "scheduler":
+            from atos.cli.decisions import scheduler
+
+            return scheduler(arguments, settings)
         case "clean":
             from atos.cli.cleaning import clean
 

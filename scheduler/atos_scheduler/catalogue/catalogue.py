@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import anyio
 
@@ -39,17 +39,33 @@ class Catalogue:
         device: str,
         budget: int,
         fresh: float = FRESH_SECONDS,
+        others: Mapping[str, int] | None = None,
     ) -> None:
+        """List nothing yet.
+
+        Args:
+            engines: preferred ones first.
+            entries: what the settings say of models and pools.
+            device: kind of the first device.
+            budget: bytes that could be committed there.
+            fresh: age in seconds up to which a list is not asked for again.
+            others: kind -> bytes of the devices beside it, such as the machine's memory.
+        """
         self.entries = entries
         self.deployments: dict[str, Deployment] = {}
         self.statuses: tuple[EngineStatus, ...] = ()
         self._engines = engines
         self._device = device
         self._budget = budget
+        self._others = others or {}
         self._cores = usable_cores()
         self._pools: dict[str, tuple[Pool, tuple[Deployment, ...]]] = {}
         self._fresh = fresh
         self._asked = float("-inf")
+        self._last: dict[str, list[InstalledModel]] = {}
+        """What every engine listed when it last answered."""
+        self._taken: dict[str, list[InstalledModel]] | None = None
+        """What the present deployments were made of."""
         self._lock = anyio.Lock()
 
     async def refresh(self, max_age: float | None = None) -> None:
@@ -70,33 +86,55 @@ class Catalogue:
     async def _ask(
         self, engine: Engine, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]
     ) -> None:
-        """Put one engine's state and models into `answers`; an engine that fails has no models."""
-        reason, models = "", list[InstalledModel]()
+        """Put one engine's state and models into `answers`.
+
+        One that can't be used has none; one that is only slow has those that it had.
+        """
+        reason, models, kept = "", list[InstalledModel](), False
         try:
             with anyio.fail_after(LIST_SECONDS):
                 reason = await engine.health()
                 models = [] if reason else await engine.installed()
         except TimeoutError:
-            reason = TOO_SLOW
+            reason, models = TOO_SLOW, self._last.get(engine.name, [])
+            kept = bool(models)
         except AtosError as error:
             reason = str(error)
+        self._last[engine.name] = models
         shortfall = engine.caps.shortfall
-        status = EngineStatus(engine.name, not reason, len(models), redacted(reason), shortfall)
+        healthy = kept or not reason
+        status = EngineStatus(engine.name, healthy, len(models), redacted(reason), shortfall)
         answers[engine.name] = status, models
 
     def _take(self, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]) -> None:
         self.statuses = tuple(answers[engine.name][0] for engine in self._engines)
+        models = {name: found for name, (_, found) in answers.items()}
+        if models == self._taken:
+            return  # nothing is new: 200 models are compared in no time, and matched in 20 ms
+        self._taken = models
         deployments: dict[str, Deployment] = {}
         for engine in self._engines:
             for installed in answers[engine.name][1]:
                 entry = self._entry(installed.name)
-                found = deployment_of(engine, installed, entry, self._device, self._cores)
+                kind, place = self._place(engine)
+                found = deployment_of(engine, installed, entry, kind, self._cores, place)
                 deployments.setdefault(installed.name, found)
         self.deployments = deployments
         self._pools = {
-            name: resolve(name, pool, deployments, self.entries.models, self._budget)
+            name: resolve(name, pool, deployments, self.entries.models, self._budgets())
             for name, pool in self.entries.pools.items()
         }
+
+    def _place(self, engine: Engine) -> tuple[str, str]:
+        """Return the kind and the name of the device that an engine puts its models on."""
+        wanted = engine.caps.devices
+        if not wanted or self._device in wanted:
+            return self._device, ""
+        kind = next((kind for kind in wanted if kind in self._others), "")
+        return (kind, kind) if kind else (self._device, "")
+
+    def _budgets(self) -> dict[str, int]:
+        return {"": self._budget, **self._others}
 
     def _entry(self, name: str) -> ModelEntry:
         """Return what the settings say of an installed model, under whichever of its names."""
@@ -105,6 +143,12 @@ class Catalogue:
             if name in (known, *entry.aliases) or plain == known:
                 return entry
         return ModelEntry()
+
+    def unused_gpu(self) -> bool:
+        """Return whether there is a GPU that no engine which loads models can put one on."""
+        usable = {status.name for status in self.statuses if status.ok}
+        able = [e.caps for e in self._engines if e.name in usable and e.caps.load]
+        return self._device == "cuda" and all(c.devices and "cuda" not in c.devices for c in able)
 
     def pools(self) -> tuple[Pool, ...]:
         """Return every pool with its members as of the last refresh."""

@@ -8,18 +8,20 @@ has models. A model with a prompt dialect of its own shares no pool with general
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from atos_protocol.scheduler_api import Pool
 from atos_scheduler.catalogue.entries import ModelEntry, PoolEntry
 from atos_scheduler.core.estimate import Shape, footprint, prompt_cache
-from atos_scheduler.core.types import Candidate, size_text
+from atos_scheduler.core.types import MIB, Candidate, size_text
 from atos_scheduler.engines.protocol import Caps, Engine, InstalledModel, ModelSpec
 from atos_scheduler.engines.threads import parallel
 
 DEFAULT_CONTEXT = 4096
 REMOTE_SLOTS = 4
+HOST_BESIDE = 512 * MIB
+"""What llama-server with CUDA takes of the machine's memory until it is measured."""
 SMALL_BYTES = 3_500_000_000
 """Weights below which a model counts as small: a 3B at four bits has 2 GB, a 7B 4.7 GB."""
 SAMPLES_OF_SMALL, SAMPLES_OF_LARGE = 5, 3
@@ -48,7 +50,12 @@ class Deployment:
 
 
 def deployment_of(
-    engine: Engine, installed: InstalledModel, entry: ModelEntry, device: str, cores: int = 1
+    engine: Engine,
+    installed: InstalledModel,
+    entry: ModelEntry,
+    device: str,
+    cores: int = 1,
+    place: str = "",
 ) -> Deployment:
     """Freeze how a model is loaded, and estimate what it takes.
 
@@ -58,11 +65,12 @@ def deployment_of(
         entry: what the settings say of it.
         device: the kind of device that it is loaded on.
         cores: the cores that it runs on if that device is the CPU.
+        place: the name of that device; "" for the ledger's first.
     """
     caps, trained = engine.caps, installed.context or DEFAULT_CONTEXT
     context = entry.context or min(DEFAULT_CONTEXT, trained)
     slots = entry.slots or (1 if caps.load else REMOTE_SLOTS)
-    shape = _shape(installed, entry)
+    shape, cache = _shape(installed, entry), entry.cache if caps.prompt_cache else "f16"
     remembers = caps.prompt_cache and slots == 1
     spec = ModelSpec(
         name=installed.name,
@@ -70,20 +78,27 @@ def deployment_of(
         context=context,
         slots=slots,
         options=entry.options.model_dump(exclude_unset=True),
+        cache=cache,
         prompt_cache=prompt_cache(shape, context) if remembers else 0,
     )
     needs = _estimate(caps, installed, shape, spec, device)
     pays = parallel(cores) if caps.load and device == "cpu" else slots
-    candidate = Candidate(installed.name, needs, slots)
+    candidate = Candidate(installed.name, needs, slots, place, _beside(caps, device))
     return Deployment(engine, installed, entry, spec, candidate, min(slots, pays))
 
 
 def _shape(installed: InstalledModel, entry: ModelEntry) -> Shape:
-    known = installed.details.get("kv_bytes_per_token", 0)
+    def known(name: str) -> int:
+        found = installed.details.get(name, 0)
+        return found if isinstance(found, int) else 0
+
     return Shape(
         weights=max(entry.weights, installed.size),
-        kv_per_token=entry.kv_per_token or (known if isinstance(known, int) else 0),
+        kv_per_token=entry.kv_per_token or known("kv_bytes_per_token"),
         compute=entry.compute,
+        kv_window=known("kv_bytes_window"),
+        tokens=known("vocabulary"),
+        merges=known("merges"),
     )
 
 
@@ -94,15 +109,22 @@ def _estimate(
         return 0  # somebody else's server, and somebody else's memory
     if not caps.real_weights:
         return installed.size
-    return footprint(shape, spec.context, spec.slots, device) + spec.prompt_cache
+    return footprint(shape, spec.context, spec.slots, device, spec.cache) + spec.prompt_cache
 
 
-def contract_violation(pool: PoolEntry, deployment: Deployment, budget: int) -> str:
-    """Return why a model can't be a member of a pool; empty if it can."""
+def _beside(caps: Caps, device: str) -> int:
+    """Return what a model on a GPU takes of the machine's memory: its process, and buffers for transfers."""
+    return HOST_BESIDE if caps.load and caps.real_weights and device == "cuda" else 0
+
+
+def contract_violation(pool: PoolEntry, deployment: Deployment, budgets: Mapping[str, int]) -> str:
+    """Return why a model can't be a member of a pool; empty if it can. `budgets` are bytes by device."""
     entry, spec = deployment.entry, deployment.spec
     trained = deployment.installed.context
     if entry.dialect != pool.dialect:
         return f"understands {entry.dialect} prompts only, the pool sends {pool.dialect} prompts"
+    if deployment.installed.details.get("unread"):
+        return "its header has not been read yet"
     if pool.dialect == "chat" and deployment.installed.details.get("chat_template") is False:
         return "has no chat template: it is a base model, which does not follow instructions"
     if spec.context < pool.context:
@@ -113,6 +135,7 @@ def contract_violation(pool: PoolEntry, deployment: Deployment, budget: int) -> 
         return "does not understand a system message"
     if pool.json_schema and not (entry.json_schema and deployment.engine.caps.schema):
         return "can't be held to a JSON schema"
+    budget = budgets.get(deployment.candidate.device, budgets[""])
     if deployment.candidate.bytes > budget:
         needs = size_text(deployment.candidate.bytes)
         return f"needs {needs}, the budget is {size_text(budget)}"
@@ -122,25 +145,29 @@ def contract_violation(pool: PoolEntry, deployment: Deployment, budget: int) -> 
 def _can_chat(deployment: Deployment) -> bool:
     family = str(deployment.installed.details.get("family", ""))
     text = f"{deployment.name} {family}".lower()
+    if deployment.installed.details.get("unread"):
+        return False
     return deployment.entry.dialect == "chat" and not any(word in text for word in NOT_CHAT)
 
 
 def _substitutes(
-    pool: PoolEntry, deployments: Iterable[Deployment], budget: int
+    pool: PoolEntry, deployments: Iterable[Deployment], budgets: Mapping[str, int]
 ) -> list[Deployment]:
     """Return installed models that are not listed but meet the contract, best first."""
     if pool.adopt == "none":
         return []
-    able = [d for d in deployments if _can_chat(d) and not contract_violation(pool, d, budget)]
+    able = [d for d in deployments if _can_chat(d) and not contract_violation(pool, d, budgets)]
     sign = -1 if pool.adopt == "largest" else 1
     # a server that the person named comes before what happens to be installed
     return sorted(able, key=lambda d: (d.engine.caps.load, sign * d.installed.size))
 
 
-def _refused(pool: PoolEntry, deployments: Iterable[Deployment], budget: int) -> list[str]:
+def _refused(
+    pool: PoolEntry, deployments: Iterable[Deployment], budgets: Mapping[str, int]
+) -> list[str]:
     """Return why installed models can't substitute for the listed ones."""
     others = [d for d in deployments if _can_chat(d) and pool.adopt != "none"]
-    whys = {d.name: contract_violation(pool, d, budget) for d in others}
+    whys = {d.name: contract_violation(pool, d, budgets) for d in others}
     return [f"{name}: {why}" for name, why in whys.items() if why and name not in pool.members]
 
 
@@ -172,7 +199,7 @@ def resolve(
     pool: PoolEntry,
     deployments: dict[str, Deployment],
     entries: dict[str, ModelEntry],
-    budget: int,
+    budgets: Mapping[str, int],
 ) -> tuple[Pool, tuple[Deployment, ...]]:
     """Return a pool as others see it, and the models behind it, first choice first."""
     members: list[Deployment] = []
@@ -181,13 +208,13 @@ def resolve(
         found = find(listed, deployments, entries)
         if found is None:
             missing.append(f"{listed}: is not installed")
-        elif why := contract_violation(pool, found, budget):
+        elif why := contract_violation(pool, found, budgets):
             missing.append(f"{listed}: {why}")
         elif found not in members:
             members.append(found)
     if not members:
-        members = _substitutes(pool, deployments.values(), budget)
-        missing += _refused(pool, deployments.values(), budget)
+        members = _substitutes(pool, deployments.values(), budgets)
+        missing += _refused(pool, deployments.values(), budgets)
     visible = Pool(
         name=name,
         context=pool.context,

@@ -81,6 +81,8 @@ class ModelEntry(_Checked):
     compute: Size = 0
     context: Context = 0
     slots: int = Field(default=0, ge=1, le=64)
+    cache: Literal["f16", "q8_0"] = "f16"
+    """Type of the key/value cache's elements: `q8_0` takes half the memory (embedded engine)."""
     system: bool = True
     json_schema: bool = Field(default=True, alias="schema")
     dialect: Dialect = "chat"

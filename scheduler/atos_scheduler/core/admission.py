@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from atos_scheduler.core.bindings import Bindings
+from atos_scheduler.core.choices import Choice, LoadTimes, options, why_loaded
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Evict, Grant, Load
-from atos_scheduler.core.memory import Memory
+from atos_scheduler.core.memory import Memory, fits
 from atos_scheduler.core.policy import Claim, drain_at, eviction_order, top_up, victims
 from atos_scheduler.core.types import Candidate, Waiter
 
@@ -27,6 +28,9 @@ class Admission:
     def __init__(self, memory: Memory, demands: Demands) -> None:
         self.claim: Claim | None = None
         self.bindings = Bindings()
+        self.times = LoadTimes()
+        self.choices: list[Choice] = []
+        """Made since they were last taken."""
         self._memory = memory
         self._demands = demands
 
@@ -71,6 +75,8 @@ class Admission:
                 yield self._grant(waiter, model, now)
 
     def _grant(self, waiter: Waiter, model: str, now: float) -> Grant:
+        if len(waiter.candidates) > 1:
+            self._note_grant(waiter, model, now)
         self._demands.move(waiter.lease, Grant, model)
         found = self._memory.residencies[model]
         found.leases.add(waiter.lease)
@@ -78,13 +84,26 @@ class Admission:
         self.bindings.bind(waiter, model)
         return Grant(waiter.lease, model, now - waiter.since)
 
+    def _note_grant(self, waiter: Waiter, model: str, now: float) -> None:
+        why = f"{model} was loaded and had a free slot after {now - waiter.since:.1f} s"
+        found = options(waiter.candidates, self._memory, self.times, drain=False)
+        self.choices.append(Choice("grant", waiter.lease, model, why, found))
+
+    def _note_claim(self, waiter: Waiter, candidate: Candidate, now: float, *, drain: bool) -> None:
+        bound = len(self._options(waiter)) < len(waiter.candidates)
+        found = options(waiter.candidates, self._memory, self.times, drain=drain)
+        why = why_loaded(waiter, now, bound=bound)
+        self.choices.append(Choice("load", waiter.lease, candidate.model, why, found))
+
     def _retire_excess(self) -> None:
         """Retire models, idle ones first, until what stays is within the budget again."""
         memory = self._memory
         for residency in eviction_order(memory.residencies.values()):
-            if memory.committed - memory.leaving <= memory.budget:
+            over = {device for device, room in memory.room().items() if room < 0}
+            if not over:
                 return
-            residency.retiring = True
+            if over & residency.charges.keys():
+                residency.retiring = True
 
     def _evict(self) -> Iterator[Effect]:
         claimed = self.claim.victims if self.claim else set[str]()
@@ -101,7 +120,7 @@ class Admission:
         if (
             waiter is None
             or self.claim.candidate not in self._options(waiter)
-            or self._memory.size(self.claim.candidate) > self._memory.budget
+            or not self._memory.fits_now(self.claim.candidate)
         ):
             self.claim = None
 
@@ -113,7 +132,7 @@ class Admission:
                 continue
             for candidate in options:
                 # Other programs may free memory again: such a demand waits, but blocks nobody.
-                if self._memory.size(candidate) <= self._memory.budget:
+                if self._memory.fits_now(candidate):
                     return waiter, candidate
         return None
 
@@ -124,8 +143,9 @@ class Admission:
         elif (head := self._head()) is not None:
             waiter, candidate = head
             drain = now >= drain_at(waiter)
-            chosen = victims(self._memory, self._memory.size(candidate), drain=drain)
+            chosen = victims(self._memory, self._memory.charges(candidate), drain=drain)
             if chosen is not None:
+                self._note_claim(waiter, candidate, now, drain=drain)
                 self.claim = Claim(waiter.lease, candidate, chosen)
 
     def _load_claimed(self, now: float) -> Load | None:
@@ -134,8 +154,9 @@ class Admission:
             return None
         candidate = self.claim.candidate
         here = candidate.model in self._memory.residencies
-        if here or self._memory.free < self._memory.size(candidate):
+        if here or not fits(self._memory.charges(candidate), self._memory.free()):
             return None
         self._memory.charge(candidate, Load, now)
+        self.times.begin(candidate.model, now)
         self.claim = None
         return Load(candidate.model)

@@ -27,7 +27,7 @@ class Bindings:
         """
         bound = self._models.get(waiter.binding) if waiter.binding else None
         kept = tuple(c for c in waiter.candidates if c.model == bound)
-        fits = all(memory.size(c) <= memory.budget for c in kept)
+        fits = all(memory.fits_now(c) for c in kept)
         return kept if kept and fits else waiter.candidates
 
     def bind(self, waiter: Waiter, model: str) -> None:

@@ -34,6 +34,18 @@ class Loaded:
     model: str
     bytes: int
     """Measured footprint; 0 if the engine does not report it."""
+    host: int = 0
+    """The part of it in the machine's memory, for a model on another device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A resident model was measured again: engines grow while they answer."""
+
+    model: str
+    bytes: int
+    host: int = 0
+    """As in `Loaded`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,8 @@ class ForeignChanged:
     """Other programs took or freed memory: the bytes that may be committed now."""
 
     budget: int
+    device: str = ""
+    """Which device; "" is the ledger's first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,7 @@ Event = (
     Requested
     | Released
     | Loaded
+    | Measured
     | LoadFailed
     | Evicted
     | EngineLost

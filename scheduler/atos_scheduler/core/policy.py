@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from atos_scheduler.core.memory import Memory
-from atos_scheduler.core.types import Candidate, Residency, Waiter
+from atos_scheduler.core.memory import Memory, fits
+from atos_scheduler.core.types import Candidate, Charges, Residency, Waiter
 
 DRAIN_AFTER = {"interactive": 1.0, "batch": 5.0}
 """Seconds that a demand waits for a busy model to fall idle before it is drained for it.
@@ -39,28 +39,36 @@ def eviction_order(residencies: Iterable[Residency]) -> list[Residency]:
     return sorted(here, key=lambda r: (not r.idle, r.last_used))
 
 
-def victims(memory: Memory, wanted: int, *, drain: bool) -> set[str] | None:
-    """Choose the models to evict so that `wanted` bytes fit; None if too few may go.
+def victims(memory: Memory, wanted: Charges, *, drain: bool) -> set[str] | None:
+    """Choose the models to evict so that `wanted` fits; None if too few may go.
 
     Bytes that are already on their way out count as room to come. Busy models are chosen only if
-    `drain` is set, and only after the idle ones.
+    `drain` is set, and only after the idle ones. A model that frees nothing where it is short stays.
     """
-    room = memory.free + memory.leaving
+    room = memory.room()
     chosen = set[str]()
     for residency in eviction_order(memory.residencies.values()):
-        if room >= wanted:
+        short = {device for device, size in wanted.items() if size > room.get(device, 0)}
+        if not short:
             break
-        if residency.idle or drain:
+        if (residency.idle or drain) and short & residency.charges.keys():
             chosen.add(residency.model)
-            room += residency.bytes
-    return chosen if room >= wanted else None
+            _add(room, residency)
+    return chosen if fits(wanted, room) else None
+
+
+def _add(room: dict[str, int], residency: Residency) -> None:
+    for device, size in residency.charges.items():
+        room[device] = room.get(device, 0) + size
 
 
 def top_up(memory: Memory, claim: Claim) -> None:
     """Add victims to a claim that no longer frees enough, since the budget or a charge changed."""
-    wanted = memory.size(claim.candidate)
-    here = [memory.residencies.get(model) for model in claim.victims]
-    room = memory.free + memory.leaving
-    room += sum(v.bytes for v in here if v and v.state == "resident" and not v.retiring)
-    if room < wanted:
+    wanted = memory.charges(claim.candidate)
+    room = memory.room()
+    for model in claim.victims:
+        victim = memory.residencies.get(model)
+        if victim and victim.state == "resident" and not victim.retiring:
+            _add(room, victim)
+    if not fits(wanted, room):
         claim.victims |= victims(memory, wanted, drain=True) or set()

@@ -21,11 +21,12 @@ The shell feeds events one at a time, so nothing here locks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from atos_scheduler.core.admission import Admission
+from atos_scheduler.core.choices import Choice, LoadTimes
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Refuse, Revoke, SetTimer
 from atos_scheduler.core.events import (
@@ -36,13 +37,15 @@ from atos_scheduler.core.events import (
     ForeignChanged,
     Loaded,
     LoadFailed,
+    Measured,
     Released,
     Requested,
     Tick,
     UnloadAsked,
 )
 from atos_scheduler.core.memory import Memory
-from atos_scheduler.core.types import Candidate, Reason, Waiter, size_text
+from atos_scheduler.core.receipts import Receipts
+from atos_scheduler.core.types import HOST, Candidate, Reason, Waiter, size_text
 
 HISTORY = 1000
 """Steps remembered."""
@@ -55,16 +58,22 @@ class Step:
     now: float
     event: Event
     effects: tuple[Effect, ...]
+    seq: int = 0
+    """Counts from 1."""
+    choices: tuple[Choice, ...] = ()
+    """Why: what else there was."""
 
 
 class Core:
     """All that the scheduler knows about one budget. Changed by `handle` only."""
 
-    def __init__(self, budget: int, history: int = HISTORY) -> None:
+    def __init__(self, budget: int | Mapping[str, int], history: int = HISTORY) -> None:
         self.memory = Memory(budget)
         self.demands = Demands()
         self.timer: float | None = None
         self.history = deque[Step](maxlen=history)
+        self.receipts = Receipts()
+        self._seq = 0
         self._admission = Admission(self.memory, self.demands)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -73,8 +82,55 @@ class Core:
         effects += self._expire(now)
         effects += self._admission.decide(now)
         effects += self._set_timer(now)
-        self.history.append(Step(now, event, tuple(effects)))
+        self._record(event, effects, now)
         return effects
+
+    @property
+    def load_times(self) -> LoadTimes:
+        """How long models took to load."""
+        return self._admission.times
+
+    def _record(self, event: Event, effects: list[Effect], now: float) -> None:
+        choices, self._admission.choices = tuple(self._admission.choices), []
+        self._seq += 1
+        self.history.append(Step(now, event, tuple(effects), self._seq, choices))
+        match event:
+            case Requested() if event.candidates:
+                self.receipts.requested(event, self.memory.charges(event.candidates[0]))
+            case Loaded():
+                self.receipts.loaded(event, now)
+            case Released(lease):
+                self.receipts.ended(lease)
+            case _:
+                pass
+        for choice in choices:
+            if choice.kind == "load":
+                self.receipts.loading(choice.lease, choice.chosen, now)
+
+    def validate(self) -> list[str]:
+        """Return what contradicts what must always hold: nothing, unless this has a bug."""
+        memory, wrong = self.memory, list[str]()
+        for name, found in memory.residencies.items():
+            held = {lease for lease, model in self.demands.held.items() if model == name}
+            if found.leases != held:
+                wrong.append(f"{name} has leases {sorted(found.leases)}, demands {sorted(held)}")
+            if len(found.leases) > found.slots or (found.leases and found.state != "resident"):
+                wrong.append(f"{name} is {found.state} with {len(found.leases)} of {found.slots}")
+            if found.bytes != sum(found.charges.values()):
+                wrong.append(f"{name} is charged {found.bytes} bytes, its devices {found.charges}")
+        if any(room < 0 for room in memory.room().values()) and any(
+            found.state == "resident" and not found.retiring and found.bytes
+            for found in memory.residencies.values()
+        ):
+            over = {d: room for d, room in memory.room().items() if room < 0}
+            wrong.append(f"over the budget by {over}, and not everything that may go is going")
+        if any(True for _ in self.demands) and self.timer is None:
+            wrong.append("a demand waits without a timer")
+        return wrong
+
+    def story(self, model: str) -> list[Step]:
+        """Return the remembered steps that concern a model, oldest first."""
+        return [step for step in self.history if _concerns(step, model)]
 
     def _apply(self, event: Event, now: float) -> Iterator[Effect]:
         match event:
@@ -87,12 +143,18 @@ class Core:
             case Adopted(candidate):
                 if candidate.model not in self.memory.residencies:
                     self.memory.charge(candidate, Adopted, now)
-                    self.memory.measure(candidate.model, candidate.bytes, now)
+                    total = candidate.bytes + candidate.host
+                    self.memory.measure(candidate.model, total, candidate.host)
+            case Measured(model, size, host):
+                found = self.memory.residencies.get(model)
+                if found is not None and found.state == "resident":
+                    self.memory.measure(model, size, host)
+                    yield from self._refuse_if_too_large(model)
             case UnloadAsked(model):
                 if found := self.memory.residencies.get(model):
                     found.retiring = True
-            case ForeignChanged(budget):
-                self.memory.budget = min(budget, self.memory.ceiling)
+            case ForeignChanged(budget, device):
+                self.memory.set_budget(device, budget)
             case Tick():
                 self.timer = None
             case _:
@@ -102,9 +164,11 @@ class Core:
         self, event: Loaded | LoadFailed | Evicted | EngineLost, now: float
     ) -> Iterator[Effect]:
         match event:
-            case Loaded(model, measured):
-                if self.memory.move(model, Loaded):
-                    self.memory.measure(model, measured, now)
+            case Loaded(model, measured, host):
+                self.load_times.end(model, now)
+                if found := self.memory.move(model, Loaded):
+                    found.last_used = now
+                    self.memory.measure(model, measured, host)
                     yield from self._refuse_if_too_large(model)
             case LoadFailed(model, reason):
                 self.memory.move(model, LoadFailed)
@@ -119,7 +183,7 @@ class Core:
                         yield Revoke(lease, reason)
 
     def _enqueue(self, event: Requested, now: float) -> Iterator[Effect]:
-        fitting = tuple(c for c in event.candidates if self.memory.size(c) <= self.memory.ceiling)
+        fitting = tuple(c for c in event.candidates if self.memory.fits_ever(c))
         if not fitting:
             yield self._refuse(event.lease, self._too_large(event.candidates))
             return
@@ -128,12 +192,17 @@ class Core:
         )
 
     def _too_large(self, candidates: tuple[Candidate, ...]) -> Reason:
-        needs = ", ".join(f"{c.model} needs {size_text(self.memory.size(c))}" for c in candidates)
+        needs = ", ".join(f"{c.model} needs {self._sizes(c)}" for c in candidates)
+        devices = {d for c in candidates for d in self.memory.charges(c)} or {self.memory.first}
+        most = ", ".join(_on(self.memory.ceilings.get(d, 0), d) for d in sorted(devices))
         return Reason(
             "refused",
-            f"{needs or 'no model'}; the budget is {size_text(self.memory.ceiling)}",
+            f"{needs or 'no model'}; the budget is {most}",
             "Use a smaller model, a smaller context or fewer slots, or raise ATOS_BUDGET.",
         )
+
+    def _sizes(self, candidate: Candidate) -> str:
+        return " and ".join(_on(size, d) for d, size in self.memory.charges(candidate).items())
 
     def _release(self, lease: str, now: float) -> None:
         if self.demands.state(lease) == "absent":
@@ -146,9 +215,11 @@ class Core:
     def _refuse_if_too_large(self, model: str) -> Iterator[Effect]:
         """Retire a model that turned out to need more than there is."""
         found = self.memory.residencies[model]
-        if found.bytes > self.memory.ceiling:
+        if not self.memory.possible(found):
             found.retiring = True
-            candidate = Candidate(model, found.bytes, found.slots)
+            device, size = next(iter(found.charges.items()))
+            host = found.charges.get(HOST, 0) if device != HOST else 0
+            candidate = Candidate(model, size, found.slots, device, host)
             yield from self._exclude(model, self._too_large((candidate,)))
 
     def _exclude(self, model: str, reason: Reason) -> Iterator[Effect]:
@@ -184,7 +255,21 @@ class Core:
             yield SetTimer(earliest)
 
 
-def replay(budget: int, history: Iterable[Step]) -> Core:
+def _concerns(step: Step, model: str) -> bool:
+    named = (step.event, *step.effects)
+    asked = step.event.candidates if isinstance(step.event, Requested) else ()
+    if any(getattr(one, "model", "") == model for one in (*named, *asked)):
+        return True
+    return any(
+        model == o.model or model in (o.victims or ()) for c in step.choices for o in c.options
+    )
+
+
+def _on(size: int, device: str) -> str:
+    return f"{size_text(size)} on {device}" if device else size_text(size)
+
+
+def replay(budget: int | Mapping[str, int], history: Iterable[Step]) -> Core:
     """Feed recorded events to a new core, which then stands as the recorded one did.
 
     Raises:

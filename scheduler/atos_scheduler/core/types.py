@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from atos_protocol.scheduler_api import Demand, ResidencyState
@@ -19,6 +20,13 @@ def size_text(size: int) -> str:
     return f"{size} bytes"
 
 
+HOST = "cpu"
+"""The machine's memory as a device: what a model on a GPU takes beside it lies there."""
+
+Charges = Mapping[str, int]
+"""Device -> bytes; "" is the first device of the ledger."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a demand came to nothing; `code` is one of `atos_protocol.errors`."""
@@ -34,8 +42,12 @@ class Candidate:
 
     model: str
     bytes: int
-    """Estimated footprint with all its slots at full context."""
+    """Estimated footprint on its device, with all its slots at full context."""
     slots: int
+    device: str = ""
+    """Where the engine puts it; "" is the ledger's first device."""
+    host: int = 0
+    """Bytes of the machine's memory beside those, for a model on another device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +77,12 @@ class Residency:
 
     model: str
     bytes: int
+    """Of all devices together."""
     slots: int
     state: ResidencyState
     last_used: float
+    charges: dict[str, int] = field(default_factory=dict[str, int])
+    """The part of `bytes` on each device."""
     measured: bool = False
     retiring: bool = False
     """It takes no new lease, and is evicted as soon as the last one ends."""

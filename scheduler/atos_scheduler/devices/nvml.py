@@ -49,6 +49,16 @@ class Nvml:
         """
         return await self._call(_memory, uuid)
 
+    async def used_by(self, pid: int) -> int:
+        """Return the bytes that a process takes of all devices; 0 where the driver does not say.
+
+        It does not inside most containers, whose process ids are others, and not on Windows.
+        """
+        try:
+            return await self._call(_used_by, pid)
+        except UnreachableError:
+            return 0
+
     async def release(self) -> None:
         """Shut the library down; the next reading opens it again."""
         async with self._lock:
@@ -126,6 +136,17 @@ def _memory(library: Any, uuid: str) -> tuple[int, int]:
     except library.NVMLError as error:
         raise _lost(library, error) from error
     return int(info.total), int(info.free)
+
+
+def _used_by(library: Any, pid: int) -> int:
+    try:
+        handles = [
+            library.nvmlDeviceGetHandleByIndex(i) for i in range(library.nvmlDeviceGetCount())
+        ]
+        running = [p for h in handles for p in library.nvmlDeviceGetComputeRunningProcesses(h)]
+    except library.NVMLError as error:
+        raise _lost(library, error) from error
+    return sum(int(p.usedGpuMemory or 0) for p in running if p.pid == pid)
 
 
 def _lost(library: Any, error: Exception) -> UnreachableError:

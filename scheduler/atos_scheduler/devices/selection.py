@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atos_protocol import scheduler_api
 from atos_protocol.errors import BadConfigError, UnreachableError
@@ -22,6 +22,13 @@ class SelectedDevice:
     limit: int
     """The person's own bound in bytes; 0 for none."""
     initial: scheduler_api.Device
+    others: tuple[SelectedDevice, ...] = ()
+    """Further GPUs and the machine's memory, each with a ledger of its own; set for the first one only."""
+
+    @property
+    def all(self) -> tuple[SelectedDevice, ...]:
+        """This device, on which models are loaded where the engine can, and the others."""
+        return (self, *self.others)
 
     def budget(self, reading: Reading) -> int:
         """Return the bytes that may be committed while the device reads like this."""
@@ -42,18 +49,23 @@ async def list_devices(settings: Settings) -> list[Device]:
 
 
 async def select_device(settings: Settings) -> SelectedDevice:
-    """Choose the first GPU that can be read, else the machine's memory.
+    """Choose the first GPU that can be read, else the machine's memory; the others stand beside it.
 
     Raises:
         BadConfigError: no device's memory can be measured.
     """
+    readable = list[SelectedDevice]()
     for device in await list_devices(settings):
         with suppress(UnreachableError):
+            limit = 0 if readable else settings.budget
             found = await device.read(0)
-            ours = budget(found, device.reserve, settings.budget)
+            ours = budget(found, device.reserve, limit)
             initial = scheduler_api.Device(
                 device.name, device.kind, found.total, ours, 0, found.foreign
             )
-            return SelectedDevice(device, settings.budget, initial)
+            readable.append(SelectedDevice(device, limit, initial))
+    if readable:
+        first, *others = readable
+        return replace(first, others=tuple(others))
     message = "no device's memory can be measured"
     raise BadConfigError(message, next_step="Set ATOS_BUDGET, such as ATOS_BUDGET=4GiB.")

@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Any
 
 import anyio
@@ -28,6 +29,8 @@ from atos_protocol.errors import LoadFailedError
 END_SECONDS = 5.0
 """How long a worker may take to end by itself once its stdin is closed."""
 KILL_SECONDS = 10.0
+STALL_SECONDS = 8.0
+"""How long a worker that loads may compute nothing; reading a file from a slow disk takes some computing."""
 READY_BYTES = 4_096
 REASON_BYTES = 65_536
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
@@ -42,6 +45,7 @@ class EngineProcess:
         self._process = process
         self._errors = errors
         self._reason = ""
+        self._failure: LoadFailedError | None = None
         self.ready: dict[str, Any] = {}
 
     @classmethod
@@ -51,10 +55,10 @@ class EngineProcess:
         Raises:
             LoadFailedError: it ended or did not answer in time; the message carries the engine's reason.
         """
-        worker = cls(*await _spawned(module))
+        worker = cls(*await _spawned(module, config))
         try:
             with anyio.fail_after(seconds):
-                worker.ready = await worker._exchange(config)
+                worker.ready = await worker._watched(config)
         except TimeoutError as error:
             await worker.kill()
             message = f"the engine worker was not ready within {seconds:.0f} s{worker._reason}"
@@ -64,6 +68,46 @@ class EngineProcess:
             await worker.kill()
             raise
         return worker
+
+    async def _watched(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Wait for the ready line, as long as the worker does anything at all for it.
+
+        Raises:
+            LoadFailedError: it computed nothing for `STALL_SECONDS`: it is stopped, or hangs.
+        """
+        ready: dict[str, Any] = {}
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch)
+            try:
+                ready = await self._exchange(config)
+            except LoadFailedError as error:
+                self._failure = self._failure or error  # a task group would wrap it
+            group.cancel_scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+        return ready
+
+    async def _watch(self) -> None:
+        """Kill a worker that stands still; its pipe breaks, which ends the wait for it."""
+        before = -1.0
+        while (spent := self._tree_seconds()) > before:
+            before = spent
+            await anyio.sleep(STALL_SECONDS)
+        if self.alive:
+            message = f"the engine worker stood still for {STALL_SECONDS:.0f} s while it loaded"
+            step = "Try again: another one is started."
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._failure = LoadFailedError(message, next_step=step)
+
+    def _tree_seconds(self) -> float:
+        """Return the time that the worker and what it has started have computed."""
+        try:
+            worker = psutil.Process(self.pid)
+            each = [p.cpu_times() for p in (worker, *worker.children())]
+        except psutil.Error:
+            return 0.0
+        return sum(spent.user + spent.system for spent in each)
 
     async def _exchange(self, config: dict[str, Any]) -> dict[str, Any]:
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -82,6 +126,11 @@ class EngineProcess:
     def pid(self) -> int:
         """The worker's process id, also after its end."""
         return self._process.pid
+
+    @property
+    def engine_pid(self) -> int:
+        """The process that holds the model: the worker, or what it has started."""
+        return int(self.ready.get("pid", self.pid))
 
     @property
     def alive(self) -> bool:
@@ -106,12 +155,21 @@ class EngineProcess:
         chosen = reasons[:1] or [line.strip() for line in lines[-1:]]
         return f": {chosen[0][:300]}" if chosen else ""
 
-    def memory(self) -> int:
-        """Return the resident bytes, mapped weights included; 0 once the process has ended."""
+    def memory(self) -> tuple[int, int]:
+        """Return the resident bytes, and the part of them in pages of files; zeros once it has ended."""
         try:
-            return psutil.Process(self.pid).memory_info().rss
+            found = psutil.Process(self.engine_pid).memory_info()
         except psutil.Error:
-            return 0
+            return 0, 0
+        return found.rss, min(found.rss, getattr(found, "shared", 0))
+
+    def cpu_seconds(self) -> float:
+        """Return the time that it has computed; 0.0 once it has ended."""
+        try:
+            spent = psutil.Process(self.engine_pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return spent.user + spent.system
 
     async def wait_exited(self, seconds: float) -> bool:
         """Wait until the process has exited; False if it still runs after so many seconds."""
@@ -149,10 +207,11 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-async def _spawned(module: str) -> tuple[Process, IO[bytes]]:
+async def _spawned(module: str, config: Mapping[str, Any]) -> tuple[Process, IO[bytes]]:
     """Start the process; its errors go to a file that lives as long as the worker."""
     errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker is gone)
-    command = [sys.executable, "-P", "-m", module]
+    # The argument says whose it is: `engine_socket.sweep` ends what a killed scheduler left.
+    command = [sys.executable, "-P", "-m", module, str(Path(config["socket"]).parents[1])]
     with anyio.CancelScope(shield=True):  # a cancellation between fork and handle would leak it
         # A session of its own, so that Ctrl-C in the scheduler's terminal does not reach it.
         process = await anyio.open_process(

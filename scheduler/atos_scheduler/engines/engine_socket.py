@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from atos_protocol.errors import LoadFailedError
 from atos_protocol.settings import SOCKET_PATH_LIMIT
@@ -17,6 +20,8 @@ from atos_protocol.settings import SOCKET_PATH_LIMIT
 SOCKET = ".sock"
 """llama.cpp takes a host name that ends so for the path of a Unix socket."""
 NAME_BYTES = 3
+WORKERS = "atos_scheduler.engines."
+"""Begins the module of every worker."""
 
 
 def new_socket(parent: Path) -> Path:
@@ -43,10 +48,23 @@ def remove(path: Path) -> None:
     shutil.rmtree(path.parent, ignore_errors=True)
 
 
+def _end_workers(mark: str) -> None:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            command = process.cmdline()
+            if command[-1:] == [mark] and WORKERS in " ".join(command):
+                process.kill()
+
+
 def sweep(parent: Path) -> None:
-    """Remove what workers of a killed scheduler left; only the holder of the scheduler's lock may."""
+    """Remove what workers of a killed scheduler left; only the holder of the scheduler's lock may.
+
+    Workers end with their scheduler, all but one that was stopped before it could ask the kernel for that.
+    """
     if parent.is_symlink() or not parent.is_dir():
         return
+    if any(parent.iterdir()):
+        _end_workers(str(parent))
     for left in parent.iterdir():
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)  # follows no links

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from atos_protocol.errors import LoadFailedError
 
@@ -49,6 +49,11 @@ QUANTISATIONS = {
     17: "Q5_K_M", 18: "Q6_K", 25: "IQ4_NL", 30: "IQ4_XS", 32: "BF16",
 }  # fmt: skip
 
+FULL_LAYER = {"gemma2": 2, "gemma3": 6, "cohere2": 4, "gpt-oss": 2}
+"""Architecture -> every how manyth layer sees the whole context; the others a window."""
+WINDOW_MARGIN = 256
+"""Tokens of a batch that a window's cache holds beside the window."""
+
 Value = int | float | bool | str
 
 
@@ -70,13 +75,33 @@ class GgufHeader:
     key_length: int
     """Elements of one head's key; likewise the value's below."""
     value_length: int
+    window: int = 0
+    """Tokens that layers with a sliding window see; 0 where all see everything."""
+    tokens: int = 0
+    """Of the vocabulary; and the merges of its tokenizer."""
+    merges: int = 0
     chat_template: bool = True
     """Whether it says how to write a conversation: a base model does not."""
 
     @property
     def kv_bytes_per_token(self) -> int:
-        """Bytes of one token's keys and values in all layers, as 16-bit elements."""
-        return 2 * self.layers * self.kv_heads * (self.key_length + self.value_length)
+        """Bytes of one token's keys and values, as 16-bit elements, in all layers that see everything."""
+        return (self.layers - self._windowed) * self._layer
+
+    @property
+    def kv_bytes_window(self) -> int:
+        """Bytes of one slot's keys and values in layers with a sliding window, at any context."""
+        return self._windowed * (self.window + WINDOW_MARGIN) * self._layer
+
+    @property
+    def _layer(self) -> int:
+        return 2 * self.kv_heads * (self.key_length + self.value_length)
+
+    @property
+    def _windowed(self) -> int:
+        """Layers with a sliding window; llama.cpp knows by the architecture which ones have it."""
+        every = FULL_LAYER.get(self.architecture, 0) if self.window else 0
+        return self.layers - self.layers // every if every else 0
 
     def details(self) -> dict[str, Any]:
         """Return Ollama's `details`, and beside them what an estimate of memory needs."""
@@ -93,6 +118,8 @@ class GgufHeader:
             "head_count": self.heads,
             "head_count_kv": self.kv_heads,
             "kv_bytes_per_token": self.kv_bytes_per_token,
+            **({"kv_bytes_window": self.kv_bytes_window} if self._windowed else {}),
+            **({"vocabulary": self.tokens, "merges": self.merges} if self.tokens else {}),
             **({} if self.chat_template else {"chat_template": False}),
         }
 
@@ -149,7 +176,8 @@ class _Reader:
         size = self.bounded("Q", limit, "bytes in one string")
         return self.take(size).decode("utf-8", "replace")
 
-    def value(self) -> Value | None:
+    def value(self) -> Value:
+        """Return a value; of an array its length."""
         kind = self.number("I")
         if kind == ARRAY:
             return self._skip_array()
@@ -160,7 +188,7 @@ class _Reader:
             raise ValueError(message)
         return self.number(SCALARS[kind])
 
-    def _skip_array(self) -> None:
+    def _skip_array(self) -> int:
         kind = self.number("I")
         count = self.bounded("Q", MAX_ITEMS, "items in one array")
         if kind in SCALARS:
@@ -170,6 +198,7 @@ class _Reader:
         else:
             message = f"it holds an array of type {kind}"
             raise ValueError(message)
+        return count
 
     def _skip_strings(self, count: int) -> None:
         """Skip strings in large blocks: one by one, a vocabulary would take a second."""
@@ -204,8 +233,7 @@ def _contents(reader: _Reader) -> tuple[dict[str, Value], int]:
     values: dict[str, Value] = {}
     for _ in range(pairs):
         name = reader.string(MAX_NAME)
-        if (value := reader.value()) is not None:
-            values[name] = value
+        values[name] = reader.value()
     return values, sum(_tensor_elements(reader) for _ in range(tensors))
 
 
@@ -242,7 +270,17 @@ def facts(values: Mapping[str, object], parameters: int, size: int) -> GgufHeade
         kv_heads=number("attention.head_count_kv", heads),
         key_length=number("attention.key_length", head),
         value_length=number("attention.value_length", head),
+        window=number("attention.sliding_window"),
+        tokens=_length(values.get("tokenizer.ggml.tokens")),
+        merges=_length(values.get("tokenizer.ggml.merges")),
     )
+
+
+def _length(found: object) -> int:
+    """Return the length of an array as it was counted here, or as Ollama's `/api/show` lists it."""
+    if isinstance(found, list | tuple):
+        return len(cast("list[object]", found))
+    return found if isinstance(found, int) else 0
 
 
 def _short_count(parameters: int) -> str:

@@ -43,6 +43,7 @@ def completion(
         "stop": list(request.stop),
         "stream": True,
         "cache_prompt": True,
+        "return_progress": True,  # a line per batch: llama.cpp sees only then that nobody reads any more
     }
     if spec.slots > 1:
         body["id_slot"] = slot  # a named slot is served without a look at the prompt cache
@@ -70,6 +71,11 @@ def event(line: str) -> dict[str, Any] | None:
     if kind == "error" or "error" in found:
         raise failure(500, json.dumps(found.get("error", found)))
     return found
+
+
+def is_progress(found: dict[str, Any]) -> bool:
+    """Return whether an event only says how much of the prompt is read."""
+    return "prompt_progress" in found and not found.get("content") and not found.get("stop")
 
 
 def chunk(found: dict[str, Any]) -> Chunk:

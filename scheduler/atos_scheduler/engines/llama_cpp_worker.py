@@ -1,6 +1,7 @@
 """The process that holds one GGUF model: `python -m atos_scheduler.engines.llama_cpp_worker`.
 
-    stdin   one JSON line {path, socket, key, slots, context, threads, prompt_cache},
+    stdin   one JSON line {path, socket, key, slots, context, threads, batch, cache,
+            prompt_cache},
             then nothing: when it is closed we exit
     stdout  one JSON line {"version", "confined"} when the model answers HTTP on the socket, nothing else
     stderr  llama.cpp's errors, lines with ` E `: the only place with the reason of a failed load
@@ -81,6 +82,12 @@ def _serve(engine: Any, config: dict[str, Any]) -> Any:
     params.n_ctx = config["context"] * config["slots"]  # n_ctx is the total, split over the slots
     params.cpuparams.n_threads = config["threads"]
     params.cpuparams_batch.n_threads = config["threads"]
+    # Between two batches llama.cpp hears of a cancelled request.
+    params.n_batch = params.n_ubatch = config["batch"]
+    # Weights in memory of our own, not in pages of the file: what is charged is what is used.
+    params.load_mode = engine.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    if config["cache"] == "q8_0":
+        params.cache_type_k = params.cache_type_v = engine.ggml_type.GGML_TYPE_Q8_0
     params.kv_unified = False  # each slot has its own part of the context
     params.fit_params = False  # no automatic sizing: the budget has fixed it
     # what the budget allows, and not the default of 8 GiB

@@ -152,6 +152,9 @@ class Ollama:
                     return
         raise broken_off()
 
+    async def probe(self) -> None:
+        """Do nothing: `loaded` asks the server, and its silence counts."""
+
     async def close(self) -> None:
         """Close the connections; what the server has loaded stays loaded."""
         if self._http is not None:

@@ -141,6 +141,9 @@ class OpenAi:
             else:
                 return
 
+    async def probe(self) -> None:
+        """Do nothing: `loaded` asks the server, and its silence counts."""
+
     async def close(self) -> None:
         """Close the connections."""
         if self._http is not None:

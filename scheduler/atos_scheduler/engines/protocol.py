@@ -26,6 +26,8 @@ class Caps:
     """Measured bytes of a loaded model are known; otherwise the estimate stands."""
     schema: bool
     """A JSON schema constrains the reply."""
+    devices: tuple[str, ...] = ()
+    """Kinds of devices that it puts models on, first choice first; none: whichever the machine has."""
     prompt_cache: bool = False
     """Prompts can be remembered beside the slots, in `ModelSpec.prompt_cache` bytes of memory."""
     real_weights: bool = True
@@ -48,6 +50,8 @@ class ModelSpec:
     """Requests answered at once."""
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     """Sampling options applied to every request that does not set them."""
+    cache: str = "f16"
+    """Type of the elements of the key/value cache: `f16` or `q8_0`."""
     prompt_cache: int = 0
     """Bytes of memory for prompts that no slot holds any more; 0 for none."""
 
@@ -76,6 +80,8 @@ class LoadedModel:
     vram: int
     """The part of `bytes` that lies on a GPU."""
     context: int
+    mapped: int = 0
+    """The part of `bytes` in pages of a file, which the system counts as available all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,13 @@ class Engine(Protocol):
 
     async def unload(self, model: str) -> None:
         """Unload a model; return when its memory is free."""
+        ...
+
+    async def probe(self) -> None:
+        """Look whether whatever holds the models still answers, within some seconds.
+
+        A process of ours that is silent is ended, so that `loaded` does not list its model any more.
+        """
         ...
 
     def answer(self, request: Request) -> AsyncGenerator[Chunk]:

@@ -139,6 +139,9 @@ class Simulated:
             check.see(last)
             yield last
 
+    async def probe(self) -> None:
+        """Do nothing: numbers don't fall silent."""
+
     async def close(self) -> None:
         """Forget everything."""
         self._loaded.clear()

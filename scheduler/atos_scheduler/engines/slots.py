@@ -34,6 +34,11 @@ class Slots:
         del self._idle[slot]
         return slot
 
+    @property
+    def busy(self) -> int:
+        """Slots that are taken."""
+        return self._count - len(self._idle)
+
     def give_back(self, slot: int, prompt: str) -> None:
         """Make a slot free again; it remembers the prompt that it served."""
         self._idle[slot] = prompt

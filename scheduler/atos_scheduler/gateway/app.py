@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atos_protocol.errors import AtosError, NotFoundError
 from atos_scheduler.gateway.control_routes import STATUS, ControlRoutes
+from atos_scheduler.gateway.decision_routes import DecisionRoutes
 from atos_scheduler.gateway.ollama_routes import OllamaRoutes
 from atos_scheduler.gateway.responses import error_response
 from atos_scheduler.gateway.scheduler_state import SchedulerState
@@ -56,6 +57,10 @@ async def _bug(_: Request, error: Exception) -> Response:
 
 def build(state: SchedulerState, report: Callable[[], None]) -> ASGIApp:
     """Return the application; `report` is called for every request that keeps the daemon alive."""
-    routes = [*OllamaRoutes(state).routes(), *ControlRoutes(state).routes()]
+    routes = [
+        *OllamaRoutes(state).routes(),
+        *ControlRoutes(state).routes(),
+        *DecisionRoutes(state).routes(),
+    ]
     handlers = {AtosError: _atos_error, HTTPException: _http_error, Exception: _bug}
     return Activity(Starlette(routes=routes, exception_handlers=handlers), report)

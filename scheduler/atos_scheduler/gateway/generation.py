@@ -194,6 +194,8 @@ class Generation:
                 raise _ModelLostError(error) from error
             raise
         if lease.revoked is not None:
+            if isinstance(lease.revoked, EngineError) and not self._text_sent:
+                raise _ModelLostError(lease.revoked)
             raise lease.revoked
 
     async def _stream(self, granted: Granted, request: Request) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import anyio
@@ -18,6 +18,10 @@ from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.event_log import EventLog
 from atos_scheduler.plan_hints import PlanHints
 
+GPU_ENGINE = (
+    "Install one: curl -fsSL https://ollama.com/install.sh | sh"
+    " (or name a llama-server that was built for it in ATOS_LLAMA_SERVER)"
+)
 UNLOAD_SECONDS = 120.0
 """Longest wait for a model's requests to end and its memory to come back."""
 
@@ -32,8 +36,8 @@ class SchedulerState:
     plans: PlanHints
     group: TaskGroup
     """Engine calls run here, since it outlives every connection."""
-    device: scheduler_api.Device
-    """The device as last read; the dispatcher knows what is committed on it."""
+    devices: dict[str, scheduler_api.Device]
+    """The devices as last read, by name; the dispatcher knows what is committed on them."""
     instance: str = field(default_factory=lambda: uuid4().hex)
     started: float = field(default_factory=time.monotonic)
     version: str = RUNNING
@@ -45,31 +49,34 @@ class SchedulerState:
             pid=os.getpid(),
             instance=self.instance,
             uptime=time.monotonic() - self.started,
-            devices=(self._device(),),
+            devices=self._devices(),
             residencies=self._residencies(),
             leases=self.dispatcher.leases(),
             pools=self.catalogue.pools(),
             engines=self.catalogue.statuses,
             plans=self.plans.goals(),
+            notice=self._notice(),
         )
 
-    def _device(self) -> scheduler_api.Device:
-        memory, read = self.dispatcher.core.memory, self.device
-        return scheduler_api.Device(
-            name=read.name,
-            kind=read.kind,
-            total=read.total,
-            budget=memory.budget,
-            committed=memory.committed,
-            foreign=read.foreign,
+    def _devices(self) -> tuple[scheduler_api.Device, ...]:
+        memory = self.dispatcher.core.memory
+        return tuple(
+            replace(read, budget=memory.budgets[name], committed=memory.committed_on(name))
+            for name, read in self.devices.items()
         )
+
+    def _notice(self) -> str:
+        if not self.catalogue.unused_gpu():
+            return ""
+        name = next(iter(self.devices))
+        return f"{name} is not used: no engine here can run models on it. {GPU_ENGINE}"
 
     def _residencies(self) -> tuple[scheduler_api.Residency, ...]:
         return tuple(
             scheduler_api.Residency(
                 model=found.model,
                 engine=self.dispatcher.loader.deployment(found.model).engine.name,
-                device=self.device.name,
+                device=next(iter(found.charges)),
                 state=found.state,
                 bytes=found.bytes,
                 measured=found.measured,

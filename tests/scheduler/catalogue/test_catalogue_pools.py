@@ -7,11 +7,12 @@ import pytest
 from inline_snapshot import snapshot
 
 from atos_protocol.errors import NoModelError
-from atos_protocol.scheduler_api import Pool
+from atos_protocol.scheduler_api import EngineStatus, Pool
 from atos_scheduler.catalogue.catalogue import Catalogue
 from atos_scheduler.catalogue.contracts import deployment_of
 from atos_scheduler.catalogue.entries import ModelEntry, load_entries
 from atos_scheduler.core.types import Candidate
+from atos_scheduler.engines.protocol import InstalledModel
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
 GIB = 1 << 30
@@ -190,3 +191,52 @@ async def test_side_by_side_pays_on_a_gpu_for_every_slot_and_on_a_small_cpu_for_
         for device, cores in (("cuda", 2), ("cpu", 2), ("cpu", 8), ("cpu", 64))
     ]
     assert found == [4, 1, 2, 4]
+
+
+class Slow(ScriptedEngine):
+    """Lists its models once, and is too slow ever after."""
+
+    slow = False
+
+    async def installed(self) -> list[InstalledModel]:
+        if self.slow:
+            raise TimeoutError
+        return await super().installed()
+
+
+async def test_an_engine_that_is_too_slow_keeps_the_models_that_it_had() -> None:
+    engine = Slow(models(["a", "b"]))
+    found = await catalogue(engine)
+    engine.slow = True
+    await found.refresh(0.0)
+    assert sorted(found.deployments) == ["a", "b"]
+    assert found.statuses == snapshot(
+        (EngineStatus(name="scripted", ok=True, models=2, reason="it did not answer within 10 s"),)
+    )
+    engine.slow, engine.reason = False, "it was switched off"
+    await found.refresh(0.0)
+    assert found.deployments == {}, "one that is down has no models"
+
+
+async def test_a_model_whose_header_is_not_read_yet_is_asked_by_name_only() -> None:
+    found = await catalogue(ScriptedEngine({"new": Script(details={"unread": True})}))
+    assert pool(found, "simple").members == ()
+    assert [d.name for d in await found.candidates("new")] == ["new"]
+
+
+async def test_an_engine_for_the_cpu_puts_its_models_into_memory_beside_a_gpu() -> None:
+    entries = load_entries(Path("/nonexistent"), "cuda", 4 * GIB)
+    engine = ScriptedEngine(models(["near"], size=6 * GIB))
+    engine.caps = replace(ScriptedEngine.caps, devices=("cpu",))
+    found = Catalogue([engine], entries, "cuda", 4 * GIB, others={"cpu": 16 * GIB})
+    await found.refresh()
+    assert found.deployments["near"].candidate.device == "cpu"
+    assert pool(found, "simple").members == ("near",), "the GPU's budget is not its own"
+    assert found.unused_gpu()
+
+
+async def test_a_gpu_is_in_use_where_one_engine_can_use_it() -> None:
+    assert not (await catalogue(ScriptedEngine(models(["near"])))).unused_gpu()
+    sick = ScriptedEngine(models(["near"]))
+    sick.reason = "it is down"
+    assert (await catalogue(sick)).unused_gpu()

@@ -177,6 +177,10 @@ class Machine(RuleBasedStateMachine):
         assert self.held == self.core.demands.held
 
     @invariant()
+    def it_finds_no_fault_with_itself(self) -> None:
+        assert self.core.validate() == []
+
+    @invariant()
     def a_timer_exists_while_anything_waits(self) -> None:
         if self.waiting:
             assert self.timer is not None
@@ -185,7 +189,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def over_the_budget_everything_that_may_go_is_going(self) -> None:
         memory = self.core.memory
-        if memory.committed - memory.leaving > memory.budget:
+        if any(room < 0 for room in memory.room().values()):
             assert all(r.retiring or r.state != "resident" for r in memory.residencies.values())
 
     def teardown(self) -> None:

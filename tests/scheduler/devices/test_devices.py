@@ -162,6 +162,13 @@ class FakeDriver:
         self._check()
         return SimpleNamespace(total=8 * GIB, free=5 * GIB)
 
+    def nvmlDeviceGetComputeRunningProcesses(self, _handle: str) -> list[Any]:
+        self._check()
+        return [
+            SimpleNamespace(pid=7, usedGpuMemory=3 * GIB),
+            SimpleNamespace(pid=8, usedGpuMemory=None),
+        ]
+
     def _check(self) -> None:
         if self.broken:
             raise FakeDriverError(self.broken)
@@ -178,6 +185,15 @@ async def test_an_nvidia_card_is_listed_and_read(driver: FakeDriver) -> None:
     (card,) = await Nvml("fake_pynvml").devices()
     assert (card.name, card.kind) == ("cuda:0", "cuda")
     assert await card.read(ours=2 * GIB) == Reading(8 * GIB, 5 * GIB, foreign=1 * GIB)
+
+
+async def test_what_a_process_takes_of_a_card_is_known_where_the_driver_says_it(
+    driver: FakeDriver,
+) -> None:
+    nvml = Nvml("fake_pynvml")
+    assert [await nvml.used_by(pid) for pid in (7, 8, 9)] == [3 * GIB, 0, 0]
+    driver.broken = "GPU is lost"
+    assert await nvml.used_by(7) == 0, "the estimate stands"
 
 
 async def test_a_released_driver_is_shut_down_and_opened_again_on_demand(

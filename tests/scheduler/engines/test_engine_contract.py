@@ -1,6 +1,6 @@
 """One contract for every engine: load, answer, stream, cancel, unload, errors.
 
-It runs against llama.cpp with weights made here, an Ollama client against a faithful fake (and
+It runs against llama.cpp with weights made here, embedded and as a `llama-server`, an Ollama client against a faithful fake (and
 against a real server where `ATOS_TEST_OLLAMA` names a small model), an OpenAI-compatible server
 (llama.cpp again), and the simulated engine.
 """
@@ -25,12 +25,14 @@ from atos_protocol.errors import (
 )
 from atos_protocol.settings import Settings
 from atos_scheduler.engines.llama_cpp import LlamaCpp
+from atos_scheduler.engines.llama_server import LlamaServer
 from atos_scheduler.engines.ollama import Ollama
 from atos_scheduler.engines.openai import OpenAi
 from atos_scheduler.engines.protocol import Chunk, Engine, ModelSpec, Request
 from atos_scheduler.engines.simulated import Simulated, SimulatedModel
 from doubles.fake_ollama import FakeModel, FakeOllama
 from doubles.llama_server import llama_server
+from doubles.llama_server_binary import write as write_binary
 from doubles.tiny_gguf import SMALL, write_random
 
 pytestmark = pytest.mark.timeout(60)
@@ -69,6 +71,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(
     params=[
         "llama_cpp",
+        "llama_server",
         "ollama",
         "openai",
         "simulated",
@@ -82,6 +85,13 @@ async def bench(request: pytest.FixtureRequest) -> AsyncGenerator[Bench]:
             files = (weights / "small.gguf", weights / "broken.gguf")
             settings = Settings(home=weights, workspaces=weights, gguf=files, cpu_threads=1)
             yield Bench(LlamaCpp(settings), ModelSpec("small", "small", 2048, 2), "broken")
+        case "llama_server":
+            weights = request.getfixturevalue("weights")
+            files = (weights / "small.gguf", weights / "broken.gguf")
+            settings = Settings(home=weights, workspaces=weights, gguf=files, cpu_threads=1)
+            named = os.environ.get("ATOS_TEST_LLAMA_SERVER") or str(write_binary(weights))
+            engine = LlamaCpp(settings, server=LlamaServer(named, ()))
+            yield Bench(engine, ModelSpec("small", "small", 2048, 2), "broken")
         case "ollama":
             refusal = "llama runner process has terminated: error loading model"
             slow = FakeModel("slow:3b", token_seconds=0.002)

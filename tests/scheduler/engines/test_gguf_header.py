@@ -33,6 +33,8 @@ def test_a_real_file_tells_its_facts(tiny: Path) -> None:
             kv_heads=2,
             key_length=16,
             value_length=16,
+            tokens=260,
+            merges=1,
         )
     )
 

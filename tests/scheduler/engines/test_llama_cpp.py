@@ -384,6 +384,8 @@ async def test_installed_leaves_out_what_can_not_be_read(files: tuple[Path, ...]
                     "head_count": 6,
                     "head_count_kv": 2,
                     "kv_bytes_per_token": 3072,
+                    "vocabulary": 260,
+                    "merges": 1,
                 },
             )
         ]

@@ -1,0 +1,50 @@
+"""`atos-client scheduler`: what it decided and why, what a plan would load, what a goal cost in swaps."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import Any
+from urllib.parse import quote
+
+from atos.cli.host_connection import http_get
+from atos_protocol.daemons import connect
+from atos_protocol.errors import from_wire
+from atos_protocol.settings import Settings
+
+
+def scheduler(arguments: Namespace, settings: Settings) -> int:
+    """Ask the running scheduler; it is not started for that.
+
+    Raises:
+        AtosError: it is down, or knows no such decision or goal.
+    """
+    about = quote(arguments.about or "", safe="/")
+    match arguments.action:
+        case "decisions":
+            path = f"/atos/v1/decisions?model={about}"
+        case "explain":
+            path = f"/atos/v1/decisions/{about}"
+        case "forecast":
+            path = f"/atos/v1/forecast/{about}"
+        case _:
+            path = f"/atos/v1/receipts/{about}"
+    found = http_get(connect("scheduler", settings), path)
+    if "atos" in found:
+        raise from_wire(found["atos"])
+    print(json.dumps(found) if arguments.json else "\n".join(_lines(found)))
+    return 0
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    if "decisions" in found:
+        return [f"{d['seq']:6} {d['ago']:7.1f} s ago  {d['text']}" for d in found["decisions"]]
+    if "lines" in found:
+        return [_line(line) for line in found["lines"]] or ["nothing is left to do"]
+    return [found.get("explanation") or f"{found['goal']}: {found['text']}"]
+
+
+def _line(line: dict[str, Any]) -> str:
+    took = f", {line['seconds']:.0f} s" if line["seconds"] else ""
+    about = f"{line['task']} on {line['model']}" if line["task"] else line["model"]
+    return f"{line['at']:8.1f} s  {line['what']:7}{about}{took}"

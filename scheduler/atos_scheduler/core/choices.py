@@ -1,0 +1,95 @@
+"""Why the core did what it did: what else could have answered a demand, and what that would have cost.
+
+A choice is made once and kept with its step, so an explanation needs no second thought: it says what was known then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from atos_scheduler.core.memory import Memory
+from atos_scheduler.core.policy import victims
+from atos_scheduler.core.types import Candidate, Waiter
+
+LOAD_RATE = 300 * 10**6
+"""Bytes a second, where no load of a model has been seen yet."""
+Kind = Literal["load", "grant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One model that might have answered."""
+
+    model: str
+    bytes: int
+    """Of all devices."""
+    victims: tuple[str, ...] | None
+    """What must go for it; None if too little may go at present."""
+    seconds: float
+    """Predicted time until it can answer, besides the requests that its victims still answer."""
+    state: str
+    """`resident`, `loading`, `evicting`, `absent`, or `too large` for what is free of others' programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One demand, the model that was taken for it, and the others."""
+
+    kind: Kind
+    lease: str
+    chosen: str
+    why: str
+    options: tuple[Option, ...]
+
+
+class LoadTimes:
+    """How long models took to load, as the core itself has seen."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+
+    def begin(self, model: str, now: float) -> None:
+        """Note that a load begins."""
+        self._began[model] = now
+
+    def end(self, model: str, now: float) -> None:
+        """Note that it has ended well."""
+        if (began := self._began.pop(model, None)) is not None:
+            self._seconds[model] = now - began
+
+    def predict(self, model: str, size: int) -> float:
+        """Return the seconds that a load will take."""
+        return self._seconds.get(model, size / LOAD_RATE)
+
+
+def options(
+    candidates: Iterable[Candidate], memory: Memory, times: LoadTimes, *, drain: bool
+) -> tuple[Option, ...]:
+    """Return what each candidate would take now."""
+    return tuple(_option(c, memory, times, drain=drain) for c in candidates)
+
+
+def _option(candidate: Candidate, memory: Memory, times: LoadTimes, *, drain: bool) -> Option:
+    charges = memory.charges(candidate)
+    size = sum(charges.values())
+    here = memory.residencies.get(candidate.model)
+    if here is not None and here.state == "resident":
+        return Option(candidate.model, size, (), 0.0, "resident")
+    chosen = victims(memory, charges, drain=drain)
+    state = here.state if here else "absent" if memory.fits_now(candidate) else "too large"
+    seconds = times.predict(candidate.model, size)
+    return Option(
+        candidate.model, size, None if chosen is None else tuple(sorted(chosen)), seconds, state
+    )
+
+
+def why_loaded(waiter: Waiter, now: float, *, bound: bool) -> str:
+    """Say why a model is loaded for a demand."""
+    waited = f"the most urgent demand ({waiter.lease}) waited {now - waiter.since:.1f} s"
+    pick = (
+        "its task is bound to this model" if bound else "this is the first of its models that fits"
+    )
+    return f"{waited}, none of its models is loaded, and {pick}"
