@@ -81,6 +81,9 @@ def _serve(engine: Any, config: dict[str, Any]) -> Any:
     params.n_ctx = config["context"] * config["slots"]  # n_ctx is the total, split over the slots
     params.cpuparams.n_threads = config["threads"]
     params.cpuparams_batch.n_threads = config["threads"]
+    params.embedding = True  # the same worker writes, and turns texts into vectors
+    if config["pooling"]:  # a model that is made for embeddings knows its own
+        params.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.kv_unified = False  # each slot has its own part of the context
     params.fit_params = False  # no automatic sizing: the budget has fixed it
     # what the budget allows, and not the default of 8 GiB

@@ -7,7 +7,7 @@ it loads, unloads and answers on request, and reports truthfully when memory is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -26,6 +26,8 @@ class Caps:
     """Measured bytes of a loaded model are known; otherwise the estimate stands."""
     schema: bool
     """A JSON schema constrains the reply."""
+    variants: bool = False
+    """One file can be loaded several times at once, each with a context of its own."""
     prompt_cache: bool = False
     """Prompts can be remembered beside the slots, in `ModelSpec.prompt_cache` bytes of memory."""
     real_weights: bool = True
@@ -79,6 +81,14 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of one of the client's tools, as a model asks for it."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One chat (`messages`) or raw completion (`prompt`), never both."""
 
@@ -87,9 +97,16 @@ class Request:
     prompt: str = ""
     schema: dict[str, Any] | Literal["json"] | None = None
     max_tokens: int = 512
-    temperature: float = 0.0
+    temperature: float | None = 0.0
+    """None leaves it to the model, or to its engine."""
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Further sampling options under Ollama's names; they win over `ModelSpec.options`."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """The client's tools, as OpenAI describes them; the model's template shows them to it."""
+    strict: bool = True
+    """Whether a schema must be bounded, and a reply that breaks it or is cut is an error."""
     deadline: float = 300.0
     """Seconds after which the engine raises `DeadlineError`."""
 
@@ -121,6 +138,16 @@ class Chunk:
     """Tokens of the reply."""
     seconds: float = 0.0
     """Time to write the reply, after the prompt was read."""
+    calls: tuple[ToolCall, ...] = ()
+    """Where the engine itself reads calls out of a reply; else they stand in the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector for each text, and the tokens of all of them."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    tokens: int
 
 
 class Engine(Protocol):
@@ -160,6 +187,14 @@ class Engine(Protocol):
         """Stream a reply from a loaded model; closing the generator cancels the work.
 
         A stream that breaks off before its `done` chunk raises `EngineError`.
+        """
+        ...
+
+    async def embed(self, model: str, texts: Sequence[str], seconds: float) -> Embeddings:
+        """Turn texts into vectors with a loaded model, within so many seconds.
+
+        Raises:
+            UnsupportedError: the engine, or this model, has none.
         """
         ...
 
