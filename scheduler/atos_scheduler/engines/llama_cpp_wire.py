@@ -15,7 +15,9 @@ from atos_scheduler.engines.schema import Schema
 
 COMPACT: Schema = {"x-guidance": {"whitespace_flexible": False}}
 """Forbids blanks between JSON tokens: a weak model would emit them without end."""
-TOLERANT: Schema = {"x-guidance": {"whitespace_flexible": False, "lenient": True, "coerce_one_of": True}}
+TOLERANT: Schema = {
+    "x-guidance": {"whitespace_flexible": False, "lenient": True, "coerce_one_of": True}
+}
 """The same for schemas of other programs, with keywords that can't be enforced let pass."""
 DEFAULTS = {"temperature": 0.8, "top_k": 40, "top_p": 0.9, "min_p": 0.0, "repeat_penalty": 1.1}
 """Ollama's, for whoever leaves the temperature open; GGUF files carry none."""

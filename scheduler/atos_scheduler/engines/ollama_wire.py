@@ -70,7 +70,8 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
-    functions = [call.get("function", {}) for call in message.get("tool_calls") or []]
+    calls: list[dict[str, Any]] = message.get("tool_calls") or []
+    functions: list[dict[str, Any]] = [call.get("function", {}) for call in calls]
     return tuple(ToolCall(f.get("name", ""), f.get("arguments") or {}) for f in functions)
 
 

@@ -111,7 +111,11 @@ class OpenAi:
         """Stream a reply; closing the generator closes the connection, which cancels there."""
         spec, schema = accepted(request, self._specs)
         started = time.monotonic()
-        check, begun, first = ReplyCheck(schema, strict=request.strict), BegunReply(request.begun), 0.0
+        check, begun, first = (
+            ReplyCheck(schema, strict=request.strict),
+            BegunReply(request.begun),
+            0.0,
+        )
         async with self._errors(), aclosing(self._chunks(request, spec, schema, started)) as chunks:
             async for chunk in chunks:
                 check.see(chunk)

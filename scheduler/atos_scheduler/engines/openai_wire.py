@@ -113,7 +113,8 @@ class Events:
         for choice in choices:
             self._reason = choice.get("finish_reason") or self._reason
             delta: dict[str, Any] = choice.get("delta") or {}
-            for piece in delta.get("tool_calls") or []:
+            pieces: list[dict[str, Any]] = delta.get("tool_calls") or []
+            for piece in pieces:
                 self._collect(piece)
             text = delta.get("content") or choice.get("text")
             if text:

@@ -95,6 +95,8 @@ class Request:
     model: str
     messages: tuple[dict[str, Any], ...] = ()
     prompt: str = ""
+    suffix: str = ""
+    """What follows the text that is asked for, where a model fills in the middle of a prompt."""
     schema: dict[str, Any] | Literal["json"] | None = None
     max_tokens: int = 512
     temperature: float | None = 0.0

@@ -59,7 +59,8 @@ def relaxed(schema: Schema) -> Schema:
         if seen > 20 * MAX_NODES:
             break
         level = [inner for each in level for inner in _inside(each)]
-    raise _refuse("$", "it is too deep or too large")
+    root = "$"
+    raise _refuse(root, "it is too deep or too large")
 
 
 def _inside(value: object) -> list[object]:

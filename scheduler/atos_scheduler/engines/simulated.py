@@ -240,8 +240,9 @@ def _smallest(schema: Schema, definitions: dict[str, Schema], depth: int) -> Any
 
 
 def _of_type(schema: Schema, definitions: dict[str, Schema], depth: int) -> Any:
-    named = schema.get("type", "object")
-    match named[0] if isinstance(named, list) else named:
+    named: Any = schema.get("type", "object")
+    kind = str(named[0]) if isinstance(named, list) else str(named)
+    match kind:
         case "object":
             properties = cast("dict[str, Schema]", schema.get("properties", {}))
             wanted = cast("list[str]", schema.get("required", []))
