@@ -157,6 +157,8 @@ class Status:
     pools: tuple[Pool, ...] = ()
     engines: tuple[EngineStatus, ...] = ()
     plans: tuple[str, ...] = ()
+    paused: bool = False
+    """Whether models are kept out of memory until `atos-client resume`."""
     protocol: int = PROTOCOL
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from atos.cli.formatting import bytes_text, goal_report, goals_table
 from atos.cli.host_connection import HostClient, scheduler_status
+from atos.cli.stay import set_stay
 from atos_protocol.daemons import Role, ensure, is_up, stop
 from atos_protocol.errors import AtosError, NotFoundError, UnreachableError
 from atos_protocol.host_protocol import SERVERS
@@ -22,6 +23,8 @@ FEW = 10
 
 def up(arguments: Namespace, settings: Settings) -> int:
     """Start the scheduler and the server host, or find them running; one of another version is restarted."""
+    stay: bool | None = getattr(arguments, "stay", None)
+    said = [] if stay is None else set_stay(settings, stay=stay)
     restarted = restart_outdated(settings)
     ensure("scheduler", settings)
     ensure("servers", settings)
@@ -32,7 +35,7 @@ def up(arguments: Namespace, settings: Settings) -> int:
     if restarted:
         print(f"restarted, to run version {installed()}: {', '.join(restarted)}")
     print(f"up: server host pid {host['pid']}, home {settings.home}")
-    print("\n".join(http_lines(host["http"], settings)))
+    print("\n".join([*http_lines(host["http"], settings), *said]))
     return 0
 
 

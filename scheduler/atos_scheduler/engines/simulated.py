@@ -241,7 +241,7 @@ def _smallest(schema: Schema, definitions: dict[str, Schema], depth: int) -> Any
 
 def _of_type(schema: Schema, definitions: dict[str, Schema], depth: int) -> Any:
     named: Any = schema.get("type", "object")
-    kind = str(named[0]) if isinstance(named, list) else str(named)
+    kind = cast("list[str]", named)[0] if isinstance(named, list) else named
     match kind:
         case "object":
             properties = cast("dict[str, Schema]", schema.get("properties", {}))

@@ -17,6 +17,7 @@ from atos_scheduler.gateway.anthropic_routes import AnthropicRoutes
 from atos_scheduler.gateway.clients import GatewayClient
 from atos_scheduler.gateway.control_routes import STATUS, ControlRoutes
 from atos_scheduler.gateway.error_format import error_for
+from atos_scheduler.gateway.gateway_routes import GatewayRoutes
 from atos_scheduler.gateway.generation_response import KEEP_ALIVE_SECONDS
 from atos_scheduler.gateway.loopback_guard import LoopbackGuard
 from atos_scheduler.gateway.ollama_routes import OllamaRoutes
@@ -63,7 +64,11 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 def build(state: SchedulerState, report: Callable[[], None]) -> ASGIApp:
     """Return the application of ATOS's own socket; `report` is called for what keeps the daemon alive."""
-    routes = [*inference_routes(Answering(state)), *ControlRoutes(state).routes()]
+    routes = [
+        *inference_routes(Answering(state)),
+        *ControlRoutes(state).routes(),
+        *GatewayRoutes(state).routes(),
+    ]
     return Activity(_application(routes), report)
 
 

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from atos_protocol.errors import BadRequestError
+from atos_protocol.versions import RUNNING
 from atos_scheduler.catalogue.contracts import NOT_CHAT, Deployment
 from atos_scheduler.gateway.answering import Answering, Asked
 from atos_scheduler.gateway.fill_in import fills_in
@@ -61,7 +62,7 @@ class OllamaRoutes:
 
     async def version(self, _: Request) -> Response:
         """Return `OLLAMA_VERSION`."""
-        return JSONResponse({"version": OLLAMA_VERSION})
+        return JSONResponse({"version": OLLAMA_VERSION, "atos": RUNNING})
 
     async def tags(self, _: Request) -> Response:
         """List the installed models."""

@@ -433,7 +433,7 @@ async def test_a_context_above_the_frozen_one_is_an_error_with_numbers() -> None
         (b'{"model": "a"}', {"x-atos-deadline": "-1"}, "x-atos-deadline"),
         (b'{"model": "a"}', {"x-atos-class": "urgent"}, "x-atos-class"),
         (b'{"model": "a"}', {"x-atos-priority": "1e3"}, "x-atos-priority"),
-        (b" " * ((4 << 20) + 1), {}, "more than 4194304 bytes"),
+        (b" " * ((32 << 20) + 1), {}, "more than 33554432 bytes"),
     ],
 )
 async def test_a_bad_request_is_one_clear_error(
