@@ -20,6 +20,7 @@ from atos_scheduler.gateway.error_format import error_for
 from atos_scheduler.gateway.gateway_routes import GatewayRoutes
 from atos_scheduler.gateway.generation_response import KEEP_ALIVE_SECONDS
 from atos_scheduler.gateway.loopback_guard import LoopbackGuard
+from atos_scheduler.gateway.model_management import ModelManagement
 from atos_scheduler.gateway.ollama_routes import OllamaRoutes
 from atos_scheduler.gateway.openai_routes import OpenAiRoutes
 from atos_scheduler.gateway.scheduler_state import SchedulerState
@@ -82,7 +83,8 @@ def build_for(
 def inference_routes(answering: Answering) -> list[Route]:
     """Return the routes of every API that models can be asked through."""
     apis = (OllamaRoutes, AnthropicRoutes, OpenAiRoutes)
-    return [route for api in apis for route in api(answering).routes()]
+    routes = [route for api in apis for route in api(answering).routes()]
+    return [*routes, *ModelManagement(answering.state).routes()]
 
 
 def _application(routes: list[Route]) -> ASGIApp:

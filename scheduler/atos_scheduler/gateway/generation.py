@@ -28,12 +28,14 @@ from atos_protocol.errors import (
     DeadlineError,
     EngineError,
     NoModelError,
+    RefusedError,
     RepetitionError,
 )
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.catalogue.catalogue import Catalogue
-from atos_scheduler.catalogue.contracts import Deployment
+from atos_scheduler.catalogue.contracts import Deployment, plain_name
 from atos_scheduler.core.events import UnloadAsked
+from atos_scheduler.core.types import size_text
 from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.engines.protocol import Chunk, Embeddings, Request
 from atos_scheduler.gateway.fill_in import filled_in
@@ -167,7 +169,8 @@ class Generation:
 
     async def _attempt(self) -> None:
         call = self._call
-        deployments = _with_context(call, await self._catalogue.candidates(call.model))
+        found = await self._catalogue.candidates(call.model)
+        deployments = with_context(call, found, self._catalogue)
         pool = self._catalogue.contract(call.model)
         name = pool.name if pool else ""
         seconds = self._ends - anyio.current_time()
@@ -190,7 +193,7 @@ class Generation:
         request = bound(self._call.request, granted.deployment, self._call.unset)
         request = replace(request, deadline=max(0.1, self._ends - anyio.current_time()))
         times = granted.waited, granted.loading, time.time()
-        self._put(GenerationStarted(model, engine.name, pool, lease.id, *times))
+        self._put(GenerationStarted(plain_name(model), engine.name, pool, lease.id, *times))
         if self._call.texts:
             await self._embed(granted)
             return
@@ -241,17 +244,30 @@ def _repeats(model: str, part: str) -> RepetitionError:
     return RepetitionError(message, next_step=step)
 
 
-def _with_context(
-    call: GenerationCall, deployments: tuple[Deployment, ...]
+def with_context(
+    call: GenerationCall, deployments: tuple[Deployment, ...], catalogue: Catalogue
 ) -> tuple[Deployment, ...]:
-    """Return the models whose frozen context is as long as the client asks for."""
-    if kept := tuple(
-        deployment for deployment in deployments if deployment.spec.context >= call.context
-    ):
+    """Return the models whose context is as long as the client asks for, or else such variants of them.
+
+    Raises:
+        BadRequestError: no model was trained for so many tokens, or its engine has one context only.
+        RefusedError: the variant is larger than the budget.
+    """
+    if kept := tuple(found for found in deployments if found.spec.context >= call.context):
         return kept
+    longer = [catalogue.longer(found, call.context) for found in deployments]
+    variants = tuple(found for found in longer if found is not None)
+    if fitting := tuple(v for v in variants if v.candidate.bytes <= catalogue.ceiling):
+        return fitting
     most = max(deployment.spec.context for deployment in deployments)
+    if variants:
+        needs, have = size_text(variants[0].candidate.bytes), size_text(catalogue.ceiling)
+        message = f"{call.model} with num_ctx {call.context} needs {needs}, the budget is {have}"
+        step = f"Ask for {most}, which it has now, or take a smaller model."
+        raise RefusedError(message, next_step=step)
+    trained = max(deployment.installed.context for deployment in deployments)
     message = f"num_ctx {call.context} is above the {most} that {call.model} is loaded with"
-    step = "Ask for less, or raise `context` in ~/.atos/models.yaml."
+    step = f"Ask for less: it was trained for {trained or most}, and `context` in ~/.atos/models.yaml says how much it gets."
     raise BadRequestError(message, next_step=step)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from atos_protocol.errors import BadRequestError
 from atos_scheduler.gateway.answering import Asked, Sampling, ToolChoice
 from atos_scheduler.gateway.options import refuse, settle
 from atos_scheduler.gateway.requests import Lenient, keep_alive_seconds
@@ -152,24 +153,16 @@ class ModelBody(Lenient):
     name: Name = ""
     stream: bool | None = True
 
+    def named(self) -> str:
+        """Return the model's name.
 
-class CopyBody(Lenient):
-    """Body of `POST /api/copy`."""
-
-    source: Name
-    destination: Name
-
-
-class CreateBody(ModelBody):
-    """Body of `POST /api/create`."""
-
-    from_: Name = Field(default="", alias="from")
-    system: str | None = None
-    parameters: Options | None = None
-    template: str | None = None
-    files: dict[str, str] | None = None
-    adapters: dict[str, str] | None = None
-    quantize: str | None = None
+        Raises:
+            BadRequestError: there is none.
+        """
+        if not (name := self.model or self.name):
+            message = "model is required"
+            raise BadRequestError(message)
+        return name
 
 
 def called(call_id: str, name: str, arguments: dict[str, Any] | str) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from atos_protocol.errors import BadRequestError
 from atos_protocol.versions import RUNNING
-from atos_scheduler.catalogue.contracts import NOT_CHAT, Deployment
+from atos_scheduler.catalogue.contracts import NOT_CHAT, Deployment, plain_name
 from atos_scheduler.gateway.answering import Answering, Asked
 from atos_scheduler.gateway.fill_in import fills_in
 from atos_scheduler.gateway.ollama_bodies import (
@@ -79,7 +78,7 @@ class OllamaRoutes:
             if found.state == "loading":
                 continue
             loaded = state.dispatcher.loader.loaded.get(found.model)
-            deployment = state.catalogue.deployments.get(found.model)
+            deployment = state.catalogue.deployments.get(plain_name(found.model))
             entry = (
                 _listed(deployment) if deployment else {"name": found.model, "model": found.model}
             )
@@ -96,10 +95,7 @@ class OllamaRoutes:
     async def show(self, request: Request) -> Response:
         """Describe a model."""
         body = await read_body(request, ModelBody)
-        if not (name := body.model or body.name):
-            message = "model is required"
-            raise BadRequestError(message)
-        deployment = (await self._state.catalogue.candidates(name))[0]
+        deployment = (await self._state.catalogue.candidates(body.named()))[0]
         family = str(deployment.installed.details.get("family", "unknown"))
         info = {
             "general.architecture": family,

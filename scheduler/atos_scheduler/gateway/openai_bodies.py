@@ -87,6 +87,7 @@ class Completion(Lenient):
     stop: list[str] | str | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    num_ctx: Tokens | None = None
 
     @property
     def usage_at_end(self) -> bool:
@@ -102,6 +103,7 @@ class Completion(Lenient):
             self.model,
             sampling=sampling,
             stream=bool(self.stream),
+            context=self.num_ctx or 0,
             ignored=settle(route, self.sent),
         )
 

@@ -69,6 +69,7 @@ _OPENAI = (
     *_all("honoured", "model", "stream", "stream_options", "temperature", "top_p", "seed", "stop"),
     *_all("honoured", "max_tokens", "presence_penalty", "frequency_penalty"),
     *_all("honoured", "top_k", "min_p", "repeat_penalty", note="extension, as llama-server has it"),
+    Option("num_ctx", "mapped", "extension: as in Ollama's `options`"),
     _refused("n", ONE, 1),
     _refused("logit_bias", "no engine is given one", {}),
     *_all("no effect", "user", "metadata", "store", "service_tier", note=OURS),

@@ -106,11 +106,27 @@ async def test_its_errors_are_of_its_own_classes() -> None:
     async with package(scripted("x")) as client:
         with pytest.raises(anthropic.NotFoundError) as missing:
             await client.messages.create(model="aa", max_tokens=9, messages=HI)
+        source: Any = {"type": "base64", "media_type": "image/png", "data": ""}
+        block: Any = {"type": "image", "source": source}
         with pytest.raises(anthropic.BadRequestError) as image:
-            source: Any = {"type": "base64", "media_type": "image/png", "data": ""}
-            block: Any = {"type": "image", "source": source}
             await client.messages.create(
                 model="a", max_tokens=9, messages=[{"role": "user", "content": [block]}]
             )
-    assert missing.value.body == snapshot({'type': 'error', 'error': {'type': 'not_found_error', 'message': "model 'aa' not found. Installed are: a."}, 'atos': {'code': 'no_model', 'message': "model 'aa' not found", 'next': 'Installed are: a.', 'status': 404, 'retry': False, 'data': {}}})
+    assert missing.value.body == snapshot(
+        {
+            "type": "error",
+            "error": {
+                "type": "not_found_error",
+                "message": "model 'aa' not found. Installed are: a.",
+            },
+            "atos": {
+                "code": "no_model",
+                "message": "model 'aa' not found",
+                "next": "Installed are: a.",
+                "status": 404,
+                "retry": False,
+                "data": {},
+            },
+        }
+    )
     assert "text only" in image.value.message

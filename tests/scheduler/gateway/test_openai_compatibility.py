@@ -165,9 +165,7 @@ async def test_a_required_tool_is_held_to_its_own_schema() -> None:
 
 async def test_a_pydantic_model_without_bounds_is_a_schema_that_is_kept() -> None:
     async with package(simulated()) as client:
-        reply = await client.chat.completions.parse(
-            model="a", messages=HI, response_format=Person
-        )
+        reply = await client.chat.completions.parse(model="a", messages=HI, response_format=Person)
     person = reply.choices[0].message.parsed
     assert person is not None
     assert (person.name, person.address.street) == ("simulated", "simulated")
@@ -235,8 +233,8 @@ async def test_its_errors_are_of_its_own_classes() -> None:
             await client.chat.completions.create(model="aa", messages=HI)
         with pytest.raises(openai.BadRequestError) as several:
             await client.chat.completions.create(model="a", messages=HI, n=2)
+        picture: Any = {"type": "image_url", "image_url": {"url": "data:,"}}
         with pytest.raises(openai.BadRequestError) as image:
-            picture: Any = {"type": "image_url", "image_url": {"url": "data:,"}}
             await client.chat.completions.create(
                 model="a", messages=[{"role": "user", "content": [picture]}]
             )
@@ -244,7 +242,14 @@ async def test_its_errors_are_of_its_own_classes() -> None:
             await client.chat.completions.create(
                 model="a", messages=[{"role": "user", "content": "word " * 1_000_000}]
             )
-    assert missing.value.body == snapshot({'message': "model 'aa' not found. Installed are: a.", 'type': 'invalid_request_error', 'param': None, 'code': 'model_not_found'})
+    assert missing.value.body == snapshot(
+        {
+            "message": "model 'aa' not found. Installed are: a.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "model_not_found",
+        }
+    )
     assert (several.value.param, image.value.type) == ("n", "invalid_request_error")
     assert long.value.code == "context_length_exceeded"
     assert "5000000 characters" in long.value.message
