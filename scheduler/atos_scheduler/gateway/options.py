@@ -185,3 +185,11 @@ def ignored_header(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the header that names what had no effect, if anything did."""
     plain = [n for n in names if n.isascii() and n.isprintable()][:NAMES_SHOWN]
     return ((IGNORED_HEADER, ", ".join(plain)),) if plain else ()
+
+
+def table() -> str:
+    """Return what becomes of every field, as `docs/gateway.md` shows it."""
+    rows = ["| route | field | | |", "|---|---|---|---|"]
+    for route, options in ROUTES.items():
+        rows += [f"| `{route}` | `{o.name}` | {o.fate} | {o.note} |" for o in options]
+    return "\n".join(rows)

@@ -47,7 +47,7 @@ async def test_a_port_has_no_control_routes_and_is_closed_when_it_is_off() -> No
             for method, path in (("GET", "status"), ("POST", "pause"), ("GET", "clients"))
         ]
         await running.http.delete("/atos/v1/clients/editor")
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(httpx.TransportError):
             await http.get(f"{url}/api/tags")
     assert control == [404, 404, 404]
 
