@@ -56,7 +56,7 @@ def weights() -> Path:
 @pytest.fixture(scope="module")
 def port(weights: Path) -> Iterator[tuple[str, str]]:
     """The address of a client's port, and the model's name."""
-    home = Path("/tmp") / f"atos-gateway-{os.getpid()}"  # noqa: S108
+    home = Path("/tmp") / f"atos-gateway-{os.getpid()}"
     settings = load_settings({"ATOS_HOME": str(home), "ATOS_GGUF": str(weights)})
     before = os.environ.copy()
     os.environ |= {"ATOS_HOME": str(home), "ATOS_GGUF": str(weights), "ATOS_OLLAMA_URL": ""}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anyio.abc import TaskGroup
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atos_daemon.descriptors import FEWEST, connections_per_listener
 from atos_daemon.http_admission import Admission
@@ -22,6 +22,17 @@ logger = logging.getLogger(__name__)
 FIRST_PORT, PORTS = 11440, 60
 """Where a port is looked for, if none is named: near Ollama's, and easily told from it."""
 BACKLOG = 64
+
+
+class Switch:
+    """Passes requests to an application that can be replaced while its port stays open."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self.app(scope, receive, send)
 
 
 class ClientPorts:
@@ -47,6 +58,7 @@ class ClientPorts:
         self._taken = taken
         self._clients: dict[str, GatewayClient] = {}
         self._servers: dict[str, HttpServer] = {}
+        self._switches: dict[str, Switch] = {}
         self._why: dict[str, str] = {}
         """Client -> why nobody listens for it."""
 
@@ -85,13 +97,11 @@ class ClientPorts:
             message = f"there are {MOST_CLIENTS} clients already"
             raise BadRequestError(message, next_step="Turn one off: atos-client gateway off NAME")
         wanted = client.port or (before.port if before else 0)
-        self._close(client.name)
-        try:
+        if before and wanted == before.port and client.name in self._servers:
+            known = replace(client, port=wanted)
+            self._switches[client.name].app = self._make_app(known)
+        else:
             known = self._listen(replace(client, port=wanted))
-        except ConflictError:
-            if before is not None:
-                self._listen(before)
-            raise
         self._clients[known.name] = known
         self._why.pop(known.name, None)
         self._file.write(list(self._clients.values()))
@@ -121,8 +131,10 @@ class ClientPorts:
         listener = self._bound(client)
         known = replace(client, port=listener.getsockname()[1])
         room = Admission(max(FEWEST, connections_per_listener() // 4))
-        server = HttpServer(self._make_app(known), room)
-        self._servers[known.name] = server
+        switch = Switch(self._make_app(known))
+        server = HttpServer(switch, room)
+        self._close(known.name)  # the port that it had before
+        self._servers[known.name], self._switches[known.name] = server, switch
         self._group.start_soon(_serve, server, listener)
         logger.info("client %s has port %d", known.name, known.port)
         return known

@@ -85,10 +85,10 @@ async def test_a_port_that_is_taken_or_is_that_of_the_server_behind_us_is_refuse
         port = int(url.rpartition(":")[2])
         taken = await running.http.put("/atos/v1/clients/other", json={"port": port})
         ollama = await running.http.put("/atos/v1/clients/other", json={"port": 11434})
-        bad = await running.http.put("/atos/v1/clients/Other%2F", json={})
+        bad = await running.http.put("/atos/v1/clients/Other!", json={})
     assert (taken.status_code, ollama.status_code) == (ConflictError.status, ConflictError.status)
     assert "looks for an Ollama server" in ollama.json()["error"]
-    assert bad.status_code in {400, 404}
+    assert (bad.status_code, bad.json()["atos"]["code"]) == (400, "bad_request")
 
 
 @pytest.mark.parametrize(
@@ -179,14 +179,23 @@ async def test_a_model_that_can_never_fit_is_refused_with_numbers() -> None:
         async with httpx.AsyncClient(base_url=url) as http:
             reply = await http.post("/v1/chat/completions", json=CHAT)
     assert reply.status_code == 409
-    assert reply.json()["error"] == snapshot()
+    assert reply.json()["error"] == snapshot(
+        {
+            "message": "a needs 3.0 GiB; the budget is 2.0 GiB. Use a smaller model, a smaller context or fewer slots, or raise ATOS_BUDGET.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "refused",
+        }
+    )
 
 
 async def test_unknown_models_are_answered_with_the_nearest_names() -> None:
     names = ScriptedEngine(models(["qwen2.5-coder:1.5b", "llama3.2:1b"]))
     async with gateway_port([names]) as (_, url), httpx.AsyncClient(base_url=url) as http:
         reply = await http.post("/api/chat", json={**CHAT, "model": "qwen2.5-coder:1b"})
-    assert reply.json()["error"] == snapshot()
+    assert reply.json()["error"] == snapshot(
+        "model 'qwen2.5-coder:1b' not found. Did you mean qwen2.5-coder:1.5b? Installed are: llama3.2:1b, qwen2.5-coder:1.5b."
+    )
 
 
 async def test_what_has_no_effect_is_named_and_not_ignored_in_silence() -> None:

@@ -31,7 +31,11 @@ def test_a_daemon_stays_for_a_client_that_comes_long_after_it_would_have_ended()
 
     def run(*arguments: str) -> dict[str, object]:
         done = subprocess.run(
-            [*command, *arguments, "--json"], env=environ, capture_output=True, text=True, check=True
+            [*command, *arguments, "--json"],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return json.loads(done.stdout)
 
