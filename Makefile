@@ -13,12 +13,13 @@ export ATOS_GOAL := $(value GOAL)
 export ATOS_PULL := $(PULL)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-chaos test-real test-install test-n8n check audit sbom bench up down doctor
+.PHONY: help goal test test-chaos test-real test-long test-install test-n8n check audit sbom bench up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first'
 	@echo 'make test                 all tests (about 10 minutes on two cores)'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
+	@echo 'make test-long            what takes minutes: clients of others, each installed for itself'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
 	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
@@ -39,6 +40,9 @@ test-chaos:
 
 test-real:
 	@$(IN_TEST_ENV) pytest -m real tests/real_models -s
+
+test-long:
+	@$(IN_TEST_ENV) pytest -m long --timeout 1200
 
 test-install:
 	@$(IN_TEST_ENV) python tests/packaging/check_installation.py $(PYTHONS)

@@ -55,16 +55,19 @@ async def test_a_port_has_no_control_routes_and_is_closed_when_it_is_off() -> No
 async def test_the_port_says_who_asks_and_how_urgently() -> None:
     waits = anyio.Event()
     asked = engine(answers=waits)
-    async with gateway_port([asked], weight=4.0, kind="batch") as (running, url):
-        async with httpx.AsyncClient(base_url=url) as http, anyio.create_task_group() as group:
-            headers = {"x-atos-class": "interactive", "x-atos-priority": "9"}
+    async with (
+        gateway_port([asked], weight=4.0, kind="batch") as (running, url),
+        httpx.AsyncClient(base_url=url) as http,
+        anyio.create_task_group() as group,
+    ):
+        headers = {"x-atos-class": "interactive", "x-atos-priority": "9"}
 
-            async def ask() -> None:
-                await http.post("/api/chat", json=CHAT, headers=headers)
+        async def ask() -> None:
+            await http.post("/api/chat", json=CHAT, headers=headers)
 
-            group.start_soon(ask)
-            status = await running.until_leases("held")
-            waits.set()
+        group.start_soon(ask)
+        status = await running.until_leases("held")
+        waits.set()
     assert [lease.client for lease in status.leases] == ["editor"]
 
 
@@ -75,9 +78,11 @@ async def test_clients_are_remembered_with_their_ports() -> None:
         kept = (running.settings.home / "gateway.json").read_text()
     assert again.json()["url"] == url
     assert [(c["name"], c["kind"], c["trouble"]) for c in listed] == [("editor", "batch", "")]
-    async with scheduler([engine()], files={"gateway.json": kept}) as _:
-        async with httpx.AsyncClient(base_url=url) as http:
-            assert (await http.get("/api/tags")).status_code == 200
+    async with (
+        scheduler([engine()], files={"gateway.json": kept}) as _,
+        httpx.AsyncClient(base_url=url) as http,
+    ):
+        assert (await http.get("/api/tags")).status_code == 200
 
 
 async def test_a_port_that_is_taken_or_is_that_of_the_server_behind_us_is_refused() -> None:
@@ -121,29 +126,31 @@ async def test_a_stream_that_waits_is_kept_alive_and_a_later_failure_is_an_event
 
 async def test_a_request_that_is_not_streamed_waits_in_silence_and_keeps_its_status() -> None:
     broken = engine(load_error=ConflictError("it broke"))
-    async with gateway_port([broken], keep_alive=0.01) as (_, url):
-        async with httpx.AsyncClient(base_url=url) as http:
-            reply = await http.post("/v1/chat/completions", json=CHAT)
+    async with (
+        gateway_port([broken], keep_alive=0.01) as (_, url),
+        httpx.AsyncClient(base_url=url) as http,
+    ):
+        reply = await http.post("/v1/chat/completions", json=CHAT)
     assert (reply.status_code, reply.headers["x-should-retry"]) == (409, "false")
     assert reply.json()["error"]["message"] == "it broke"
 
 
 async def test_a_full_queue_is_said_in_the_format_of_each_api() -> None:
     waits = anyio.Event()
-    async with gateway_port([engine(answers=waits)], most_requests=1) as (running, url):
-        async with (
-            httpx.AsyncClient(base_url=url, timeout=10) as http,
-            anyio.create_task_group() as group,
-        ):
+    async with (
+        gateway_port([engine(answers=waits)], most_requests=1) as (running, url),
+        httpx.AsyncClient(base_url=url, timeout=10) as http,
+        anyio.create_task_group() as group,
+    ):
 
-            async def ask() -> None:
-                await http.post("/api/chat", json=CHAT)
+        async def ask() -> None:
+            await http.post("/api/chat", json=CHAT)
 
-            group.start_soon(ask)
-            await running.until_leases("held")
-            paths = ("/api/chat", "/v1/chat/completions", "/v1/messages")
-            replies = [await http.post(p, json={**CHAT, "max_tokens": 5}) for p in paths]
-            waits.set()
+        group.start_soon(ask)
+        await running.until_leases("held")
+        paths = ("/api/chat", "/v1/chat/completions", "/v1/messages")
+        replies = [await http.post(p, json={**CHAT, "max_tokens": 5}) for p in paths]
+        waits.set()
     assert [reply.status_code for reply in replies] == [BusyError.status] * 3
     bodies = [reply.json() for reply in replies]
     assert isinstance(bodies[0]["error"], str)
@@ -167,17 +174,21 @@ async def test_what_is_no_request_is_an_error_in_the_format_of_the_api(
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/v1/messages"])
 async def test_a_body_of_30_mb_is_answered_with_numbers(path: str) -> None:
     large = {**CHAT, "messages": [{"role": "user", "content": "x" * 30_000_000}], "max_tokens": 5}
-    async with gateway_port([engine()]) as (_, url):
-        async with httpx.AsyncClient(base_url=url, timeout=15) as http:
-            reply = await http.post(path, json=large)
+    async with (
+        gateway_port([engine()]) as (_, url),
+        httpx.AsyncClient(base_url=url, timeout=15) as http,
+    ):
+        reply = await http.post(path, json=large)
     assert reply.status_code == 400
     assert "30000000 characters, at least 468750 tokens" in reply.text
 
 
 async def test_a_model_that_can_never_fit_is_refused_with_numbers() -> None:
-    async with gateway_port([engine(size=3 * GIB)], budget=2 * GIB) as (_, url):
-        async with httpx.AsyncClient(base_url=url) as http:
-            reply = await http.post("/v1/chat/completions", json=CHAT)
+    async with (
+        gateway_port([engine(size=3 * GIB)], budget=2 * GIB) as (_, url),
+        httpx.AsyncClient(base_url=url) as http,
+    ):
+        reply = await http.post("/v1/chat/completions", json=CHAT)
     assert reply.status_code == 409
     assert reply.json()["error"] == snapshot(
         {
@@ -209,11 +220,13 @@ async def test_a_longer_context_is_another_variant_of_the_model_or_an_error_with
     from atos_scheduler.engines.simulated import Simulated, SimulatedModel
 
     able = Simulated([SimulatedModel("a", GIB, context=32_768)])
-    async with gateway_port([able], budget=3 * GIB) as (running, url):
-        async with httpx.AsyncClient(base_url=url) as http:
-            long = await http.post("/api/chat", json={**CHAT, "stream": False, "options": {"num_ctx": 9000}})  # fmt: skip
-            more = await http.post("/api/chat", json={**CHAT, "options": {"num_ctx": 99_000}})
-            held = (await running.client.status()).residencies
+    async with (
+        gateway_port([able], budget=3 * GIB) as (running, url),
+        httpx.AsyncClient(base_url=url) as http,
+    ):
+        long = await http.post("/api/chat", json={**CHAT, "stream": False, "options": {"num_ctx": 9000}})  # fmt: skip
+        more = await http.post("/api/chat", json={**CHAT, "options": {"num_ctx": 99_000}})
+        held = (await running.client.status()).residencies
     assert long.json()["model"] == "a"
     assert [found.model for found in held] == ["a@ctx16384"]
     assert more.status_code == 400
@@ -230,7 +243,7 @@ async def test_a_lease_of_plain_memory_makes_room_and_ends_with_its_connection()
             held = await running.until_leases("held")
         await idle.until("unload a")
         with anyio.fail_after(5):
-            while (await running.client.status()).devices[0].committed:
+            while (await running.client.status()).devices[0].committed:  # noqa: ASYNC110 - the status is asked
                 await anyio.sleep(0.005)
     assert line["lease"] == "L2"
     assert held.leases[0].model.startswith("reserved:train.py:")
@@ -246,21 +259,21 @@ async def test_a_lease_that_can_never_be_is_refused_with_numbers() -> None:
 
 async def test_a_pause_empties_memory_and_requests_wait_for_its_end() -> None:
     patient = engine()
-    async with gateway_port([patient]) as (running, url):
-        async with (
-            httpx.AsyncClient(base_url=url, timeout=10) as http,
-            anyio.create_task_group() as group,
-        ):
-            await running.client.load("a")
-            paused = (await running.http.post("/atos/v1/pause")).json()
-            replies = list[httpx.Response]()
+    async with (
+        gateway_port([patient]) as (running, url),
+        httpx.AsyncClient(base_url=url, timeout=10) as http,
+        anyio.create_task_group() as group,
+    ):
+        await running.client.load("a")
+        paused = (await running.http.post("/atos/v1/pause")).json()
+        replies = list[httpx.Response]()
 
-            async def ask() -> None:
-                replies.append(await http.post("/api/chat", json={**CHAT, "stream": False}))
+        async def ask() -> None:
+            replies.append(await http.post("/api/chat", json={**CHAT, "stream": False}))
 
-            group.start_soon(ask)
-            waiting = await running.until_leases("waiting")
-            resumed = (await running.http.post("/atos/v1/resume")).json()
+        group.start_soon(ask)
+        waiting = await running.until_leases("waiting")
+        resumed = (await running.http.post("/atos/v1/resume")).json()
     assert paused == {"paused": True, "unloaded": ["a"]}
     assert (waiting.paused, waiting.residencies) == (True, ())
     assert resumed == {"paused": False, "was_paused": True}
