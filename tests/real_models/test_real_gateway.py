@@ -22,7 +22,12 @@ from atos.cli.scheduler_call import scheduler_call
 from atos_protocol.daemons import ensure, stop
 from atos_protocol.settings import load_settings
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(600),
+    # the clients of the packages close their connections when they are collected
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 MODEL = "qwen2.5-coder:0.5b"
 HI: list[Any] = [{"role": "user", "content": "Say hello in one word."}]

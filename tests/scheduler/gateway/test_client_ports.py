@@ -79,9 +79,10 @@ async def test_clients_are_remembered_with_their_ports() -> None:
     assert again.json()["url"] == url
     assert [(c["name"], c["kind"], c["trouble"]) for c in listed] == [("editor", "batch", "")]
     async with (
-        scheduler([engine()], files={"gateway.json": kept}) as _,
+        scheduler([engine()], files={"gateway.json": kept}) as after,
         httpx.AsyncClient(base_url=url) as http,
     ):
+        await after.client.status()  # it answers once its ports are open
         assert (await http.get("/api/tags")).status_code == 200
 
 

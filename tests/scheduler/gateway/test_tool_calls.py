@@ -67,7 +67,7 @@ def test_nothing_is_lost_wherever_a_text_is_cut(text: str, cuts: list[int]) -> N
     assert read(*(text[a:b] for a, b in pairwise(ends))) == read(text) == (text, ())
 
 
-@given(st.dictionaries(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists)))
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.none(), max_size=4))
 def test_any_arguments_come_through(arguments: dict[str, object]) -> None:
     text = json.dumps({"name": "add", "arguments": arguments})
     assert read(f"<tool_call>{text}</tool_call>") == ("", (ToolCall("add", arguments),))
