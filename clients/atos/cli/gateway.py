@@ -87,6 +87,7 @@ def takeover(arguments: Namespace, settings: Settings) -> int:
             return 0
         message = f"port {OLLAMA_PORT} is held by {held}"
         raise ConflictError(message, next_step=_how_to_move())
+    settings.prepare()
     behind = f"http://127.0.0.1:{MOVED_PORT}" if _holder(MOVED_PORT) == "Ollama" else ""
     _set_ollama(settings.home / ".env", behind)
     stop("scheduler", settings)
