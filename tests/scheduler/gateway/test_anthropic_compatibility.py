@@ -67,7 +67,8 @@ async def test_a_tool_is_used_and_its_result_goes_back() -> None:
             model="a", max_tokens=99, messages=HI, tools=[WEATHER]
         ) as stream:
             final = await stream.get_final_message()
-        text, use = final.content
+        parts: list[Any] = list(final.content)
+        text, use = parts
         assert (text.type, use.type, final.stop_reason) == ("text", "tool_use", "tool_use")
         assert (use.name, use.input) == ("get_weather", {"city": "Paris"})
         result: Any = {"type": "tool_result", "tool_use_id": use.id, "content": "sunny"}

@@ -1,5 +1,5 @@
 """A client's port: who may come to it, who is asked for, and what other programs do to the models."""
-# pyright: reportPossiblyUnbound=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPossiblyUnboundVariable=false, reportUnknownMemberType=false
 # (a task group may suppress what its body raised, as far as pyright knows)
 
 import json
