@@ -118,12 +118,12 @@ async def test_its_errors_are_of_its_own_classes() -> None:
             "type": "error",
             "error": {
                 "type": "not_found_error",
-                "message": "model 'aa' not found. Installed are: a.",
+                "message": "model 'aa' not found. Did you mean a? Installed are: a.",
             },
             "atos": {
                 "code": "no_model",
                 "message": "model 'aa' not found",
-                "next": "Installed are: a.",
+                "next": "Did you mean a? Installed are: a.",
                 "status": 404,
                 "retry": False,
                 "data": {},

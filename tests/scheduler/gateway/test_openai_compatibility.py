@@ -244,7 +244,7 @@ async def test_its_errors_are_of_its_own_classes() -> None:
             )
     assert missing.value.body == snapshot(
         {
-            "message": "model 'aa' not found. Installed are: a.",
+            "message": "model 'aa' not found. Did you mean a? Installed are: a.",
             "type": "invalid_request_error",
             "param": None,
             "code": "model_not_found",
