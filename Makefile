@@ -36,9 +36,6 @@ goal:
 test:
 	@$(IN_TEST_ENV) pytest -q --numprocesses auto --dist loadfile
 
-test-long:
-	@$(IN_TEST_ENV) pytest -m long tests -s
-
 test-chaos:
 	@$(IN_TEST_ENV) pytest -m chaos tests/chaos -s
 
@@ -46,7 +43,7 @@ test-real:
 	@$(IN_TEST_ENV) pytest -m real tests/real_models -s
 
 test-long:
-	@$(IN_TEST_ENV) pytest -m long tests -s
+	@$(IN_TEST_ENV) pytest -m long tests -s --timeout 1200
 
 test-install:
 	@$(IN_TEST_ENV) python tests/packaging/check_installation.py $(PYTHONS)

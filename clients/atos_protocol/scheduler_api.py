@@ -45,6 +45,8 @@ class Demand:
     deadline: float = 0.0
     """Seconds from now after which the answer is worthless; 0 means the server's default."""
     expected_tokens: int = 0
+    client: str = ""
+    """The named client of the gateway from whose port it came; no header carries it."""
 
     def to_headers(self) -> dict[str, str]:
         """Return the request headers that carry this demand, leaving defaults out."""
@@ -98,6 +100,8 @@ class Lease:
     task: str
     seconds: float
     """How long it has waited or been held."""
+    client: str = ""
+    """The named client of the gateway that asked; empty: ATOS itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,8 @@ class Status:
     plans: tuple[str, ...] = ()
     notice: str = ""
     """What this machine has and nothing here can use, with the one command that helps; "" if nothing."""
+    paused: bool = False
+    """Whether models are kept out of memory until `atos-client resume`."""
     protocol: int = PROTOCOL
 
 

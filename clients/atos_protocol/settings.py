@@ -37,6 +37,15 @@ def _size(text: str) -> int:
     return int(upper)
 
 
+def read_size(text: str) -> int:
+    """Return the bytes of a size such as `3GiB`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _size(text)
+
+
 def _flag(text: str) -> bool:
     known = {"1": True, "true": True, "yes": True, "on": True}
     known |= {"0": False, "false": False, "no": False, "off": False, "": False}
@@ -227,6 +236,16 @@ class Settings:
     def engine_sockets(self) -> Path:
         """Folder of the engine workers' own folders, whose sockets are no longer than the scheduler's."""
         return self.run / "e"
+
+    @property
+    def stay_file(self) -> Path:
+        """Its presence keeps idle daemons up (`atos-client up --stay`)."""
+        return self.home / "stay"
+
+    @property
+    def stays(self) -> bool:
+        """Whether daemons stay up although nobody uses them."""
+        return self.stay_file.exists()
 
     @property
     def token_file(self) -> Path:

@@ -17,10 +17,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
+from starlette.types import ASGIApp
 
 from atos_daemon.http_server import HttpServer
 from atos_daemon.idle_shutdown import IdleShutdown
@@ -47,7 +49,10 @@ from atos_scheduler.engines.engine_socket import sweep
 from atos_scheduler.engines.llama_server import LlamaServer
 from atos_scheduler.engines.protocol import Engine
 from atos_scheduler.event_log import EventLog
-from atos_scheduler.gateway.app import build
+from atos_scheduler.gateway.app import build, build_for
+from atos_scheduler.gateway.client_ports import ClientPorts
+from atos_scheduler.gateway.clients import ClientFile, GatewayClient
+from atos_scheduler.gateway.generation_response import KEEP_ALIVE_SECONDS
 from atos_scheduler.gateway.scheduler_state import SchedulerState
 from atos_scheduler.plan_hints import PlanHints
 
@@ -56,6 +61,7 @@ logger = logging.getLogger(__name__)
 CHECK_SECONDS = 4.0
 """How often resident models and the device are checked, while anything is resident."""
 CLOSE_SECONDS = 10.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 ADOPT_SECONDS = 5.0
 
 
@@ -95,6 +101,12 @@ async def find_server(settings: Settings, kind: str) -> LlamaServer | None:
     return found if named or found.gpus else None
 
 
+def taken_ports(settings: Settings) -> frozenset[int]:
+    """Return the loopback ports of servers behind us: a client there would be asked by itself."""
+    found = (urlsplit(url) for url in (settings.ollama_url, settings.openai_url) if url)
+    return frozenset(at.port or 80 for at in found if at.hostname in LOOPBACK)
+
+
 class Daemon:
     """One running scheduler."""
 
@@ -107,6 +119,7 @@ class Daemon:
         most_requests: int = MOST_REQUESTS,
         check_seconds: float = CHECK_SECONDS,
         reach_seconds: float = REACH_SECONDS,
+        keep_alive: float = KEEP_ALIVE_SECONDS,
     ) -> None:
         self._settings = settings
         self._engines = engines
@@ -114,6 +127,7 @@ class Daemon:
         self._most_requests = most_requests
         self._check_seconds = check_seconds
         self._reach_seconds = reach_seconds
+        self._keep_alive = keep_alive
         self._stop = anyio.Event()
 
     def stop(self) -> None:
@@ -140,7 +154,8 @@ class Daemon:
         try:
             async with anyio.create_task_group() as group:
                 state = await self._open(group)
-                idle.add_busy_check(state.dispatcher.is_busy)
+                idle.add_busy_check(state.is_busy)
+                idle.add_busy_check(self._stays)
                 server = HttpServer(build(state, idle.touch))
                 group.start_soon(state.dispatcher.run_timer)
                 group.start_soon(self._watch, state)
@@ -153,6 +168,9 @@ class Daemon:
                 group.cancel_scope.cancel()
         finally:
             await self._close()
+
+    async def _stays(self) -> bool:
+        return self._settings.stays
 
     async def _open(self, group: TaskGroup) -> SchedulerState:
         """Build the parts, and list what the engines have."""
@@ -170,8 +188,18 @@ class Daemon:
         await catalogue.refresh()
         await self._adopt(catalogue, dispatcher)
         plans = PlanHints(anyio.current_time)
+        state: SchedulerState | None = None
+
+        def make_app(client: GatewayClient) -> ASGIApp:
+            assert state is not None, "ports open once the state is there"
+            return build_for(state, client, self._keep_alive)
+
         devices = {s.initial.name: s.initial for s in self._selected.all}
-        return SchedulerState(catalogue, dispatcher, event_log, plans, group, devices)
+        own = taken_ports(self._settings)
+        ports = ClientPorts(ClientFile(self._settings.home), group, make_app, own)
+        state = SchedulerState(catalogue, dispatcher, event_log, plans, group, devices, ports)
+        ports.open_all()
+        return state
 
     async def _adopt(self, catalogue: Catalogue, dispatcher: Dispatcher) -> None:
         """Charge what engines hold already, such as an Ollama server that ran before."""
@@ -204,8 +232,7 @@ class Daemon:
         found = await selected.device.read(state.dispatcher.occupied(name))
         allowed = selected.budget(found)
         state.devices[name] = replace(state.devices[name], total=found.total, foreign=found.foreign)
-        if allowed != memory.budgets[name]:
-            state.dispatcher.post(ForeignChanged(allowed, name))
+        state.allow(name, allowed)
 
     async def stop_after(self, wait: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         """Stop when `wait(*arguments)` returns."""
@@ -217,6 +244,7 @@ class Daemon:
         await self._stop.wait()
         state.dispatcher.close()
         state.event_log.close()
+        state.ports.close()
         server.stop()
 
     async def _close(self) -> None:

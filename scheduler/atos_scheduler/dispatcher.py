@@ -92,7 +92,8 @@ class Dispatcher:
             raise BusyError(message, next_step="Wait for some of them to end.")
         lease = f"L{next(self._lease_numbers)}"
         names = ",".join(deployment.name for deployment in deployments)
-        waiting = Lease(lease, "waiting", names, pool, demand.goal, demand.task, 0.0)
+        task = demand.goal, demand.task
+        waiting = Lease(lease, "waiting", names, pool, *task, 0.0, demand.client)
         request = self._requests[lease] = LeaseRequest(waiting, self.release)
         for deployment in deployments:
             if deployment.name not in self.core.memory.residencies:

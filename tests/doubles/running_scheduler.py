@@ -69,10 +69,22 @@ async def scheduler(
     transport = httpx.AsyncHTTPTransport(uds=str(settings.scheduler_socket))
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(daemon.run, listen_unix(settings.scheduler_socket))
+            ended = anyio.Event()
+
+            async def run() -> None:
+                try:
+                    await daemon.run(listen_unix(settings.scheduler_socket))
+                finally:
+                    ended.set()
+
+            group.start_soon(run)
             http = httpx.AsyncClient(base_url="http://atos", transport=transport, timeout=10)
-            async with http, SchedulerClient(settings, start=False) as client:
-                yield Running(settings, daemon, device, http, client)
-            daemon.stop()
+            try:
+                async with http, SchedulerClient(settings, start=False) as client:
+                    yield Running(settings, daemon, device, http, client)
+            finally:  # a test that failed must not cancel a server that ends by `stop` alone
+                daemon.stop()
+                with anyio.CancelScope(shield=True):
+                    await ended.wait()
     finally:
         shutil.rmtree(home, ignore_errors=True)

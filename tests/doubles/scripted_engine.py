@@ -1,6 +1,6 @@
 """An engine that does exactly what a test tells it, and records what it was asked to do."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -9,6 +9,7 @@ from atos_protocol.errors import AtosError, EngineError, NoModelError
 from atos_scheduler.engines.protocol import (
     Caps,
     Chunk,
+    Embeddings,
     InstalledModel,
     LoadedModel,
     ModelSpec,
@@ -135,6 +136,10 @@ class ScriptedEngine:
 
     async def probe(self) -> None:
         """Look at nothing: `loaded` says what is there."""
+
+    async def embed(self, model: str, texts: Sequence[str], seconds: float) -> Embeddings:
+        self._note(f"embed {model}")
+        return Embeddings(tuple((float(len(text)), 0.0) for text in texts), len(texts))
 
     async def close(self) -> None:
         self._note("close")

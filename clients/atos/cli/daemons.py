@@ -9,10 +9,10 @@ from typing import Any
 
 from atos.cli.formatting import bytes_text, goal_report, goals_table
 from atos.cli.host_connection import HostClient, scheduler_status
-from atos.cli.plugging.env_file import STAY, set_values
+from atos.cli.stay import set_stay
 from atos_protocol.daemons import Role, ensure, is_up, stop
 from atos_protocol.errors import AtosError, UnreachableError
-from atos_protocol.settings import Settings, load_settings
+from atos_protocol.settings import Settings
 from atos_protocol.versions import SETTLE, installed, mismatch
 
 FEW = 10
@@ -20,11 +20,8 @@ FEW = 10
 
 def up(arguments: Namespace, settings: Settings) -> int:
     """Start the scheduler and the server host, or find them running; one of another version is restarted."""
-    if arguments.stay and settings.idle_seconds != float("inf"):
-        set_values(settings, STAY)
-        for role in ("servers", "scheduler"):  # goals go on when they are back
-            stop(role, settings)
-        settings = load_settings()
+    stay: bool | None = getattr(arguments, "stay", None)
+    said = [] if stay is None else set_stay(settings, stay=stay)
     restarted = restart_outdated(settings)
     ensure("scheduler", settings)
     ensure("servers", settings)
@@ -35,7 +32,7 @@ def up(arguments: Namespace, settings: Settings) -> int:
     if restarted:
         print(f"restarted, to run version {installed()}: {', '.join(restarted)}")
     print(f"up: server host pid {host['pid']}, home {settings.home}")
-    print("\n".join(http_lines(host["http"], settings)))
+    print("\n".join([*http_lines(host["http"], settings), *said]))
     return 0
 
 

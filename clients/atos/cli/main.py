@@ -89,8 +89,16 @@ def parser() -> argparse.ArgumentParser:
     _add_scheduler(commands)
     doctor = command("doctor", "Say what is there, what is missing, and what to do about it.")
     doctor.add_argument("--host", metavar="NAME", help="an MCP host: its entries and its logs")
-    up = command("up", "Start the daemons.")
-    up.add_argument("--stay", action="store_true", help="they never end for idleness again")
+    command("up", "Start the daemons.").add_argument(
+        "--stay", action=argparse.BooleanOptionalAction, default=None,
+        help="have them stay although nobody uses them, from now on",
+    )  # fmt: skip
+    _add_gateway(commands)
+    lease = command("lease", "Run a program while memory is reserved for it among the models.")
+    lease.add_argument("size", metavar="SIZE", help="such as 3GiB")
+    lease.add_argument("program", metavar="-- PROGRAM", nargs=argparse.REMAINDER)
+    command("pause", "Take every model out of memory, and load none until `resume`.")
+    command("resume", "Let models be loaded again.")
     command("down", "End the daemons; running goals go on when they are started again.")
     config = command("mcp-config", "Print entries for an MCP host; `install` writes them.")
     config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
@@ -143,6 +151,37 @@ def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> 
         help=", ".join(actions),
     )
     made.add_argument("name", metavar="NAME", nargs="?", help="as `deployments list` shows it")
+
+
+def _add_gateway(commands: Any) -> None:
+    about = "Let other programs use the models: Ollama, OpenAI and Anthropic clients."
+    actions = commands.add_parser("gateway", help=about, description=about).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    for action, says in (
+        ("on", "Give a client a loopback port of its own; the daemons stay up for it."),
+        ("off", "Close a client's port."),
+        ("list", "Show the clients and their ports."),
+        (
+            "takeover",
+            "Stand where Ollama stood (port 11434), so that all its clients share the budget.",
+        ),
+        ("restore", "Give that port back."),
+    ):
+        made = actions.add_parser(action, help=says, description=says)
+        made.add_argument("--json", action="store_true", help="machine-readable output")
+        if action == "on":
+            made.add_argument(
+                "--as", dest="client", metavar="NAME[:CLASS]", required=True,
+                help="who it is, and whether it is `interactive` (default) or `batch`",
+            )  # fmt: skip
+            made.add_argument("--port", type=int, default=0, help="default: a free one from 11440")
+            made.add_argument(
+                "--weight", type=float, default=1.0,
+                help="0.25 to 8; each doubling counts as ten seconds of waiting more; default 1",
+            )  # fmt: skip
+        if action == "off":
+            made.add_argument("name", metavar="NAME")
 
 
 def _add_models(commands: Any) -> None:
@@ -240,6 +279,14 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli.tokens import token
 
             return token(arguments, settings)
+        case "gateway":
+            from atos.cli.gateway import gateway
+
+            return gateway(arguments, settings)
+        case "lease" | "pause" | "resume":
+            from atos.cli import leases
+
+            return getattr(leases, arguments.command)(arguments, settings)
         case "doctor":
             from atos.cli.doctor import doctor
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 import anyio
 
 from atos_protocol.errors import AtosError, NoModelError
 from atos_protocol.redaction import redacted
 from atos_protocol.scheduler_api import POOL_PREFIX, EngineStatus, Pool
-from atos_scheduler.catalogue.contracts import Deployment, deployment_of, find, resolve
+from atos_scheduler.catalogue.contracts import Deployment, deployment_of, find, resolve, variant
 from atos_scheduler.catalogue.entries import Entries, ModelEntry
 from atos_scheduler.engines.protocol import Engine, InstalledModel
 from atos_scheduler.engines.threads import usable_cores
@@ -174,6 +175,25 @@ class Catalogue:
             raise self._not_found(model)
         return found
 
+    def longer(self, found: Deployment, context: int) -> Deployment | None:
+        """Return a model as a variant with a context of so many tokens; None where there can be none.
+
+        Contexts are doubled until they suffice, so that few variants serve many wishes.
+        """
+        trained = found.installed.context or found.spec.context
+        if not found.engine.caps.variants or context > trained:
+            return None
+        size = found.spec.context
+        while size < context:
+            size *= 2
+        kind, place = self._place(found.engine)
+        return variant(found, min(size, trained), kind, self._cores, place)
+
+    @property
+    def ceiling(self) -> int:
+        """Bytes that models may take if no other program ran."""
+        return self._budget
+
     def _lookup(self, model: str) -> tuple[Deployment, ...]:
         if model.startswith(POOL_PREFIX):
             return self._pools.get(model.removeprefix(POOL_PREFIX), (None, ()))[1]
@@ -183,7 +203,10 @@ class Catalogue:
     def _not_found(self, model: str) -> NoModelError:
         if not model.startswith(POOL_PREFIX):
             known = ", ".join(sorted(self.deployments)) or "none"
-            return NoModelError(f"model '{model}' not found", next_step=f"Installed are: {known}.")
+            near = get_close_matches(model, self.deployments, n=3, cutoff=0.5)
+            meant = f"Did you mean {' or '.join(near)}? " if near else ""
+            step = f"{meant}Installed are: {known}."
+            return NoModelError(f"model '{model}' not found", next_step=step)
         if (pool := self.contract(model)) is None:
             known = ", ".join(POOL_PREFIX + name for name in self.entries.pools)
             return NoModelError(f"there is no pool '{model}'", next_step=f"Pools are: {known}.")

@@ -9,7 +9,7 @@ has models. A model with a prompt dialect of its own shares no pool with general
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atos_protocol.scheduler_api import Pool
 from atos_scheduler.catalogue.entries import ModelEntry, PoolEntry
@@ -19,6 +19,8 @@ from atos_scheduler.engines.protocol import Caps, Engine, InstalledModel, ModelS
 from atos_scheduler.engines.threads import parallel
 
 DEFAULT_CONTEXT = 4096
+VARIANT = "@ctx"
+"""Stands between a model's name and the context of a variant of it."""
 REMOTE_SLOTS = 4
 HOST_BESIDE = 512 * MIB
 """What llama-server with CUDA takes of the machine's memory until it is measured."""
@@ -85,6 +87,22 @@ def deployment_of(
     pays = parallel(cores) if caps.load and device == "cpu" else slots
     candidate = Candidate(installed.name, needs, slots, place, _beside(caps, device))
     return Deployment(engine, installed, entry, spec, candidate, min(slots, pays))
+
+
+def variant(
+    found: Deployment, context: int, device: str, cores: int, place: str = ""
+) -> Deployment:
+    """Return a deployment of the same file with another context, under a name of its own."""
+    update = {"context": context, "source": found.spec.source}
+    entry = found.entry.model_copy(update=update)
+    name = f"{found.name}{VARIANT}{context}"
+    installed = replace(found.installed, name=name)
+    return deployment_of(found.engine, installed, entry, device, cores, place)
+
+
+def plain_name(name: str) -> str:
+    """Return the name that clients know, of a model or of its variant."""
+    return name.partition(VARIANT)[0]
 
 
 def _shape(installed: InstalledModel, entry: ModelEntry) -> Shape:

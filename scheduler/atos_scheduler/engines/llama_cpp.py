@@ -12,7 +12,7 @@ import importlib.util
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from atos_scheduler.engines.llama_server import LlamaServer
 from atos_scheduler.engines.protocol import (
     Caps,
     Chunk,
+    Embeddings,
     InstalledModel,
     LoadedModel,
     ModelSpec,
@@ -81,6 +82,7 @@ class LlamaCpp:
             schema=True,
             devices=("cuda",) if server and server.gpus else ("cpu",),
             prompt_cache=True,
+            variants=True,
             shortfall=f"model files are parsed by {server.path}, unconfined"
             if server
             else shortfall(),
@@ -203,6 +205,22 @@ class LlamaCpp:
                     yield chunk
         finally:
             self._answering[name] -= 1
+
+    async def embed(self, model: str, texts: Sequence[str], seconds: float) -> Embeddings:
+        """Turn texts into vectors with a loaded model.
+
+        Raises:
+            NoModelError: the model is not loaded.
+        """
+        await self.loaded()
+        if (found := self._models.get(model)) is None:
+            message = f"{model} is not loaded"
+            raise NoModelError(message, next_step="Load it first.")
+        self._answering[model] += 1
+        try:
+            return await found.embed(texts, seconds)
+        finally:
+            self._answering[model] -= 1
 
     async def _suit_threads(self, name: str) -> None:
         """Load an idle model again with other threads where the machine has become busier or quieter.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +22,11 @@ from atos_daemon import outbound_http
 from atos_protocol.errors import EngineError
 from atos_scheduler.core.estimate import BATCH
 from atos_scheduler.engines import llama_cpp_wire as wire
+from atos_scheduler.engines import openai_wire
 from atos_scheduler.engines.engine_process import EngineProcess
 from atos_scheduler.engines.engine_socket import new_socket, remove
 from atos_scheduler.engines.llama_server import ALL_LAYERS
-from atos_scheduler.engines.protocol import Chunk, LoadedModel, ModelSpec, Request
+from atos_scheduler.engines.protocol import Chunk, Embeddings, LoadedModel, ModelSpec, Request
 from atos_scheduler.engines.schema import Schema
 from atos_scheduler.engines.slots import Slots
 from atos_scheduler.engines.stream import ReplyCheck, before, broken_off, posted_lines
@@ -47,6 +48,8 @@ MOST_MISSED = 3
 """Probes in a row that a worker which computes may leave unanswered: a busy machine is no dead one."""
 BATCH_BYTES = 32 << 20
 """Weights x tokens of a batch that take half a second or so on two cores (`batch_of`)."""
+EMBEDDING_NAMES = ("embed", "bert", "bge", "e5-", "minilm", "gte-")
+"""Words in the names of models that are made for embeddings, and so have a pooling of their own."""
 EXIT_SECONDS = 0.5
 """Wait for the exit of a worker whose connection broke: the break is seen first."""
 POLL_SECONDS = 0.01
@@ -124,6 +127,7 @@ class LlamaModel:
             "binary": binary,
             "gpu_layers": ALL_LAYERS if gpu else 0,
             "prompt_cache": spec.prompt_cache if spec.slots == 1 else 0,
+            "pooling": not any(word in spec.name.lower() for word in EMBEDDING_NAMES),
         }
         try:
             process = await EngineProcess.start(
@@ -216,7 +220,7 @@ class LlamaModel:
             done = False
             try:
                 body = wire.completion(request, prompt, self.spec, slot, schema)
-                check = ReplyCheck(schema)
+                check = ReplyCheck(schema, strict=request.strict)
                 stream = posted_lines(self.client, "/completion", body, give_up, wire.failure)
                 async with aclosing(stream) as lines:
                     async for line in lines:
@@ -230,6 +234,28 @@ class LlamaModel:
                 await self._give_back(slot, prompt, confirmed=done)
         if not done:
             raise broken_off()
+
+    async def embed(self, texts: Sequence[str], seconds: float) -> Embeddings:
+        """Return a vector for each text; a slot is held meanwhile.
+
+        Raises:
+            BadRequestError: a text is longer than the model reads at once.
+            DeadlineError: it took longer than `seconds`.
+            EngineError: the worker failed.
+        """
+        give_up = time.monotonic() + seconds
+        async with self._http_errors():
+            slot, done = self._slots.take(""), False
+            try:
+                with before(give_up):
+                    body = {"input": list(texts)}
+                    reply = await self.client.post("/v1/embeddings", json=body)
+                done = True
+            finally:
+                await self._give_back(slot, "", confirmed=done)
+        if reply.status_code != 200:
+            raise wire.failure(reply.status_code, reply.text)
+        return openai_wire.vectors(reply.json())
 
     async def _render(self, request: Request, give_up: float) -> str:
         """Render messages with the model's own chat template, and begin the reply if one is begun."""

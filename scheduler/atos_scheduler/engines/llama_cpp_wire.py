@@ -15,6 +15,12 @@ from atos_scheduler.engines.schema import Schema
 
 COMPACT: Schema = {"x-guidance": {"whitespace_flexible": False}}
 """Forbids blanks between JSON tokens: a weak model would emit them without end."""
+TOLERANT: Schema = {
+    "x-guidance": {"whitespace_flexible": False, "lenient": True, "coerce_one_of": True}
+}
+"""The same for schemas of other programs, with keywords that can't be enforced let pass."""
+DEFAULTS = {"temperature": 0.8, "top_k": 40, "top_p": 0.9, "min_p": 0.0, "repeat_penalty": 1.1}
+"""Ollama's, for whoever leaves the temperature open; GGUF files carry none."""
 OPTIONS = {
     "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n",
     "presence_penalty", "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "seed",
@@ -28,18 +34,23 @@ def conversation(request: Request) -> dict[str, Any]:
     A begun reply is left out: the template would end it, and some templates forbid one.
     """
     messages = request.messages[:-1] if request.begun else request.messages
-    return {"messages": list(messages), "chat_template_kwargs": {"enable_thinking": False}}
+    body: dict[str, Any] = {"messages": list(messages)}
+    if request.tools:
+        body["tools"] = list(request.tools)
+    return body | {"chat_template_kwargs": {"enable_thinking": False}}
 
 
 def completion(
     request: Request, prompt: str, spec: ModelSpec, slot: int, schema: Schema | None
 ) -> dict[str, Any]:
     """Return the body of `/completion`; what the request sets wins over the model's options."""
-    body = {k: v for k, v in spec.options.items() if k in OPTIONS}
+    body: dict[str, Any] = dict(DEFAULTS) if request.temperature is None else {}
+    body |= {k: v for k, v in (spec.options | request.options).items() if k in OPTIONS}
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
     body |= {
         "prompt": prompt,
         "n_predict": request.max_tokens,
-        "temperature": request.temperature,
         "stop": list(request.stop),
         "stream": True,
         "cache_prompt": True,
@@ -50,7 +61,7 @@ def completion(
     if request.seed is not None:
         body["seed"] = request.seed
     if schema is not None:
-        body["json_schema"] = schema | COMPACT
+        body["json_schema"] = schema | (COMPACT if request.strict else TOLERANT)
     return body
 
 

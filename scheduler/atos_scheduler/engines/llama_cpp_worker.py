@@ -88,6 +88,9 @@ def _serve(engine: Any, config: dict[str, Any]) -> Any:
     params.load_mode = engine.llama_load_mode.LLAMA_LOAD_MODE_NONE
     if config["cache"] == "q8_0":
         params.cache_type_k = params.cache_type_v = engine.ggml_type.GGML_TYPE_Q8_0
+    params.embedding = True  # the same worker writes, and turns texts into vectors
+    if config["pooling"]:  # a model that is made for embeddings knows its own
+        params.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.kv_unified = False  # each slot has its own part of the context
     params.fit_params = False  # no automatic sizing: the budget has fixed it
     # what the budget allows, and not the default of 8 GiB

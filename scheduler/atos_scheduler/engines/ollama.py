@@ -8,7 +8,7 @@ has no call for the version. A model counts as unloaded only when `/api/ps` no l
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from atos_scheduler.engines.gguf_header import facts
 from atos_scheduler.engines.protocol import (
     Caps,
     Chunk,
+    Embeddings,
     InstalledModel,
     LoadedModel,
     ModelSpec,
@@ -140,7 +141,7 @@ class Ollama:
         """Stream a reply; closing the generator closes the connection, which cancels in Ollama."""
         spec, schema = accepted(request, self._specs)
         give_up = time.monotonic() + request.deadline
-        check = ReplyCheck(schema)
+        check = ReplyCheck(schema, strict=request.strict)
         route, body = wire.call(request, spec, schema)
         stream = posted_lines(self._client(), route, body, give_up, wire.failure)
         async with self._errors(), aclosing(stream) as lines:
@@ -154,6 +155,18 @@ class Ollama:
 
     async def probe(self) -> None:
         """Do nothing: `loaded` asks the server, and its silence counts."""
+
+    async def embed(self, model: str, texts: Sequence[str], seconds: float) -> Embeddings:
+        """Turn texts into vectors with a loaded model; a text that is too long is an error."""
+        spec = self._specs.get(model)
+        source, options = (spec.source or model, {"num_ctx": spec.context}) if spec else (model, {})
+        async with self._errors(seconds):
+            found = await self._ollama().embed(
+                source, list(texts), truncate=False, keep_alive=wire.KEEP_ALIVE, options=options
+            )
+        return Embeddings(
+            tuple(tuple(row) for row in found.embeddings), found.prompt_eval_count or 0
+        )
 
     async def close(self) -> None:
         """Close the connections; what the server has loaded stays loaded."""

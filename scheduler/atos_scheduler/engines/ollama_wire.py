@@ -15,7 +15,7 @@ from atos_protocol.errors import (
     NoModelError,
     UnauthorizedError,
 )
-from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
+from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request, ToolCall
 from atos_scheduler.engines.schema import Schema
 
 KEEP_ALIVE = "30m"
@@ -34,11 +34,13 @@ def call(request: Request, spec: ModelSpec, schema: Schema | None) -> tuple[str,
     """Return route and body; every body repeats the frozen options, or Ollama would reload."""
     options = {
         **spec.options,
+        **request.options,
         "num_ctx": spec.context,
         "num_predict": request.max_tokens,
-        "temperature": request.temperature,
         "stop": list(request.stop),
     }
+    if request.temperature is not None:
+        options["temperature"] = request.temperature
     if request.seed is not None:
         options["seed"] = request.seed
     body: dict[str, Any] = {
@@ -53,8 +55,24 @@ def call(request: Request, spec: ModelSpec, schema: Schema | None) -> tuple[str,
         body["format"] = "json" if request.schema == "json" else schema
     if request.messages:
         # a last message of the assistant is a begun reply, which Ollama goes on with
-        return "/api/chat", body | {"messages": list(request.messages), "think": False}
+        body |= {"messages": [_message(m) for m in request.messages], "think": False}
+        return "/api/chat", body | ({"tools": list(request.tools)} if request.tools else {})
     return "/api/generate", body | {"prompt": request.prompt, "raw": True}
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message with its calls as Ollama writes them: arguments are objects there."""
+    if not (calls := message.get("tool_calls")):
+        return message
+    functions = [call["function"] for call in calls]
+    read = [f | {"arguments": json.loads(f["arguments"] or "{}")} for f in functions]
+    return message | {"tool_calls": [{"function": function} for function in read]}
+
+
+def _calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
+    calls: list[dict[str, Any]] = message.get("tool_calls") or []
+    functions: list[dict[str, Any]] = [call.get("function", {}) for call in calls]
+    return tuple(ToolCall(f.get("name", ""), f.get("arguments") or {}) for f in functions)
 
 
 def chunk(line: str) -> Chunk:
@@ -70,11 +88,13 @@ def chunk(line: str) -> Chunk:
         raise EngineError(message, next_step="Try again.") from error
     if "error" in found:
         raise failure(500, str(found["error"]))
-    text = found.get("response") or found.get("message", {}).get("content", "")
+    message = found.get("message", {})
+    text, calls = found.get("response") or message.get("content", ""), _calls(message)
     if not found.get("done"):
-        return Chunk(text)
+        return Chunk(text, calls=calls)
     return Chunk(
         text,
+        calls=calls,
         done=True,
         reason="length" if found.get("done_reason") == "length" else "stop",
         prompt_tokens=found.get("prompt_eval_count", 0),

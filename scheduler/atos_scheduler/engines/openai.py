@@ -7,7 +7,7 @@ resident, at no cost here. `load` therefore only checks that the server offers t
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from atos_scheduler.engines import openai_wire as wire
 from atos_scheduler.engines.protocol import (
     Caps,
     Chunk,
+    Embeddings,
     InstalledModel,
     LoadedModel,
     ModelSpec,
@@ -32,6 +33,7 @@ from atos_scheduler.engines.stream import (
     BegunReply,
     ReplyCheck,
     accepted,
+    before,
     broken_off,
     posted_lines,
 )
@@ -109,7 +111,11 @@ class OpenAi:
         """Stream a reply; closing the generator closes the connection, which cancels there."""
         spec, schema = accepted(request, self._specs)
         started = time.monotonic()
-        check, begun, first = ReplyCheck(schema), BegunReply(request.begun), 0.0
+        check, begun, first = (
+            ReplyCheck(schema, strict=request.strict),
+            BegunReply(request.begun),
+            0.0,
+        )
         async with self._errors(), aclosing(self._chunks(request, spec, schema, started)) as chunks:
             async for chunk in chunks:
                 check.see(chunk)
@@ -143,6 +149,21 @@ class OpenAi:
 
     async def probe(self) -> None:
         """Do nothing: `loaded` asks the server, and its silence counts."""
+
+    async def embed(self, model: str, texts: Sequence[str], seconds: float) -> Embeddings:
+        """Turn texts into vectors.
+
+        Raises:
+            DeadlineError: it took longer than `seconds`.
+        """
+        spec = self._specs.get(model)
+        body = {"model": (spec.source if spec else "") or model, "input": list(texts)}
+        async with self._errors():
+            with before(time.monotonic() + seconds):
+                reply = await self._client().post("/v1/embeddings", json=body)
+        if reply.status_code != 200:
+            raise wire.failure(reply.status_code, reply.text)
+        return wire.vectors(reply.json())
 
     async def close(self) -> None:
         """Close the connections."""

@@ -14,7 +14,7 @@ from atos_protocol.errors import (
     NoModelError,
     UnauthorizedError,
 )
-from atos_scheduler.engines.protocol import Chunk, ModelSpec, Request
+from atos_scheduler.engines.protocol import Chunk, Embeddings, ModelSpec, Request, ToolCall
 from atos_scheduler.engines.schema import Schema
 
 OPTIONS = {"top_p", "presence_penalty", "frequency_penalty", "seed"}
@@ -27,11 +27,13 @@ def call(
     request: Request, spec: ModelSpec, schema: Schema | None, *, plain: bool = False
 ) -> tuple[str, dict[str, Any]]:
     """Return route and body; a plain body has none of `EXTENSIONS`."""
-    body = {k: v for k, v in spec.options.items() if k in OPTIONS}
+    given = spec.options | request.options
+    body: dict[str, Any] = {k: v for k, v in given.items() if k in OPTIONS}
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
     body |= {
         "model": spec.source or spec.name,
         "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -39,6 +41,8 @@ def call(
         body["stop"] = list(request.stop)
     if request.seed is not None:
         body["seed"] = request.seed
+    if request.tools:
+        body["tools"] = list(request.tools)
     if schema is not None:
         body["response_format"] = _format(request, schema)
     if request.messages:
@@ -67,12 +71,21 @@ def _format(request: Request, schema: Schema) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": wanted}
 
 
+def vectors(found: dict[str, Any]) -> Embeddings:
+    """Read the reply of `/v1/embeddings`."""
+    rows = sorted(found["data"], key=lambda row: row["index"])
+    tokens = found.get("usage", {}).get("prompt_tokens", 0)
+    return Embeddings(tuple(tuple(row["embedding"]) for row in rows), tokens)
+
+
 class Events:
     """Reads one stream of events: reason and usage come in different ones, and both end it."""
 
     def __init__(self) -> None:
         self._reason = ""
         self._usage: dict[str, Any] = {}
+        self._calls: dict[int, dict[str, str]] = {}
+        """Tool calls, which come in pieces, by their index."""
         self._timings: dict[str, Any] = {}
         """What llama-server adds: milliseconds by part."""
 
@@ -100,16 +113,36 @@ class Events:
         for choice in choices:
             self._reason = choice.get("finish_reason") or self._reason
             delta: dict[str, Any] = choice.get("delta") or {}
+            pieces: list[dict[str, Any]] = delta.get("tool_calls") or []
+            for piece in pieces:
+                self._collect(piece)
             text = delta.get("content") or choice.get("text")
             if text:
                 return Chunk(text)
         return None
+
+    def _collect(self, piece: dict[str, Any]) -> None:
+        call = self._calls.setdefault(piece.get("index", 0), {"name": "", "arguments": ""})
+        function: dict[str, Any] = piece.get("function") or {}
+        call["name"] += function.get("name") or ""
+        call["arguments"] += function.get("arguments") or ""
+
+    def _called(self) -> tuple[ToolCall, ...]:
+        try:
+            return tuple(
+                ToolCall(call["name"], json.loads(call["arguments"] or "{}"))
+                for call in self._calls.values()
+            )
+        except ValueError as error:
+            message = f"the model called a tool with arguments that are not JSON: {error}"
+            raise EngineError(message, next_step="Ask again.") from error
 
     def _last(self) -> Chunk | None:
         if not self._reason:
             return None  # cut off: whoever reads finds no end
         details: dict[str, Any] = self._usage.get("prompt_tokens_details") or {}
         return Chunk(
+            calls=self._called(),
             done=True,
             reason="length" if self._reason == "length" else "stop",
             prompt_tokens=self._usage.get("prompt_tokens", 0),

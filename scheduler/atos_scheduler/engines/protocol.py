@@ -7,7 +7,7 @@ it loads, unloads and answers on request, and reports truthfully when memory is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -28,6 +28,8 @@ class Caps:
     """A JSON schema constrains the reply."""
     devices: tuple[str, ...] = ()
     """Kinds of devices that it puts models on, first choice first; none: whichever the machine has."""
+    variants: bool = False
+    """One file can be loaded several times at once, each with a context of its own."""
     prompt_cache: bool = False
     """Prompts can be remembered beside the slots, in `ModelSpec.prompt_cache` bytes of memory."""
     real_weights: bool = True
@@ -85,17 +87,34 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of one of the client's tools, as a model asks for it."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One chat (`messages`) or raw completion (`prompt`), never both."""
 
     model: str
     messages: tuple[dict[str, Any], ...] = ()
     prompt: str = ""
+    suffix: str = ""
+    """What follows the text that is asked for, where a model fills in the middle of a prompt."""
     schema: dict[str, Any] | Literal["json"] | None = None
     max_tokens: int = 512
-    temperature: float = 0.0
+    temperature: float | None = 0.0
+    """None leaves it to the model, or to its engine."""
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Further sampling options under Ollama's names; they win over `ModelSpec.options`."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """The client's tools, as OpenAI describes them; the model's template shows them to it."""
+    strict: bool = True
+    """Whether a schema must be bounded, and a reply that breaks it or is cut is an error."""
     deadline: float = 300.0
     """Seconds after which the engine raises `DeadlineError`."""
 
@@ -127,6 +146,16 @@ class Chunk:
     """Tokens of the reply."""
     seconds: float = 0.0
     """Time to write the reply, after the prompt was read."""
+    calls: tuple[ToolCall, ...] = ()
+    """Where the engine itself reads calls out of a reply; else they stand in the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector for each text, and the tokens of all of them."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    tokens: int
 
 
 class Engine(Protocol):
@@ -173,6 +202,14 @@ class Engine(Protocol):
         """Stream a reply from a loaded model; closing the generator cancels the work.
 
         A stream that breaks off before its `done` chunk raises `EngineError`.
+        """
+        ...
+
+    async def embed(self, model: str, texts: Sequence[str], seconds: float) -> Embeddings:
+        """Turn texts into vectors with a loaded model, within so many seconds.
+
+        Raises:
+            UnsupportedError: the engine, or this model, has none.
         """
         ...
 

@@ -45,6 +45,30 @@ def prepare(schema: Schema) -> Schema:
     return _Preparation(schema).node(schema, "$", 0)
 
 
+def relaxed(schema: Schema) -> Schema:
+    """Return a schema as a client wrote it: nothing in it needs a bound, the token limit is one.
+
+    Raises:
+        BadRequestError: it is too deep or too large to be looked at.
+    """
+    seen, level = 0, cast("list[object]", [schema])
+    for _ in range(4 * MAX_DEPTH):
+        if not level:
+            return schema
+        seen += len(level)
+        if seen > 20 * MAX_NODES:
+            break
+        level = [inner for each in level for inner in _inside(each)]
+    root = "$"
+    raise _refuse(root, "it is too deep or too large")
+
+
+def _inside(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(cast("dict[str, object]", value).values())
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
 def checked_schema(request: Request) -> Schema | None:
     """Check a request; return the schema that its reply must keep, prepared, or None.
 
@@ -59,7 +83,9 @@ def checked_schema(request: Request) -> Schema | None:
     if request.begun:
         message = "a reply that is begun can't be held to a schema"
         raise BadRequestError(message, next_step="Leave out the schema, or the last message.")
-    return ANY_OBJECT if request.schema == "json" else prepare(request.schema)
+    if request.schema == "json":
+        return ANY_OBJECT
+    return prepare(request.schema) if request.strict else relaxed(request.schema)
 
 
 class _Preparation:

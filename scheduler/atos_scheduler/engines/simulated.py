@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -28,12 +28,13 @@ from atos_protocol.errors import (
 from atos_scheduler.engines.protocol import (
     Caps,
     Chunk,
+    Embeddings,
     InstalledModel,
     LoadedModel,
     ModelSpec,
     Request,
 )
-from atos_scheduler.engines.schema import Schema, breach
+from atos_scheduler.engines.schema import MAX_DEPTH, Schema, breach
 from atos_scheduler.engines.stream import ReplyCheck, accepted
 
 GIB = 2**30
@@ -66,7 +67,9 @@ class Simulated:
     """Behaves like an engine and computes nothing."""
 
     name = "simulated"
-    caps = Caps(load=True, unload=True, reports_memory=True, schema=True, real_weights=False)
+    caps = Caps(
+        load=True, unload=True, reports_memory=True, schema=True, real_weights=False, variants=True
+    )
 
     def __init__(self, models: Iterable[SimulatedModel] = MODELS) -> None:
         self._models = {model.name: model for model in models}
@@ -96,7 +99,7 @@ class Simulated:
             ConflictError: it is loaded with another context, slots or options.
         """
         async with self._lock:
-            model = self._known(spec.name)
+            model = self._known(spec.source or spec.name)
             if self._loaded.get(spec.name, spec) != spec:
                 message = f"{spec.name} is loaded with another context, slots or options"
                 raise ConflictError(message, next_step="Unload it first.")
@@ -112,7 +115,8 @@ class Simulated:
         """Wait for the configured unload time; a model that is not loaded is ignored."""
         async with self._lock:
             if model in self._loaded:
-                await anyio.sleep(self._models[model].unload_seconds)
+                found = self._known(self._loaded[model].source or model)
+                await anyio.sleep(found.unload_seconds)
                 del self._loaded[model]
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:
@@ -124,8 +128,8 @@ class Simulated:
             message = f"the prompt has {words} tokens, the model's context {spec.context}"
             raise ContextError(message, next_step="Shorten the prompt.")
         tokens = _tokens(_reply(spec.name, asked, schema))
-        pause = self._pause(spec.name)
-        check = ReplyCheck(schema)
+        pause = self._pause(spec.source or spec.name)
+        check = ReplyCheck(schema, strict=request.strict)
         started = time.monotonic()
         with self._slot(spec):
             for token in tokens[: request.max_tokens]:
@@ -141,6 +145,18 @@ class Simulated:
 
     async def probe(self) -> None:
         """Do nothing: numbers don't fall silent."""
+
+    async def embed(self, model: str, texts: Sequence[str], seconds: float) -> Embeddings:
+        """Return vectors that depend on the texts alone and mean nothing.
+
+        Raises:
+            NoModelError: the model is not loaded.
+        """
+        if model not in self._loaded:
+            message = f"{model} is not loaded"
+            raise NoModelError(message, next_step="Load it first.")
+        words = sum(len(text.split()) for text in texts)
+        return Embeddings(tuple(_vector(text) for text in texts), words)
 
     async def close(self) -> None:
         """Forget everything."""
@@ -159,7 +175,7 @@ class Simulated:
         return 1 / speed if speed else 0.0
 
     def _footprint(self, spec: ModelSpec) -> LoadedModel:
-        model = self._models[spec.name]
+        model = self._known(spec.source or spec.name)
         return LoadedModel(spec.name, model.bytes, vram=model.bytes, context=spec.context)
 
     @contextmanager
@@ -172,6 +188,13 @@ class Simulated:
             yield
         finally:
             self._busy[spec.name] -= 1
+
+
+def _vector(text: str) -> tuple[float, ...]:
+    """Return a vector of length 1."""
+    numbers = [byte - 127.5 for byte in hashlib.sha256(text.encode()).digest()[:8]]
+    length = sum(number * number for number in numbers) ** 0.5
+    return tuple(number / length for number in numbers)
 
 
 def _last(request: Request, words: int, total: int, took: float) -> Chunk:
@@ -193,32 +216,48 @@ def _tokens(text: str) -> list[str]:
 
 
 def smallest(schema: Schema) -> Any:
-    """Return a small value that fits a prepared schema.
+    """Return a small value that fits a schema, prepared or as a client wrote it.
 
     Raises:
         UnsupportedError: the schema has a pattern or bounds that plain values don't meet.
     """
-    value = _smallest(schema)
+    value = _smallest(schema, cast("dict[str, Schema]", schema.get("$defs", {})), 0)
     if problem := breach(value, schema):
         message = f"the simulated engine finds no value for this schema: {problem}"
         raise UnsupportedError(message, next_step="Use a real engine for it.")
     return value
 
 
-def _smallest(schema: Schema) -> Any:
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "anyOf" in schema:
-        return _smallest(schema["anyOf"][0])
-    match schema["type"]:
+def _smallest(schema: Schema, definitions: dict[str, Schema], depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        return None
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return _smallest(definitions.get(name, {}), definitions, depth + 1)
+    if "enum" in schema or "const" in schema:
+        return schema["enum"][0] if "enum" in schema else schema["const"]
+    for several in ("anyOf", "oneOf", "allOf"):
+        if several in schema:
+            return _smallest(schema[several][0], definitions, depth + 1)
+    return _of_type(schema, definitions, depth)
+
+
+def _of_type(schema: Schema, definitions: dict[str, Schema], depth: int) -> Any:
+    named: Any = schema.get("type", "object")
+    kind = cast("list[str]", named)[0] if isinstance(named, list) else named
+    match kind:
         case "object":
             properties = cast("dict[str, Schema]", schema.get("properties", {}))
-            return {name: _smallest(properties[name]) for name in schema.get("required", [])}
+            wanted = cast("list[str]", schema.get("required", []))
+            return {
+                name: _smallest(properties.get(name, {}), definitions, depth + 1) for name in wanted
+            }
         case "array":
-            return [_smallest(schema["items"])] * schema.get("minItems", 0)
+            item = _smallest(schema.get("items", {}), definitions, depth + 1)
+            return [item] * schema.get("minItems", 0)
         case "string":
             text = "simulated".ljust(schema.get("minLength", 0), ".")
-            return text[: schema["maxLength"]]
+            return text[: schema.get("maxLength")]
         case "integer" | "number":
             above = schema.get("exclusiveMinimum")
             lowest = schema.get("minimum", 0 if above is None else above + 1)

@@ -24,17 +24,21 @@ from anyio.abc import TaskGroup
 from atos_protocol.errors import (
     AtosError,
     BadRequestError,
+    ContextError,
     DeadlineError,
     EngineError,
     NoModelError,
+    RefusedError,
     RepetitionError,
 )
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.catalogue.catalogue import Catalogue
-from atos_scheduler.catalogue.contracts import Deployment
+from atos_scheduler.catalogue.contracts import Deployment, plain_name
 from atos_scheduler.core.events import UnloadAsked
+from atos_scheduler.core.types import size_text
 from atos_scheduler.dispatcher import Dispatcher
-from atos_scheduler.engines.protocol import Chunk, Request
+from atos_scheduler.engines.protocol import Chunk, Embeddings, Request
+from atos_scheduler.gateway.fill_in import filled_in
 from atos_scheduler.gateway.repetition import Repetition
 from atos_scheduler.lease_request import Granted, LeaseRequest
 
@@ -42,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 BUFFER = 32_768
 """Chunks kept for a slow reader; more than a reply can have at the contexts that are served."""
+LONGEST_TOKEN = 64
+"""Characters of a token: no vocabulary's are longer, but for runs of blanks."""
 SHOWN = 60
 """Characters of a repeated part in a message."""
 FROZEN = {
@@ -69,6 +75,10 @@ class GenerationCall:
     """Options of `FROZEN` that the client did not set."""
     unload: bool = False
     """Whether the model is to be unloaded afterwards."""
+    texts: tuple[str, ...] = ()
+    """Texts to be turned into vectors, instead of a reply."""
+    lenient: bool = False
+    """Whether a reply that repeats itself ends as one that ran into its limit, not as an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class GenerationFinished:
     at: float
 
 
-Item = GenerationStarted | Chunk | GenerationFinished | AtosError
+Item = GenerationStarted | Chunk | Embeddings | GenerationFinished | AtosError
 
 
 class _ModelLostError(Exception):
@@ -159,7 +169,8 @@ class Generation:
 
     async def _attempt(self) -> None:
         call = self._call
-        deployments = _with_context(call, await self._catalogue.candidates(call.model))
+        found = await self._catalogue.candidates(call.model)
+        deployments = with_context(call, found, self._catalogue)
         pool = self._catalogue.contract(call.model)
         name = pool.name if pool else ""
         seconds = self._ends - anyio.current_time()
@@ -182,7 +193,10 @@ class Generation:
         request = bound(self._call.request, granted.deployment, self._call.unset)
         request = replace(request, deadline=max(0.1, self._ends - anyio.current_time()))
         times = granted.waited, granted.loading, time.time()
-        self._put(GenerationStarted(model, engine.name, pool, lease.id, *times))
+        self._put(GenerationStarted(plain_name(model), engine.name, pool, lease.id, *times))
+        if self._call.texts:
+            await self._embed(granted)
+            return
         if not request.messages and not request.prompt:
             self._put(GenerationFinished(time.time()))  # only a load was wanted
             return
@@ -198,16 +212,27 @@ class Generation:
                 raise _ModelLostError(lease.revoked)
             raise lease.revoked
 
+    async def _embed(self, granted: Granted) -> None:
+        left = max(0.1, self._ends - anyio.current_time())
+        engine, model = granted.deployment.engine, granted.deployment.name
+        self._put(await engine.embed(model, self._call.texts, left))
+        self._put(GenerationFinished(time.time()))
+
     async def _stream(self, granted: Granted, request: Request) -> None:
         """Pass the engine's chunks on; its slot is free when `GenerationFinished` is put."""
-        done, repetition = False, Repetition()
+        done, repetition, pieces = False, Repetition(), 0
         async with aclosing(granted.deployment.engine.answer(request)) as chunks:
             async for chunk in chunks:
                 self._put(chunk)
                 self._text_sent = self._text_sent or bool(chunk.text)
                 done = done or chunk.done
+                pieces += 1
                 if not done and (part := repetition.see(chunk.text)):
-                    raise _repeats(granted.deployment.name, part)
+                    if not self._call.lenient:
+                        raise _repeats(granted.deployment.name, part)
+                    self._put(Chunk(done=True, reason="length", tokens=pieces))
+                    done = True
+                    break
         if not done:
             message = f"{granted.deployment.engine.name} ended the reply before it was complete"
             raise EngineError(message, next_step="Try again.")
@@ -221,17 +246,30 @@ def _repeats(model: str, part: str) -> RepetitionError:
     return RepetitionError(message, next_step=step)
 
 
-def _with_context(
-    call: GenerationCall, deployments: tuple[Deployment, ...]
+def with_context(
+    call: GenerationCall, deployments: tuple[Deployment, ...], catalogue: Catalogue
 ) -> tuple[Deployment, ...]:
-    """Return the models whose frozen context is as long as the client asks for."""
-    if kept := tuple(
-        deployment for deployment in deployments if deployment.spec.context >= call.context
-    ):
+    """Return the models whose context is as long as the client asks for, or else such variants of them.
+
+    Raises:
+        BadRequestError: no model was trained for so many tokens, or its engine has one context only.
+        RefusedError: the variant is larger than the budget.
+    """
+    if kept := tuple(found for found in deployments if found.spec.context >= call.context):
         return kept
+    longer = [catalogue.longer(found, call.context) for found in deployments]
+    variants = tuple(found for found in longer if found is not None)
+    if fitting := tuple(v for v in variants if v.candidate.bytes <= catalogue.ceiling):
+        return fitting
     most = max(deployment.spec.context for deployment in deployments)
+    if variants:
+        needs, have = size_text(variants[0].candidate.bytes), size_text(catalogue.ceiling)
+        message = f"{call.model} with num_ctx {call.context} needs {needs}, the budget is {have}"
+        step = f"Ask for {most}, which it has now, or take a smaller model."
+        raise RefusedError(message, next_step=step)
+    trained = max(deployment.installed.context for deployment in deployments)
     message = f"num_ctx {call.context} is above the {most} that {call.model} is loaded with"
-    step = "Ask for less, or raise `context` in ~/.atos/models.yaml."
+    step = f"Ask for less: it was trained for {trained or most}, and `context` in ~/.atos/models.yaml says how much it gets."
     raise BadRequestError(message, next_step=step)
 
 
@@ -243,12 +281,29 @@ def bound(request: Request, deployment: Deployment, unset: frozenset[str] = froz
         if option in unset and option in deployment.spec.options
     }
     request = replace(request, **frozen)
+    if request.suffix:
+        family = str(deployment.installed.details.get("family", ""))
+        prompt = filled_in(deployment.name, family, request.prompt, request.suffix)
+        request = replace(request, prompt=prompt, suffix="")
     most = deployment.spec.context
+    check_length(request, most)
     limit = min(request.max_tokens, most) if request.max_tokens > 0 else most
     messages = request.messages
     if not deployment.entry.system:
         messages = without_system(messages)
     return replace(request, model=deployment.name, max_tokens=limit, messages=messages)
+
+
+def check_length(request: Request, context: int) -> None:
+    """Refuse what can't fit by any measure, so that no engine has to read megabytes of it.
+
+    Raises:
+        ContextError: with the numbers.
+    """
+    size = len(request.prompt) + sum(len(str(m.get("content", ""))) for m in request.messages)
+    if size > context * LONGEST_TOKEN:
+        message = f"the prompt has {size} characters, at least {size // LONGEST_TOKEN} tokens; the model's context has {context}"  # fmt: skip
+        raise ContextError(message, next_step="Shorten the prompt, or ask for a longer num_ctx.")
 
 
 def without_system(messages: tuple[dict[str, object], ...]) -> tuple[dict[str, object], ...]:

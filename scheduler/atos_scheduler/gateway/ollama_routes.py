@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,20 +11,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from atos_protocol.errors import BadRequestError, UnsupportedError
-from atos_scheduler.catalogue.contracts import Deployment
-from atos_scheduler.engines.protocol import Request as EngineRequest
-from atos_scheduler.gateway import requests
-from atos_scheduler.gateway.generation import FROZEN, Generation, GenerationCall
-from atos_scheduler.gateway.generation_response import GenerationResponse, Kind
-from atos_scheduler.gateway.requests import (
+from atos_protocol.versions import RUNNING
+from atos_scheduler.catalogue.contracts import NOT_CHAT, Deployment, plain_name
+from atos_scheduler.gateway.answering import Answering, Asked
+from atos_scheduler.gateway.fill_in import fills_in
+from atos_scheduler.gateway.ollama_bodies import (
     ChatBody,
+    EmbedBody,
+    EmbeddingsBody,
     GenerateBody,
     ModelBody,
-    read_body,
-    read_demand,
+    tool_choice,
 )
-from atos_scheduler.gateway.scheduler_state import SchedulerState
+from atos_scheduler.gateway.ollama_format import Kind, OllamaFormat
+from atos_scheduler.gateway.options import ignored_header, settle
+from atos_scheduler.gateway.requests import read_body
 
 OLLAMA_VERSION = "0.33.0"
 """The version of Ollama whose API this is; its clients compare versions."""
@@ -35,8 +37,9 @@ EPOCH = "1970-01-01T00:00:00Z"
 class OllamaRoutes:
     """Handlers of `/api/*` over the scheduler's state."""
 
-    def __init__(self, state: SchedulerState) -> None:
-        self._state = state
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self._state = answering.state
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -48,6 +51,8 @@ class OllamaRoutes:
             Route("/api/show", self.show, methods=["POST"]),
             Route("/api/chat", self.chat, methods=["POST"]),
             Route("/api/generate", self.generate, methods=["POST"]),
+            Route("/api/embed", self.embed, methods=["POST"]),
+            Route("/api/embeddings", self.embeddings, methods=["POST"]),
         ]
 
     async def root(self, _: Request) -> Response:
@@ -56,7 +61,7 @@ class OllamaRoutes:
 
     async def version(self, _: Request) -> Response:
         """Return `OLLAMA_VERSION`."""
-        return JSONResponse({"version": OLLAMA_VERSION})
+        return JSONResponse({"version": OLLAMA_VERSION, "atos": RUNNING})
 
     async def tags(self, _: Request) -> Response:
         """List the installed models."""
@@ -73,7 +78,7 @@ class OllamaRoutes:
             if found.state == "loading":
                 continue
             loaded = state.dispatcher.loader.loaded.get(found.model)
-            deployment = state.catalogue.deployments.get(found.model)
+            deployment = state.catalogue.deployments.get(plain_name(found.model))
             entry = (
                 _listed(deployment) if deployment else {"name": found.model, "model": found.model}
             )
@@ -90,10 +95,7 @@ class OllamaRoutes:
     async def show(self, request: Request) -> Response:
         """Describe a model."""
         body = await read_body(request, ModelBody)
-        if not (name := body.model or body.name):
-            message = "model is required"
-            raise BadRequestError(message)
-        deployment = (await self._state.catalogue.candidates(name))[0]
+        deployment = (await self._state.catalogue.candidates(body.named()))[0]
         family = str(deployment.installed.details.get("family", "unknown"))
         info = {
             "general.architecture": family,
@@ -108,7 +110,7 @@ class OllamaRoutes:
             "template": "",
             "details": _listed(deployment)["details"],
             "model_info": info,
-            "capabilities": ["completion"],
+            "capabilities": _capabilities(deployment),
             "modified_at": EPOCH,
         }
         return JSONResponse(reply)
@@ -116,60 +118,55 @@ class OllamaRoutes:
     async def chat(self, request: Request) -> Response:
         """Answer a conversation; without messages, load or unload the model."""
         body = await read_body(request, ChatBody)
-        if body.tools:
-            message = f'"{body.model}" does not support tools'
-            raise UnsupportedError(message, next_step="Leave `tools` out.")
-        if any(message.images for message in body.messages):
-            _no_images(body.model)
-        messages = tuple({"role": m.role, "content": m.content} for m in body.messages)
-        asked = _request(body, EngineRequest(body.model, messages=messages))
-        return await self._answer(request, body, asked, "chat")
+        asked = replace(
+            body.asked("/api/chat"),
+            messages=tuple(message.neutral(body.model) for message in body.messages or []),
+            tools=tool_choice(body.tools),
+        )
+        return await self._answer(request, asked, "chat")
 
     async def generate(self, request: Request) -> Response:
         """Complete a prompt; without one, load or unload the model."""
         body = await read_body(request, GenerateBody)
-        if body.images:
-            _no_images(body.model)
-        if body.suffix or body.template:
-            message = f'"{body.model}" does not support suffix or template'
-            raise UnsupportedError(message, next_step="Leave them out, or send the prompt raw.")
-        if body.raw:
-            asked = EngineRequest(body.model, prompt=body.prompt)
-        else:
-            texts = [("system", body.system), ("user", body.prompt)]
+        asked, prompt = body.asked("/api/generate"), body.prompt or ""
+        if body.raw or body.suffix:
+            asked = replace(asked, prompt=prompt, suffix=body.suffix or "")
+        elif prompt:
+            texts = [("system", body.system or ""), ("user", prompt)]
             messages = tuple({"role": role, "content": text} for role, text in texts if text)
-            asked = EngineRequest(body.model, messages=messages if body.prompt else ())
-        return await self._answer(request, body, _request(body, asked), "generate")
+            asked = replace(asked, messages=messages)
+        return await self._answer(request, asked, "generate")
 
-    async def _answer(
-        self,
-        request: Request,
-        body: requests.Generation,
-        asked: EngineRequest,
-        kind: Kind,
-    ) -> Response:
-        if body.think not in (None, False):
-            message = f'"{body.model}" does not support thinking'
-            raise UnsupportedError(message, next_step="Leave `think` out.")
-        demand = read_demand(request)
-        unload = requests.keep_alive_seconds(body.keep_alive) == 0
-        empty = not asked.messages and not asked.prompt
-        if empty and unload:
-            return await self._unload(body.model, kind)
-        call = GenerationCall(
-            model=body.model,
-            request=asked,
-            demand=demand,
-            seconds=demand.deadline or requests.DEFAULT_SECONDS,
-            context=body.options.num_ctx or 0,
-            unset=frozenset(name for name in FROZEN if getattr(body.options, name) is None),
-            unload=unload,
+    async def embed(self, request: Request) -> Response:
+        """Turn texts into vectors."""
+        body = await read_body(request, EmbedBody)
+        ignored = settle("/api/embed", body.sent)
+        texts = (body.input,) if isinstance(body.input, str) else tuple(body.input)
+        began = time.monotonic()
+        model, found, loading = await self._answering.embed(
+            request, body.model, texts, body.dimensions or 0
         )
-        state = self._state
-        generation = Generation(call, state.catalogue, state.dispatcher)
-        return GenerationResponse(
-            generation, state.group, kind, stream=body.stream, load_only=empty
-        )
+        reply = {
+            "model": model,
+            "embeddings": found.vectors,
+            "total_duration": int((time.monotonic() - began) * 1e9),
+            "load_duration": int(loading * 1e9),
+            "prompt_eval_count": found.tokens,
+        }
+        return JSONResponse(reply, headers=dict(ignored_header(ignored)))
+
+    async def embeddings(self, request: Request) -> Response:
+        """Turn one text into a vector: Ollama's older route."""
+        body = await read_body(request, EmbeddingsBody)
+        ignored = settle("/api/embeddings", body.sent)
+        _, found, _ = await self._answering.embed(request, body.model, (body.prompt,), 0)
+        headers = dict(ignored_header(ignored))
+        return JSONResponse({"embedding": found.vectors[0]}, headers=headers)
+
+    async def _answer(self, request: Request, asked: Asked, kind: Kind) -> Response:
+        if not asked.messages and not asked.prompt and asked.unload:
+            return await self._unload(asked.model, kind)
+        return self._answering.respond(request, asked, OllamaFormat(kind, asked.model))
 
     async def _unload(self, model: str, kind: Kind) -> Response:
         name = await self._state.unload(model)
@@ -186,24 +183,13 @@ def _now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _no_images(model: str) -> None:
-    message = f'"{model}" does not support images'
-    raise UnsupportedError(message, next_step="Leave `images` out.")
-
-
-def _request(body: requests.Generation, asked: EngineRequest) -> EngineRequest:
-    """Copy the options of the reply; those that the request leaves out the model decides."""
-    options = body.options
-    stop = options.stop or []
-    default = EngineRequest(body.model)
-    return replace(
-        asked,
-        schema=body.format or None,
-        max_tokens=options.num_predict or default.max_tokens,
-        temperature=default.temperature if options.temperature is None else options.temperature,
-        seed=options.seed,
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-    )
+def _capabilities(deployment: Deployment) -> list[str]:
+    """Return what a model can do, in Ollama's words."""
+    if any(word in deployment.name.lower() for word in NOT_CHAT):
+        return ["embedding"]
+    found = ["completion", "tools", "embedding"]
+    family = str(deployment.installed.details.get("family", ""))
+    return [*found, "insert"] if fills_in(family) else found
 
 
 def _listed(deployment: Deployment) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from atos_protocol.errors import BadRequestError
 from atos_protocol.scheduler_api import HEADERS, Demand, DemandClass
 
-BODY_BYTES = 4 << 20
+BODY_BYTES = 32 << 20
 DEFAULT_SECONDS = 600.0
 """Deadline, in seconds, of a request that names none."""
 MOST_SECONDS = 3600.0
@@ -19,73 +19,23 @@ GO_DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)")
 GO_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 Checked = TypeVar("Checked", bound=BaseModel)
-Tokens = Annotated[int, Field(ge=-2, le=1 << 20)]
 
 
 class Lenient(BaseModel):
-    """Ollama's own bodies: clients of every version send them, so unknown fields are ignored."""
+    """Bodies of foreign APIs: clients of every version send them, so unknown fields are let pass and named."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """Return the fields that the client sent, as they came, those that we don't know included."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class Strict(BaseModel):
     """Our own bodies: an unknown field is a mistake."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class Options(Lenient):
-    """The options that a request may set; how a model is loaded is frozen and not among them."""
-
-    num_ctx: int | None = Field(default=None, ge=1)
-    num_predict: Tokens | None = None
-    temperature: float | None = Field(default=None, ge=0, le=10)
-    seed: int | None = None
-    stop: list[str] | str | None = None
-
-
-class Message(Lenient):
-    """One message of a conversation."""
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str = ""
-    images: list[str] | None = None
-
-
-class Generation(Lenient):
-    """What chat and generate have in common."""
-
-    model: str = Field(min_length=1, max_length=200)
-    stream: bool = True
-    format: dict[str, Any] | Literal["json", ""] | None = None
-    options: Options = Options()
-    keep_alive: float | str | None = None
-    think: bool | str | None = None
-
-
-class ChatBody(Generation):
-    """Body of `POST /api/chat`."""
-
-    messages: list[Message] = []
-    tools: list[dict[str, Any]] | None = None
-
-
-class GenerateBody(Generation):
-    """Body of `POST /api/generate`."""
-
-    prompt: str = ""
-    system: str = ""
-    raw: bool = False
-    suffix: str = ""
-    template: str = ""
-    images: list[str] | None = None
-
-
-class ModelBody(Lenient):
-    """Body of `POST /api/show`; older clients call the field `name`."""
-
-    model: str = Field(default="", max_length=200)
-    name: str = Field(default="", max_length=200)
 
 
 class NamedModel(Strict):
@@ -143,10 +93,16 @@ async def read_body(request: Request, kind: type[Checked]) -> Checked:
     try:
         return kind.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = f"{where}: {first['msg']}" if where else first["msg"]
-        raise BadRequestError(message, next_step="Correct the request's body.") from error
+        raise bad_body(error) from error
+
+
+def bad_body(error: ValidationError) -> BadRequestError:
+    """Return the error of a body that does not fit: its first place, and what is wrong there."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = f"{where}: {first['msg']}" if where else first["msg"]
+    field = {"field": where} if where else None
+    return BadRequestError(message, next_step="Correct the request's body.", data=field)
 
 
 async def _raw(request: Request) -> bytes:

@@ -25,16 +25,25 @@ def encoded(body: Json) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
+def error_text(error: AtosError) -> str:
+    """Return an error and its next step as one text."""
+    message = error.message.rstrip(".")
+    return f"{message}. {error.next_step}" if error.next_step else error.message
+
+
 def error_body(error: AtosError) -> Json:
     """Return an error in Ollama's format, with ours beside it."""
-    message = error.message.rstrip(".")
-    text = f"{message}. {error.next_step}" if error.next_step else error.message
-    return {"error": text, "atos": error.to_wire()}
+    return {"error": error_text(error), "atos": error.to_wire()}
+
+
+def retry_headers(error: AtosError) -> dict[str, str]:
+    """Return what tells the clients of OpenAI and Anthropic whether another try makes sense."""
+    return {"x-should-retry": "true" if error.retry else "false"}
 
 
 def error_response(error: AtosError) -> Response:
     """Return an error as a whole response."""
-    return JSONResponse(error_body(error), status_code=error.status)
+    return JSONResponse(error_body(error), status_code=error.status, headers=retry_headers(error))
 
 
 async def disconnected(receive: Receive) -> None:

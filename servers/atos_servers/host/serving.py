@@ -46,7 +46,11 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
     worker = WorkerSupervisor(spawn, notifier, first)
     services = Services(settings, worker.notify, notifier)
     suite = build_suite(services)
-    idle = IdleShutdown(*services.busy_checks)
+
+    async def stays() -> bool:
+        return settings.stays
+
+    idle = IdleShutdown(*services.busy_checks, stays)
     async with anyio.create_task_group() as tasks:
         stop = tasks.cancel_scope.cancel
         tasks.start_soon(_then, until_signal, stop)

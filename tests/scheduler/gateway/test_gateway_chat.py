@@ -433,7 +433,7 @@ async def test_a_context_above_the_frozen_one_is_an_error_with_numbers() -> None
         (b'{"model": "a"}', {"x-atos-deadline": "-1"}, "x-atos-deadline"),
         (b'{"model": "a"}', {"x-atos-class": "urgent"}, "x-atos-class"),
         (b'{"model": "a"}', {"x-atos-priority": "1e3"}, "x-atos-priority"),
-        (b" " * ((4 << 20) + 1), {}, "more than 4194304 bytes"),
+        (b" " * ((32 << 20) + 1), {}, "more than 33554432 bytes"),
     ],
 )
 async def test_a_bad_request_is_one_clear_error(
@@ -457,7 +457,7 @@ async def test_a_bad_request_is_one_clear_error(
 async def test_what_no_engine_can_do_is_refused_and_not_ignored(more: dict[str, Any]) -> None:
     async with scheduler([ScriptedEngine(models("a"))]) as running:
         reply = await running.http.post("/api/chat", json=body() | more)
-    assert (reply.status_code, reply.json()["atos"]["code"]) == (501, "unsupported")
+    assert (reply.status_code, reply.json()["atos"]["code"]) == (400, "unsupported")
 
 
 async def test_an_empty_chat_loads_and_keep_alive_zero_unloads() -> None:

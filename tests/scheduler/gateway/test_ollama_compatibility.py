@@ -59,7 +59,7 @@ async def test_it_lists_shows_and_sees_what_runs() -> None:
     assert [m.name for m in running] == ["a:latest"]
     assert shown.modelinfo is not None
     assert shown.modelinfo["llama.context_length"] == 4096
-    assert shown.capabilities == ["completion"]
+    assert shown.capabilities == ["completion", "tools", "embedding"]
 
 
 async def test_it_loads_and_unloads() -> None:

@@ -10,8 +10,6 @@ from atos.cli.plugging.host_file import replace
 from atos_protocol.settings import TUNABLE, Settings, read_env_file
 
 PATHS = frozenset({"ATOS_WORKSPACES", "ATOS_GGUF", "ATOS_DIRECTORIES"})
-STAY = {"ATOS_IDLE_SECONDS": "inf"}
-"""Daemons that never end for idleness: nobody but a shim or a client of ours starts them again."""
 
 
 def carried(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

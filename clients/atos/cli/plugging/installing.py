@@ -16,9 +16,10 @@ from typing import Any
 
 from atos.cli.plugging import host_file
 from atos.cli.plugging.entries import Entry, is_ours, make_entries
-from atos.cli.plugging.env_file import STAY, carried, set_values
+from atos.cli.plugging.env_file import carried, set_values
 from atos.cli.plugging.mcp_hosts import McpHost, System, host_named
 from atos.cli.plugging.trial import Trial, try_entry
+from atos.cli.stay import set_stay
 from atos_protocol.errors import AtosError, BadRequestError, ConflictError, NotFoundError
 from atos_protocol.host_protocol import ALL, ENTRIES, SERVERS
 from atos_protocol.settings import Settings, home_directory
@@ -125,7 +126,7 @@ def _plug_in_http(arguments: Namespace, host: McpHost, settings: Settings, said:
         made = add_token(settings, host.name)
     except ConflictError:
         made = ""
-    set_values(settings, STAY)
+    said = [*said, *set_stay(settings, stay=True)]
     url = f"http://127.0.0.1:{settings.http_port}/all/mcp"
     if arguments.json:
         print(json.dumps({"url": url, "token": made, "notes": said}))

@@ -1,0 +1,131 @@
+"""The official packages of Ollama, OpenAI and Anthropic, unmodified, against a real 0.5B through a port."""
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import ollama
+import openai
+import pytest
+from pydantic import BaseModel
+
+from atos.cli.scheduler_call import scheduler_call
+from atos_protocol.daemons import ensure, stop
+from atos_protocol.settings import load_settings
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(600),
+    # the clients of the packages close their connections when they are collected
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+MODEL = "qwen2.5-coder:0.5b"
+HI: list[Any] = [{"role": "user", "content": "Say hello in one word."}]
+ASK: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
+PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "description": "name of the city"}},
+    "required": ["city"],
+}
+ABOUT: dict[str, Any] = {"name": "get_weather", "description": "Tells the weather of a city"}
+TOOL: Any = {"type": "function", "function": ABOUT | {"parameters": PARAMETERS}}
+
+
+class City(BaseModel):
+    """A string without a bound."""
+
+    name: str
+    country: str
+
+
+@pytest.fixture(scope="module")
+def weights() -> Path:
+    if given := os.environ.get("ATOS_TEST_GGUF"):
+        return Path(given)
+    command = [sys.executable, "-m", "atos_scheduler.models"]
+    pulled = subprocess.run([*command, "pull", MODEL], check=False, timeout=600)
+    assert pulled.returncode == 0, "the model could not be fetched"
+    return load_settings().models / f"{MODEL.replace(':', '-')}.gguf"
+
+
+@pytest.fixture(scope="module")
+def port(weights: Path) -> Iterator[tuple[str, str]]:
+    """The address of a client's port, and the model's name."""
+    home = Path("/tmp") / f"atos-gateway-{os.getpid()}"
+    settings = load_settings({"ATOS_HOME": str(home), "ATOS_GGUF": str(weights)})
+    before = os.environ.copy()
+    os.environ |= {"ATOS_HOME": str(home), "ATOS_GGUF": str(weights), "ATOS_OLLAMA_URL": ""}
+    try:
+        ensure("scheduler", settings)
+        client = scheduler_call(settings, "PUT", "/atos/v1/clients/tests", {})
+        yield client["url"], weights.stem
+    finally:
+        stop("scheduler", settings)
+        os.environ.clear()
+        os.environ |= before
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_the_ollama_package(port: tuple[str, str]) -> None:
+    url, model = port
+    client = ollama.Client(host=url)
+    whole = client.chat(model, HI, options={"num_predict": 8})
+    pieces = [p.message.content for p in client.chat(model, HI, stream=True, options={"num_predict": 8})]  # fmt: skip
+    held = client.chat(model, ASK, format=City.model_json_schema(), options={"num_predict": 80})
+    called = client.chat(model, ASK, tools=[TOOL], options={"temperature": 0, "num_predict": 80})
+    found = client.embed(model, ["a cat", "a dog", "an invoice"])
+    assert whole.message.content
+    assert "".join(p or "" for p in pieces)
+    City.model_validate_json(held.message.content or "")
+    calls = called.message.tool_calls or []
+    assert [(c.function.name, set(c.function.arguments)) for c in calls] == [("get_weather", {"city"})]  # fmt: skip
+    assert len({len(row) for row in found.embeddings}) == 1
+
+
+def test_the_openai_package(port: tuple[str, str]) -> None:
+    url, model = port
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0)
+    whole = client.chat.completions.create(model=model, messages=HI, max_tokens=8)
+    stream = client.chat.completions.create(model=model, messages=HI, max_tokens=8, stream=True)
+    text = "".join(p.choices[0].delta.content or "" for p in stream)
+    city = client.chat.completions.parse(
+        model=model, messages=ASK, response_format=City, max_tokens=80
+    )
+    called = client.chat.completions.create(
+        model=model, messages=ASK, tools=[TOOL], tool_choice="required", max_tokens=80
+    )
+    answer = client.responses.create(model=model, input="Say hello.", max_output_tokens=16)
+    found = client.embeddings.create(model=model, input="a cat")
+    assert whole.choices[0].message.content
+    assert text
+    assert city.choices[0].message.parsed
+    (call,) = called.choices[0].message.tool_calls or []
+    assert call.type == "function"
+    assert set(json.loads(call.function.arguments)) >= {"city"}
+    assert answer.output_text
+    assert len(found.data[0].embedding) > 100
+
+
+def test_the_anthropic_package(port: tuple[str, str]) -> None:
+    url, model = port
+    client = anthropic.Anthropic(base_url=url, api_key="any", max_retries=0)
+    with client.messages.stream(model=model, max_tokens=8, messages=HI) as stream:
+        text = "".join(stream.text_stream)
+    tool: Any = ABOUT | {"input_schema": PARAMETERS}
+    used = client.messages.create(
+        model=model, max_tokens=80, messages=ASK, tools=[tool], tool_choice={"type": "any"}
+    )
+    assert text
+    (use,) = used.content
+    assert use.type == "tool_use"
+    assert "city" in dict(use.input)
