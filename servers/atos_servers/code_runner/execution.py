@@ -209,9 +209,17 @@ async def _launched(job: Job, stdin: Path | None, warm: WarmStart | None) -> Lau
                 channels.close()
         if process is not None:
             return Launcher(job, channels, process)
-    channels = opened_channels(stdin)
+    return launched_afresh(job, opened_channels(stdin))
+
+
+def launched_afresh(job: Job, channels: Channels) -> Launcher:
+    """Start a launcher on these channels, which are closed where it can't be.
+
+    Raises:
+        SandboxUnavailableError: the interpreter can't be started.
+    """
     try:
-        process = started_afresh(job.executable, environment, channels)
+        process = started_afresh(job.executable, sandbox_environment(job), channels)
     except BaseException:
         channels.close()
         raise

@@ -27,7 +27,8 @@ import anyio.to_thread
 
 from atos_protocol.errors import AtosError, DeadlineError, UnreachableError
 from atos_servers.code_runner import staging
-from atos_servers.code_runner.execution import Launcher
+from atos_servers.code_runner.execution import launched_afresh
+from atos_servers.code_runner.launcher_process import Channels, opened_channels
 from atos_servers.code_runner.run_folder import run_folder
 from atos_servers.code_runner.sandbox.job import MIB, Limits
 from atos_servers.code_runner.sandbox_probe import Prober, job_in
@@ -56,9 +57,9 @@ class _EndedError(Exception):
 
 @dataclass(slots=True)
 class _Process:
-    """One running application: its launcher, and the pipe that its requests go into."""
+    """One running application: what it writes, and the pipe that its requests go into."""
 
-    launcher: Launcher
+    channels: Channels
     requests: int
     _replies: bytearray = field(default_factory=bytearray)
 
@@ -77,11 +78,10 @@ class _Process:
 
     async def read(self) -> dict[str, Any]:
         """Return the next line of standard output."""
-        pipe = self.launcher.process.stdout
-        assert pipe is not None
+        pipe = self.channels.stdout
         while b"\n" not in self._replies:
-            await anyio.wait_readable(pipe.fileno())
-            part = os.read(pipe.fileno(), CHUNK)
+            await anyio.wait_readable(pipe)
+            part = os.read(pipe, CHUNK)
             self._replies += part
             if not part or len(self._replies) > LINE_BYTES:
                 raise _EndedError
@@ -97,12 +97,10 @@ class _Process:
 
     async def log_errors(self) -> None:
         """Copy standard error to the log, a line at a time."""
-        pipe = self.launcher.process.stderr
-        assert pipe is not None
-        kept = b""
+        pipe, kept = self.channels.stderr, b""
         while True:
-            await anyio.wait_readable(pipe.fileno())
-            if not (part := os.read(pipe.fileno(), CHUNK)):
+            await anyio.wait_readable(pipe)
+            if not (part := os.read(pipe, CHUNK)):
                 return
             *lines, kept = (kept + part).split(b"\n")
             for line in lines:
@@ -231,9 +229,10 @@ class Application:
                 arguments=(entry.module, entry.name, entry.interface, factory), packages=packages,
             )  # fmt: skip
             with _pipe(folder.path / "requests") as requests:
-                launcher = Launcher(job, folder.path / "requests")
+                channels = opened_channels(folder.path / "requests")
+                launcher = launched_afresh(job, channels)
                 try:
-                    process = _Process(launcher, requests)
+                    process = _Process(channels, requests)
                     await self._until_ready(process)
                     yield process
                 finally:
