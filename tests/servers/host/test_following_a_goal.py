@@ -34,11 +34,11 @@ def test_a_goal_of_three_tasks_is_followed_for_a_thousand_tokens(host: HostProce
         goal = started["structuredContent"]["id"]
         again, _ = called(shim, "start_goal", goal=GOAL, key="once")
         assert again["structuredContent"]["id"] == goal
-        seq, costs, final = 0, list[float](), False
-        while not final:
-            result, cost = called(shim, "wait_goal", goal_id=goal, after_seq=seq)
+        facts: dict[str, Any] = {"seq": 0, "final": False}
+        costs = list[float]()
+        while not facts["final"]:
+            result, cost = called(shim, "wait_goal", goal_id=goal, after_seq=facts["seq"])
             facts = result["structuredContent"]
-            seq, final = facts["seq"], facts["final"]
             costs.append(cost)
     assert facts["state"] == "success"
     assert len(costs) <= 8
