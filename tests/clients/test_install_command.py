@@ -138,7 +138,21 @@ def test_a_windows_claude_is_reached_through_wsl(tmp_path: Path) -> None:
     assert host.file
     assert host.file(system) == folder / "claude_desktop_config.json"
     entry = Entry("atos", "all", "/usr/bin/python3", ("shim.py", "all"), {"ATOS_HOME": "/h"})
-    assert entry.as_written(host, system) == snapshot()
+    assert entry.as_written(host, system) == snapshot(
+        {
+            "command": "wsl.exe",
+            "args": [
+                "-d",
+                "Ubuntu",
+                "--",
+                "/usr/bin/env",
+                "ATOS_HOME=/h",
+                "/usr/bin/python3",
+                "shim.py",
+                "all",
+            ],
+        }
+    )
 
 
 def test_an_http_client_gets_a_token_and_daemons_that_stay(
