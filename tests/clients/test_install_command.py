@@ -138,7 +138,21 @@ def test_a_windows_claude_is_reached_through_wsl(tmp_path: Path) -> None:
     assert host.file
     assert host.file(system) == folder / "claude_desktop_config.json"
     entry = Entry("atos", "all", "/usr/bin/python3", ("shim.py", "all"), {"ATOS_HOME": "/h"})
-    assert entry.as_written(host, system) == snapshot()
+    assert entry.as_written(host, system) == snapshot(
+        {
+            "command": "wsl.exe",
+            "args": [
+                "-d",
+                "Ubuntu",
+                "--",
+                "/usr/bin/env",
+                "ATOS_HOME=/h",
+                "/usr/bin/python3",
+                "shim.py",
+                "all",
+            ],
+        }
+    )
 
 
 def test_an_http_client_gets_a_token_and_daemons_that_stay(
@@ -148,7 +162,7 @@ def test_an_http_client_gets_a_token_and_daemons_that_stay(
     said = json.loads(capsys.readouterr().out)
     assert said["url"] == "http://127.0.0.1:8756/all/mcp"
     assert said["token"].startswith("atos_")
-    assert load_settings().idle_seconds == float("inf")
+    assert load_settings().stay_file.exists()
     assert main(["uninstall", "n8n"]) == 0
 
 

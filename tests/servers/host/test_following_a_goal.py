@@ -34,7 +34,8 @@ def test_a_goal_of_three_tasks_is_followed_for_a_thousand_tokens(host: HostProce
         goal = started["structuredContent"]["id"]
         again, _ = called(shim, "start_goal", goal=GOAL, key="once")
         assert again["structuredContent"]["id"] == goal
-        costs, facts = list[float](), {"seq": 0, "final": False}
+        facts: dict[str, Any] = {"seq": 0, "final": False}
+        costs = list[float]()
         while not facts["final"]:
             result, cost = called(shim, "wait_goal", goal_id=goal, after_seq=facts["seq"])
             facts = result["structuredContent"]
