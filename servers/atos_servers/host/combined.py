@@ -44,6 +44,8 @@ SETS: Mapping[str, str] = {
 
 RARE: Mapping[str, frozenset[str]] = {
     "start_goal": frozenset({"priority", "tests", "deploy"}),
+    "read_text_file": frozenset({"tail"}),
+    "write_file": frozenset({"create_only", "expect_sha256"}),
     "run_pytest": frozenset({"overlay", "policy", "ticket", "packages"}),
     "run_python": frozenset({"file", "args", "stdin", "packages", "ticket"}),
     "evaluate": frozenset({"ticket"}),

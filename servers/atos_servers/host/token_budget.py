@@ -17,7 +17,7 @@ TOKEN_BYTES = 4
 BUDGETS: Mapping[str, int] = {
     "all": 2500,
     "orchestrate": 6500,
-    "filesystem": 3200,
+    "filesystem": 4400,
     "code_runner": 4200,
     "workflow": 5400,
     "vram": 1800,
