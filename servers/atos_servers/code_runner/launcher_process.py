@@ -95,7 +95,9 @@ class Channels:
 
 def opened_channels(stdin: Path | None) -> Channels:
     """Open all channels of one launcher; its standard input is a file, or empty."""
-    source = os.open(stdin or os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    # What a candidate prints goes where its standard input comes from, so that must take it.
+    mode = os.O_RDONLY if stdin else os.O_RDWR
+    source = os.open(stdin or os.devnull, mode | os.O_CLOEXEC)
     (control, theirs_control), (report, theirs_report) = socket.socketpair(), socket.socketpair()
     (stdout, out), (stderr, err) = os.pipe(), os.pipe()
     for descriptor in (stdout, stderr):
