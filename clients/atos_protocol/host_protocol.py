@@ -34,7 +34,7 @@ ALL = "all"
 ENTRIES = (*SERVERS, ALL)
 """What a client may connect to, besides the host itself."""
 
-WITH_DIRECTORIES = ("orchestrate", "filesystem", "code_runner", ALL)
+WITH_DIRECTORIES = ("orchestrate", "filesystem", "code_runner", "workflow", ALL)
 """Servers that accept the directories which they may access."""
 
 HOST = "host"

@@ -33,7 +33,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "filesystem": ("list_allowed_directories", {}),
     "code_runner": ("check_syntax", {"source": "x = 1"}),
     "workflow": ("list_workflows", {}),
-    "vram": ("status", {}),
+    "vram": ("vram_status", {}),
 }
 """A harmless call of each server."""
 

@@ -181,7 +181,7 @@ async def test_errors_of_the_scheduler_reach_the_model_as_they_are() -> None:
             await ask(client, "load_model", model=CODER)
         with pytest.raises(ToolError, match=r"^no_model: .* Next: "):
             await ask(client, "load_model", model="nobody:1b")
-        with pytest.raises(ToolError, match=r"^bad_request: load can't be called like that"):
+        with pytest.raises(ToolError, match=r"^bad_request: load_model can't be called like that"):
             await ask(client, "load_model", model="")
 
 
