@@ -15,6 +15,8 @@ from doubles.strict_server import StrictServer
 ROOT = Path(__file__).parents[2]
 MADE_ELSEWHERE = {
     "clients/atos/scheduler_client.py": "the library, which knows no daemon: to the scheduler's socket, without proxies",
+    "clients/atos/cli/scheduler_call.py": "standard library only: over the scheduler's socket",
+    "clients/atos/cli/gateway.py": "standard library only: asks a port of this machine who is there",
     "clients/atos/cli/host_connection.py": "standard library only: over the scheduler's socket",
 }
 CLIENTS = {

@@ -195,7 +195,7 @@ async def test_a_model_that_can_never_fit_is_refused_with_numbers() -> None:
     assert reply.status_code == 409
     assert reply.json()["error"] == snapshot(
         {
-            "message": "a needs 3.0 GiB; the budget is 2.0 GiB. Use a smaller model, a smaller context or fewer slots, or raise ATOS_BUDGET.",
+            "message": "a needs 3.0 GiB on simulated:0; the budget is 2.0 GiB on simulated:0. Use a smaller model, a smaller context or fewer slots, or raise ATOS_BUDGET.",
             "type": "invalid_request_error",
             "param": None,
             "code": "refused",

@@ -231,7 +231,9 @@ async def test_a_busy_model_is_not_evicted_and_the_other_is_loaded_once_its_memo
 
 async def test_a_demand_that_can_never_fit_is_refused_with_both_sizes() -> None:
     async with scheduler([ScriptedEngine(models("a", size=3 * GIB))]) as running:
-        with pytest.raises(RefusedError, match=r"a needs 3\.0 GiB; the budget is 2\.0 GiB"):
+        with pytest.raises(
+            RefusedError, match=r"a needs 3\.0 GiB on simulated:0; the budget is 2\.0 GiB"
+        ):
             await running.client.chat("a", HI)
         reply = await running.http.post("/api/chat", json=body())
     assert reply.status_code == 409
