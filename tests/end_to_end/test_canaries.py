@@ -96,8 +96,8 @@ async def all_replies(settings: Settings, kill: int) -> tuple[list[str], list[st
         for goal in ids:
             news: dict[str, Any] = {"seq": 0, "goal": {"state": ""}}
             while news["goal"]["state"] not in ENDS:
-                asked = {"goal_id": goal, "after_seq": news["seq"], "detail": "events"}
-                news = await ask(person, "wait_goal", **asked)
+                page = {"goal_id": goal, "after_seq": news["seq"], "detail": "events"}
+                news = await ask(person, "wait_goal", **page)
             states.append(str(news["goal"]["state"]))
             await ask(person, "get_goal", goal_id=goal)
             await ask(person, "get_task", goal_id=goal, task_id="T1")
