@@ -18,7 +18,7 @@ export ATOS_DEPLOY := $(DEPLOY)
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first, DEPLOY=local serves the result'
-	@echo 'make test                 all tests (about 10 minutes on two cores)'
+	@echo 'make test                 all tests (15 to 30 minutes on two cores)'
 	@echo 'make test-long            what takes minutes to hours: 100,000 simulated schedules, races, random programs'
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
