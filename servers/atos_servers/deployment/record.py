@@ -1,6 +1,6 @@
 """What is known of one deployment: a fold over its journal. Pure.
 
-    planned --approved--> approved --released--> released --applied--> applied --verified--> verified
+    planned --approved--> approved -------------------------applied--> applied --verified--> verified
        ^                                                     |                                  |
        |                                                     +--failed--> failed  (what was up  |
        +------ another plan, whenever it comes --------------+               before stays up)   |
@@ -18,9 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-State = Literal[
-    "planned", "approved", "released", "applied", "verified", "failed", "stopped", "absent"
-]
+State = Literal["planned", "approved", "applied", "verified", "failed", "stopped", "absent"]
 Json = dict[str, Any]
 
 
@@ -87,14 +85,10 @@ def after(before: Deployment, event: Json) -> Deployment:
     match event["event"]:
         case "planned":
             return _planned(before, event)
-        case "approved" | "released" | "applied" | "verified" | "failed" if not _is_planned(
-            before, event
-        ):
+        case "approved" | "applied" | "verified" | "failed" if not _is_planned(before, event):
             return before
         case "approved":
             return replace(before, state="approved", approved_by=event["by"], reason="")
-        case "released":
-            return replace(before, state="released")
         case "applied":
             return replace(before, state="applied", port=event.get("port", before.port))
         case "verified":
