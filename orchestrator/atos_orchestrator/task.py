@@ -87,13 +87,7 @@ def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
     functions = tuple(name_of(head) for head in task.signatures) or ("",)
 
     def names(clause: ErrorClause) -> tuple[str, ...]:
-        if classes_of(task):
-            return ("",)
-        if clause.name and clause.name in clause.text:
-            return (clause.name,)
-        words = set(re.findall(r"[^\W\d]\w*", clause.text)) - {"a"}  # which is an article
-        spoken_of = [head for head in task.signatures if words & set(parameters_of(head))]
-        meant = tuple(name_of(head) for head in spoken_of) or functions
+        meant = meant_by(clause, task) or functions
         return tuple(sorted(meant, key=lambda name: name != clause.name))  # the likeliest first
 
     found = [replace(clause, name=name) for clause in task.errors for name in names(clause)]
@@ -108,6 +102,40 @@ def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
         return shown >= stated.count((clause.error, clause.name))
 
     return tuple(clause for clause in found if not is_shown(clause))
+
+
+def required_errors(task: Task) -> frozenset[tuple[str, str]]:
+    """Return the stated errors that must not be missing: clause, and the function that is to raise it.
+
+    Where a clause does not say what it is about, that is the function of which the goal spoke last.
+    """
+    return frozenset(
+        (clause.text, name)
+        for clause in task.errors
+        for name in meant_by(clause, task) or (clause.name,)
+    )
+
+
+_EVERYWHERE = re.compile(r"\bin (?:both|all|each|every|either)\b", re.IGNORECASE)
+
+
+def meant_by(clause: ErrorClause, task: Task) -> tuple[str, ...]:
+    """Return the functions of which a clause clearly speaks: by name, by their parameters, or of all; else none.
+
+    What a class raises needs a set-up, so such a clause is about no function: its name is empty.
+    """
+    if classes_of(task):
+        return ("",)
+    heads = {name_of(head): set(parameters_of(head)) for head in task.signatures}
+    words = set(re.findall(r"[^\W\d]\w*", clause.text)) - {"a"}  # which is an article
+    if named := tuple(name for name in heads if name in words):
+        return named
+    spoken_of = words & set[str]().union(*heads.values())
+    if _EVERYWHERE.search(clause.text):
+        return tuple(name for name, has in heads.items() if not spoken_of or spoken_of & has)
+    # the start and the end: of a function that has both, where another one has a start only
+    most = max((len(spoken_of & has) for has in heads.values()), default=0)
+    return tuple(name for name, has in heads.items() if most and len(spoken_of & has) == most)
 
 
 def parameters_of(signature: str) -> list[str]:

@@ -18,11 +18,12 @@ from dataclasses import dataclass, replace
 from atos_orchestrator.agents.model_request import ModelRequest, Role
 from atos_orchestrator.planning.brief.special_methods import special_methods
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import Task, classes_of, name_of
+from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
 
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
 FUNCTION_TOKENS = 400
+CHECK_TOKENS = 120
 METHOD_TOKENS = 200
 MODULE_TOKENS = 1300
 REFLECT_TOKENS = 400
@@ -59,6 +60,11 @@ _PAGE = "Write the page {path} in Markdown, in one ```markdown fence. Say only w
 _REPAIR = (
     "This is the file {path}:\n```python\n{code}\n```\nIt fails: {fact}\n"
     "Write the complete corrected file in one ```python fence. Code only."
+)
+
+_CHECK = (
+    "Write only the function check_{name}({parameters}), which is called first in {name}. It raises {error} in this"
+    " case and in no other: {clause}. It returns None. Write it in one ```python fence. Code only: no docstring."
 )
 
 FENCE = "```python\n"
@@ -178,6 +184,26 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
     begin = f"{FENCE}{_begun(task, part)}"
     tokens = MODULE_TOKENS - len(part.kept.encode()) // 4
     return request_of("coder", given, words, sampling, tokens, begin, stops)
+
+
+def check_request(
+    given: Assignment, name: str, parameters: str, clause: ErrorClause, sampling: Sampling
+) -> ModelRequest:
+    """Ask for a function that does nothing but raise a stated error, begun with what the goal says about it.
+
+    Args:
+        given: the common beginning.
+        name: the function whose arguments it checks.
+        parameters: those of that function, by name.
+        clause: the error, and the words about it.
+        sampling: who answers, and how.
+    """
+    said = " ".join(clause.text.split())[:200]
+    begin = f"{FENCE}def check_{name}({parameters}):\n    # {said}\n"
+    words = _CHECK.format(name=name, parameters=parameters, error=clause.error, clause=said)
+    stops = ("```", "\ndef ", "\nclass ", "\n# ", "\nprint(", "\nassert ", _MAIN_STOP)
+    asked = request_of("coder", given, words, sampling, CHECK_TOKENS, begin, stops)
+    return replace(asked, may_be_cut=True)
 
 
 def method_request(asked: ModelRequest, begun: str) -> ModelRequest:

@@ -14,6 +14,7 @@ from atos_orchestrator.debugging.error_translation import improved, may_translat
 from atos_orchestrator.debugging.facts import Facts
 from atos_orchestrator.debugging.function_evidence import agreed_by_function
 from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, is_new, more, stated
+from atos_orchestrator.debugging.refusals import refuse
 from atos_orchestrator.debugging.selection import (
     MIN_PASSED,
     MIN_TIED,
@@ -55,6 +56,8 @@ def by_agreement(
         move = None if open_ones else _put_together(facts, choices)
         if move and move.node == "test" and may_translate(facts, move.candidate, functions):
             return Move("translate", move.candidate)
+        if move and move.node == "test" and (check := refuse(facts, move.candidate, functions)):
+            return check
         if move and move.node == "test" and state["sampled"] < plan.samples + MORE_FOR_ERRORS:
             move = _for_stated_errors(state, facts, plan, choices, move.candidate) or move
         move = move or more(state, facts, plans)
@@ -130,6 +133,8 @@ def _with_stated_errors(
     lacking = tuple(dict.fromkeys(clause for clause, _ in sorted(facts.errors - shown)))
     if lacking and may_translate(facts, best_at, functions):
         return Move("translate", best_at)
+    if check := refuse(facts, best_at, functions):
+        return check
     if lacking and plan.testers and state["sampled"] < plan.samples + MORE_FOR_ERRORS:
         return Move("sample", focus=Focus(clauses=lacking))
     kept = tuple(row for row in facts.written if facts.columns[best_at].passes(row))

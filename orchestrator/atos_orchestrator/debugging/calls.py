@@ -54,13 +54,27 @@ def _prepared_calls(assertions: Sequence[str]) -> list[str]:
         if tree is None or not isinstance(last, ast.Assert):
             continue
         looked_at = last.test.left if isinstance(last.test, ast.Compare) else last.test
-        if isinstance(looked_at, ast.Call) and is_raises(looked_at) and len(looked_at.args) == 2:
-            body = looked_at.args[1]
-            looked_at = body.body if isinstance(body, ast.Lambda) else body
+        looked_at = _raising(looked_at) or looked_at
         of_method = isinstance(looked_at, ast.Call) and isinstance(looked_at.func, ast.Attribute)
         if len(tree.body) > 1 or of_method:
             found.setdefault("\n".join(map(ast.unparse, [*tree.body[:-1], looked_at])))
     return list(found)
+
+
+def raising_call(source: str) -> str:
+    """Return what a row about an error calls, after its set-up; empty where it is no such row."""
+    tree = parse_source(source)
+    last = tree.body[-1] if tree and tree.body else None
+    called = _raising(last.test) if isinstance(last, ast.Assert) else None
+    return "\n".join(map(ast.unparse, [*tree.body[:-1], called])) if tree and called else ""
+
+
+def _raising(test: ast.expr) -> ast.expr | None:
+    """Return what `raises(ValueError, lambda: f(1))` calls; None for anything else."""
+    if not (isinstance(test, ast.Call) and is_raises(test) and len(test.args) == 2):
+        return None
+    body = test.args[1]
+    return body.body if isinstance(body, ast.Lambda) else body
 
 
 def _closed_calls(assertions: Sequence[str], names: Sequence[str]) -> list[str]:

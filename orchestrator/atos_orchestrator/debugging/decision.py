@@ -4,7 +4,8 @@ Where tests were handed in, or examples are law, candidates are drawn one by one
 them goes on to the final test; a stated error that no example shows gets rows of its own first. Where there is
 neither, all candidates of a pool are drawn, testers write assertions, and `selection` picks. A file of several
 functions is judged function by function too (`by_function`): what is right in several candidates is put together,
-and a further sample writes only what is missing. If nobody can be picked: a repair of a mechanical fault, the
+and a further sample writes only what is missing. What does not raise an error that the goal asks for is not
+accepted. If nobody can be picked: a repair of a mechanical fault, the
 next pool, and in the end a person.
 """
 
@@ -25,6 +26,7 @@ from atos_orchestrator.debugging.by_function import (
 from atos_orchestrator.debugging.error_translation import may_translate
 from atos_orchestrator.debugging.facts import Facts, read_state
 from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, Node, is_new, more, stated
+from atos_orchestrator.debugging.refusals import refuse, unconfirmed
 from atos_orchestrator.debugging.selection import meeting
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
@@ -47,6 +49,7 @@ def next_move(
     judged: bool,
     stated_errors: bool = False,
     functions: Sequence[str] = (),
+    required: frozenset[tuple[str, str]] = frozenset(),
 ) -> Move:
     """Decide what comes next.
 
@@ -57,6 +60,7 @@ def next_move(
         judged: whether there is anything that can be run; a page of documentation can't.
         stated_errors: whether the goal asks for an error that none of its examples shows.
         functions: the functions of the task's file; none where it is not made of functions.
+        required: stated errors that what is accepted must raise: clause and function.
     """
     facts, plan = read_state(state), plans[state["stage"]]
     if not judged or supplied:
@@ -67,12 +71,30 @@ def next_move(
         return more(state, facts, plans)
     testers = testers_wanted(facts, plan, functions, stated_errors=stated_errors)
     if facts.decided:
-        return _by_examples(state, facts, plans, functions, testers)
-    if state["sampled"] < plan.samples:
+        move = _by_examples(state, facts, plans, functions, testers)
+    elif state["sampled"] < plan.samples:
         return Move("sample")
-    if state["asked"] < testers:
+    elif state["asked"] < testers:
         return Move("testers")
-    return by_agreement(state, facts, plans, functions, testers)
+    else:
+        move = by_agreement(state, facts, plans, functions, testers)
+    return _confirmed(state, facts, plans, move, required)
+
+
+def _confirmed(
+    state: DebugState,
+    facts: Facts,
+    plans: Sequence[SamplingPlan],
+    move: Move,
+    required: frozenset[tuple[str, str]],
+) -> Move:
+    """Return a move to the final test as it is, unless the candidate does not raise an error that it must raise."""
+    rows = unconfirmed(facts, move.candidate, required) if move.node == "test" else []
+    if not rows:
+        return move
+    if state["stage"] + 1 < len(plans):
+        return Move("escalate", evidence=move.evidence)
+    return replace(move, node="ask", proof="", row=rows[0])
 
 
 def testers_wanted(
@@ -118,6 +140,8 @@ def _by_examples(
     extra = _worth_more(facts, functions, best_at, facts.errors - shown)
     if facts.errors - shown and may_translate(facts, best_at, functions):
         return Move("translate", best_at)
+    if check := refuse(facts, best_at, functions):
+        return check
     samples = plans[state["stage"]].samples
     # unusable replies count as well, or a model that writes nothing usable would be asked for ever
     turn = sum(not each.derived for each in facts.candidates[good[0] + 1 :])

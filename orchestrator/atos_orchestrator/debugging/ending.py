@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from atos_orchestrator.debugging.facts import Facts, read_state
+from atos_orchestrator.debugging.calls import raising_call
+from atos_orchestrator.debugging.facts import Facts, raised_in, read_state
 from atos_orchestrator.debugging.function_evidence import calls_of
 from atos_orchestrator.debugging.module_parts import combined
 from atos_orchestrator.debugging.moves import Move, best
@@ -101,6 +102,8 @@ class Ending:
 
     def _question(self, state: DebugState, move: Move) -> Question | None:
         facts = read_state(state)
+        if move.row >= 0:
+            return refusal_question(facts, move.candidate, move.row)
         asked = calls_of(facts, move.about) if move.about else range(len(facts.calls))
         columns = [
             replace(each, values=tuple(each.values[call] for call in asked if each.values))
@@ -136,6 +139,20 @@ class Ending:
                 move, state["mutants"], str(verdict.get("proven", "")), _hiding(facts)
             ),
         )
+
+
+def refusal_question(facts: Facts, at: int, row: int) -> Question | None:
+    """Return the question whether a call is to raise a stated error, which a candidate does not raise there."""
+    source = facts.assertions[row].source
+    if not (call := raising_call(source)):
+        return None
+    known = dict(zip(facts.calls, facts.columns[at].values, strict=False))
+    value = known.get(call, "")
+    given = [value.removeprefix("= ")] if value.startswith("= ") else []
+    answers = (*given, f"raises {raised_in(source)}")
+    if not given:
+        return Question(f"{'; '.join(call.splitlines())} {answers[0]}?", call, answers)
+    return Question(question_text(call, answers), call, answers)
 
 
 def question_text(call: str, answers: Sequence[str]) -> str:

@@ -67,16 +67,22 @@ def may_translate(facts: Facts, at: int, functions: Sequence[str]) -> bool:
 
 
 def improved(facts: Facts, at: int) -> int:
-    """Return the translation of a candidate, if it does whatever that does and raises more stated errors; else it."""
+    """Return what was made of a candidate, if that does whatever it does and raises more stated errors; else it."""
+    while (better := _better(facts, at)) >= 0:
+        at = better
+    return at
+
+
+def _better(facts: Facts, at: int) -> int:
     for other in facts.usable:
-        if facts.candidates[other].translated == at and facts.only_adds(other, at):
+        if facts.candidates[other].origin == at and facts.only_adds(other, at):
             every = range(len(facts.assertions))
             kept = all(
                 facts.columns[other].passes(row) for row in every if facts.columns[at].passes(row)
             )
             if kept and facts.error_rows(other) > facts.error_rows(at):
                 return other
-    return at
+    return -1
 
 
 def translated(text: str, errors: Translations) -> str | None:

@@ -6,7 +6,7 @@
 meets it goes to the final `test`. Where there is none, it draws all candidates, asks `testers` for assertions,
 and picks by agreement. A file of several functions is judged function by function as well, and
 `combine` puts what is right in several candidates into one. `translate` has one raise the stated errors where it
-raises others. What can't be settled in one pool goes on in the next (`escalate`), and in
+raises others, `refuse` puts a check in front of a function that raises none. What can't be settled in one pool goes on in the next (`escalate`), and in
 the end to a person (`ask`). Green code is never touched again.
 
 Every node that touches the outside is exactly one step, named after what it is about, so a replay finds
@@ -34,6 +34,7 @@ TRANSITIONS: Transitions = {
     "sample": ("check",),
     "combine": ("check",),
     "translate": ("check",),
+    "refuse": ("check",),
     "repair": ("check",),
     "check": ("evaluate", "select"),
     "testers": ("evaluate", "testers"),
@@ -42,6 +43,7 @@ TRANSITIONS: Transitions = {
         "sample",
         "combine",
         "translate",
+        "refuse",
         "testers",
         "repair",
         "escalate",
@@ -77,6 +79,7 @@ def debug_graph(context: DebugContext) -> Run:
         sampler.sample,
         sampler.combine,
         sampler.translate,
+        sampler.refuse,
         sampler.repair,
         sampler.escalate,
         judging.check,

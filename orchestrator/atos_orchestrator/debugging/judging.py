@@ -17,7 +17,7 @@ from atos_orchestrator.debugging.task_workspace import DRAFTS
 from atos_orchestrator.debugging.unasked_code import without_unasked_code
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import can_be_run, functions_of, unshown_errors
+from atos_orchestrator.task import can_be_run, functions_of, required_errors, unshown_errors
 from atos_protocol.verdicts import Evaluation
 
 QUOTED = 60
@@ -148,12 +148,13 @@ class Judging:
             judged=can_be_run(task),
             stated_errors=bool(unshown_errors(task)),
             functions=functions_of(task),
+            required=required_errors(task),
         )
         if move.proof == "tests":
             own = "its tests pass on the code and fail on a stub of it"
             evidence = own if task.kind == "test" else context.strategy.supplied_evidence
             move = replace(move, evidence=evidence)
-        if move.node in {"test", "accept", "ask", "escalate", "repair", "combine", "translate"}:
+        if move.node not in {"sample", "testers", "evaluate"}:
             number = sum(decode(Candidate, each).passed >= 0 for each in state["candidates"])
             name = f"{len(state['candidates'])}.{len(state['assertions'])}.{number}"
 

@@ -20,6 +20,7 @@ Node = Literal[
     "sample",
     "combine",
     "translate",
+    "refuse",
     "testers",
     "evaluate",
     "repair",
@@ -47,7 +48,9 @@ class Move:
     about: str = ""
     """With `testers`: the function that too few assertions are about. With `ask`: the function on which `candidate` and `rival` differ; empty for the whole file."""
     focus: Focus = WHOLE_FILE
-    """With `sample`: what is to be written."""
+    """With `sample`: what is to be written. With `refuse`: the function, and the clause about its error."""
+    row: int = -1
+    """With `ask`: the row about a stated error that the candidate does not raise; -1 where that is not the question."""
 
 
 def more(state: DebugState, facts: Facts, plans: Sequence[SamplingPlan]) -> Move:

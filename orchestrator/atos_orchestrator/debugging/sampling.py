@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 from atos_orchestrator.agents.model_request import ModelRequest, ask
 from atos_orchestrator.agents.prompts import (
+    FENCE,
     KEPT_BYTES,
     REFLECTION_SCHEMA,
     Assignment,
     Part,
     Sampling,
     assignment,
+    check_request,
     method_request,
     reflection_request,
     repair_request,
@@ -23,15 +25,19 @@ from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
 from atos_orchestrator.debugging.calls import compared_calls
 from atos_orchestrator.debugging.class_completion import MOST_METHODS, continues, unfinished_class
 from atos_orchestrator.debugging.error_translation import translated, translations
-from atos_orchestrator.debugging.facts import read_state
+from atos_orchestrator.debugging.facts import Facts, raised_in, read_state
 from atos_orchestrator.debugging.module_parts import combined, without_functions
 from atos_orchestrator.debugging.moves import Move
+from atos_orchestrator.debugging.refusals import parameters, tries, with_check
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
 from atos_orchestrator.debugging.stubs import signatures_of
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import can_be_run, classes_of, functions_of
+from atos_orchestrator.task import ErrorClause, can_be_run, classes_of, functions_of
 from atos_protocol.errors import LengthError
+
+OTHER_CHECK = 0.8
+"""Temperature of a second check, where the likeliest one does not help."""
 
 _Request = Callable[[Assignment], Awaitable[ModelRequest]]
 
@@ -56,7 +62,7 @@ async def assigned(context: DebugContext, key: str) -> Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """The nodes `examples`, `sample`, `combine`, `translate`, `repair` and `escalate` of one task."""
+    """The nodes `examples`, `sample`, `combine`, `translate`, `refuse`, `repair` and `escalate` of one task."""
 
     context: DebugContext
 
@@ -155,6 +161,42 @@ class Sampler:
             return encode(replace(made, draft=draft))
 
         fresh = await context.steps(f"translate.{number}", work)
+        return {"candidates": [*state["candidates"], fresh]}
+
+    async def refuse(self, state: DebugState) -> Json:
+        """Put a check in front of a function that does not raise a stated error; a model writes the check alone."""
+        context, number = self.context, len(state["candidates"])
+        move, facts = decode(Move, state["move"]), read_state(state)
+        at, path = move.candidate, context.task.files[0]
+        refused = (move.focus.clauses[0], move.focus.functions[0])
+        clause = _clause_of(facts, refused)
+        again = tries(facts, at, refused)
+        plan, key = context.plans[state["stage"]], f"{context.task.id}:refuse:{number}"
+        sampling = Sampling(plan.pool, OTHER_CHECK if again else 0.0, 300 + again)
+
+        async def work() -> Json:
+            made = Candidate(guarded=at, refused=refused)
+            (text,) = await self.module_texts(state, [at])
+            if (names := parameters(text, clause.name)) is None:
+                return encode(replace(made, fault=f"{clause.name} can't be given a check"))
+            request = check_request(
+                await assigned(context, key), clause.name, names, clause, sampling
+            )
+            try:
+                reply = await ask(context.chat, context.emit, request, key=key)
+            except LengthError as error:
+                return encode(replace(made, fault=error.message))
+            made = replace(made, pool=reply.pool, model=reply.model, engine=reply.engine)
+            code = reply.text.removeprefix(FENCE)
+            changed = with_check(text, clause.name, code, clause.error, clause.text)
+            if changed is None:
+                return encode(replace(made, fault=f"no check that raises {clause.error}"))
+            draft = await context.workspace.draft(draft_name(number), {path: changed})
+            shown = {"path": path, "sha": draft[path], "round": number, "guarded": at}
+            context.emit("code_written", shown, key=f"{key}:written")
+            return encode(replace(made, draft=draft))
+
+        fresh = await context.steps(f"refuse.{number}", work)
         return {"candidates": [*state["candidates"], fresh]}
 
     async def module_texts(self, state: DebugState, picks: Sequence[int]) -> list[str]:
@@ -257,6 +299,12 @@ class Sampler:
     async def escalate(self, state: DebugState) -> Json:
         """Go on in the next pool; its models judge anew, candidates and assertions stay."""
         return {"stage": state["stage"] + 1, "sampled": 0, "asked": 0, "repaired": False}
+
+
+def _clause_of(facts: Facts, refused: tuple[str, str]) -> ErrorClause:
+    """Return a stated error with its class, which its rows name."""
+    rows = [row for row in facts.assertions if (row.clause, row.about) == refused]
+    return ErrorClause(raised_in(rows[0].source), *refused)
 
 
 def _first_failure(state: DebugState, at: int) -> str:

@@ -88,6 +88,10 @@ class Candidate:
     """For a combination: for each function of the task the candidate that it is taken from."""
     translated: int = -1
     """For one that raises stated errors where another raised others: which one that is."""
+    guarded: int = -1
+    """For one that got a check in front of a function: which one it was made of."""
+    refused: tuple[str, str] = ("", "")
+    """With `guarded`: the clause of the stated error that is checked, and the function."""
     functions: tuple[str, ...] = ()
     """The functions that it wrote anew, where it kept the others; none: it wrote all."""
     pool: str = ""
@@ -101,8 +105,13 @@ class Candidate:
 
     @property
     def derived(self) -> bool:
-        """Whether it was made of others without a model."""
-        return bool(self.parts) or self.translated >= 0
+        """Whether it was made of others, so that it has no vote of its own."""
+        return bool(self.parts) or self.origin >= 0
+
+    @property
+    def origin(self) -> int:
+        """The one candidate that this one is, but for stated errors; -1 for all others."""
+        return max(self.translated, self.guarded)
 
     def wrote(self, function: str) -> bool:
         """Tell whether a sample wrote this function anew; of no function in particular it is true."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from atos_orchestrator.planning.brief.error_cases import error_cases
 from atos_orchestrator.planning.brief.findings import Place, Signature
 from atos_orchestrator.planning.brief.modules import Modules
 from atos_orchestrator.planning.brief.outcomes import ERROR, is_error
@@ -44,6 +45,10 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _SO_DOES = re.compile(r"[`*\"']*,?[ \t\n]+and[ \t\n]+so[ \t\n]+do(?:es)?\b")
+_EVERYWHERE = re.compile(
+    r"[`*\"']*,?[ \t\n]+in[ \t\n]+(?:both|all|each|every|either)"
+    r"(?:[ \t\n]+(?:of them|(?:of the )?(?:two |three |four )?(?:functions?|methods?|cases|places)))?(?!\w)"
+)
 _CUTS = re.compile(
     r";[ \t\n]+|,[ \t\n]+(?:and|but|or)[ \t\n]+|,[ \t\n]+|[ \t\n]+(?:and|but)[ \t\n]+"
     r"|[ \t]+[-–—][ \t]+|:[ \t\n]+|\([ \t]*"
@@ -75,13 +80,14 @@ def find_errors(
 
 
 def _said(clause: str, error: str) -> list[str]:
-    """Return a clause as it stands, or as two where a second case follows: `and so does an empty text`."""
+    """Return a clause as it stands, or its cases, each as a clause: `a negative number, and so does an empty text`."""
     words = " ".join(clause.split())
     if not (second := _SO_DOES.search(words)):
-        return [words]
+        return error_cases(words, error)
     verb = "raises" if second[0].rstrip().endswith("s") else "raise"
     case = words[second.end() :].partition(";")[0].strip()
-    return [words[: second.start()], f"{case} {verb} {error}"]
+    first = error_cases(words[: second.start()], error)
+    return [*first, *error_cases(f"{case} {verb} {error}", error)]
 
 
 def _clauses(text: str) -> Iterator[tuple[str, Place]]:
@@ -124,7 +130,9 @@ def _clause(text: str, within: Place, error: re.Match[str]) -> Place | None:
     start = within.start + _last_start(text[within.start : error.start()])
     quoted = text[error.start() - 1 : error.start()] == text[error.end() : error.end() + 1] == "`"
     so_does = _SO_DOES.match(text, error.end(), within.end)
-    said = Place(start, within.end if so_does else error.end() + quoted)
+    everywhere = _EVERYWHERE.match(text, error.end(), within.end)
+    last = everywhere.end() if everywhere else error.end() + quoted
+    said = Place(start, within.end if so_does else last)
     words = text[start : error.start()]
     return _trimmed(text, said) if _SUBJECT.search(words) else None
 
@@ -149,10 +157,20 @@ def _trimmed(text: str, place: Place) -> Place | None:
     start = lead.end() if lead else start
     if filler := _STARTS.match(text, start, end):
         start = filler.end()
-    clause = text[start:end].rstrip(" \t\n.,;:(*-")
+    clause = _closed(text[start:end]).rstrip(" \t\n.,;:(*-")
     while clause and clause[-1] in "`\"'" and clause.count(clause[-1]) % 2:
         clause = clause[:-1].rstrip(" .,;:")
     return Place(start, start + len(clause)) if clause else None
+
+
+def _closed(clause: str) -> str:
+    """Return a clause up to the first bracket that closes one which was opened before it."""
+    depth = 0
+    for at, character in enumerate(clause):
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return clause[:at]
+    return clause
 
 
 def _name(text: str, at: Place, modules: Modules, signatures: Sequence[Signature]) -> str:
