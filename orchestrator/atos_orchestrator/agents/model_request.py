@@ -9,7 +9,7 @@ from typing import Any, Literal
 from atos_orchestrator.ports import Emit, Json
 from atos_protocol.errors import LengthError, NoModelError, RefusedError
 
-Role = Literal["planner", "classifier", "coder", "tester", "writer", "reflector"]
+Role = Literal["planner", "classifier", "coder", "checker", "tester", "writer", "reflector"]
 
 PLANNING_POOL = "orchestrator"
 CODING_POOLS = ("simple", "medium", "complex")

@@ -202,8 +202,7 @@ def check_request(
     begin = f"{FENCE}def check_{name}({parameters}):\n    # {said}\n"
     words = _CHECK.format(name=name, parameters=parameters, error=clause.error, clause=said)
     stops = ("```", "\ndef ", "\nclass ", "\n# ", "\nprint(", "\nassert ", _MAIN_STOP)
-    asked = request_of("coder", given, words, sampling, CHECK_TOKENS, begin, stops)
-    return replace(asked, may_be_cut=True)
+    return request_of("checker", given, words, sampling, CHECK_TOKENS, begin, stops)
 
 
 def method_request(asked: ModelRequest, begun: str) -> ModelRequest:
@@ -328,5 +327,5 @@ def request_of(
         seed=sampling.seed,
         begin=begin,
         stop=tuple(stops),
-        may_be_cut=role == "tester",
+        may_be_cut=role in {"tester", "checker"},
     )

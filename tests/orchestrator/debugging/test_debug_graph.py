@@ -310,6 +310,7 @@ async def test_tests_that_were_handed_in_decide(tmp_path: Path) -> None:
     assert [run["which"] for run in loop.emit.of("tests_run")] == ["acceptance"] * 2
 
 
+NO_CHECK = "I can't."
 STRICT = "def add(a, b):\n    if a < 0:\n        raise ValueError('negative')\n    return a + b\n"
 CLAUSE = ErrorClause("ValueError", "a negative a raises ValueError", "add")
 ERROR_ROW = (
@@ -318,11 +319,12 @@ ERROR_ROW = (
 
 
 async def test_a_stated_error_that_no_example_shows_is_worth_more_samples(tmp_path: Path) -> None:
-    loop = Loop(tmp_path, {"coder": [code(RIGHT), code(STRICT)], "tester": [ERROR_ROW] * 2})
+    scripts = {"coder": [code(RIGHT), code(STRICT)], "checker": [NO_CHECK] * 2}
+    loop = Loop(tmp_path, {**scripts, "tester": [ERROR_ROW] * 2})
 
     result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
 
-    assert (result.outcome, result.rounds) == ("done", 1)
+    assert (result.outcome, result.rounds) == ("done", 3)
     assert result.evidence.startswith("1 of 1 examples, 1 of 1 stated errors; fails on a stub")
     assert (tmp_path / "add.py").read_text() == STRICT
     assert "pytest.raises(ValueError)" in (tmp_path / "tests/test_add.py").read_text()
@@ -348,6 +350,65 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
     assert (result.outcome, result.rounds) == ("done", 0)
     assert [call.begin.rpartition("lambda: ")[2] for call in loop.chat.asked[2:]] == ["twice("] * 2
     assert result.evidence.startswith("2 of 2 examples (none of twice), 1 of 1 stated errors")
+
+
+CHECK = "def check_add(a, b):\n    # said\n    if a < 0:\n        raise ValueError('negative')\n    return None\n"
+CHECKED = (
+    "def _check_add(a, b):\n    # a negative a raises ValueError\n    if a < 0:\n"
+    "        raise ValueError('negative')\n\n\ndef add(a, b):\n    _check_add(a, b)\n    return a + b\n"
+)
+
+
+async def test_a_function_that_lacks_a_stated_error_gets_a_check_in_front(tmp_path: Path) -> None:
+    scripts = {
+        "coder": [code(RIGHT)],
+        "tester": [ERROR_ROW] * 2,
+        "checker": [NO_CHECK, code(CHECK)],
+    }
+    loop = Loop(tmp_path, scripts)
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", CHECKED)
+    assert result.evidence.startswith("1 of 1 examples, 1 of 1 stated errors;")
+    asked = [call for call in loop.chat.asked if call.role == "checker"]
+    assert [call.temperature for call in asked] == [0.0, 0.8]
+    assert asked[0].begin == f"{FENCE}def check_add(a, b):\n    # a negative a raises ValueError\n"
+    assert loop.emit.of("code_written")[-1]["guarded"] == 0
+
+
+async def test_a_check_that_refuses_too_much_is_not_taken(tmp_path: Path) -> None:
+    greedy = "def check_add(a, b):\n    raise ValueError\n"
+    scripts = {"coder": [code(RIGHT)], "tester": [ERROR_ROW] * 2}
+    loop = Loop(tmp_path, {**scripts, "checker": [code(greedy), code(CHECK)]})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", CHECKED)
+
+
+async def test_what_was_agreed_gets_a_check_as_well(tmp_path: Path) -> None:
+    testers = [code(ROWS), ERROR_ROW, ERROR_ROW, code(ROWS), code(ROWS)]
+    scripts = {"coder": [code(RIGHT)] * 3 + [code(WRONG)] * 2, "tester": testers}
+    loop = Loop(tmp_path, {**scripts, "checker": [code(CHECK)]})
+
+    result = await loop.run(add_task(errors=(CLAUSE,)))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", CHECKED)
+    assert "1 of 1 stated errors" in result.evidence
+
+
+async def test_agreed_functions_get_their_checks_too(tmp_path: Path) -> None:
+    wrong = both(WRONG, BAD_MINUS)
+    coders = [both(RIGHT, MINUS)] * 3 + [wrong, wrong]
+    testers = [code(ROWS), *[ERROR_ROW] * 2, *["I can't."] * 2, code(MINUS_ROWS), code(ROWS)]
+    scripts = {"coder": coders, "tester": [*testers, code(ROWS)], "checker": [code(CHECK)]}
+    loop = Loop(tmp_path, scripts)
+
+    result = await loop.run(add_task(signatures=TWO, errors=(CLAUSE,)))
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert (tmp_path / "add.py").read_text() == f"{CHECKED}\n\n{MINUS}"
 
 
 LOOK_UP = "def add(a, b):\n    return {1: 1, 2: 2, 5: 5}[a] + b\n"
@@ -403,12 +464,13 @@ async def test_an_error_that_is_raised_before_the_body_begins_is_not_translated_
     tmp_path: Path,
 ) -> None:
     row = ERROR_ROW.replace("add(-1, 2)", "add(-1)")
-    loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 4, "tester": [row] * 2})
+    scripts = {"coder": [code(RIGHT)] * 4, "checker": [NO_CHECK] * 2}
+    loop = Loop(tmp_path, {**scripts, "tester": [row] * 2})
 
     result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
 
-    assert result.outcome == "done"
-    assert result.evidence.startswith("1 of 1 examples, 0 of 1 stated errors;")
+    assert result.outcome == "needs_help"
+    assert result.evidence == "1 of 1 examples, 0 of 1 stated errors"
     assert len([each for each in loop.emit.of("code_written") if "translated" in each]) == 1
 
 
@@ -423,35 +485,51 @@ async def test_testers_that_have_nothing_to_say_about_a_stated_error_change_noth
     assert result.evidence.startswith("1 of 1 examples; fails on a stub")
 
 
-async def test_a_stated_error_that_nobody_raises_is_said_in_the_evidence(tmp_path: Path) -> None:
-    loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 4, "tester": [ERROR_ROW] * 2})
+async def test_a_stated_error_that_nobody_raises_is_asked_about(tmp_path: Path) -> None:
+    scripts = {"coder": [code(RIGHT)] * 4, "checker": [NO_CHECK] * 2}
+    loop = Loop(tmp_path, {**scripts, "tester": [ERROR_ROW] * 2})
 
     result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
 
-    assert (result.outcome, result.rounds) == ("done", 3)
-    assert result.evidence.startswith("1 of 1 examples, 0 of 1 stated errors;")
+    assert (result.outcome, result.kept) == ("needs_help", ({"add.py": RIGHT},))
+    assert result.evidence == "1 of 1 examples, 0 of 1 stated errors"
+    assert result.question == Question(
+        "add(-1, 2) gives 1 or raises ValueError?", "add(-1, 2)", ("1", "raises ValueError")
+    )
 
 
-async def test_rows_that_are_wrong_do_not_cost_the_check_that_the_goal_asks_for(
+async def test_an_answer_settles_what_a_wrong_row_has_asked(tmp_path: Path) -> None:
+    answered = "assert add(1, 2) == 3"
+    scripts = {"tester": [ERROR_ROW.replace("add(-1, 2)", "add(1, 2)"), ERROR_ROW]}
+    loop = Loop(tmp_path, {**scripts, "checker": [code(CHECK)]})
+
+    result = await loop.run(
+        add_task(EXAMPLE, answered, errors=(CLAUSE,)), seeds=({"add.py": RIGHT},)
+    )
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", CHECKED)
+
+
+async def test_a_goal_goes_on_in_the_next_pool_where_nobody_raises_a_stated_error(
     tmp_path: Path,
 ) -> None:
-    wrong = ERROR_ROW.replace("add(-1, 2)", "add(1, 2)")
-    loop = Loop(tmp_path, {"coder": [code(RIGHT)] + [code(STRICT)] * 3, "tester": [wrong] * 2})
+    coders, rows = [code(RIGHT)] * 4 + [code(STRICT)], [ERROR_ROW] * 2
+    loop = Loop(tmp_path, {"coder": coders, "tester": rows * 2, "checker": [NO_CHECK] * 2})
 
-    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)), pools=TWO_POOLS)
 
-    assert result.evidence.startswith("1 of 1 examples, 0 of 1 stated errors;")
-    assert (tmp_path / "add.py").read_text() == STRICT
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", STRICT)
 
 
 async def test_replies_that_can_not_be_used_end_the_search_for_a_stated_error(
     tmp_path: Path,
 ) -> None:
-    loop = Loop(tmp_path, {"coder": [code(RIGHT)] + [code(BROKEN)] * 3, "tester": [ERROR_ROW] * 2})
+    scripts = {"coder": [code(RIGHT)] + [code(BROKEN)] * 3, "checker": [NO_CHECK] * 2}
+    loop = Loop(tmp_path, {**scripts, "tester": [ERROR_ROW] * 2})
 
     result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
 
-    assert (result.outcome, result.rounds) == ("done", 3)
+    assert (result.outcome, result.rounds) == ("needs_help", 5)
     assert loop.chat.unused == {}
 
 
@@ -467,11 +545,12 @@ async def test_the_code_of_a_person_is_taken_as_it_is(tmp_path: Path) -> None:
 async def test_code_that_does_other_things_otherwise_is_no_refinement(tmp_path: Path) -> None:
     wrong = ERROR_ROW.replace("add(-1, 2)", "add(1, 2)")
     other = "def add(a, b):\n    return 5\n"
-    loop = Loop(tmp_path, {"coder": [code(RIGHT)] + [code(other)] * 3, "tester": [wrong] * 2})
+    scripts = {"coder": [code(RIGHT)] + [code(other)] * 3, "checker": [NO_CHECK] * 2}
+    loop = Loop(tmp_path, {**scripts, "tester": [wrong] * 2})
 
-    await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
 
-    assert (tmp_path / "add.py").read_text() == RIGHT
+    assert result.kept == ({"add.py": RIGHT},)
 
 
 # Function by function ------------------------------------------------------------------------------
@@ -517,7 +596,7 @@ async def test_a_stated_error_stands_as_a_comment_above_the_code_that_is_to_rais
     tester = [ERROR_ROW] * 2
     coders = [both(RIGHT, MINUS), both(MINUS, STRICT)]
     clause = ErrorClause("ValueError", "add raises ValueError for a negative a", "add")
-    loop = Loop(tmp_path, {"coder": coders, "tester": tester})
+    loop = Loop(tmp_path, {"coder": coders, "tester": tester, "checker": [NO_CHECK] * 2})
     task = add_task(EXAMPLE, MINUS_EXAMPLE, signatures=TWO, errors=(clause,))
 
     result = await loop.run(task)
@@ -533,7 +612,8 @@ async def test_a_long_search_for_the_examples_leaves_enough_for_a_stated_error(
 ) -> None:
     wrong = [both(RIGHT, f"def minus(a, b):\n    return {10 + at}\n") for at in range(7)]
     coders = [*wrong, both(RIGHT, MINUS), both(STRICT, MINUS)]
-    loop = Loop(tmp_path, {"coder": coders, "tester": [ERROR_ROW] * 2})
+    scripts = {"coder": coders, "checker": [NO_CHECK] * 2}
+    loop = Loop(tmp_path, {**scripts, "tester": [ERROR_ROW] * 2})
     clause = ErrorClause(CLAUSE.error, "add of a negative a raises ValueError", "add")
     task = add_task("assert add(2, 3) == 5", MINUS_EXAMPLE, signatures=TWO, errors=(clause,))
 
@@ -864,7 +944,8 @@ async def test_what_is_agreed_gets_more_samples_for_a_stated_error_that_it_does_
 ) -> None:
     testers = [code(ROWS), ERROR_ROW, ERROR_ROW, code(ROWS), code(ROWS)]
     coders = [code(RIGHT), code(OTHER), *[code(WRONG)] * 2, code(RIGHT)]
-    loop = Loop(tmp_path, {"coder": [*coders, code(WRONG), code(STRICT)], "tester": testers})
+    scripts = {"coder": [*coders, code(WRONG), code(STRICT)], "checker": [NO_CHECK] * 2}
+    loop = Loop(tmp_path, {**scripts, "tester": testers})
 
     result = await loop.run(add_task(errors=(CLAUSE,)))
 
@@ -880,11 +961,11 @@ async def test_what_was_agreed_stays_agreed_whatever_is_drawn_for_a_stated_error
 ) -> None:
     testers = [code(ROWS), ERROR_ROW, ERROR_ROW, code(ROWS), code(ROWS)]
     coders = [code(RIGHT), code(OTHER), *[code(WRONG)] * 2, code(RIGHT), *[code(WRONG)] * 3]
-    loop = Loop(tmp_path, {"coder": coders, "tester": testers})
+    loop = Loop(tmp_path, {"coder": coders, "tester": testers, "checker": [NO_CHECK] * 2})
 
     result = await loop.run(add_task(errors=(CLAUSE,)))
 
-    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", RIGHT)
+    assert (result.outcome, result.kept) == ("needs_help", ({"add.py": RIGHT},))
     assert ", 0 of 1 stated errors" in result.evidence
 
 
@@ -911,7 +992,8 @@ async def test_agreed_functions_raise_what_the_goal_says_or_are_written_once_mor
     )
     minus_row = ERROR_ROW.replace("add(", "minus(")
     testers = [code(ROWS), *[ERROR_ROW] * 2, *[minus_row] * 2, code(MINUS_ROWS), *[code(ROWS)] * 2]
-    loop = Loop(tmp_path, {"coder": [*coders, both(RIGHT, strict_minus)], "tester": testers})
+    scripts = {"coder": [*coders, both(RIGHT, strict_minus)], "checker": [NO_CHECK] * 2}
+    loop = Loop(tmp_path, {**scripts, "tester": testers})
 
     result = await loop.run(add_task(signatures=TWO, errors=(CLAUSE,)))
 

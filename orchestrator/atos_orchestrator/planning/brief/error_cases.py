@@ -21,6 +21,10 @@ _STATED = re.compile(
 _CONDITION = re.compile(
     r"(?P<lead>.*?\b(?P<error>[A-Z]\w*)`?\s+)(?P<word>if|when|for)\s+(?P<cases>.+)\Z", re.DOTALL
 )
+_PREMISE = re.compile(
+    r"(?P<word>[Ii]f|[Ww]hen)\s+(?P<cases>.+?),\s+(?P<then>(?:it|this|that|they)\s+.*?(?P<error>[A-Z]\w*)`?)\Z",
+    re.DOTALL,
+)
 _LIST = re.compile(rf",?\s+(?:and|or)\s+(?={_DETERMINER}\b)|,\s+(?={_DETERMINER}\b)", re.IGNORECASE)
 _RELATIVE = re.compile(
     r"(?P<thing>.+?\b(?:that|which|who))\s+(?P<first>.+?),?\s+or\s+"
@@ -42,8 +46,9 @@ def error_cases(clause: str, error: str) -> list[str]:
         clause: what the goal says, on one line: `a negative size and an empty text raise ValueError`.
         error: the error of which it speaks.
     """
-    found = _by_subject(clause, error) or _by_condition(clause, error)
-    return found if 1 < len(found) <= MOST_CASES else [clause]
+    ways = (_by_subject, _by_condition, _by_premise)
+    found = (way(clause, error) for way in ways)
+    return next((cases for cases in found if 1 < len(cases) <= MOST_CASES), [clause])
 
 
 def _by_subject(clause: str, error: str) -> list[str]:
@@ -67,6 +72,15 @@ def _parts(thing: str) -> list[str]:
     if relative := _RELATIVE.fullmatch(thing):
         return [f"{relative['thing']} {relative[each]}" for each in ("first", "second")]
     return [thing]
+
+
+def _by_premise(clause: str, error: str) -> list[str]:
+    """Return the cases of `if A, or if B, it raises E`."""
+    stated = _PREMISE.fullmatch(clause)
+    if stated is None or stated["error"] != error:
+        return []
+    cases = re.split(rf",?\s+or\s+{stated['word']}\s+", stated["cases"], flags=re.IGNORECASE)
+    return [f"{stated['word']} {each.strip(' ,')}, {stated['then']}" for each in cases]
 
 
 def _by_condition(clause: str, error: str) -> list[str]:
