@@ -15,7 +15,10 @@ SOLUTIONS = FIXTURES / "sample_solutions"
 FRESH = FIXTURES / "fresh_goals.json"
 """Goals of the same form, by someone who had not seen how ATOS works."""
 FRESH_SOLUTIONS = FIXTURES / "fresh_solutions"
-SETS = {"sample": GOALS, "fresh": FRESH}
+UNSEEN = FIXTURES / "unseen_goals.json"
+"""Goals of the same form, by someone who had not read how ATOS works: to be run, not mended for."""
+UNSEEN_SOLUTIONS = FIXTURES / "unseen_solutions"
+SETS = {"sample": GOALS, "fresh": FRESH, "unseen": UNSEEN}
 HIDDEN_TEST = "test_hidden.py"
 
 

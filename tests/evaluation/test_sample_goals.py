@@ -14,6 +14,8 @@ from bench.sample_goals import (
     GOALS,
     HIDDEN_TEST,
     SOLUTIONS,
+    UNSEEN,
+    UNSEEN_SOLUTIONS,
     SampleGoal,
     read_samples,
     variants,
@@ -45,7 +47,11 @@ class GoalSet:
             yield files | {change["path"]: text.replace(change["old"], change["new"])}
 
 
-SETS = (GoalSet(GOALS, SOLUTIONS), GoalSet(FRESH, FRESH_SOLUTIONS))
+SETS = (
+    GoalSet(GOALS, SOLUTIONS),
+    GoalSet(FRESH, FRESH_SOLUTIONS),
+    GoalSet(UNSEEN, UNSEEN_SOLUTIONS),
+)
 each_set = pytest.mark.parametrize("goals", SETS, ids=lambda goals: goals.path.stem)
 
 
@@ -102,6 +108,6 @@ def test_the_file_says_what_was_changed_and_when(goals: GoalSet) -> None:
     assert all(line[:10].replace("-", "").isdigit() for line in history)
 
 
-def test_no_goal_is_in_both_sets() -> None:
+def test_no_goal_is_in_two_sets() -> None:
     ids = [sample.id for goals in SETS for sample in goals.samples]
     assert len(set(ids)) == len(ids)
