@@ -94,7 +94,7 @@ def _confirmed(
         return move
     if state["stage"] + 1 < len(plans):
         return Move("escalate", evidence=move.evidence)
-    return replace(move, node="ask", proof="", row=rows[0])
+    return replace(move, node="ask", proof="", row=rows[0], rival=-1)
 
 
 def testers_wanted(

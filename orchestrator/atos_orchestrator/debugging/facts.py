@@ -120,12 +120,6 @@ class Facts:
             if error_of(value) in unstated and gives_something_empty(call)
         )
 
-    def root(self, at: int) -> int:
-        """Return the candidate that this one is, but for stated errors; itself where it was made of none."""
-        while (origin := self.candidates[at].origin) >= 0:
-            at = origin
-        return at
-
     @property
     def usable(self) -> list[int]:
         """Candidates that may still be chosen."""

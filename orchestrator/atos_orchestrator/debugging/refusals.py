@@ -29,13 +29,12 @@ def next_refusal(facts: Facts, at: int, functions: Sequence[str]) -> Refusal | N
     lacking = facts.errors - facts.errors_shown(at)
     rows = [(row.clause, row.about) for row in facts.assertions if row.origin == "error"]
     open_ones = [each for each in dict.fromkeys(rows) if each in lacking and each[1] in functions]
-    return next((each for each in open_ones if tries(facts, at, each) < MOST_CHECKS), None)
+    return next((each for each in open_ones if tries(facts, each) < MOST_CHECKS), None)
 
 
-def tries(facts: Facts, at: int, refusal: Refusal) -> int:
-    """Return how many checks were asked for about a stated error of this candidate, or of one that it was made of."""
-    made = [other for other, each in enumerate(facts.candidates) if each.refused == refusal]
-    return sum(facts.root(other) == facts.root(at) for other in made)
+def tries(facts: Facts, refusal: Refusal) -> int:
+    """Return how many checks were asked for about a stated error: what they refuse hangs on no candidate."""
+    return sum(each.refused == refusal for each in facts.candidates)
 
 
 def unconfirmed(facts: Facts, at: int, required: frozenset[Refusal]) -> list[int]:

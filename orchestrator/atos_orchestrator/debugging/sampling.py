@@ -170,7 +170,7 @@ class Sampler:
         at, path = move.candidate, context.task.files[0]
         refused = (move.focus.clauses[0], move.focus.functions[0])
         clause = _clause_of(facts, refused)
-        again = tries(facts, at, refused)
+        again = tries(facts, refused)
         plan, key = context.plans[state["stage"]], f"{context.task.id}:refuse:{number}"
         sampling = Sampling(plan.pool, OTHER_CHECK if again else 0.0, 300 + again)
 

@@ -50,6 +50,7 @@ def pool(name: str, model: str, *, samples: int = 5, reflect: bool = False) -> P
 
 
 ONE_POOL = (pool("simple", "small"),)
+TWO_POOLS = (pool("simple", "small"), pool("medium", "large"))
 
 
 class Loop:
