@@ -26,6 +26,7 @@ _PREMISE = re.compile(
     re.DOTALL,
 )
 _LIST = re.compile(rf",?\s+(?:and|or)\s+(?={_DETERMINER}\b)|,\s+(?={_DETERMINER}\b)", re.IGNORECASE)
+_CHOICE = re.compile(rf",?\s+or\s+(?={_DETERMINER}\b)|,\s+(?={_DETERMINER}\b)", re.IGNORECASE)
 _RELATIVE = re.compile(
     r"(?P<thing>.+?\b(?:that|which|who))\s+(?P<first>.+?),?\s+or\s+"
     r"(?P<second>(?:has|have|is|are|does|do|contains?|lacks?|begins?|ends?|starts?)\b.+)\Z",
@@ -59,7 +60,9 @@ def _by_subject(clause: str, error: str) -> list[str]:
     subject = stated["subject"]
     where = _IN_ALL.match(subject)
     lead = where["where"] if where else ""
-    things = [each for part in _LIST.split(subject[len(lead) :]) for each in _parts(part)]
+    several = re.search(r"\b(?:raise|throw|are|give)\Z", stated["verb"])
+    cut = _LIST if several else _CHOICE  # `a name with a blank and a digit raises` is one case
+    things = [each for part in cut.split(subject[len(lead) :]) for each in _parts(part)]
     tail = stated["tail"] or ""
     cases = [each.strip(" ,") for each in things]
     return [f"{lead}{each} raises {error}{tail}" for each in cases if each]

@@ -1,0 +1,130 @@
+"""A check in front of a function: what is taken of a model's reply, and where it is put."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from atos_orchestrator.debugging.refusals import parameters, with_check
+from atos_orchestrator.debugging.sources import parse_source
+
+MODULE = '''"""Money."""
+
+
+LIMIT = 9
+
+
+@cached
+def pay(cents, *, tip=0):
+    """Return what is paid."""
+    return cents + tip
+'''
+CLAUSE = "negative cents raise ValueError"
+
+
+def test_the_check_stands_above_the_function_and_is_called_first() -> None:
+    reply = "def check_pay(cents, tip):\n    if cents < 0:\n        raise ValueError(cents)\n    return None\n"
+
+    assert with_check(MODULE, "pay", reply, "ValueError", CLAUSE) == snapshot('''\
+"""Money."""
+
+
+LIMIT = 9
+
+
+def _check_pay(cents, tip):
+    # negative cents raise ValueError
+    if cents < 0:
+        raise ValueError(cents)
+
+
+@cached
+def pay(cents, *, tip=0):
+    """Return what is paid."""
+    _check_pay(cents, tip)
+    return cents + tip
+''')
+
+
+def test_what_a_check_returns_is_not_looked_at() -> None:
+    reply = "def check_pay(cents, tip):\n    if cents > 0:\n        return cents / 100\n    raise ValueError\n"
+
+    made = with_check(MODULE, "pay", reply, "ValueError", CLAUSE)
+
+    assert made is not None
+    assert "        return\n    raise ValueError\n" in made
+
+
+def test_a_second_check_gets_a_name_of_its_own() -> None:
+    reply = "def check_pay(cents, tip):\n    if cents < 0:\n        raise ValueError\n"
+    once = with_check(MODULE, "pay", reply, "ValueError", CLAUSE) or ""
+
+    twice = with_check(
+        once, "pay", reply, "ValueError", "cents that are no number raise ValueError"
+    )
+
+    assert twice is not None
+    assert twice.index("_check_pay_2(cents, tip)\n    _check_pay(cents, tip)") > 0
+
+
+def test_the_lines_of_a_reply_that_was_cut_off_are_left_out() -> None:
+    reply = "def check_pay(cents, tip):\n    if cents < 0:\n        raise ValueError\n    if cents == 'a' and"
+
+    made = with_check(MODULE, "pay", reply, "ValueError", CLAUSE)
+
+    assert made is not None
+    assert "'a'" not in made
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I can't.",
+        "def check_pay(cents, tip):\n    pass\n",
+        "def check_pay(cents, tip):\n    raise KeyError\n",
+        "def check_pay(cents, tip):\n    pay(cents)\n    raise ValueError\n",
+    ],
+    ids=["no code", "refuses nothing", "another error", "calls what it checks"],
+)
+def test_a_reply_that_can_not_refuse_is_no_check(reply: str) -> None:
+    assert with_check(MODULE, "pay", reply, "ValueError", CLAUSE) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(*a):\n    return a\n",
+        "def f(**a):\n    return a\n",
+        "def f():\n    return 1\n",
+        "def f(a): return a\n",
+        "def f(a):\n    yield a\n",
+        "def g(a):\n    return a\n",
+        "def f(a:\n",
+    ],
+)
+def test_a_function_that_a_check_does_not_fit_gets_none(text: str) -> None:
+    assert parameters(text, "f") is None
+
+
+SOURCES = st.sampled_from(
+    [
+        MODULE,
+        "def f(a):\n    '''x\n    y'''\n    return a\n",
+        "def f(a, b=1):\n\n    return a\n",
+        "",
+        "def f(a",
+    ]
+) | st.text(max_size=60)
+REPLIES = st.sampled_from(
+    [
+        "def check(a):\n    raise ValueError\n",
+        "def check(a):\n    if a:\n        raise ValueError('\\n')\n",
+    ]
+) | st.text(max_size=60)
+
+
+@given(SOURCES, REPLIES)
+def test_whatever_is_written_the_result_is_python_or_nothing(text: str, reply: str) -> None:
+    for name in ("f", "pay"):
+        made = with_check(text, name, reply, "ValueError", CLAUSE)
+        assert made is None or parse_source(made) is not None
