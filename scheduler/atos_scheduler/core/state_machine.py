@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from atos_scheduler.core.admission import Admission
-from atos_scheduler.core.choices import Choice, LoadTimes
+from atos_scheduler.core.choices import Choice
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Refuse, Revoke, SetTimer
 from atos_scheduler.core.events import (
@@ -43,6 +43,7 @@ from atos_scheduler.core.events import (
     Tick,
     UnloadAsked,
 )
+from atos_scheduler.core.load_times import LoadTimes
 from atos_scheduler.core.memory import Memory
 from atos_scheduler.core.receipts import Receipts
 from atos_scheduler.core.types import HOST, Candidate, Reason, Waiter, size_text
@@ -167,7 +168,7 @@ class Core:
             case Loaded(model, measured, host):
                 self.load_times.end(model, now)
                 if found := self.memory.move(model, Loaded):
-                    found.last_used = now
+                    found.last_used = found.loaded_at = now
                     self.memory.measure(model, measured, host)
                     yield from self._refuse_if_too_large(model)
             case LoadFailed(model, reason):
@@ -180,6 +181,7 @@ class Core:
                 if lost := self.memory.move(model, EngineLost):
                     for lease in sorted(lost.leases):
                         self.demands.move(lease, Revoke)
+                        self._admission.rhythms.released(lease, now)
                         yield Revoke(lease, reason)
 
     def _enqueue(self, event: Requested, now: float) -> Iterator[Effect]:
@@ -187,6 +189,8 @@ class Core:
         if not fitting:
             yield self._refuse(event.lease, self._too_large(event.candidates))
             return
+        models = tuple(c.model for c in fitting)
+        self._admission.rhythms.asked(event.demand, models, now)
         self.demands.add(
             Waiter(event.lease, fitting, event.demand, event.pool, now, event.deadline)
         )
@@ -208,6 +212,7 @@ class Core:
         if self.demands.state(lease) == "absent":
             return
         model = self.demands.move(lease, Released)
+        self._admission.rhythms.released(lease, now)
         if model is not None and (found := self.memory.residencies.get(model)):
             found.leases.discard(lease)
             found.last_used = now
@@ -247,8 +252,8 @@ class Core:
 
     def _set_timer(self, now: float) -> Iterator[Effect]:
         moments = [w.deadline for w in self.demands]
-        if (drain := self._admission.drain_at(now)) is not None:
-            moments.append(drain)
+        if (moment := self._admission.reconsider_at(now)) is not None:
+            moments.append(moment)
         earliest = min(moments, default=None)
         if earliest != self.timer:
             self.timer = earliest

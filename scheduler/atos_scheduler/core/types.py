@@ -81,6 +81,9 @@ class Residency:
     slots: int
     state: ResidencyState
     last_used: float
+    loaded_at: float = 0.0
+    interactive: bool = False
+    """An interactive demand was granted on it."""
     charges: dict[str, int] = field(default_factory=dict[str, int])
     """The part of `bytes` on each device."""
     measured: bool = False
