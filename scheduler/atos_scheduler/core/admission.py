@@ -13,13 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from atos_protocol.scheduler_api import Demand
 from atos_scheduler.core.bindings import Bindings
 from atos_scheduler.core.choices import Choice, options, why_loaded
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Evict, Grant, Load
 from atos_scheduler.core.load_times import LoadTimes
 from atos_scheduler.core.memory import Memory, fits
+from atos_scheduler.core.outlook import Outlook
+from atos_scheduler.core.plans import Plans
 from atos_scheduler.core.policy import (
+    PATIENCE,
     Claim,
     MayGo,
     Tenure,
@@ -40,12 +44,27 @@ class Admission:
         self.claim: Claim | None = None
         self.bindings = Bindings()
         self.times = LoadTimes()
-        self.rhythms = Rhythms()
-        self._tenure = Tenure(self.rhythms, self.times)
+        self._rhythms = Rhythms()
+        self.plans = Plans()
+        self._outlook = Outlook(self.plans, self.bindings, memory, self.times)
+        self._tenure = Tenure(self._rhythms, self.plans, self.times)
+        self._granted: dict[str, Demand] = {}
+        """Held lease -> its demand."""
         self.choices: list[Choice] = []
         """Made since they were last taken."""
         self._memory = memory
         self._demands = demands
+
+    def asked(self, demand: Demand, models: tuple[str, ...], now: float) -> None:
+        """Note a request, before it waits."""
+        self._rhythms.asked(demand, models, now)
+        self.plans.asked(demand.goal, demand.task)
+
+    def released(self, lease: str, model: str | None, now: float) -> None:
+        """Note that a lease is over, or that a demand was withdrawn."""
+        if model is not None and (demand := self._granted.pop(lease, None)) is not None:
+            self._rhythms.released(demand, model, now)
+            self.plans.ended(demand.goal, demand.task, now)
 
     def decide(self, now: float) -> list[Effect]:
         """Grant, evict and load whatever the present state allows."""
@@ -100,7 +119,8 @@ class Admission:
         found.leases.add(waiter.lease)
         found.last_used = now
         found.interactive |= waiter.demand.kind == "interactive"
-        self.rhythms.granted(waiter.lease, waiter.demand, model)
+        self._granted[waiter.lease] = waiter.demand
+        self._rhythms.granted(waiter.demand, model)
         self.bindings.bind(waiter, model)
         return Grant(waiter.lease, model, now - waiter.since)
 
@@ -164,12 +184,30 @@ class Admission:
         if self.claim is not None:
             top_up(self._memory, self.claim)
         elif (head := self._head()) is not None:
-            waiter, candidate = head
-            may_go = self._may_go(waiter, now)
-            chosen = victims(self._memory, self._memory.charges(candidate), may_go)
-            if chosen is not None:
-                self._note_load(waiter, candidate, now)
-                self.claim = Claim(waiter.lease, candidate, chosen)
+            self._make_claim(*self._first_to_load(head, now), now)
+
+    def _make_claim(self, waiter: Waiter, candidate: Candidate, now: float) -> None:
+        may_go = self._may_go(waiter, now)
+        chosen = victims(self._memory, self._memory.charges(candidate), may_go)
+        if chosen is not None:
+            self._note_load(waiter, candidate, now)
+            self.claim = Claim(waiter.lease, candidate, chosen)
+
+    def _first_to_load(
+        self, head: tuple[Waiter, Candidate], now: float
+    ) -> tuple[Waiter, Candidate]:
+        """Return the demand to load for: the first, or while it is patient the one that saves most loads."""
+        if now >= head[0].since + PATIENCE[head[0].demand.kind]:
+            return head
+        absent = {candidate.model: (waiter, candidate) for waiter, candidate in self._absent()}
+        if len(absent) < 2 or not any(self._could_load(w, c, now) for w, c in absent.values()):
+            return head
+        order = self._outlook.loads(self._demands, self._granted.values())
+        return absent.get(order[0], head) if order else head
+
+    def _could_load(self, waiter: Waiter, candidate: Candidate, now: float) -> bool:
+        charges = self._memory.charges(candidate)
+        return victims(self._memory, charges, self._may_go(waiter, now)) is not None
 
     def _load_claimed(self, now: float) -> Load | None:
         """Start the claimed load once its bytes are free and no old instance is left."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from atos_scheduler.core.load_times import LoadTimes
 from atos_scheduler.core.memory import Memory, fits
+from atos_scheduler.core.plans import GRACE, Plans
 from atos_scheduler.core.rhythms import Rhythms
 from atos_scheduler.core.types import Candidate, Charges, Residency, Waiter
 
-PATIENCE = {"interactive": 1.0, "batch": 45.0}
+PATIENCE = {"interactive": 1.0, "batch": 90.0}
 """Seconds that a demand waits for a busy model to fall idle before it is drained for it.
 
 Meanwhile the busy model takes new leases: work for one model is served together, and there are fewer
@@ -38,8 +39,8 @@ MayGo = Callable[[Residency], bool]
 class Tenure:
     """When a resident model may be evicted for somebody else's demand."""
 
-    def __init__(self, rhythms: Rhythms, times: LoadTimes) -> None:
-        self._rhythms, self._times = rhythms, times
+    def __init__(self, rhythms: Rhythms, plans: Plans, times: LoadTimes) -> None:
+        self._rhythms, self._plans, self._times = rhythms, plans, times
 
     def ends(self, residency: Residency, waiter: Waiter) -> float:
         """Return the moment from which this model may go for that demand.
@@ -54,7 +55,9 @@ class Tenure:
             tenure = 0.0
         if not residency.idle:
             return max(tenure, waiter.since + PATIENCE[waiter.demand.kind])
-        return min(tenure, self._rhythms.expected_until(residency.model, load))
+        rhythm = self._rhythms.expected_until(residency.model, load)
+        expected = max(rhythm, self._plans.expected_until(residency.model))
+        return min(max(tenure, residency.last_used + GRACE), expected)
 
 
 def eviction_order(residencies: Iterable[Residency]) -> list[Residency]:

@@ -41,8 +41,6 @@ class Rhythms:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], Rhythm] = OrderedDict()
-        self._holders: dict[str, tuple[str, str]] = {}
-        """Held lease -> its caller and model."""
 
     def asked(self, demand: Demand, models: tuple[str, ...], now: float) -> None:
         """Note a request."""
@@ -53,19 +51,18 @@ class Rhythms:
                 rhythm.pause = pause if mean is None else mean + NEWEST * (pause - mean)
                 rhythm.ended = None
 
-    def granted(self, lease: str, demand: Demand, model: str) -> None:
+    def granted(self, demand: Demand, model: str) -> None:
         """Note that a request is being answered."""
-        key = self._holders[lease] = caller(demand), model
+        key = caller(demand), model
         self._known.setdefault(key, Rhythm()).ended = None
         self._known.move_to_end(key)
         if len(self._known) > MOST:
             self._known.popitem(last=False)
 
-    def released(self, lease: str, now: float) -> None:
+    def released(self, demand: Demand, model: str, now: float) -> None:
         """Note that its reply has ended."""
-        key = self._holders.pop(lease, None)
-        if key is not None and key in self._known:
-            self._known[key].ended = now
+        if (rhythm := self._known.get((caller(demand), model))) is not None:
+            rhythm.ended = now
 
     def expected_until(self, model: str, most: float) -> float:
         """Return until when somebody is expected back at a model, or minus infinity.

@@ -38,6 +38,7 @@ from atos_scheduler.core.events import (
     Loaded,
     LoadFailed,
     Measured,
+    PlanPublished,
     Released,
     Requested,
     Tick,
@@ -156,6 +157,8 @@ class Core:
                     found.retiring = True
             case ForeignChanged(budget, device):
                 self.memory.set_budget(device, budget)
+            case PlanPublished(goal, steps, until):
+                self._admission.plans.publish(goal, steps, until)
             case Tick():
                 self.timer = None
             case _:
@@ -181,7 +184,7 @@ class Core:
                 if lost := self.memory.move(model, EngineLost):
                     for lease in sorted(lost.leases):
                         self.demands.move(lease, Revoke)
-                        self._admission.rhythms.released(lease, now)
+                        self._admission.released(lease, model, now)
                         yield Revoke(lease, reason)
 
     def _enqueue(self, event: Requested, now: float) -> Iterator[Effect]:
@@ -190,7 +193,7 @@ class Core:
             yield self._refuse(event.lease, self._too_large(event.candidates))
             return
         models = tuple(c.model for c in fitting)
-        self._admission.rhythms.asked(event.demand, models, now)
+        self._admission.asked(event.demand, models, now)
         self.demands.add(
             Waiter(event.lease, fitting, event.demand, event.pool, now, event.deadline)
         )
@@ -212,7 +215,7 @@ class Core:
         if self.demands.state(lease) == "absent":
             return
         model = self.demands.move(lease, Released)
-        self._admission.rhythms.released(lease, now)
+        self._admission.released(lease, model, now)
         if model is not None and (found := self.memory.residencies.get(model)):
             found.leases.discard(lease)
             found.last_used = now
