@@ -23,7 +23,7 @@ from atos_scheduler.core.memory import Memory, fits
 from atos_scheduler.core.outlook import Outlook
 from atos_scheduler.core.plans import Plans
 from atos_scheduler.core.policy import (
-    PATIENCE,
+    DEFERRAL,
     Claim,
     MayGo,
     Tenure,
@@ -85,8 +85,9 @@ class Admission:
         if self.claim is not None or (head := self._head()) is None:
             return None
         here = eviction_order(self._memory.residencies.values())
-        moments = (self._tenure.ends(residency, head[0]) for residency in here)
-        return min((moment for moment in moments if moment > now), default=None)
+        moments = [self._tenure.ends(residency, head[0]) for residency in here]
+        moments += [self.plans.next_expected(now), head[0].since + DEFERRAL[head[0].demand.kind]]
+        return min((m for m in moments if now < m < float("inf")), default=None)
 
     def _may_go(self, waiter: Waiter, now: float) -> MayGo:
         return lambda residency: self._tenure.ends(residency, waiter) <= now
@@ -184,7 +185,8 @@ class Admission:
         if self.claim is not None:
             top_up(self._memory, self.claim)
         elif (head := self._head()) is not None:
-            self._make_claim(*self._first_to_load(head, now), now)
+            if (found := self._first_to_load(head, now)) is not None:
+                self._make_claim(*found, now)
 
     def _make_claim(self, waiter: Waiter, candidate: Candidate, now: float) -> None:
         may_go = self._may_go(waiter, now)
@@ -195,15 +197,20 @@ class Admission:
 
     def _first_to_load(
         self, head: tuple[Waiter, Candidate], now: float
-    ) -> tuple[Waiter, Candidate]:
-        """Return the demand to load for: the first, or while it is patient the one that saves most loads."""
-        if now >= head[0].since + PATIENCE[head[0].demand.kind]:
-            return head
+    ) -> tuple[Waiter, Candidate] | None:
+        """Return the demand to load for: the first, or for a while the one that saves most loads.
+
+        None if that one is expected at any moment.
+        """
         absent = {candidate.model: (waiter, candidate) for waiter, candidate in self._absent()}
-        if len(absent) < 2 or not any(self._could_load(w, c, now) for w, c in absent.values()):
+        if now >= head[0].since + DEFERRAL[head[0].demand.kind]:
+            return head
+        if not any(self._could_load(w, c, now) for w, c in absent.values()):
             return head
         order = self._outlook.loads(self._demands, self._granted.values())
-        return absent.get(order[0], head) if order else head
+        if not order or order[0] in absent:
+            return absent[order[0]] if order else head
+        return None if self.plans.expected_until(order[0]) > now else head
 
     def _could_load(self, waiter: Waiter, candidate: Candidate, now: float) -> bool:
         charges = self._memory.charges(candidate)

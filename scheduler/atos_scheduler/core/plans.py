@@ -32,6 +32,11 @@ class _Plan:
     until: float
     left: dict[str, int]
     """Calls that remain of each step; a step without any is done."""
+    begun: set[str] = field(default_factory=set[str])
+    """Steps that were asked for, or could have been."""
+
+    def ready(self, name: str) -> bool:
+        return not any(self.left.get(before) for before in self.steps[name].after)
 
 
 @dataclass(slots=True)
@@ -42,12 +47,23 @@ class Plans:
     _soon: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """Goal and step whose next request nothing delays any more -> until when it should be there."""
 
-    def publish(self, goal: str, steps: Iterable[PlannedStep], until: float) -> None:
+    def publish(self, goal: str, steps: Iterable[PlannedStep], until: float, now: float) -> None:
         """Replace a goal's plan by one that holds until a moment; no steps: forget it."""
         known = {step.id: step for step in steps}
-        self.forget(goal)
-        if known:
-            self._plans[goal] = _Plan(known, until, {s.id: s.calls for s in known.values()})
+        before = self._plans.get(goal)
+        if not known:
+            self.forget(goal)
+            return
+        begun = before.begun & known.keys() if before else set[str]()
+        plan = _Plan(known, until, {s.id: s.calls for s in known.values()}, begun)
+        self._plans[goal] = plan
+        self._soon = {k: at for k, at in self._soon.items() if k[0] != goal or k[1] in known}
+        self._expect(goal, plan, (name for name in known if name not in begun), now)
+
+    def _expect(self, goal: str, plan: _Plan, names: Iterable[str], now: float) -> None:
+        for name in [n for n in names if plan.ready(n)]:
+            plan.begun.add(name)
+            self._soon[goal, name] = now + LATE * plan.steps[name].off_gpu + GRACE
 
     def forget(self, goal: str) -> None:
         """Forget a goal's plan."""
@@ -62,15 +78,16 @@ class Plans:
     def asked(self, goal: str, task: str) -> None:
         """Note that a step's request has come."""
         self._soon.pop((goal, task), None)
+        if (plan := self._plans.get(goal)) is not None and task in plan.steps:
+            plan.begun.add(task)
 
     def ended(self, goal: str, task: str, now: float) -> None:
         """Note that a step's request is over: its next one comes, or those of the steps behind it."""
         if (plan := self._plans.get(goal)) is None or task not in plan.left:
             return
         plan.left[task] = max(0, plan.left[task] - 1)
-        following = [task] if plan.left[task] else _freed(plan, task)
-        for name in following:
-            self._soon[goal, name] = now + LATE * plan.steps[name].off_gpu + GRACE
+        behind = (s.id for s in plan.steps.values() if task in s.after)
+        self._expect(goal, plan, [task] if plan.left[task] else behind, now)
 
     def expected_until(self, model: str) -> float:
         """Return until when a request that nothing delays should be there for a model, or minus infinity."""
@@ -83,6 +100,10 @@ class Plans:
             default=float("-inf"),
         )
 
+    def next_expected(self, now: float) -> float:
+        """Return the next moment at which something expected is late, or infinity."""
+        return min((at for at in self._soon.values() if at > now), default=float("inf"))
+
     def remaining(self) -> Iterator[tuple[str, PlannedStep]]:
         """Iterate over the steps that are not done, each with its goal."""
         for goal, plan in self._plans.items():
@@ -90,10 +111,3 @@ class Plans:
                 if plan.left[name]:
                     yield goal, step
 
-
-def _freed(plan: _Plan, done: str) -> list[str]:
-    return [
-        step.id
-        for step in plan.steps.values()
-        if done in step.after and not any(plan.left.get(name) for name in step.after)
-    ]

@@ -16,6 +16,8 @@ PATIENCE = {"interactive": 1.0, "batch": 90.0}
 
 Meanwhile the busy model takes new leases: work for one model is served together, and there are fewer
 swaps. Afterwards it takes none, so the wait is bounded by the requests that already run."""
+DEFERRAL = {"interactive": 0.0, "batch": 30.0}
+"""Seconds for which the first demand may be passed over for a load that saves others."""
 TENURE = 4.0
 """A model that is in use keeps its place for as long as so many loads of it take.
 

@@ -158,7 +158,7 @@ class Core:
             case ForeignChanged(budget, device):
                 self.memory.set_budget(device, budget)
             case PlanPublished(goal, steps, until):
-                self._admission.plans.publish(goal, steps, until)
+                self._admission.plans.publish(goal, steps, until, now)
             case Tick():
                 self.timer = None
             case _:
