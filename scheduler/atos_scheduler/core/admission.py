@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.core.bindings import Bindings
-from atos_scheduler.core.choices import Choice, options, why_loaded
+from atos_scheduler.core.choices import Choice, Turn, options, why_loaded
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Evict, Grant, Load
 from atos_scheduler.core.load_times import LoadTimes
@@ -23,13 +23,13 @@ from atos_scheduler.core.memory import Memory, fits
 from atos_scheduler.core.outlook import Outlook
 from atos_scheduler.core.plans import Plans
 from atos_scheduler.core.policy import (
-    DEFERRAL,
     Claim,
     MayGo,
     Tenure,
     anyone,
     eviction_order,
     left_beside,
+    preferred_from,
     top_up,
     victims,
 )
@@ -86,7 +86,7 @@ class Admission:
             return None
         here = eviction_order(self._memory.residencies.values())
         moments = [self._tenure.ends(residency, head[0]) for residency in here]
-        moments += [self.plans.next_expected(now), head[0].since + DEFERRAL[head[0].demand.kind]]
+        moments += [self.plans.next_expected(now), preferred_from(head[0])]
         return min((m for m in moments if now < m < float("inf")), default=None)
 
     def _may_go(self, waiter: Waiter, now: float) -> MayGo:
@@ -107,10 +107,17 @@ class Admission:
         return len(found.leases) < found.slots
 
     def _grant_all(self, now: float) -> Iterator[Effect]:
+        free = {model for model in self._memory.residencies if self._has_slot(model)}
+        if not self._demands.wanted(free):
+            return
         for waiter in self._demands:
+            if not free:
+                return
             names = (candidate.model for candidate in self._options(waiter))
-            if (model := next(filter(self._has_slot, names), None)) is not None:
+            if (model := next((name for name in names if name in free), None)) is not None:
                 yield self._grant(waiter, model, now)
+                if not self._has_slot(model):
+                    free.remove(model)
 
     def _grant(self, waiter: Waiter, model: str, now: float) -> Grant:
         if len(waiter.candidates) > 1:
@@ -130,11 +137,13 @@ class Admission:
         found = options(waiter.candidates, self._memory, self.times, anyone)
         self.choices.append(Choice("grant", waiter.lease, model, why, found))
 
-    def _note_load(self, waiter: Waiter, candidate: Candidate, now: float) -> None:
+    def _note_load(
+        self, waiter: Waiter, candidate: Candidate, now: float, turn: Turn = "first"
+    ) -> None:
         bound = len(self._options(waiter)) < len(waiter.candidates)
         may_go = self._may_go(waiter, now)
         found = options(waiter.candidates, self._memory, self.times, may_go)
-        why = why_loaded(waiter, now, bound=bound)
+        why = why_loaded(waiter, now, turn, bound=bound)
         self.choices.append(Choice("load", waiter.lease, candidate.model, why, found))
 
     def _retire_excess(self) -> None:
@@ -168,7 +177,7 @@ class Admission:
 
     def _absent(self) -> Iterator[tuple[Waiter, Candidate]]:
         """Return the demands, in order, of which no model is resident or loading, and what to load for each."""
-        for waiter in self._demands:
+        for waiter in self._demands.differing():
             options = self._options(waiter)
             if any(self._takes_leases(c.model) for c in options):
                 continue
@@ -184,15 +193,17 @@ class Admission:
         """Make a claim if a demand needs one, or extend the present one if it frees too little."""
         if self.claim is not None:
             top_up(self._memory, self.claim)
-        elif (head := self._head()) is not None:
-            if (found := self._first_to_load(head, now)) is not None:
-                self._make_claim(*found, now)
+            return
+        if (head := self._head()) and (found := self._first_to_load(head, now)):
+            self._make_claim(*found, now)
 
     def _make_claim(self, waiter: Waiter, candidate: Candidate, now: float) -> None:
         may_go = self._may_go(waiter, now)
         chosen = victims(self._memory, self._memory.charges(candidate), may_go)
         if chosen is not None:
-            self._note_load(waiter, candidate, now)
+            head = self._head()
+            turn = "first" if head and head[0] is waiter else "fewest"
+            self._note_load(waiter, candidate, now, turn)
             self.claim = Claim(waiter.lease, candidate, chosen)
 
     def _first_to_load(
@@ -203,7 +214,7 @@ class Admission:
         None if that one is expected at any moment.
         """
         absent = {candidate.model: (waiter, candidate) for waiter, candidate in self._absent()}
-        if now >= head[0].since + DEFERRAL[head[0].demand.kind]:
+        if now >= preferred_from(head[0]):
             return head
         if not any(self._could_load(w, c, now) for w, c in absent.values()):
             return head
@@ -244,7 +255,7 @@ class Admission:
             if candidate.model == first.candidate.model or here:
                 continue
             if fits(charges, free) and fits(charges, left):
-                self._note_load(waiter, candidate, now)
+                self._note_load(waiter, candidate, now, "beside")
                 self._memory.charge(candidate, Load, now)
                 self.times.begin(candidate.model, now)
                 return Load(candidate.model)

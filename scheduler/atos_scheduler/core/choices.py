@@ -64,10 +64,22 @@ def _option(candidate: Candidate, memory: Memory, times: LoadTimes, may_go: MayG
     )
 
 
-def why_loaded(waiter: Waiter, now: float, *, bound: bool) -> str:
+Turn = Literal["first", "fewest", "beside"]
+"""Why this demand and not another: it is the most urgent; its load saves others; it delays nobody."""
+
+
+def why_loaded(waiter: Waiter, now: float, turn: Turn, *, bound: bool) -> str:
     """Say why a model is loaded for a demand."""
-    waited = f"the most urgent demand ({waiter.lease}) waited {now - waiter.since:.1f} s"
+    waited = f"{waiter.lease}) waited {now - waiter.since:.1f} s, none of its models is loaded"
     pick = (
         "its task is bound to this model" if bound else "this is the first of its models that fits"
     )
-    return f"{waited}, none of its models is loaded, and {pick}"
+    match turn:
+        case "first":
+            return f"the most urgent demand ({waited}, and {pick}"
+        case "fewest":
+            return f"this demand ({waited}, and known work needs the fewest loads if this model is next"
+        case "beside":
+            return (
+                f"this demand ({waited}, and there is room beside what the most urgent demand needs"
+            )

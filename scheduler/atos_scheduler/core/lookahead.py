@@ -106,4 +106,3 @@ class Search:
                 if used <= self._room.budget:
                     break
         return frozenset(kept | {model})
-

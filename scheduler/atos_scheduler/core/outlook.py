@@ -16,9 +16,7 @@ from atos_scheduler.core.types import Candidate, Waiter
 class Outlook:
     """Known work, and the memory it will need."""
 
-    def __init__(
-        self, plans: Plans, bindings: Bindings, memory: Memory, times: LoadTimes
-    ) -> None:
+    def __init__(self, plans: Plans, bindings: Bindings, memory: Memory, times: LoadTimes) -> None:
         self._plans, self._bindings, self._memory, self._times = plans, bindings, memory, times
 
     def loads(self, waiting: Iterable[Waiter], held: Iterable[Demand]) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class Plans:
     def _expect(self, goal: str, plan: _Plan, names: Iterable[str], now: float) -> None:
         for name in [n for n in names if plan.ready(n)]:
             plan.begun.add(name)
-            self._soon[goal, name] = now + LATE * plan.steps[name].off_gpu + GRACE
+            self._soon[goal, name] = now + GRACE
 
     def forget(self, goal: str) -> None:
         """Forget a goal's plan."""
@@ -86,8 +86,11 @@ class Plans:
         if (plan := self._plans.get(goal)) is None or task not in plan.left:
             return
         plan.left[task] = max(0, plan.left[task] - 1)
-        behind = (s.id for s in plan.steps.values() if task in s.after)
-        self._expect(goal, plan, [task] if plan.left[task] else behind, now)
+        if plan.left[task]:
+            self._soon[goal, task] = now + LATE * plan.steps[task].off_gpu + GRACE
+        else:
+            behind = (s.id for s in plan.steps.values() if task in s.after)
+            self._expect(goal, plan, behind, now)
 
     def expected_until(self, model: str) -> float:
         """Return until when a request that nothing delays should be there for a model, or minus infinity."""
@@ -110,4 +113,3 @@ class Plans:
             for name, step in plan.steps.items():
                 if plan.left[name]:
                     yield goal, step
-

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from atos_protocol.scheduler_api import Demand
+from atos_scheduler.core.demands import caller
 
 MOST = 2048
 """Pairs of caller and model remembered."""
@@ -29,11 +30,6 @@ class Rhythm:
     """Mean seconds; None until it has come back once."""
     ended: float | None = None
     """When its last reply ended; None while it waits or is answered."""
-
-
-def caller(demand: Demand) -> str:
-    """Return who asks."""
-    return demand.goal or demand.client
 
 
 class Rhythms:

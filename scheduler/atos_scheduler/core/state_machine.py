@@ -80,6 +80,7 @@ class Core:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Apply one event; return what the shell must do now, in order."""
+        self._admission.plans.expire(now)
         effects = list(self._apply(event, now))
         effects += self._expire(now)
         effects += self._admission.decide(now)
@@ -155,14 +156,19 @@ class Core:
             case UnloadAsked(model):
                 if found := self.memory.residencies.get(model):
                     found.retiring = True
+            case ForeignChanged() | PlanPublished() | Tick():
+                self._apply_news(event, now)
+            case _:
+                assert_never(event)
+
+    def _apply_news(self, event: ForeignChanged | PlanPublished | Tick, now: float) -> None:
+        match event:
             case ForeignChanged(budget, device):
                 self.memory.set_budget(device, budget)
             case PlanPublished(goal, steps, until):
                 self._admission.plans.publish(goal, steps, until, now)
             case Tick():
                 self.timer = None
-            case _:
-                assert_never(event)
 
     def _apply_engine_event(
         self, event: Loaded | LoadFailed | Evicted | EngineLost, now: float
@@ -241,6 +247,9 @@ class Core:
                 self.demands.replace(replace(waiter, candidates=rest))
 
     def _expire(self, now: float) -> Iterator[Effect]:
+        earliest = self.demands.next_deadline()
+        if earliest is None or earliest > now:
+            return
         for waiter in self.demands:
             if waiter.deadline <= now:
                 names = ", ".join(c.model for c in waiter.candidates)
@@ -254,7 +263,8 @@ class Core:
         return Refuse(lease, reason)
 
     def _set_timer(self, now: float) -> Iterator[Effect]:
-        moments = [w.deadline for w in self.demands]
+        deadline = self.demands.next_deadline()
+        moments = [] if deadline is None else [deadline]
         if (moment := self._admission.reconsider_at(now)) is not None:
             moments.append(moment)
         earliest = min(moments, default=None)

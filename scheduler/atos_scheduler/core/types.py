@@ -64,6 +64,11 @@ class Waiter:
     """Moment after which the answer is worthless."""
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The names of its candidates."""
+        return tuple(candidate.model for candidate in self.candidates)
+
+    @property
     def binding(self) -> tuple[str, str, str, str] | None:
         """The key under which a task keeps its model, or None if it has no goal."""
         if not (self.pool and self.demand.goal):

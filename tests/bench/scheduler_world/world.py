@@ -200,7 +200,7 @@ class World:
                     raise AssertionError(effect)
 
     def _load(self, model: str) -> None:
-        assert model not in self._resident and model not in self._loading
+        assert model not in self._resident | self._loading.keys()
         self._loading[model] = MODELS[model].load_seconds
         self.run.loads += 1
         occupied = [*self._resident, *self._loading, *self._evicting]
@@ -209,9 +209,7 @@ class World:
             self._slow.add(model)
 
     def _grant(self, request: Request, model: str) -> None:
-        assert model in self._resident and model in request.models
+        assert model in self._resident & set(request.models)
         self.run.began[request.id] = self.now
         work = MODELS[model].seconds(request.prompt, request.tokens) * request.wrong
         self._running[f"r{request.id}"] = Running(request, model, work)
-
-
