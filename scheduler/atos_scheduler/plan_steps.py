@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from atos_protocol.errors import NoModelError
 from atos_protocol.scheduler_api import PlanHint
 from atos_scheduler.catalogue.catalogue import POOL_PREFIX, Catalogue
@@ -27,8 +29,8 @@ async def planned_steps(hint: PlanHint, catalogue: Catalogue) -> tuple[PlannedSt
 
 
 async def _candidates(pool: str, catalogue: Catalogue) -> tuple[Candidate, ...]:
-    name = pool if pool.startswith(POOL_PREFIX) else POOL_PREFIX + pool
-    try:
-        return tuple(d.candidate for d in await catalogue.candidates(name))
-    except NoModelError:
-        return ()
+    """Return what may answer for a pool, with or without its prefix, or for a model that a plan names."""
+    for name in (POOL_PREFIX + pool, pool):
+        with suppress(NoModelError):
+            return tuple(d.candidate for d in await catalogue.candidates(name))
+    return ()
