@@ -108,9 +108,7 @@ class Admission:
 
     def _grant_all(self, now: float) -> Iterator[Effect]:
         free = {model for model in self._memory.residencies if self._has_slot(model)}
-        if not self._demands.wanted(free):
-            return
-        for waiter in self._demands:
+        for waiter in self._demands.wanting(free):
             if not free:
                 return
             names = (candidate.model for candidate in self._options(waiter))

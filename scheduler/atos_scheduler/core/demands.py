@@ -12,8 +12,10 @@ goal that asks for sixty things at once does not keep out the one that asks for 
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.core.events import Requested
@@ -33,8 +35,6 @@ URGENT = 60.0
 TURN = 0.5
 """Seconds by which each further waiting demand of one caller counts as later."""
 MOST_TURNS = 30
-MOST_CALLERS = 1000
-"""Counts of callers that are kept before those of none are thrown away."""
 
 
 def rank(waiter: Waiter, others: int = 0) -> float:
@@ -56,6 +56,10 @@ def caller(demand: Demand) -> str:
     return demand.goal or demand.client
 
 
+Place = tuple[float, int, str]
+"""Rank, order of arrival, lease: what waiting demands are sorted by."""
+
+
 class Demands:
     """Waiting demands, most urgent first and equals in the order of arrival; and those held."""
 
@@ -63,17 +67,22 @@ class Demands:
         self.held: dict[str, str] = {}
         """Lease -> model that answers it."""
         self._waiting: dict[str, Waiter] = {}
-        self._ranks: dict[str, float] = {}
+        self._places: dict[str, Place] = {}
+        self._order: list[Place] = []
+        self._alike: dict[tuple[str, ...], list[Place]] = {}
+        """Models -> the demands that may have any of them, in order: a handful of groups."""
         self._callers: Counter[str] = Counter()
         """How many demands of each caller wait."""
-        self._alike: dict[tuple[str, ...], dict[str, Waiter]] = {}
-        """Models -> the demands that may have any of them, which is a handful of groups."""
         self._deadlines: list[tuple[float, str]] = []
         """A heap; demands that wait no longer are dropped as they come up."""
+        self._arrivals = 0
 
     def __iter__(self) -> Iterator[Waiter]:
         """Iterate over the waiting demands; they may be moved meanwhile."""
-        return iter(list(self._waiting.values()))
+        return self._known(self._order)
+
+    def _known(self, places: Iterable[Place]) -> Iterator[Waiter]:
+        return iter([self._waiting[lease] for _, _, lease in places])
 
     def state(self, lease: str) -> DemandState:
         """Return the state of a demand; one that is not known is absent."""
@@ -85,44 +94,47 @@ class Demands:
         """Put a new demand in its place among those that wait."""
         self.move(waiter.lease, Requested)
         who = caller(waiter.demand)
-        self._ranks[waiter.lease] = rank(waiter, self._callers[who] if who else 0)
+        others = self._callers[who] if who else 0
         self._callers[who] += 1
-        self._alike.setdefault(waiter.models, {})[waiter.lease] = waiter
+        self._arrivals += 1
+        place = self._places[waiter.lease] = rank(waiter, others), self._arrivals, waiter.lease
+        insort(self._order, place)
+        insort(self._alike.setdefault(waiter.models, []), place)
         heapq.heappush(self._deadlines, (waiter.deadline, waiter.lease))
-        last = next(reversed(self._waiting), None)
         self._waiting[waiter.lease] = waiter
-        if last is not None and self._ranks[last] > self._ranks[waiter.lease]:
-            # stable: equals keep their order
-            self._waiting = dict(sorted(self._waiting.items(), key=lambda w: self._ranks[w[0]]))
 
     def replace(self, waiter: Waiter) -> None:
         """Change a demand that waits already, without moving it."""
-        self._drop_alike(self._waiting[waiter.lease])
+        place = self._places[waiter.lease]
+        self._leave_group(self._waiting[waiter.lease], place)
+        insort(self._alike.setdefault(waiter.models, []), place)
         self._waiting[waiter.lease] = waiter
-        self._alike.setdefault(waiter.models, {})[waiter.lease] = waiter
 
-    def _drop_alike(self, waiter: Waiter) -> None:
+    def _leave_group(self, waiter: Waiter, place: Place) -> None:
         group = self._alike[waiter.models]
-        del group[waiter.lease]
+        del group[bisect_left(group, place)]
         if not group:
             del self._alike[waiter.models]
 
-    def wanted(self, models: set[str]) -> bool:
-        """Tell whether any waiting demand may have one of these models."""
-        return any(not models.isdisjoint(names) for names in self._alike)
+    def _leave(self, waiter: Waiter) -> None:
+        place = self._places.pop(waiter.lease)
+        del self._order[bisect_left(self._order, place)]
+        self._leave_group(waiter, place)
+        who = caller(waiter.demand)
+        self._callers[who] -= 1
+        if not self._callers[who]:
+            del self._callers[who]
 
-    def differing(self) -> Iterable[Waiter]:
-        """Return the waiting demands in order; of those that want the same one model only the most urgent."""
-        found = list[Waiter]()
-        for names, group in self._alike.items():
-            if len(names) == 1:
-                found.append(min(group.values(), key=self._place))
-            else:
-                found += group.values()
-        return sorted(found, key=self._place)
+    def wanting(self, models: set[str]) -> Iterator[Waiter]:
+        """Iterate over the waiting demands that may have one of these models; they may be moved meanwhile."""
+        groups = [g for names, g in self._alike.items() if not models.isdisjoint(names)]
+        for _, _, lease in heapq.merge(*map(tuple, groups)):
+            yield self._waiting[lease]
 
-    def _place(self, waiter: Waiter) -> tuple[float, float]:
-        return self._ranks[waiter.lease], waiter.since
+    def differing(self) -> Iterator[Waiter]:
+        """Iterate over the waiting demands; of those that want the same one model over the first only."""
+        groups = (group[:1] if len(names) == 1 else group for names, group in self._alike.items())
+        return self._known(sorted(chain.from_iterable(groups)))
 
     def next_deadline(self) -> float | None:
         """Return the earliest deadline of a waiting demand."""
@@ -142,10 +154,7 @@ class Demands:
         """
         after = DEMAND[self.state(lease)][cause]
         if (waited := self._waiting.pop(lease, None)) is not None:
-            del self._ranks[lease]
-            self._drop_alike(waited)
-            self._callers.subtract([caller(waited.demand)])
-            self._callers = +self._callers if len(self._callers) > MOST_CALLERS else self._callers
+            self._leave(waited)
         held = self.held.pop(lease, None)
         if after == "held":
             self.held[lease] = model
