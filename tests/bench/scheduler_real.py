@@ -86,9 +86,10 @@ class Lru:
         async with self._turn:
             if self._name != name:
                 await self.close()
-                spec = ModelSpec(name, str(self._files[name]), CONTEXT, slots=1)
+                weights = str(self._files[name])
+                spec = ModelSpec(name, weights, CONTEXT, slots=1)
                 threads = os.cpu_count() or 1
-                self._model = await LlamaModel.load(spec, spec.ref, threads, self._sockets)
+                self._model = await LlamaModel.load(spec, weights, threads, self._sockets)
                 self._name, self.loads = name, self.loads + 1
             assert self._model is not None
             body = {"prompt": prompt, "n_predict": TOKENS, "temperature": 0, "ignore_eos": True}
