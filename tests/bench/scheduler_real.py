@@ -152,9 +152,8 @@ def row(name: str, seconds: float, loads: int, clients: Clients) -> dict[str, An
     return found | {"requests": len(clients.waits), "p50_s": p50, "p99_s": p99}
 
 
-async def measure() -> list[dict[str, Any]]:
+async def measure(paths: list[Path]) -> list[dict[str, Any]]:
     """Run both arms, one after the other."""
-    paths = [Path(path).resolve() for path in os.environ["MODELS"].split()]
     with tempfile.TemporaryDirectory(prefix="atos") as folder:
         files = dict[str, Path]()
         for path in paths:
@@ -171,7 +170,7 @@ def same_disk(path: Path, link: Path) -> bool:
 
 def main() -> None:
     """Print the rows, and keep them."""
-    rows = anyio.run(measure)
+    rows = anyio.run(measure, [Path(path).resolve() for path in os.environ["MODELS"].split()])
     for found in rows:
         print(found)
     OUT.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 HORIZON = 64
 """Pieces of work looked at: those that wait first."""
-MOST_STATES = 80
+MOST_STATES = 150
 """Loads tried in one search, which bounds its time to a few milliseconds."""
 
 
