@@ -1,4 +1,4 @@
-"""Published plans: hints with a time to live, accepted and listed, not yet looked at by anyone."""
+"""Published plans: hints with a time to live, accepted and listed; the core gets them as steps (`plan_steps.py`)."""
 
 from __future__ import annotations
 

@@ -9,12 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from atos_scheduler.core.load_times import LoadTimes
 from atos_scheduler.core.memory import Memory
-from atos_scheduler.core.policy import victims
+from atos_scheduler.core.policy import MayGo, victims
 from atos_scheduler.core.types import Candidate, Waiter
 
-LOAD_RATE = 300 * 10**6
-"""Bytes a second, where no load of a model has been seen yet."""
 Kind = Literal["load", "grant"]
 
 
@@ -44,41 +43,20 @@ class Choice:
     options: tuple[Option, ...]
 
 
-class LoadTimes:
-    """How long models took to load, as the core itself has seen."""
-
-    def __init__(self) -> None:
-        self._began: dict[str, float] = {}
-        self._seconds: dict[str, float] = {}
-
-    def begin(self, model: str, now: float) -> None:
-        """Note that a load begins."""
-        self._began[model] = now
-
-    def end(self, model: str, now: float) -> None:
-        """Note that it has ended well."""
-        if (began := self._began.pop(model, None)) is not None:
-            self._seconds[model] = now - began
-
-    def predict(self, model: str, size: int) -> float:
-        """Return the seconds that a load will take."""
-        return self._seconds.get(model, size / LOAD_RATE)
-
-
 def options(
-    candidates: Iterable[Candidate], memory: Memory, times: LoadTimes, *, drain: bool
+    candidates: Iterable[Candidate], memory: Memory, times: LoadTimes, may_go: MayGo
 ) -> tuple[Option, ...]:
     """Return what each candidate would take now."""
-    return tuple(_option(c, memory, times, drain=drain) for c in candidates)
+    return tuple(_option(c, memory, times, may_go) for c in candidates)
 
 
-def _option(candidate: Candidate, memory: Memory, times: LoadTimes, *, drain: bool) -> Option:
+def _option(candidate: Candidate, memory: Memory, times: LoadTimes, may_go: MayGo) -> Option:
     charges = memory.charges(candidate)
     size = sum(charges.values())
     here = memory.residencies.get(candidate.model)
     if here is not None and here.state == "resident":
         return Option(candidate.model, size, (), 0.0, "resident")
-    chosen = victims(memory, charges, drain=drain)
+    chosen = victims(memory, charges, may_go)
     state = here.state if here else "absent" if memory.fits_now(candidate) else "too large"
     seconds = times.predict(candidate.model, size)
     return Option(
@@ -86,10 +64,22 @@ def _option(candidate: Candidate, memory: Memory, times: LoadTimes, *, drain: bo
     )
 
 
-def why_loaded(waiter: Waiter, now: float, *, bound: bool) -> str:
+Turn = Literal["first", "fewest", "beside"]
+"""Why this demand and not another: it is the most urgent; its load saves others; it delays nobody."""
+
+
+def why_loaded(waiter: Waiter, now: float, turn: Turn, *, bound: bool) -> str:
     """Say why a model is loaded for a demand."""
-    waited = f"the most urgent demand ({waiter.lease}) waited {now - waiter.since:.1f} s"
+    waited = f"{waiter.lease}) waited {now - waiter.since:.1f} s, none of its models is loaded"
     pick = (
         "its task is bound to this model" if bound else "this is the first of its models that fits"
     )
-    return f"{waited}, none of its models is loaded, and {pick}"
+    match turn:
+        case "first":
+            return f"the most urgent demand ({waited}, and {pick}"
+        case "fewest":
+            return f"this demand ({waited}, and known work needs the fewest loads if this model is next"
+        case "beside":
+            return (
+                f"this demand ({waited}, and there is room beside what the most urgent demand needs"
+            )

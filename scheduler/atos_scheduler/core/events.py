@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from atos_protocol.scheduler_api import Demand
+from atos_scheduler.core.plans import PlannedStep
 from atos_scheduler.core.types import Candidate, Reason
 
 
@@ -95,6 +96,16 @@ class ForeignChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanPublished:
+    """A goal says what it will still ask for; without steps it says that it is over."""
+
+    goal: str
+    steps: tuple[PlannedStep, ...]
+    until: float
+    """Moment from which the plan is not believed any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The moment of the last `SetTimer` has come."""
 
@@ -110,5 +121,6 @@ Event = (
     | Adopted
     | UnloadAsked
     | ForeignChanged
+    | PlanPublished
     | Tick
 )

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from atos_scheduler.core.admission import Admission
-from atos_scheduler.core.choices import Choice, LoadTimes
+from atos_scheduler.core.choices import Choice
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Refuse, Revoke, SetTimer
 from atos_scheduler.core.events import (
@@ -38,11 +38,13 @@ from atos_scheduler.core.events import (
     Loaded,
     LoadFailed,
     Measured,
+    PlanPublished,
     Released,
     Requested,
     Tick,
     UnloadAsked,
 )
+from atos_scheduler.core.load_times import LoadTimes
 from atos_scheduler.core.memory import Memory
 from atos_scheduler.core.receipts import Receipts
 from atos_scheduler.core.types import HOST, Candidate, Reason, Waiter, size_text
@@ -78,6 +80,7 @@ class Core:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Apply one event; return what the shell must do now, in order."""
+        self._admission.plans.expire(now)
         effects = list(self._apply(event, now))
         effects += self._expire(now)
         effects += self._admission.decide(now)
@@ -153,12 +156,19 @@ class Core:
             case UnloadAsked(model):
                 if found := self.memory.residencies.get(model):
                     found.retiring = True
-            case ForeignChanged(budget, device):
-                self.memory.set_budget(device, budget)
-            case Tick():
-                self.timer = None
+            case ForeignChanged() | PlanPublished() | Tick():
+                self._apply_news(event, now)
             case _:
                 assert_never(event)
+
+    def _apply_news(self, event: ForeignChanged | PlanPublished | Tick, now: float) -> None:
+        match event:
+            case ForeignChanged(budget, device):
+                self.memory.set_budget(device, budget)
+            case PlanPublished(goal, steps, until):
+                self._admission.plans.publish(goal, steps, until, now)
+            case Tick():
+                self.timer = None
 
     def _apply_engine_event(
         self, event: Loaded | LoadFailed | Evicted | EngineLost, now: float
@@ -167,7 +177,7 @@ class Core:
             case Loaded(model, measured, host):
                 self.load_times.end(model, now)
                 if found := self.memory.move(model, Loaded):
-                    found.last_used = now
+                    found.last_used = found.loaded_at = now
                     self.memory.measure(model, measured, host)
                     yield from self._refuse_if_too_large(model)
             case LoadFailed(model, reason):
@@ -180,6 +190,7 @@ class Core:
                 if lost := self.memory.move(model, EngineLost):
                     for lease in sorted(lost.leases):
                         self.demands.move(lease, Revoke)
+                        self._admission.released(lease, model, now)
                         yield Revoke(lease, reason)
 
     def _enqueue(self, event: Requested, now: float) -> Iterator[Effect]:
@@ -187,6 +198,8 @@ class Core:
         if not fitting:
             yield self._refuse(event.lease, self._too_large(event.candidates))
             return
+        models = tuple(c.model for c in fitting)
+        self._admission.asked(event.demand, models, now)
         self.demands.add(
             Waiter(event.lease, fitting, event.demand, event.pool, now, event.deadline)
         )
@@ -208,6 +221,7 @@ class Core:
         if self.demands.state(lease) == "absent":
             return
         model = self.demands.move(lease, Released)
+        self._admission.released(lease, model, now)
         if model is not None and (found := self.memory.residencies.get(model)):
             found.leases.discard(lease)
             found.last_used = now
@@ -233,6 +247,9 @@ class Core:
                 self.demands.replace(replace(waiter, candidates=rest))
 
     def _expire(self, now: float) -> Iterator[Effect]:
+        earliest = self.demands.next_deadline()
+        if earliest is None or earliest > now:
+            return
         for waiter in self.demands:
             if waiter.deadline <= now:
                 names = ", ".join(c.model for c in waiter.candidates)
@@ -246,9 +263,10 @@ class Core:
         return Refuse(lease, reason)
 
     def _set_timer(self, now: float) -> Iterator[Effect]:
-        moments = [w.deadline for w in self.demands]
-        if (drain := self._admission.drain_at(now)) is not None:
-            moments.append(drain)
+        deadline = self.demands.next_deadline()
+        moments = [] if deadline is None else [deadline]
+        if (moment := self._admission.reconsider_at(now)) is not None:
+            moments.append(moment)
         earliest = min(moments, default=None)
         if earliest != self.timer:
             self.timer = earliest

@@ -64,6 +64,11 @@ class Waiter:
     """Moment after which the answer is worthless."""
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The names of its candidates."""
+        return tuple(candidate.model for candidate in self.candidates)
+
+    @property
     def binding(self) -> tuple[str, str, str, str] | None:
         """The key under which a task keeps its model, or None if it has no goal."""
         if not (self.pool and self.demand.goal):
@@ -81,6 +86,9 @@ class Residency:
     slots: int
     state: ResidencyState
     last_used: float
+    loaded_at: float = 0.0
+    interactive: bool = False
+    """An interactive demand was granted on it."""
     charges: dict[str, int] = field(default_factory=dict[str, int])
     """The part of `bytes` on each device."""
     measured: bool = False

@@ -94,7 +94,7 @@ class ControlRoutes:
             PlannedTask(**t.model_dump(exclude={"depends_on"}), depends_on=tuple(t.depends_on))
             for t in body.tasks
         )
-        self._state.plans.put(goal, PlanHint(body.revision, body.ttl, tasks))
+        await self._state.publish_plan(goal, PlanHint(body.revision, body.ttl, tasks))
         self._state.event_log.add("plan_published", goal=goal, revision=body.revision)
         return JSONResponse({"goal": goal, "instance": self._state.instance})
 
@@ -104,7 +104,7 @@ class ControlRoutes:
 
     async def drop_plan(self, request: Request) -> Response:
         """Forget a goal's plan."""
-        self._state.plans.drop(_goal(request))
+        self._state.drop_plan(_goal(request))
         return Response(status_code=204)
 
     async def load(self, request: Request) -> Response:

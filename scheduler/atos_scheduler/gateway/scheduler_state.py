@@ -12,11 +12,12 @@ from anyio.abc import TaskGroup
 
 from atos_protocol import scheduler_api
 from atos_protocol.errors import DeadlineError
+from atos_protocol.scheduler_api import PlanHint
 from atos_protocol.versions import RUNNING
 from atos_scheduler.catalogue.catalogue import Catalogue
 from atos_scheduler.catalogue.contracts import Deployment
 from atos_scheduler.catalogue.entries import ModelEntry
-from atos_scheduler.core.events import ForeignChanged, UnloadAsked
+from atos_scheduler.core.events import ForeignChanged, PlanPublished, UnloadAsked
 from atos_scheduler.core.types import Candidate
 from atos_scheduler.dispatcher import Dispatcher
 from atos_scheduler.engines.protocol import InstalledModel, ModelSpec
@@ -25,6 +26,7 @@ from atos_scheduler.event_log import EventLog
 from atos_scheduler.gateway.client_ports import ClientPorts
 from atos_scheduler.lease_request import LeaseRequest
 from atos_scheduler.plan_hints import PlanHints
+from atos_scheduler.plan_steps import planned_steps
 
 GPU_ENGINE = (
     "Install one: curl -fsSL https://ollama.com/install.sh | sh"
@@ -61,6 +63,23 @@ class SchedulerState:
     async def is_busy(self) -> bool:
         """Tell whether the daemon must stay: for requests, for clients with a port, or for a pause."""
         return self.paused or await self.dispatcher.is_busy() or await self.ports.any_on()
+
+    async def publish_plan(self, goal: str, hint: PlanHint) -> None:
+        """Keep a goal's plan, and tell the core what the goal will still ask for.
+
+        Raises:
+            ConflictError: a newer revision is known.
+            BusyError: plans of too many goals are kept.
+        """
+        self.plans.put(goal, hint)
+        steps = await planned_steps(hint, self.catalogue)
+        until = anyio.current_time() + hint.ttl
+        self.dispatcher.post(PlanPublished(goal, steps, until))
+
+    def drop_plan(self, goal: str) -> None:
+        """Forget a goal's plan; nothing happens if there is none."""
+        self.plans.drop(goal)
+        self.dispatcher.post(PlanPublished(goal, (), anyio.current_time()))
 
     def allow(self, device: str, budget: int) -> None:
         """Take over a device's budget in bytes; while models are paused it is only remembered."""

@@ -20,7 +20,7 @@ from atos_scheduler.core.events import (
     Tick,
     UnloadAsked,
 )
-from atos_scheduler.core.policy import DRAIN_AFTER
+from atos_scheduler.core.policy import DEFERRAL, PATIENCE
 from atos_scheduler.core.state_machine import Core, replay
 from atos_scheduler.core.types import Candidate, Reason
 
@@ -87,9 +87,9 @@ def test_a_busy_model_keeps_taking_leases_until_it_is_drained() -> None:
     assert shell.hear(want("2", ("b", 8)), want("3", ("a", 8)), Released("1")) == [
         Grant("3", "a", 1.0)
     ]
-    shell.now += DRAIN_AFTER["batch"]
+    shell.now += PATIENCE["batch"]
     assert shell.hear(Tick(), want("4", ("a", 8)), Released("3")) == [Evict("a")]
-    assert shell.hear(Evicted("a"), Loaded("b", 0)) == [Load("b"), Grant("2", "b", 12.0)]
+    assert shell.hear(Evicted("a"), Loaded("b", 0)) == [Load("b"), Grant("2", "b", 97.0)]
     assert shell.hear(Released("2"), Evicted("b")) == [Evict("b"), Load("a")]
 
 
@@ -106,7 +106,7 @@ def test_a_withdrawn_demand_gives_its_victims_free() -> None:
     shell = Shell()
     shell.resident(a=8)
     shell.hear(want("1", ("a", 8), slots=1), want("2", ("b", 8)))
-    shell.now += DRAIN_AFTER["batch"]
+    shell.now += PATIENCE["batch"]
     assert shell.hear(Tick(), want("3", ("a", 8)), Released("2"), Released("1")) == [
         Grant("3", "a", 2.0)
     ]
@@ -228,10 +228,11 @@ def test_the_timer_names_the_next_moment_at_which_time_alone_changes_something()
     core = Core(10)
     core.handle(want("1", ("a", 8)), 1.0)
     core.handle(Loaded("a", 0), 2.0)
-    effects = core.handle(want("2", ("b", 8), deadline=100.0), 3.0)
-    assert effects == [SetTimer(3.0 + DRAIN_AFTER["batch"])]
-    drained = core.handle(Tick(), 3.0 + DRAIN_AFTER["batch"])
-    assert drained == [SetTimer(100.0)]
+    effects = core.handle(want("2", ("b", 8), deadline=1000.0), 3.0)
+    assert effects == [SetTimer(3.0 + DEFERRAL["batch"])]
+    assert core.handle(Tick(), 33.0) == [SetTimer(3.0 + PATIENCE["batch"])]
+    drained = core.handle(Tick(), 3.0 + PATIENCE["batch"])
+    assert drained == [SetTimer(1000.0)]
     assert core.handle(Released("2"), 9.0) == [SetTimer(None)]
 
 
@@ -261,8 +262,8 @@ def test_a_claim_is_given_up_when_its_demand_is_served_otherwise() -> None:
     shell = Shell()
     shell.resident(a=8)
     shell.hear(want("1", ("a", 8)), want("2", ("c", 8), ("d", 2), pool="p"))
-    shell.now += DRAIN_AFTER["batch"]
-    assert shell.hear(Tick(), Adopted(Candidate("d", 2, 1))) == [Grant("2", "d", 7.0)]
+    shell.now += PATIENCE["batch"]
+    assert shell.hear(Tick(), Adopted(Candidate("d", 2, 1))) == [Grant("2", "d", 92.0)]
     assert shell.hear(Released("1"), Released("2")) == [], "nothing has to go any more"
 
 

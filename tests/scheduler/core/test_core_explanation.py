@@ -52,10 +52,10 @@ def test_a_forecast_says_what_a_plan_would_load_when_and_for_how_long() -> None:
         [
             Line(at=0.0, what="begin", model="b", task="T1"),
             Line(at=10.0, what="end", model="b", task="T1", seconds=10.0),
-            Line(at=10.0, what="evict", model="b"),
-            Line(at=10.5, what="load", model="a", seconds=3.0),
-            Line(at=13.5, what="begin", model="a", task="T2"),
-            Line(at=17.5, what="end", model="a", task="T2", seconds=7.5),
+            Line(at=10.25, what="evict", model="b"),
+            Line(at=10.75, what="load", model="a", seconds=3.0),
+            Line(at=13.75, what="begin", model="a", task="T2"),
+            Line(at=17.75, what="end", model="a", task="T2", seconds=7.75),
         ]
     )
     assert [r.model for r in core.memory.residencies.values()] == ["b"], "nothing has happened"

@@ -15,11 +15,13 @@ from atos_scheduler.core.events import (
     ForeignChanged,
     Loaded,
     LoadFailed,
+    PlanPublished,
     Released,
     Requested,
     Tick,
     UnloadAsked,
 )
+from atos_scheduler.core.plans import PlannedStep
 from atos_scheduler.core.state_machine import Core, replay
 from atos_scheduler.core.types import Candidate, Reason
 
@@ -100,6 +102,18 @@ class Machine(RuleBasedStateMachine):
         candidates = tuple(Candidate(m, SIZES[m], SLOTS[m]) for m in wanted)
         name = "p" if pool else ""
         self.feed(Requested(lease, candidates, demand, name, self.clock + patience))
+
+    @rule(wanted=st.lists(models, max_size=4), chained=st.booleans(), life=st.integers(0, 30))
+    def publish_a_plan(self, wanted: list[str], chained: bool, life: int) -> None:
+        steps = [
+            PlannedStep(
+                f"t{number}",
+                (f"t{number - 1}",) if chained and number else (),
+                (Candidate(model, SIZES[model], SLOTS[model]),),
+            )
+            for number, model in enumerate(wanted)
+        ]
+        self.feed(PlanPublished("g1", tuple(steps), self.clock + life))
 
     @rule(seconds=st.floats(0.1, 20))
     def time_passes(self, seconds: float) -> None:
