@@ -13,6 +13,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, cast
 
 import anyio
@@ -31,6 +32,7 @@ from mcp.types import (
 from pydantic import ValidationError
 
 from atos_protocol.host_protocol import MAX_LINE_BYTES, LineSplitter
+from atos_servers.host.direct_calls import DirectCalls
 
 CHUNK = 1 << 16
 FLUSH_SECONDS = 1.0
@@ -90,15 +92,20 @@ async def serve_mcp(server: FastMCP, lines: LineStream) -> None:
     server_writes, from_server = anyio.create_memory_object_stream[SessionMessage](32)
     inner = low_level(server)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, lines, to_server)
+        direct = DirectCalls(server, partial(_answer, lines), tasks)
+        tasks.start_soon(_read, lines, to_server, direct)
         tasks.start_soon(_write, lines, from_server)
         await inner.run(server_reads, server_writes, inner.create_initialization_options())
         tasks.cancel_scope.deadline = anyio.current_time() + FLUSH_SECONDS
 
 
-async def _read(lines: LineStream, to_server: MemoryObjectSendStream[Incoming]) -> None:
+async def _read(
+    lines: LineStream, to_server: MemoryObjectSendStream[Incoming], direct: DirectCalls
+) -> None:
     async with to_server, contextlib.aclosing(lines.received()) as received:
         async for line in received:
+            if line is not None and await direct.take(line):
+                continue
             message = _parse(line)
             if isinstance(message, bytes):
                 await lines.send(message)
@@ -107,14 +114,25 @@ async def _read(lines: LineStream, to_server: MemoryObjectSendStream[Incoming]) 
                 await to_server.send(message)
 
 
+async def _answer(lines: LineStream, identity: str | int, line: bytes) -> None:
+    await lines.send(_bounded(identity, line))
+
+
 async def _write(lines: LineStream, from_server: MemoryObjectReceiveStream[SessionMessage]) -> None:
     async with from_server:
         async for item in from_server:
             line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
-            if len(line) > MAX_LINE_BYTES and isinstance(item.message, JSONRPCResponse):
-                text = f"the answer has {len(line)} bytes, more than {MAX_LINE_BYTES}: ask for less"
-                line = _error(item.message.id, INTERNAL_ERROR, text)
+            if isinstance(item.message, JSONRPCResponse):
+                line = _bounded(item.message.id, line)
             await lines.send(line)
+
+
+def _bounded(identity: str | int, line: bytes) -> bytes:
+    """Return an answer, or the error that stands for one that is too long."""
+    if len(line) <= MAX_LINE_BYTES:
+        return line
+    text = f"the answer has {len(line)} bytes, more than {MAX_LINE_BYTES}: ask for less"
+    return _error(identity, INTERNAL_ERROR, text)
 
 
 def _parse(line: bytes | None) -> SessionMessage | bytes:
