@@ -149,6 +149,7 @@ class DirectCalls:
         return True
 
     async def _answer(self, call: Call, scope: anyio.CancelScope) -> None:
+        line = b""
         try:
             with scope:
                 result = await self._gate.answer(call.name, lambda: call.tool.run(call.arguments))

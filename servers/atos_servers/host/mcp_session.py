@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, cast
 
 import anyio
-from anyio.abc import SocketStream
+from anyio.abc import SocketAttribute, SocketStream, UNIXSocketStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from fastmcp import FastMCP
 from mcp.server.lowlevel import Server
@@ -49,6 +50,8 @@ class LineStream:
         self._splitter = LineSplitter(limit)
         self._ready: list[bytes | None] = []
         self._writing = anyio.Lock()
+        unbuffered = isinstance(stream, UNIXSocketStream)
+        self._socket = stream.extra(SocketAttribute.raw_socket) if unbuffered else None
 
     async def receive(self) -> bytes | None:
         """Return the next line; None stands for one that was too long.
@@ -71,9 +74,24 @@ class LineStream:
 
     async def send(self, line: bytes) -> None:
         """Write one line; a peer that is gone is not an error here, because reading ends too."""
+        data = line + b"\n"
+        sent = 0 if self._writing.locked() else self._send_now(data)
+        if sent == len(data):
+            return
         async with self._writing:
             with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-                await self._stream.send(line + b"\n")
+                await self._stream.send(data[sent:])
+
+    def _send_now(self, data: bytes) -> int:
+        """Write what the socket takes at once, which spares two turns of the event loop; return how much it took.
+
+        Where this is not possible, `send` of the stream tells why.
+        """
+        if self._socket is None:
+            return 0
+        with contextlib.suppress(OSError):
+            return self._socket.send(data, socket.MSG_DONTWAIT)
+        return 0
 
 
 def low_level(server: FastMCP) -> Server[Any]:

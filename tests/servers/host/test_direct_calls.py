@@ -73,9 +73,13 @@ class Wire:
         return await self.ask("tools/call", {"name": name, "arguments": arguments})
 
 
+async def _no_worker(_: dict[str, Any]) -> None:
+    raise AssertionError
+
+
 def built(home: Path) -> tuple[FastMCP, Counted]:
     settings = load_settings({"ATOS_HOME": str(home), "HOME": str(home)})
-    server = filesystem.build(Services(settings, lambda *_: None, EventNotifier()))
+    server = filesystem.build(Services(settings, _no_worker, EventNotifier()))
     server.add_middleware(ToolMiddleware(server))
     counted = Counted()
     server.add_middleware(counted)
@@ -172,7 +176,8 @@ async def test_well_formed_calls_do_not_pass_through_fastmcp_and_others_do(tmp_p
     folder = filled(tmp_path / "folder")
     seen = list[int]()
     async with opened(tmp_path / "home", folder, "direct") as wire:
-        for name, arguments in (*CALLS["reads"], *CALLS["changes"], ("no_such_tool", {})):
+        unknown: Call = ("no_such_tool", {})
+        for name, arguments in (*CALLS["reads"], *CALLS["changes"], unknown):
             await wire.call(name, arguments)
             seen.append(wire.counted.calls)
     assert seen == [0] * (len(seen) - 1) + [1]
@@ -193,6 +198,7 @@ async def test_a_cancelled_call_is_not_answered_and_others_are(way: Way, tmp_pat
 
 async def test_calls_at_once_are_answered_each(tmp_path: Path) -> None:
     folder = filled(tmp_path / "folder")
+    answers = list[dict[str, Any]]()
     async with opened(tmp_path / "home", folder, "direct") as wire:
         params = {"name": "read_text_file", "arguments": {"path": "a.txt"}}
         asked = set(range(200))
@@ -200,7 +206,7 @@ async def test_calls_at_once_are_answered_each(tmp_path: Path) -> None:
             for number in asked:
                 request = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
                 tasks.start_soon(wire.say, request)
-            answers = [await wire.hear() for _ in asked]
+            answers += [await wire.hear() for _ in asked]
     assert {answer["id"] for answer in answers} == asked
     assert {answer["result"]["content"][0]["text"] for answer in answers} == {"alpha\nbeta\n"}
 
