@@ -12,7 +12,10 @@ from atos_servers.host.tool_definition import null_means
 Folder = Annotated[
     str, Field(description="Folder with the code, inside this connection's directories.")
 ]
-Seconds = Annotated[float, Field(description="Time limit of the run, at most 40.")]
+Seconds = Annotated[
+    float,
+    Field(description="Time limit of the run, at most 600; above 40 it may answer with a handle."),
+]
 Targets = Annotated[
     list[str],
     null_means(list[str]()),
@@ -41,6 +44,7 @@ Ticket = Annotated[
     null_means(""),
     Field(description="Of a `busy` reply: keeps your place in the queue."),
 ]
+Handle = Annotated[str, Field(description="Of a `deadline` reply.")]
 Packages = Annotated[
     list[str],
     null_means(list[str]()),

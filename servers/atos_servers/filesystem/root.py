@@ -187,7 +187,8 @@ class ConfinedRoot:
         self._guard(parts)  # even where the folder is missing
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             name = parts[-1]
-            self._guard((*real, name))
+            if real != parts[:-1]:  # a link inside the root led elsewhere
+                self._guard((*real, name))
             with locked(folder, str(self.path)):
                 before = present(folder, name, self.shown(parts), MAX_BYTES)
                 if not before.exists:
@@ -218,7 +219,8 @@ class ConfinedRoot:
         self._guard(parts)
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             name = parts[-1]
-            self._guard((*real, name))
+            if real != parts[:-1]:  # a link inside the root led elsewhere
+                self._guard((*real, name))
             with locked(folder, str(self.path)):
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 if stat.S_ISDIR(found.st_mode):
