@@ -100,6 +100,10 @@ class HeldRuns:
         self._tasks.start_soon(self._run, held, work)
         return cast("T", await self._wait(handle, held))
 
+    def knows(self, handle: str) -> bool:
+        """Tell whether a run has this handle."""
+        return handle in self._held
+
     async def result(self, handle: str) -> object:
         """Wait for a run by its handle, which is used up by the result.
 
@@ -151,6 +155,6 @@ class HeldRuns:
 def _goes_on(handle: str) -> AtosError:
     return DeadlineError(
         "the run has not ended yet and goes on",
-        next_step=f"Call run_result with handle={handle!r}; it waits for the run.",
+        next_step=f"Call run_result with handle={handle!r}, or this tool again with that as `ticket`.",
         data={"handle": handle},
     )

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 from fastmcp import FastMCP
 from pydantic import BaseModel, Field
@@ -115,7 +115,7 @@ class Tools:
             self._runner.tests, Path(path), roots(), chosen=tests, overlay=overlay,
             seconds=timeout_s, policy=policy, packages=folders, ticket=ticket,
         )  # fmt: skip
-        return await self._ended(timeout_s, run, verdict_of)
+        return await self._ended(timeout_s, ticket, run, verdict_of)
 
     async def evaluate(
         self,
@@ -141,7 +141,7 @@ class Tools:
             self._runner.evaluation, Path(path), roots(), asked,
             seconds=timeout_s, policy=policy, packages=folders, ticket=ticket,
         )  # fmt: skip
-        return await self._ended(timeout_s, run, evaluation_of)
+        return await self._ended(timeout_s, ticket, run, evaluation_of)
 
     async def run_python(
         self,
@@ -165,13 +165,10 @@ class Tools:
             self._runner.script, Path(path), roots(), script,
             seconds=timeout_s, packages=folders, ticket=ticket,
         )  # fmt: skip
-        return await self._ended(timeout_s, run, script_result_of)
+        return await self._ended(timeout_s, ticket, run, script_result_of)
 
     async def run_result(self, handle: Handle) -> Verdict | ScriptResult | Evaluation:
-        """Use to fetch a run with a timeout_s above 40 that had not ended: waits for it.
-
-        While it goes on the answer is `deadline`, with the same handle. The result is given once.
-        """
+        """Use to fetch a run that had not ended when its call did (timeout_s above 40)."""
         result = await self._held.result(handle)
         if not isinstance(result, Verdict | ScriptResult | Evaluation):
             raise TypeError(type(result))
@@ -216,9 +213,13 @@ class Tools:
         )
 
     async def _ended(
-        self, seconds: float, run: Callable[[], Awaitable[Run]], told: Callable[[Run], Told]
+        self,
+        seconds: float,
+        ticket: str,
+        run: Callable[[], Awaitable[Run]],
+        told: Callable[[Run], Told],
     ) -> Told:
-        """Wait for a run; one that may outlast the call gets a handle.
+        """Wait for a run; one that may outlast the call gets a handle, by which the same call goes on.
 
         Raises:
             DeadlineError: it goes on; the error's data has the `handle`.
@@ -227,14 +228,14 @@ class Tools:
         async def work() -> Told:
             return told(await run())
 
+        if self._held.knows(ticket):
+            return cast("Told", await self._held.result(ticket))
         if checked_timeout(seconds) <= LONGEST_SECONDS:
             return await work()
         return await self._held.begin(work)
 
 
-def _lifespan(
-    warm: WarmStart, held: HeldRuns
-) -> Callable[[FastMCP], AbstractAsyncContextManager[None]]:
+def _lifespan(warm: WarmStart) -> Callable[[FastMCP], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def living(_: FastMCP) -> AsyncGenerator[None]:
         with sweeping():

@@ -14,7 +14,7 @@ Folder = Annotated[
 ]
 Seconds = Annotated[
     float,
-    Field(description="Time limit of the run, at most 600; above 40 it may answer with a handle."),
+    Field(description="Time limit, at most 600."),
 ]
 Targets = Annotated[
     list[str],
@@ -42,7 +42,7 @@ Source = Annotated[str, null_means(""), Field(description="Text to compile; or g
 Ticket = Annotated[
     str,
     null_means(""),
-    Field(description="Of a `busy` reply: keeps your place in the queue."),
+    Field(description="Of a `busy` or `deadline` reply."),
 ]
 Handle = Annotated[str, Field(description="Of a `deadline` reply.")]
 Packages = Annotated[

@@ -140,8 +140,9 @@ async def test_runs_end_with_their_server() -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("way", ["handle", "ticket"])
 async def test_a_script_with_a_long_limit_is_fetched_after_its_call(
-    held: HeldRuns, workspace: Path, tmp_path: Path
+    held: HeldRuns, workspace: Path, tmp_path: Path, way: str
 ) -> None:
     tools = Tools(Runner(), Environments(tmp_path / "environments"), held)
     with connected(Connection(roots=(workspace,))):
@@ -151,7 +152,11 @@ async def test_a_script_with_a_long_limit_is_fetched_after_its_call(
         assert re.fullmatch("[0-9a-f]{32}", handle)
         while True:
             try:
-                result = await tools.run_result(handle)
+                result = await (
+                    tools.run_result(handle)
+                    if way == "handle"
+                    else tools.run_python(str(workspace), ticket=handle)
+                )
             except DeadlineError:
                 continue
             break
