@@ -360,7 +360,9 @@ async def test_sandbox_status_names_the_level_and_its_remedies(client: Client[An
 async def test_the_tools_tell_clients_what_they_are(client: Client[Any]) -> None:
     tools = {tool.name: tool for tool in await client.list_tools()}
     installs = "prepare_packages"
-    runs = {"check_syntax", "evaluate", "run_pytest", "run_python", "sandbox_status"}
+    runs = {
+        "check_syntax", "evaluate", "run_pytest", "run_python", "run_result", "sandbox_status",
+    }  # fmt: skip
     assert set(tools) == {installs, *runs}
     for tool in tools.values():
         schemas = f"{tool.input_schema} {tool.output_schema}"
