@@ -187,8 +187,7 @@ class ConfinedRoot:
         self._guard(parts)  # even where the folder is missing
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             name = parts[-1]
-            if real != parts[:-1]:  # a link inside the root led elsewhere
-                self._guard((*real, name))
+            self._guard((*real, name))
             with locked(folder, str(self.path)):
                 before = present(folder, name, self.shown(parts), MAX_BYTES)
                 if not before.exists:
@@ -219,8 +218,7 @@ class ConfinedRoot:
         self._guard(parts)
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             name = parts[-1]
-            if real != parts[:-1]:  # a link inside the root led elsewhere
-                self._guard((*real, name))
+            self._guard((*real, name))
             with locked(folder, str(self.path)):
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 if stat.S_ISDIR(found.st_mode):
