@@ -13,7 +13,7 @@ from fastmcp.tools import ToolResult
 
 from atos_protocol.errors import NotFoundError, from_wire
 from atos_servers.host.mcp_session import LineStream, serve_mcp
-from atos_servers.host.tool_middleware import error_result
+from atos_servers.host.tool_failures import error_result
 
 
 def make_server(calls: list[str], hanging: anyio.Event) -> FastMCP:

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from atos_servers.code_runner.interpreter import this_interpreter
+from atos_servers.code_runner.runner import Runner
 from atos_servers.code_runner.sandbox import landlock
 from atos_servers.code_runner.sandbox_probe import SandboxProbe, why_not_isolated
 from atos_servers.code_runner.warm_start import WarmStart
@@ -41,3 +42,15 @@ async def ready_zygote() -> AsyncGenerator[WarmStart]:
         yield warm
     finally:
         await warm.close()
+
+
+@asynccontextmanager
+async def runner_at(how: str) -> AsyncGenerator[Runner]:
+    """Make a runner on a level, `landlock`, whose launchers are started; `landlock-warm`: forked by a zygote."""
+    level, _, start = how.partition("-")
+    sandbox = await sandbox_at(level)
+    if not start:
+        yield Runner(sandbox)
+        return
+    async with ready_zygote() as warm:
+        yield Runner(sandbox, warm=warm)

@@ -13,6 +13,9 @@ NAME_CHARACTERS = 400
 ARGUMENT_CHARACTERS = 100_000
 STDIN_BYTES = 2**20
 LONGEST_SECONDS = 40.0
+"""Of a run that one call waits for."""
+LONGEST_HELD_SECONDS = 600.0
+"""Of a run that has a handle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,11 @@ def checked_timeout(seconds: float) -> float:
     """Return the time limit of a run.
 
     Raises:
-        BadRequestError: it is not positive, or longer than a call may last.
+        BadRequestError: it is not positive, or longer than a run may last.
     """
-    if not 0 < seconds <= LONGEST_SECONDS:
-        message = f"timeout_s is {seconds}; it must be above 0 and at most {LONGEST_SECONDS:.0f}"
+    if not 0 < seconds <= LONGEST_HELD_SECONDS:
+        most = f"{LONGEST_HELD_SECONDS:.0f}"
+        message = f"timeout_s is {seconds}; it must be above 0 and at most {most}"
         step = "Split longer work: run fewer tests per call by naming them in `tests`."
         raise BadRequestError(message, next_step=step)
     return float(seconds)

@@ -13,7 +13,6 @@ import anyio
 import anyio.to_thread
 
 from atos_protocol.errors import BadRequestError
-from atos_protocol.verdicts import CandidateOutcome
 from atos_servers.code_runner import staging
 from atos_servers.code_runner.evaluation import Evaluated, stage
 from atos_servers.code_runner.evaluation_report import Report
@@ -22,67 +21,29 @@ from atos_servers.code_runner.execution import GRACE_SECONDS, Outcome, execute
 from atos_servers.code_runner.interpreter import Interpreter, broken_environment, this_interpreter
 from atos_servers.code_runner.places import Places
 from atos_servers.code_runner.requests import (
+    LONGEST_SECONDS,
     Script,
     checked_targets,
     checked_timeout,
 )
 from atos_servers.code_runner.run_contents import stage_sources, stage_tests, staged_script
 from atos_servers.code_runner.run_folder import RunFolder, run_folder
+from atos_servers.code_runner.runs import EvaluationRun, PytestRun, ScriptRun
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
 from atos_servers.code_runner.sandbox.scan import SyntaxProblem
 from atos_servers.code_runner.sandbox_probe import Policy, Prober, SandboxProbe, job_in
 from atos_servers.code_runner.second_run import combined, left_over
 from atos_servers.code_runner.targets import require_staged
-from atos_servers.code_runner.verdict import ENDED, Judgement, judge
+from atos_servers.code_runner.verdict import ENDED, judge
 from atos_servers.code_runner.warm_start import WarmStart
 
 CALL_SECONDS = 44.0
 """A call, waiting and clean-up included, ends within this; hosts give up a little later."""
+QUEUE_SECONDS = 900.0
+"""How long a run that has a handle waits for its turn."""
 SYNTAX_SECONDS = 10.0
 SHORTEST_RUN_SECONDS = 1.0
 """Less is not worth the start of another run."""
-
-
-@dataclass(frozen=True, slots=True)
-class PytestRun:
-    """A judged pytest run."""
-
-    judgement: Judgement
-    level: IsolationLevel
-    split: bool
-    """The tests ran in another process than the code."""
-    outside: tuple[str, ...]
-    """The targets that were judged from outside, where that was asked for."""
-    inside: tuple[str, ...]
-    """Those that can't be."""
-    started_at: float
-    ended_at: float
-    cause: str = ""
-    """Why it was ended from outside; empty when it ended by itself."""
-    cpu_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationRun:
-    """An evaluation that ended."""
-
-    outcomes: tuple[CandidateOutcome, ...]
-    level: IsolationLevel
-    started_at: float
-    ended_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptRun:
-    """A script that ended."""
-
-    outcome: Outcome
-    level: IsolationLevel
-
-    @property
-    def cause(self) -> str:
-        """Why it was ended from outside; empty when it ended by itself."""
-        return self.outcome.cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +109,8 @@ class Runner:
         Raises:
             BusyError: it has not come; the error's ticket keeps the place in the queue.
         """
+        if wall > LONGEST_SECONDS:  # no call waits for it: it has a handle
+            return self._places.turn(QUEUE_SECONDS, ticket)
         return self._places.turn(self._call_seconds - wall - GRACE_SECONDS, ticket)
 
     @asynccontextmanager

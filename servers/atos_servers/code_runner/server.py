@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar, cast
 
 from fastmcp import FastMCP
 from pydantic import BaseModel, Field
@@ -15,24 +15,21 @@ from pydantic import BaseModel, Field
 from atos_protocol.packages import PackagesReport
 from atos_protocol.verdicts import (
     Evaluation,
-    Isolation,
     IsolationLevel,
-    Proven,
     ScriptResult,
-    ScriptState,
     SyntaxFault,
     SyntaxReport,
-    TestCase,
     Verdict,
 )
 from atos_servers.code_runner.evaluation import Evaluated
+from atos_servers.code_runner.held_runs import HeldRuns
 from atos_servers.code_runner.interpreter import this_interpreter
 from atos_servers.code_runner.packages.environments import Environments
-from atos_servers.code_runner.requests import Script
+from atos_servers.code_runner.requests import LONGEST_SECONDS, Script, checked_timeout
 from atos_servers.code_runner.run_folder import sweeping
-from atos_servers.code_runner.runner import PytestRun, Runner, ScriptRun
-from atos_servers.code_runner.sandbox import job
-from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS, TRIED
+from atos_servers.code_runner.runner import Runner
+from atos_servers.code_runner.runs import EvaluationRun, PytestRun, ScriptRun
+from atos_servers.code_runner.sandbox_probe import TRIED
 from atos_servers.code_runner.tool_arguments import (
     Arguments,
     Assertions,
@@ -42,6 +39,7 @@ from atos_servers.code_runner.tool_arguments import (
     EvaluationRules,
     File,
     Folder,
+    Handle,
     Modules,
     Overlay,
     Packages,
@@ -54,7 +52,7 @@ from atos_servers.code_runner.tool_arguments import (
     Ticket,
     Wanted,
 )
-from atos_servers.code_runner.verdict import ENDED, LIMITS, Judgement
+from atos_servers.code_runner.tool_results import evaluation_of, script_result_of, verdict_of
 from atos_servers.code_runner.warm_start import WarmStart
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
@@ -64,27 +62,9 @@ INSTRUCTIONS = """\
 Runs code in a sandbox, on a copy. `run_pytest` finds out whether code passes its tests, `evaluate` chooses between
 versions of it, `run_python` shows what a script prints. `sandbox_status` tells how code is isolated here.
 """
-MOST_TESTS = 300
-CASES_CHARACTERS = 16_000
-STDOUT_CHARACTERS = 16_000
-STDERR_CHARACTERS = 8_000
 MOST_FAULTS = 100
-IN_PROCESS = (
-    "Every test of the sources ran to its end and reported over an authenticated channel; canary "
-    "tests had their known outcomes; configuration and conftest files were not read. Not proven: what is "
-    "marked in-process was decided in the code's own process, so code written to cheat could forge it."
-)
-SPLIT = (
-    "The tests ran in one process and the code in another; only plain values crossed and were compared "
-    "where the code can't reach, so it can return wrong values but can't change a verdict. Not proven: "
-    "anything the tests don't check."
-)
-EVALUATED = (
-    "Each cell ran in a process of its own, and each candidate apart from the others; the report's "
-    "key was in none of them. Not proven: an assertion shares its cell with the candidate, so code "
-    "written to cheat could forge its own outcomes, not those of others."
-)
-NOTHING = "Nothing: the run did not reach a trustworthy end."
+Run = TypeVar("Run", PytestRun, ScriptRun, EvaluationRun)
+Told = TypeVar("Told", Verdict, ScriptResult, Evaluation)
 
 
 class SandboxStatus(BaseModel):
@@ -105,91 +85,13 @@ class SandboxStatus(BaseModel):
     uid: Annotated[int, Field(description="User id of this server.")]
 
 
-def _isolation(level: job.IsolationLevel) -> Isolation:
-    return Isolation(level=level, description=DESCRIPTIONS[level])
-
-
-def _proven(judged: Judgement) -> Proven:
-    if judged.state not in {"passed", "unconfirmed", "failed"}:
-        return "nothing"
-    inside = any(test.judged == "in-process" for test in judged.tests)
-    return "in-process" if inside else "outside"
-
-
-EXPLANATIONS: dict[Proven, str] = {"outside": SPLIT, "in-process": IN_PROCESS, "nothing": NOTHING}
-
-
-def _cases(judged: Judgement) -> list[TestCase]:
-    """List tests, those that did not pass first, as many as fit in a reply."""
-    left, cases = CASES_CHARACTERS, list[TestCase]()
-    for test in sorted(judged.tests, key=lambda test: test.outcome == "passed")[:MOST_TESTS]:
-        left -= len(test.id) + len(test.why)
-        if left < 0:
-            break
-        cases.append(TestCase(test.id, test.outcome, test.why, test.judged, round(test.seconds, 4)))
-    return cases
-
-
-def _verdict(run: PytestRun) -> Verdict:
-    judged = run.judgement
-    return Verdict(
-        ok=judged.state == "passed",
-        state=judged.state,
-        proven=_proven(judged),
-        passed=judged.passed,
-        failed=len(judged.tests) - judged.passed,
-        tests=tuple(_cases(judged)),
-        digest=judged.digest,
-        reasons=judged.reasons,
-        isolation=_isolation(run.level),
-        interpreter=sys.executable,
-        uid=os.getuid(),
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        explanation=EXPLANATIONS[_proven(judged)],
-        limit=LIMITS.get(run.cause, ""),
-        cpu_s=round(run.cpu_seconds, 3),
-    )
-
-
-def _script_state(run: ScriptRun) -> ScriptState:
-    match run.cause:
-        case "":
-            return "ok" if run.outcome.code == 0 else "failed"
-        case "timeout" | "memory_limit" | "output_limit":
-            return run.cause
-        case _:
-            return "error"
-
-
-def _script_result(run: ScriptRun) -> ScriptResult:
-    kept = (run.outcome.stdout, run.outcome.stderr)
-    stdout, stderr = (part.text for part in kept)
-    cut = len(stdout) > STDOUT_CHARACTERS or len(stderr) > STDERR_CHARACTERS
-    started, ended = run.outcome.interval()
-    return ScriptResult(
-        exit_code=run.outcome.code,
-        stdout=stdout[:STDOUT_CHARACTERS],
-        stderr=stderr[-STDERR_CHARACTERS:],
-        truncated=cut or any(part.total > len(part.data) for part in kept),
-        state=_script_state(run),
-        reason=ENDED[run.cause][1] if run.cause else "",
-        isolation=_isolation(run.level),
-        interpreter=sys.executable,
-        uid=os.getuid(),
-        started_at=started,
-        ended_at=ended,
-        limit=LIMITS.get(run.cause, ""),
-        cpu_s=round(run.outcome.cpu_seconds, 3),
-    )
-
-
 class Tools:
     """The tools; each is one call of the runner in the connection's directories."""
 
-    def __init__(self, runner: Runner, environments: Environments) -> None:
+    def __init__(self, runner: Runner, environments: Environments, held: HeldRuns) -> None:
         self._runner = runner
         self._environments = environments
+        self._held = held
 
     async def run_pytest(
         self,
@@ -208,11 +110,12 @@ class Tools:
         forged it; else a pass is 'unconfirmed'. Nothing is written to your folder. conftest.py and
         configuration files are not read.
         """
-        run = await self._runner.tests(
-            Path(path), roots(), chosen=tests, overlay=overlay, seconds=timeout_s, policy=policy,
-            packages=self._environments.folders(packages), ticket=ticket,
+        folders = self._environments.folders(packages)
+        run = partial(
+            self._runner.tests, Path(path), roots(), chosen=tests, overlay=overlay,
+            seconds=timeout_s, policy=policy, packages=folders, ticket=ticket,
         )  # fmt: skip
-        return _verdict(run)
+        return await self._ended(timeout_s, ticket, run, verdict_of)
 
     async def evaluate(
         self,
@@ -233,20 +136,12 @@ class Tools:
         with tolerance. Nothing is written to your folder.
         """
         asked = Evaluated(tuple(candidates), tuple(assertions), tuple(calls), tuple(modules))
-        run = await self._runner.evaluation(
-            Path(path), roots(), asked, seconds=timeout_s, policy=policy,
-            packages=self._environments.folders(packages), ticket=ticket,
+        folders = self._environments.folders(packages)
+        run = partial(
+            self._runner.evaluation, Path(path), roots(), asked,
+            seconds=timeout_s, policy=policy, packages=folders, ticket=ticket,
         )  # fmt: skip
-        return Evaluation(
-            candidates=run.outcomes,
-            isolation=_isolation(run.level),
-            interpreter=sys.executable,
-            uid=os.getuid(),
-            started_at=run.started_at,
-            ended_at=run.ended_at,
-            proven="in-process",
-            explanation=EVALUATED,
-        )
+        return await self._ended(timeout_s, ticket, run, evaluation_of)
 
     async def run_python(
         self,
@@ -265,11 +160,19 @@ class Tools:
         access to other files.
         """
         script = Script(code, file, tuple(args), stdin)
-        run = await self._runner.script(
-            Path(path), roots(), script, seconds=timeout_s,
-            packages=self._environments.folders(packages), ticket=ticket,
+        folders = self._environments.folders(packages)
+        run = partial(
+            self._runner.script, Path(path), roots(), script,
+            seconds=timeout_s, packages=folders, ticket=ticket,
         )  # fmt: skip
-        return _script_result(run)
+        return await self._ended(timeout_s, ticket, run, script_result_of)
+
+    async def run_result(self, handle: Handle) -> Verdict | ScriptResult | Evaluation:
+        """Use to fetch a run that had not ended when its call did (timeout_s above 40)."""
+        result = await self._held.result(handle)
+        if not isinstance(result, Verdict | ScriptResult | Evaluation):
+            raise TypeError(type(result))
+        return result
 
     async def prepare_packages(self, packages: Wanted) -> PackagesReport:
         """Use once before code that imports more than the standard library is run.
@@ -309,6 +212,28 @@ class Tools:
             uid=os.getuid(),
         )
 
+    async def _ended(
+        self,
+        seconds: float,
+        ticket: str,
+        run: Callable[[], Awaitable[Run]],
+        told: Callable[[Run], Told],
+    ) -> Told:
+        """Wait for a run; one that may outlast the call gets a handle, by which the same call goes on.
+
+        Raises:
+            DeadlineError: it goes on; the error's data has the `handle`.
+        """
+
+        async def work() -> Told:
+            return told(await run())
+
+        if self._held.knows(ticket):
+            return cast("Told", await self._held.result(ticket))
+        if checked_timeout(seconds) <= LONGEST_SECONDS:
+            return await work()
+        return await self._held.begin(work)
+
 
 def _lifespan(warm: WarmStart) -> Callable[[FastMCP], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
@@ -327,13 +252,17 @@ def build(services: Services) -> FastMCP:
     environments = Environments(services.settings.home / "environments")
     services.busy_checks.append(environments.is_busy)
     warm = WarmStart(this_interpreter())
-    tools = Tools(Runner(warm=warm), environments)
+    held = HeldRuns()
+    services.busy_checks.append(held.is_busy)
+    services.background.append(held.serve)
+    tools = Tools(Runner(warm=warm), environments, held)
     server: FastMCP = FastMCP(
         "atos-code-runner", instructions=INSTRUCTIONS, lifespan=_lifespan(warm)
     )
     server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
     server.tool(tools.evaluate, annotations=read_only("Evaluate candidates in the sandbox"))
     server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))
+    server.tool(tools.run_result, annotations=read_only("Result of a long run"), output_schema=None)
     server.tool(tools.prepare_packages, annotations=changing("Install packages", open_world=True))
     server.tool(tools.check_syntax, annotations=read_only("Check Python syntax"))
     server.tool(tools.sandbox_status, annotations=read_only("Sandbox status"))

@@ -12,7 +12,10 @@ from atos_servers.host.tool_definition import null_means
 Folder = Annotated[
     str, Field(description="Folder with the code, inside this connection's directories.")
 ]
-Seconds = Annotated[float, Field(description="Time limit of the run, at most 40.")]
+Seconds = Annotated[
+    float,
+    Field(description="Time limit, at most 600."),
+]
 Targets = Annotated[
     list[str],
     null_means(list[str]()),
@@ -39,8 +42,9 @@ Source = Annotated[str, null_means(""), Field(description="Text to compile; or g
 Ticket = Annotated[
     str,
     null_means(""),
-    Field(description="Of a `busy` reply: keeps your place in the queue."),
+    Field(description="Of a `busy` or `deadline` reply."),
 ]
+Handle = Annotated[str, Field(description="Of a `deadline` reply.")]
 Packages = Annotated[
     list[str],
     null_means(list[str]()),

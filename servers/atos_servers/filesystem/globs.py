@@ -6,6 +6,7 @@ alternatives. No regular expressions: a pattern comes from a model and may be bu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -105,6 +106,7 @@ class _Name:
             self._add(token, 1 << position)
             position += 1
         self._end = 1 << position
+        self._head, self._tail = _literal_ends(wanted)
 
     def _add(self, token: str, bit: int) -> None:
         if token == "?":
@@ -115,7 +117,9 @@ class _Name:
             self._sets.append((token, bit))
 
     def matches(self, name: str) -> bool:
-        """Return whether the whole name fits."""
+        """Return whether the whole name fits; most names are told by their literal ends."""
+        if not (name.startswith(self._head) and name.endswith(self._tail)):
+            return False
         states = 1
         for character in name:
             fitting = self._any | self._plain.get(character, 0)
@@ -130,6 +134,11 @@ class _Name:
 
 def _match_path(wanted: Sequence[_Name], parts: Parts) -> bool:
     """Match name by name; the set contains every position that the pattern may be at."""
+    if wanted and parts and not wanted[-1].is_span:
+        if not wanted[-1].matches(parts[-1]):
+            return False
+        if len(wanted) == 2 and wanted[0].is_span:
+            return True
     states = _skip_spans({0}, wanted)
     for part in parts:
         moved: set[int] = set()
@@ -147,6 +156,12 @@ def _match_path(wanted: Sequence[_Name], parts: Parts) -> bool:
 def _skip_spans(states: set[int], wanted: Sequence[_Name]) -> set[int]:
     """Add the positions behind every `**`, because it may match no folder at all."""
     return states | {at + 1 for at in states if at < len(wanted) and wanted[at].is_span}
+
+
+def _literal_ends(wanted: str) -> tuple[str, str]:
+    """Return how every name that fits begins and ends."""
+    cut = re.split(r"[*?\[]", wanted)
+    return cut[0], "" if "]" in cut[-1] else cut[-1]
 
 
 def _tokens(wanted: str) -> list[str]:

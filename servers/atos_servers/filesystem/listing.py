@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+from atos_servers.filesystem.directory_entries import Entry, Listing
 from atos_servers.filesystem.globs import globs
 from atos_servers.filesystem.pages import Reply, bad_cursor, path_cursor, path_of, rest
 from atos_servers.filesystem.paths import Parts
-from atos_servers.filesystem.root import Entry, Listing
 from atos_servers.filesystem.tree_walk import search, tree
 from atos_servers.filesystem.workspace import Workspace
 

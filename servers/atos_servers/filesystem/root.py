@@ -11,14 +11,12 @@ root, and the write goes along. `_real_parts` checks its path before and after, 
 from __future__ import annotations
 
 import errno
-import heapq
 import os
 import stat
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from atos_servers.filesystem.confined_open import (
     BACKENDS,
@@ -29,22 +27,21 @@ from atos_servers.filesystem.confined_open import (
     real_path,
     rename_new,
 )
+from atos_servers.filesystem.directory_entries import Listing, listing
 from atos_servers.filesystem.errors import (
     ExistsError,
-    NotAFileError,
     OutsideError,
     TooBigError,
     from_os,
 )
-from atos_servers.filesystem.file_io import TEMPORARY, locked, read_all
+from atos_servers.filesystem.file_io import locked, read_all
 from atos_servers.filesystem.paths import Parts, check_new
-from atos_servers.filesystem.present import Present, changed, hardlinked, present
+from atos_servers.filesystem.present import Present, changed, present
+from atos_servers.filesystem.regular_files import is_directory, open_regular
 from atos_servers.filesystem.replacing import replace
 
 MAX_BYTES = 8 << 20
 """Most bytes that one read or write carries."""
-SORTED_AT_ONCE = 5_000
-"""Names that are sorted in one go."""
 
 Guard = Callable[[Parts], None]
 """Raises if a path below the root may not be changed."""
@@ -52,23 +49,6 @@ Note = Callable[[Parts, Present, bytes | None], None]
 """Called with a real path below the root, what is there, and what will be: None for nothing."""
 
 _real_roots: dict[Path, str] = {}
-
-
-class Entry(NamedTuple):
-    """One name in a folder."""
-
-    name: str
-    is_dir: bool
-    size: int
-    """Bytes; 0 for everything but files."""
-    is_link: bool = False
-
-
-class Listing(NamedTuple):
-    """The entries of a folder, and whether there are more than were listed."""
-
-    entries: list[Entry]
-    more: bool
 
 
 def pinned(root: Path) -> str:
@@ -126,7 +106,7 @@ class ConfinedRoot:
     def file(self, parts: Parts) -> Generator[int]:
         """Open a regular file for reading, without side effects on pipes and devices."""
         with self._errors(parts):
-            handle = self._open_file(parts)
+            handle = open_regular(self._handle, parts, self.shown(parts), self._backend)
             try:
                 yield handle
             finally:
@@ -154,7 +134,7 @@ class ConfinedRoot:
             handle = open_beneath(self._handle, parts, os.O_RDONLY | os.O_DIRECTORY, self._backend)
             try:
                 with os.scandir(handle) as scan:
-                    return _listing(scan, after, most, sizes=sizes)
+                    return listing(scan, after, most, sizes=sizes)
             finally:
                 os.close(handle)
 
@@ -203,7 +183,7 @@ class ConfinedRoot:
             ChangedError: somebody else changed it meanwhile.
         """
         if not parts:
-            raise _is_directory(str(self.path))
+            raise is_directory(str(self.path))
         self._guard(parts)  # even where the folder is missing
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             name = parts[-1]
@@ -234,7 +214,7 @@ class ConfinedRoot:
             ExistsError: the folder is not empty.
         """
         if not parts:
-            raise _is_directory(str(self.path))
+            raise is_directory(str(self.path))
         self._guard(parts)
         with self._errors(parts), self._folder(parts[:-1]) as (folder, real):
             name = parts[-1]
@@ -287,7 +267,7 @@ class ConfinedRoot:
             ProtectedError: the guard forbids one of the paths.
         """
         if not parts or not new:
-            raise _is_directory(str(self.path))
+            raise is_directory(str(self.path))
         check_new(new[-1:])
         with (
             self._errors(parts),
@@ -309,40 +289,6 @@ class ConfinedRoot:
     def shown(self, parts: Parts) -> str:
         """Return the path that a message names."""
         return str(self.path.joinpath(*parts))
-
-    def _open_file(self, parts: Parts) -> int:
-        if not O_PATH:
-            return self._open_nonblocking(parts)
-        named = open_beneath(self._handle, parts, O_PATH, self._backend)
-        try:
-            self._check_regular(os.fstat(named), parts)
-            try:
-                # the same inode, without a second look-up of the path
-                return os.open(f"/proc/self/fd/{named}", os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:  # no /proc
-                return self._open_nonblocking(parts)
-        finally:
-            os.close(named)
-
-    def _open_nonblocking(self, parts: Parts) -> int:
-        """Open directly where `O_PATH` is missing; O_NONBLOCK keeps a pipe from blocking."""
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-        handle = open_beneath(self._handle, parts, flags, self._backend)
-        try:
-            self._check_regular(os.fstat(handle), parts)
-        except BaseException:
-            os.close(handle)
-            raise
-        return handle
-
-    def _check_regular(self, found: os.stat_result, parts: Parts) -> None:
-        if stat.S_ISDIR(found.st_mode):
-            raise _is_directory(self.shown(parts))
-        if not stat.S_ISREG(found.st_mode):
-            message = f"{self.shown(parts)} is a pipe, socket or device"
-            raise NotAFileError(message, next_step="Only regular files can be read.")
-        if found.st_nlink > 1:
-            raise hardlinked(self.shown(parts), found.st_nlink)
 
     @contextmanager
     def _folder(self, parts: Parts) -> Generator[tuple[int, Parts]]:
@@ -372,44 +318,8 @@ class ConfinedRoot:
             raise from_os(error, self.shown(parts)) from error
 
 
-def _is_directory(shown: str) -> NotAFileError:
-    return NotAFileError(f"{shown} is a directory", next_step="Use list_directory, or name a file.")
-
-
 def check_size(data: bytes) -> None:
     """Raise TooBigError for a content that one write can't carry."""
     if len(data) > MAX_BYTES:
         message = f"the content has {len(data)} bytes, at most {MAX_BYTES} are allowed"
         raise TooBigError(message, next_step="Write several smaller files.")
-
-
-def _listing(scan: Iterator[os.DirEntry[str]], after: str, most: int, *, sizes: bool) -> Listing:
-    """Return the entries by name.
-
-    Never more than some thousand names are sorted at once: that would hold up the whole process.
-    """
-    behind = (e for e in scan if e.name > after and not TEMPORARY.fullmatch(e.name))
-    if most:
-        chosen = heapq.nsmallest(most + 1, behind, key=_name)
-        return Listing(
-            [_entry(entry, sizes=sizes) for entry in chosen[:most]], more=len(chosen) > most
-        )
-    runs: list[list[os.DirEntry[str]]] = []
-    while run := list(islice(behind, SORTED_AT_ONCE)):
-        runs.append(sorted(run, key=_name))
-    return Listing(
-        [_entry(entry, sizes=sizes) for entry in heapq.merge(*runs, key=_name)], more=False
-    )
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
-
-
-def _entry(entry: os.DirEntry[str], *, sizes: bool) -> Entry:
-    is_dir = entry.is_dir(follow_symlinks=False)
-    size = 0
-    if sizes and entry.is_file(follow_symlinks=False):
-        with suppress(OSError):  # removed concurrently
-            size = entry.stat(follow_symlinks=False).st_size
-    return Entry(entry.name, is_dir, size, entry.is_symlink())

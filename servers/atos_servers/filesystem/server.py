@@ -52,10 +52,9 @@ from atos_servers.filesystem.tool_arguments import (
 )
 from atos_servers.filesystem.versions import Versions
 from atos_servers.filesystem.workspace import Workspace
-from atos_servers.host.connection import client, confinement
+from atos_servers.host.connection import MODEL_CLIENTS, client, confinement
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
-from atos_servers.host.tool_middleware import MODEL_CLIENTS
 
 INSTRUCTIONS = """\
 Reads and changes files in the directories that the user allowed; `list_allowed_directories` names them. Change a

@@ -12,13 +12,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from atos_protocol.errors import AtosError
+from atos_servers.filesystem.directory_entries import Entry
 from atos_servers.filesystem.globs import Glob
 from atos_servers.filesystem.pages import Room
 from atos_servers.filesystem.paths import MAX_DEPTH, Parts
-from atos_servers.filesystem.root import ConfinedRoot, Entry
+from atos_servers.filesystem.root import ConfinedRoot
 
 WORK_SECONDS = 2.0
 """Processor time of one call."""
+LOOK_EVERY = 32
+"""Entries of a search between two looks at the clock."""
 NODE_COST = 60
 """JSON bytes of an entry of a tree, without its name."""
 
@@ -163,8 +166,8 @@ def search(
     """
     found: list[Parts] = []
     deadline, left, last = time.thread_time() + seconds, room.bytes, after
-    for here, entry, left_out in walk(root, start, excluded, after):
-        if last != after and time.thread_time() > deadline:
+    for number, (here, entry, left_out) in enumerate(walk(root, start, excluded, after)):
+        if number % LOOK_EVERY == 1 and time.thread_time() > deadline:
             return Found(found, last)
         shown = not left_out and not (files_only and entry.is_dir)
         if shown and pattern.matches(here):

@@ -9,6 +9,7 @@ What that means for a path is decided by `Confinement`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -55,6 +56,20 @@ others."""
 _HTTP = Connection()
 _current: ContextVar[Connection] = ContextVar("atos_connection", default=_HTTP)
 
+KEPT_SECONDS = 1.0
+"""How long what the settings allow is kept: reading them costs as much as reading a file for a model."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A connection's confinement and when it was made, in monotonic seconds."""
+
+    confinement: Confinement | None = None
+    made_at: float = 0.0
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("atos_confinement", default=None)
+
 
 def roots() -> tuple[Path, ...]:
     """Return the absolute directories that this connection may access; never empty."""
@@ -62,7 +77,16 @@ def roots() -> tuple[Path, ...]:
 
 
 def confinement() -> Confinement:
-    """Return what decides where this connection's tools may read and write."""
+    """Return what decides where this connection's tools may read and write; at most a second old."""
+    if (kept := _kept.get()) is None:
+        return _confinement()
+    now = time.monotonic()
+    if kept.confinement is None or now - kept.made_at > KEPT_SECONDS:
+        kept.confinement, kept.made_at = _confinement(), now
+    return kept.confinement
+
+
+def _confinement() -> Confinement:
     settings, current = load_settings(), _current.get()
     return Confinement(
         directories=current.roots
@@ -93,8 +117,9 @@ def selection() -> Selection:
 @contextmanager
 def connected(connection: Connection) -> Generator[None]:
     """Serve this client's requests while the block runs."""
-    token = _current.set(connection)
+    token, kept = _current.set(connection), _kept.set(_Kept())
     try:
         yield
     finally:
+        _kept.reset(kept)
         _current.reset(token)

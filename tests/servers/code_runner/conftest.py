@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atos_servers.code_runner.runner import Runner
-from doubles.runners import ready_zygote, sandbox_at
+from doubles.runners import runner_at
 
 
 @pytest.fixture
@@ -19,16 +19,21 @@ def workspace() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["bwrap", "landlock", "bwrap-warm", "landlock-warm"])
+LONG = pytest.mark.long
+LEVELS = (
+    "bwrap",
+    "landlock",
+    pytest.param("bwrap-warm", marks=LONG),
+    pytest.param("landlock-warm", marks=LONG),
+)
+"""Warm starts of what is no attack are tried in `make test-long`: they run the same code after the fork."""
+
+
+@pytest.fixture(params=LEVELS)
 async def runner(request: pytest.FixtureRequest) -> AsyncIterator[Runner]:
     """A runner on each level for any code, its launchers started afresh and forked by a zygote."""
-    level, _, start = request.param.partition("-")
-    sandbox = await sandbox_at(level)
-    if not start:
-        yield Runner(sandbox)
-        return
-    async with ready_zygote() as warm:
-        yield Runner(sandbox, warm=warm)
+    async with runner_at(request.param) as made:
+        yield made
 
 
 @pytest.fixture

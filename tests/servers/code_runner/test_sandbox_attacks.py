@@ -6,7 +6,7 @@ import socket
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,16 @@ import pytest
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.runner import Runner, ScriptRun
 from doubles.marked_processes import gone
+from doubles.runners import runner_at
 
 pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(params=["bwrap", "landlock", "bwrap-warm", "landlock-warm"])
+async def runner(request: pytest.FixtureRequest) -> AsyncIterator[Runner]:
+    """Attacks are tried against forked launchers in every run of the tests, unlike the rest (conftest.py)."""
+    async with runner_at(request.param) as made:
+        yield made
 
 
 TRY = """\

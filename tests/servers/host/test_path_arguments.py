@@ -42,7 +42,7 @@ NO_PATHS: dict[str, set[str]] = {
         "start_line", "tail",
     },
     "code_runner": {
-        "args", "assertions", "calls", "code", "modules", "packages", "policy", "source", "stdin",
+        "args", "assertions", "calls", "code", "handle", "modules", "packages", "policy", "source", "stdin",
         "ticket", "timeout_s",
     },
     "workflow": {"digest", "key", "lines", "marker", "name", "payload", "target", "timeout_s"},
