@@ -27,6 +27,7 @@ from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY, AtosError
 from atos_servers.host.connection import MODEL_CLIENTS, client
 from atos_servers.host.reply_limit import fit
+from atos_servers.host.revocation import until_revoked
 
 CALL_SECONDS = 45.0
 """Longest tool call, in seconds: Claude Desktop and n8n give a call up after 60."""
@@ -62,7 +63,10 @@ class ToolMiddleware(Middleware):
         result: ToolResult | None = None
         try:
             with anyio.move_on_after(self._seconds):
-                result = await call_next(await self._without_extras(context))
+                async with until_revoked() as revoked:
+                    result = await call_next(await self._without_extras(context))
+                if revoked:
+                    return error_result(_no_longer_welcome())
         except MCPError:  # such as a capability that the client lacks: the protocol's own error
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets an answer
@@ -141,6 +145,11 @@ def _masked(name: str, error: Exception) -> AtosError:
     return AtosError(
         f"{name} failed with an internal error", next_step=f"Look for {mark} in logs/servers.log."
     )
+
+
+def _no_longer_welcome() -> AtosError:
+    message = "the token of this call is not valid any more"
+    return errors.UnauthorizedError(message, next_step="Ask the person for another one.")
 
 
 def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
