@@ -50,7 +50,7 @@ async def until_revoked() -> AsyncGenerator[Revoked]:
 
 async def _watch(revoked: Revoked, scope: anyio.CancelScope) -> None:
     await anyio.sleep(LOOK_SECONDS)  # it was valid a moment ago
-    while is_welcome():
+    while is_welcome():  # noqa: ASYNC110 - files that other processes write
         await anyio.sleep(LOOK_SECONDS)
     revoked.set()
     scope.cancel()

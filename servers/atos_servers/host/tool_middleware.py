@@ -25,9 +25,11 @@ from pydantic import ValidationError as PydanticError
 
 from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY, AtosError
+from atos_protocol.printable import printable
 from atos_servers.host.connection import MODEL_CLIENTS, client
 from atos_servers.host.reply_limit import fit
 from atos_servers.host.revocation import until_revoked
+from atos_servers.host.shown_text import LAYOUT, is_exact, shown
 
 CALL_SECONDS = 45.0
 """Longest tool call, in seconds: Claude Desktop and n8n give a call up after 60."""
@@ -75,9 +77,10 @@ class ToolMiddleware(Middleware):
             message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
             step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
             return error_result(errors.DeadlineError(message, next_step=step))
+        exact = is_exact(result)
         if self._plain:
             result = text_alone(result)
-        return fit(result) if client() in MODEL_CLIENTS else result
+        return shown(fit(result), exact=exact) if client() in MODEL_CLIENTS else result
 
     async def on_read_resource(
         self, context: Read, call_next: CallNext[ReadResourceRequestParams, ResourceResult]
@@ -117,7 +120,7 @@ class ToolMiddleware(Middleware):
 
 def error_result(error: AtosError) -> ToolResult:
     """Return the result that carries an error: a text for models, an object for programs."""
-    text = TextContent(type="text", text=error.to_text())
+    text = TextContent(type="text", text=printable(error.to_text(), keep=LAYOUT))
     return ToolResult(content=[text], meta={MCP_META_KEY: error.to_wire()}, is_error=True)
 
 
@@ -128,7 +131,7 @@ def text_alone(result: ToolResult) -> ToolResult:
         return result
     content = result.content
     if structured.keys() == {"content"} and isinstance(structured["content"], str):
-        content = [TextContent(type="text", text=structured["content"])]
+        content = [TextContent(type="text", text=structured["content"]), *content[1:]]
     return ToolResult(content=content, meta=result.meta)
 
 

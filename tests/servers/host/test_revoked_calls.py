@@ -75,12 +75,16 @@ CALL = message("tools/call", 2, name="linger", arguments={})
 
 async def call_over_sse(http: httpx2.AsyncClient) -> None:
     with pytest.raises(httpx2.RemoteProtocolError):
-        async with http.stream("GET", "/lingering/sse") as stream:
-            async for line in stream.aiter_lines():
-                if "session_id" in line:
-                    address = line.removeprefix("data: ")
-                    for each in (HELLO, message("notifications/initialized"), CALL):
-                        assert (await http.post(address, json=each)).status_code == 202
+        await read_sse(http)
+
+
+async def read_sse(http: httpx2.AsyncClient) -> None:
+    async with http.stream("GET", "/lingering/sse") as stream:
+        async for line in stream.aiter_lines():
+            if "session_id" in line:
+                address = line.removeprefix("data: ")
+                for each in (HELLO, message("notifications/initialized"), CALL):
+                    assert (await http.post(address, json=each)).status_code == 202
 
 
 async def call_over_mcp(http: httpx2.AsyncClient) -> None:
