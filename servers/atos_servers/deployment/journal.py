@@ -49,6 +49,13 @@ class Journal:
         """Return what the journal tells; a last line that a crash cut short counts as not written."""
         return fold(self.folder.name, self._events())
 
+    def commits(self) -> frozenset[str]:
+        """Return every commit that was planned here."""
+        planned = (
+            event["content"]["commit"] for event in self._events() if event["event"] == "planned"
+        )
+        return frozenset(commit for commit in planned if commit)
+
     def _events(self) -> list[Json]:
         try:
             lines = (self.folder / FILE).read_bytes().split(b"\n")
