@@ -7,11 +7,11 @@ request that it does not allow is answered with 500 and kept in `wrong`, so that
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -43,12 +43,18 @@ def example(schema: Any) -> Any:
         return {name: value for each in schema["allOf"] for name, value in example(each).items()}
     if "enum" in schema:
         return schema["enum"][0]
-    kind = schema.get("type", "object")
-    kind = kind[0] if isinstance(kind, list) else kind
+    kinds: str | list[str] = schema.get("type", "object")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
     if kind != "object":
         return EXAMPLES[kind]
     known = schema.get("properties", {})
     return {name: example(known.get(name)) for name in schema.get("required", [])}
+
+
+def against(schema: Json, value: Any) -> list[str]:
+    """Return what a schema has against a value."""
+    validator: Any = Draft4Validator(schema)
+    return [error.message for error in validator.iter_errors(value)]
 
 
 class OpenApi:
@@ -74,13 +80,10 @@ class OpenApi:
         known = {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
         faults = [f"{path} takes no {name}" for name in query.keys() - known.keys()]
         for name in query.keys() & known.keys():
-            found = Draft4Validator(known[name]["schema"]).iter_errors(query[name])
-            faults += [f"{name}: {error.message}" for error in found]
+            faults += against(known[name]["schema"], query[name])
         if operation["requestBody"] is None:
             return faults + [f"{path} takes no body"] * (body is not None)
-        return faults + [
-            e.message for e in Draft4Validator(operation["requestBody"]).iter_errors(body)
-        ]
+        return faults + against(operation["requestBody"], body)
 
     def answer(self, method: str, path: str, status: int, said: Any) -> Any:
         """Return a whole answer with these members, held against the description."""
@@ -88,7 +91,7 @@ class OpenApi:
         assert operation is not None
         schema = operation["responses"][str(status)]
         whole = example(schema) | said if isinstance(said, dict) else said
-        Draft4Validator(schema or {}).validate(whole)
+        assert against(schema or {}, whole) == []
         return whole
 
 
@@ -171,7 +174,7 @@ class GitHubDouble:
         if status >= 300:
             return status, {"message": said}
         if isinstance(said, list):
-            return status, said
+            return status, cast("Any", said)
         return status, self.openapi.answer(method, path, status, said)
 
     def _found(self, method: str, path: str, query: Json, body: Json) -> tuple[int, Any]:
@@ -258,7 +261,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def github(root: Path) -> Iterator[GitHubDouble]:
+def github(root: Path) -> Generator[GitHubDouble]:
     """Serve a GitHub on loopback."""
     double = GitHubDouble(root)
     server = make_server("127.0.0.1", 0, double.app, server_class=_Server, handler_class=_Quiet)

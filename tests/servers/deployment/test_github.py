@@ -1,16 +1,20 @@
 """GitHub and Pages, with real git over HTTP and every request held against GitHub's own description."""
 
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from atos_protocol.errors import AtosError, RefusedError, UnauthorizedError
 from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
-from atos_servers.deployment.targets.github import GitHub
+from atos_servers.deployment.targets.github import ASKED, CREATED, PUSHED, GitHub
 from doubles.git_http import head
 from doubles.github import TOKEN, GitHubDouble, github
 
@@ -267,6 +271,50 @@ async def test_the_token_is_in_no_file_argument_or_variable(
     assert len(kept) > 5
     assert not [path for path in kept if TOKEN.encode() in path.read_bytes()]
     assert TOKEN not in git(hub.root / "me" / "app.git", "config", "--list")
+
+
+@pytest.mark.parametrize("point", [CREATED, PUSHED, ASKED])
+async def test_who_is_killed_after_a_step_goes_on_and_makes_nothing_twice(
+    hub: GitHubDouble, deployments: Deployments, tmp_path: Path, atos_home: Path, point: str
+) -> None:
+    sha = commit(tmp_path / "site", index_html=PAGE)
+    hub.site = PAGE
+    plan = await deployments.plan(tmp_path / "site", "pages")
+    assert plan.planned is not None
+    given = [str(atos_home), hub.url, str(tmp_path / "token"), plan.planned.digest]
+    command = [sys.executable, "-c", DEPLOY, *given]
+    killed = await anyio.run_process(
+        command, check=False, env={**os.environ, "ATOS_CRASHPOINT": point}
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    interrupted = deployments.journals.known("site").read()
+    assert (interrupted.state, interrupted.live) == ("approved", None)
+
+    done = await deployments.deploy("site", plan.planned.digest, by="test", seconds=10)
+
+    assert done.state == "verified"
+    assert hub.writes == [
+        "POST /user/repos",
+        "POST /repos/me/site/pages",
+        f"POST /repos/me/site/statuses/{sha}",
+    ]
+    assert (len(hub.repositories), hub.pushes) == (1, 1)
+
+
+DEPLOY = """
+import sys
+from pathlib import Path
+import anyio
+from atos_protocol.settings import load_settings
+from atos_servers.deployment.deployments import Deployments
+from atos_servers.deployment.journal import Journals
+from atos_servers.deployment.targets.github import GitHub
+
+home, url, token, digest = sys.argv[1:]
+load_settings().prepare()
+made = Deployments(Journals(Path(home) / "deployments"), {"pages": GitHub(url, token, pages=True)})
+anyio.run(lambda: made.deploy("site", digest, by="test"))
+"""
 
 
 async def test_pages_without_a_page_are_refused_before_anything_is_sent(
