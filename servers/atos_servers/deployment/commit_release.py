@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from atos_protocol.errors import BadRequestError, RefusedError, WorkspaceError
+from atos_protocol.errors import BadRequestError, WorkspaceError
 from atos_servers.deployment.release_files import MOST_BYTES, MOST_FILES, git
-from atos_servers.deployment.secret_scan import Finding, secrets_in
+from atos_servers.deployment.secret_scan import Finding, secrets_found, secrets_in
 
 REPOSITORY = "repository.git"
-MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def _looked_through(copy: Path, commit: str) -> PackedCommit:
         whole.update(data)
         found += secrets_in(name, data)
     if found:
-        raise _refused(found)
+        raise secrets_found(found)
     listed = git(copy, "ls-tree", "-r", "-z", "--name-only", commit).decode(errors="replace")
     count = int(git(copy, "rev-list", "--count", commit))
     files = tuple(sorted(name for name in listed.split("\0") if name))
@@ -91,14 +90,3 @@ def _history(copy: Path, commit: str) -> Iterator[tuple[str, bytes]]:
             yield names[identity], data
         elif kind == "commit":
             yield f"commit {identity[:12]}", data
-
-
-def _refused(found: list[Finding]) -> RefusedError:
-    shown = "; ".join(str(each) for each in found[:MOST_SHOWN])
-    more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
-    message = f"not public: {len(found)} places look like secrets: {shown}{more}"
-    step = (
-        "Take them out of the files and of the history (git filter-repo), and change the secrets: they may be"
-        " known already. A line that says `example` is not counted."
-    )
-    return RefusedError(message, next_step=step)

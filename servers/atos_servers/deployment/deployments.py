@@ -29,6 +29,7 @@ from atos_servers.deployment.targets.target import Applied, Place, Seen, Target
 from atos_servers.deployment.verification import until_ok
 
 VERIFY_SECONDS = 30.0
+PATIENCE_SECONDS = 900.0
 KEPT_RELEASES = 5
 
 
@@ -39,10 +40,12 @@ class Deployments:
     Args:
         journals: what is known of them.
         targets: by name.
+        patience: seconds that a target may take until a release answers that it has accepted.
     """
 
     journals: Journals
     targets: Mapping[str, Target]
+    patience: float = PATIENCE_SECONDS
 
     async def plan(
         self, source: Path, target: str, name: str = "", destination: str = ""
@@ -137,12 +140,22 @@ class Deployments:
     async def _finish(
         self, journal: Journal, release: Release, marker: str, seconds: float
     ) -> Deployment:
-        """Look again at what was put there and was not ready yet."""
+        """Look again at what was put there and was not ready yet; it has `patience` to become so."""
         with journal.alone():
             found = journal.read()
             seen = await self._seen(journal, release, found.applied_url, marker, seconds)
-            if seen.ok or not seen.pending:
-                _tell(journal, release, found, seen, Applied(found.applied_url, found.port))
+            applied = Applied(found.applied_url, found.port)
+            if seen.ok:
+                await self._target(found.target).switch(
+                    self._place(journal), found.live, release, applied
+                )
+            elif seen.pending and journal.now() - found.at < self.patience:
+                return found
+            else:
+                target = self._target(found.target)
+                undone = await self._take_back(journal, target, release, found)
+                seen = replace(seen, reason=seen.reason + undone)
+            _tell(journal, release, found, seen, applied)
             return journal.read()
 
     async def stop(self, name: str) -> Deployment:
@@ -257,7 +270,7 @@ class Deployments:
         raise BadRequestError(message, next_step=f"Targets: {', '.join(self.targets)}.")
 
     def _place(self, journal: Journal) -> Place:
-        return Place(journal.folder.name, journal.folder, journal.commits())
+        return Place(journal.folder.name, journal.folder, journal.commits(), journal.turn())
 
 
 def _approved(found: Deployment, digest: str) -> Release:

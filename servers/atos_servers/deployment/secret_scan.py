@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from atos_protocol.errors import RefusedError
+
+MOST_SHOWN = 5
 MOST_BYTES = 1 << 20
 """A longer file is looked at up to here."""
 
@@ -78,3 +81,15 @@ def secrets_in(file: str, data: bytes) -> Iterator[Finding]:
         what = next((what for what, shape in SHAPES if shape.search(line)), "")
         if what and not NOBODYS.search(line):
             yield Finding(file, number, what)
+
+
+def secrets_found(found: list[Finding]) -> RefusedError:
+    """Return the refusal of what holds these."""
+    shown = "; ".join(str(each) for each in found[:MOST_SHOWN])
+    more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    message = f"not public: {len(found)} places look like secrets: {shown}{more}"
+    step = (
+        "Take them out of the files and of the history (git filter-repo), and change the secrets: they may be"
+        " known already. A line that says `example` is not counted."
+    )
+    return RefusedError(message, next_step=step)

@@ -41,6 +41,35 @@ async def look_at_page(url: str, release: Release, marker: str = "") -> Seen:
         return await _look(client, url, release, marker)
 
 
+async def look_outside(url: str, wanted: bytes | None, marker: str = "") -> Seen:
+    """Look once whether a site that others serve answers with a page of ours; a cache may still hold the one before.
+
+    Args:
+        url: of the page.
+        wanted: the page; None where it can't be known.
+        marker: text that it must hold; empty for none.
+    """
+    try:
+        async with outbound_http.async_client(ServerUrl(url), REQUEST_SECONDS) as client:
+            page = await client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = f"{url} does not answer: {type(error).__name__}"
+        return Seen(ok=False, reason=reason, pending=True)
+    if page.is_error or page.is_redirect:
+        return Seen(ok=False, reason=f"{url} answers {page.status_code}", pending=True)
+    if wanted is not None and page.content != wanted:
+        return Seen(ok=False, reason=f"{url} answers with another page", pending=True)
+    if marker and marker not in page.text:
+        return Seen(ok=False, reason=f"{url} does not hold {marker[:60]!r}", pending=True)
+    same = (
+        f"as deployed, {len(page.content)} bytes" if wanted is not None else str(page.status_code)
+    )
+    evidence = [f"GET {url} answers {same}"]
+    evidence += ["over TLS, its certificate checked"] * url.startswith("https://")
+    evidence += [f"the page holds {marker[:60]!r}"] * bool(marker)
+    return Seen(ok=True, evidence=tuple(evidence))
+
+
 async def _look(client: httpx.AsyncClient, url: str, release: Release, marker: str) -> Seen:
     try:
         health = await client.get(url + HEALTH)

@@ -19,6 +19,7 @@ from atos_servers.deployment.record import Deployment, Release
 from atos_servers.deployment.targets.github import GitHub
 from atos_servers.deployment.targets.local import Local
 from atos_servers.deployment.targets.target import Target
+from atos_servers.deployment.targets.webhook import Send, Webhook
 from atos_servers.host.connection import client, confinement, owner
 from atos_servers.host.tool_definition import changing, read_only
 
@@ -37,15 +38,18 @@ Path_ = Annotated[
     ),
 ]
 TargetName = Annotated[
-    Literal["local", "github", "pages"],
+    Literal["local", "github", "pages", "webhook"],
     Field(
         description="local: served on this machine's loopback, in the sandbox. github: a public repository or a"
-        " pull request. pages: the same, served by GitHub as a site."
+        " pull request. pages: the same, served by GitHub as a site. webhook: sent to a workflow of n8n."
     ),
 ]
 Destination = Annotated[
     str,
-    Field(description="github, pages: OWNER/NAME of the repository; empty: one of the user's own."),
+    Field(
+        description="github, pages: OWNER/NAME of the repository; empty: one of the user's own."
+        " webhook: the workflow; empty: deploy."
+    ),
 ]
 Name = Annotated[str, Field(description="Name of a deployment, as plan_deployment says it.")]
 Digest = Annotated[
@@ -254,17 +258,17 @@ def _may_see(found: Deployment) -> bool:
     return True
 
 
-def targets_of(settings: Settings) -> dict[str, Target]:
-    """Return the targets by name."""
+def targets_of(settings: Settings, send: Send) -> dict[str, Target]:
+    """Return the targets by name; `send` triggers a workflow."""
     hub = partial(GitHub, settings.github_url, settings.github_token_file)
-    targets: list[Target] = [Local(), hub(), hub(pages=True)]
+    targets: list[Target] = [Local(), hub(), hub(pages=True), Webhook(send)]
     return {target.name: target for target in targets}
 
 
-def add_deployment_tools(server: FastMCP, settings: Settings) -> None:
+def add_deployment_tools(server: FastMCP, settings: Settings, send: Send) -> None:
     """Add the tools to a server."""
     journals = Journals(Path(settings.home) / "deployments")
-    tools = DeploymentTools(Deployments(journals, targets_of(settings)))
+    tools = DeploymentTools(Deployments(journals, targets_of(settings, send)))
     deploying = changing("Deploy", destructive=True, idempotent=True)
     server.tool(tools.plan_deployment, annotations=changing("Plan a deployment"))
     server.tool(tools.deploy, annotations=deploying)

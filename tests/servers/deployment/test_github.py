@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -102,7 +103,7 @@ async def test_pages_are_switched_on_and_compared_with_the_commit_and_rolled_bac
     assert done.evidence == (
         f"main of me/site is at commit {first[:12]}",
         f"GitHub built commit {first[:12]}",
-        f"GET {done.url} answers with index.html of the commit, {len(PAGE)} bytes",
+        f"GET {done.url} answers as deployed, {len(PAGE)} bytes",
     )
     commit(tmp_path / "site", index_html="<h1>second</h1>")
     hub.site = "<h1>second</h1>"
@@ -123,6 +124,23 @@ async def test_a_site_that_is_still_built_is_not_taken_back_and_verified_later(
     assert (waiting.state, waiting.live) == ("applied", None)
     hub.build = "built"
     assert (await deployments.verify("site", seconds=10)).state == "verified"
+
+
+async def test_a_site_that_never_answers_is_taken_back_when_patience_ends(
+    hub: GitHubDouble, deployments: Deployments, tmp_path: Path
+) -> None:
+    first = commit(tmp_path / "site", index_html=PAGE)
+    hub.site = PAGE
+    await deployed(deployments, tmp_path / "site", "pages")
+    commit(tmp_path / "site", index_html="<h1>second</h1>")
+    waiting = await deployed(deployments, tmp_path / "site", "pages", seconds=1)
+    assert waiting.state == "applied"
+    assert waiting.live is not None
+    assert waiting.live.commit == first
+    failed = await replace(deployments, patience=0).verify("site", seconds=1)
+    assert failed.state == "failed"
+    assert "answers with another page" in failed.reason
+    assert head(hub.root, "me/site", "main") == first
 
 
 async def test_a_site_that_github_can_not_build_fails_with_its_reason_and_the_old_one_returns(

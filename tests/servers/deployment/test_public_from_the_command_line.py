@@ -65,9 +65,12 @@ def test_nothing_is_public_without_the_digest_of_what_goes_out(
 
     assert done.returncode == 0, done.stderr + done.stdout
     assert f"✓ site  verified  pages  {hub.url}/sites/me/site/" in done.stdout
-    assert head(hub.root, "me/site", "main") in subprocess.run(
-        ["git", "-C", source, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout
+    assert (
+        head(hub.root, "me/site", "main")
+        in subprocess.run(
+            ["git", "-C", source, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout
+    )
     logs = client("deployments", "logs", "site")
     assert "POST /user/repos: 201" in logs.stdout
 

@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio.to_thread
-import httpx
 
-from atos_daemon import outbound_http
 from atos_daemon.key_source import KeySource
 from atos_protocol.crash_points import crashpoint, declare
 from atos_protocol.errors import (
@@ -33,7 +31,6 @@ from atos_protocol.errors import (
     UnreachableError,
     UnsupportedError,
 )
-from atos_protocol.server_url import ServerUrl
 from atos_servers.deployment.commit_release import REPOSITORY, PackedCommit, pack_commit
 from atos_servers.deployment.git_push import Remote
 from atos_servers.deployment.github_api import GitHubApi, Json
@@ -49,10 +46,10 @@ from atos_servers.deployment.targets.github_way import (
 )
 from atos_servers.deployment.targets.local import tail
 from atos_servers.deployment.targets.target import Applied, Place, Seen
+from atos_servers.deployment.verification import look_outside
 
 MAIN = "main"
 LOG = "github.log"
-PAGE_SECONDS = 20.0
 FORK_SECONDS = 20.0
 STATUS = "atos/deploy"
 CREATED, PUSHED, ASKED = (
@@ -330,18 +327,6 @@ async def _served(
     copy = place.release(release) / REPOSITORY
     read: Callable[[], bytes] = partial(git, copy, "cat-file", "blob", f"{release.commit}:{file}")
     wanted = await anyio.to_thread.run_sync(read)
-    try:
-        async with outbound_http.async_client(ServerUrl(url), PAGE_SECONDS) as client:
-            page = await client.get(url)
-    except httpx.HTTPError as error:
-        return Seen(ok=False, reason=f"{url} does not answer: {type(error).__name__}", pending=True)
-    if page.is_error or page.content != wanted:
-        what = f"answers {page.status_code}" if page.is_error else "answers with another index.html"
-        return Seen(ok=False, reason=f"{url} {what}", pending=True, evidence=evidence)
-    if marker and marker not in page.text:
-        return Seen(ok=False, reason=f"{url} does not hold {marker[:60]!r}", evidence=evidence)
-    tls = ["over TLS, its certificate checked"] * url.startswith("https://")
-    same = f"GET {url} answers with {file} of the commit, {len(wanted)} bytes"
-    return Seen(
-        ok=True, evidence=(*evidence, f"GitHub built commit {release.commit[:12]}", same, *tls)
-    )
+    seen = await look_outside(url, wanted, marker)
+    built = f"GitHub built commit {release.commit[:12]}"
+    return replace(seen, evidence=(*evidence, built, *seen.evidence))

@@ -18,6 +18,8 @@ class Place:
     """Of the deployment, below ATOS's home."""
     commits: frozenset[str] = frozenset()
     """Every commit that was planned here: what of them is found at a target was put there by this deployment."""
+    turn: int = 0
+    """How often the approved release has changed: the same for who goes on after a crash, another for a roll back."""
 
     def release(self, release: Release) -> Path:
         """Return the folder of a release's files."""
