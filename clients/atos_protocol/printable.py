@@ -24,7 +24,8 @@ def printable(text: object, keep: str = "") -> str:
         keep: characters that stay, such as a line feed.
     """
     plain = str(text)
-    if plain.isprintable() and plain.isascii():
+    rest = plain.translate(dict.fromkeys(map(ord, keep)))
+    if rest.isprintable() and rest.isascii():
         return plain
     return "".join(
         character if character in keep or not _is_hidden(plain, at) else _escaped(character)

@@ -149,6 +149,18 @@ class Settings:
         "a path, or keyring:SERVICE/NAME",
         "the key of that server: a file that is yours alone (0600), or an entry of the keyring",
     )
+    github_token_file: str = _setting(
+        "",
+        str,
+        "a path, or keyring:SERVICE/NAME",
+        "the token that `deploy github` and `pages` push with: a file that is yours alone (0600), or the keyring",
+    )
+    github_url: str = _setting(
+        "https://api.github.com",
+        str,
+        "an https URL",
+        "GitHub's API, or that of an Enterprise server (https://HOST/api/v3)",
+    )
     gguf: tuple[Path, ...] = _setting(
         (), _paths, "paths separated by ':'", "GGUF files, or folders of them, that may be loaded"
     )

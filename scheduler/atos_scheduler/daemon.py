@@ -283,6 +283,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Entry point of `atos-scheduler`."""
+    os.umask(0o077)  # it writes nothing of the person's, nor do its engines
     return run_daemon("scheduler", lambda settings: anyio.run(serve, settings))
 
 

@@ -17,7 +17,11 @@ from atos_protocol.settings import Settings
 
 MARKS = {"failed": "✗", "stopped": "-", "down": "-"}
 FAILED, NEEDS_PERSON = 1, 4
-FILES_SHOWN = 8
+FILES_SHOWN, PUBLIC_FILES_SHOWN = 8, 50
+LEAST_DIGEST = 12
+"""Characters of a digest that name a plan."""
+LOOKS = 40
+"""How often is looked again at what is not ready, 15 s each."""
 ACTIONS = {
     "stop": "stop_deployment", "start": "start_deployment", "verify": "verify_deployment",
     "rollback": "roll_back",
@@ -29,14 +33,17 @@ def deploy(arguments: Namespace, settings: Settings) -> int:
     source = _source(arguments.what, settings)
     workflow = HostClient(settings, "workflow")
     asked = {"path": source, "target": arguments.target, "name": arguments.name or ""}
+    if arguments.to:
+        asked["destination"] = arguments.to
     plan = workflow.call("plan_deployment", asked)
     if not arguments.json:
         print("\n".join(plan_lines(plan)))
     if arguments.dry_run:
         return _said(plan, arguments)
-    if not (arguments.yes or _agreed(plan, arguments)):
+    if not _agreed(plan, arguments):
         return NEEDS_PERSON
-    _install(plan["planned"]["requirements"], settings)
+    if not plan["public"]:
+        _install(plan["planned"]["requirements"], settings)
     return put_out(workflow, plan, arguments)
 
 
@@ -53,11 +60,21 @@ def _install(requirements: Sequence[str], settings: Settings) -> None:
 def put_out(workflow: HostClient, plan: Mapping[str, Any], arguments: Namespace) -> int:
     """Deploy what was planned and approved; return the exit code."""
     request = {"name": plan["name"], "digest": plan["planned"]["digest"]}
-    done = workflow.call("deploy", request, resend=False)
+    done = _waited_for(workflow, workflow.call("deploy", request, resend=False))
     if arguments.json:
         return _said(done, arguments)
     print("\n".join(result_lines(done)))
     return 0 if done["state"] == "verified" else FAILED
+
+
+def _waited_for(workflow: HostClient, done: dict[str, Any]) -> dict[str, Any]:
+    """Ask until a target that takes its time, such as Pages, says whether the release answers."""
+    for _ in range(LOOKS):
+        if done["state"] != "applied":
+            break
+        print("it is there; waiting until it answers ...", file=sys.stderr, flush=True)
+        done = workflow.call("verify_deployment", {"name": done["name"]})
+    return done
 
 
 def deployments(arguments: Namespace, settings: Settings) -> int:
@@ -105,8 +122,9 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
     release = plan["planned"]
     commit = f", commit {release['commit'][:12]}" if release["commit"] else ""
     files, count = release["files"], release["file_count"]
-    listed = ", ".join(clean(name, 60) for name in files[:FILES_SHOWN])
-    more = f" and {count - FILES_SHOWN} more" if count > FILES_SHOWN else ""
+    most = PUBLIC_FILES_SHOWN if plan["public"] else FILES_SHOWN
+    listed = ", ".join(clean(name, 60) for name in files[:most])
+    more = f" and {count - most} more" if count > most else ""
     lines = [
         f"{plan['name']} on {plan['target']}: {clean(release['what'])}",
         f"  from {clean(plan['source'])}{commit}",
@@ -122,12 +140,17 @@ def result_lines(done: Mapping[str, Any]) -> list[str]:
     lines = [_line(done)]
     if done["state"] == "verified":
         lines += [f"  {clean(seen)}" for seen in done["evidence"]]
-        lines.append(f"  stop it: atos-client deployments stop {done['name']}")
+        if not done["public"]:
+            lines.append(f"  stop it: atos-client deployments stop {done['name']}")
     elif done["state"] == "failed":
         lines.append(f"  {clean(done['reason'], 600)}")
         if done["url"]:
             lines.append(f"  {done['url']} still answers with the release before")
         lines.append(f"  → atos-client deployments logs {done['name']}")
+    elif done["state"] == "applied":
+        lines.append(
+            f"  it is there, and does not answer yet → atos-client deployments verify {done['name']}"
+        )
     elif done["state"] == "stopped":
         lines.append(f"  → atos-client deployments start {done['name']}")
     return lines
@@ -144,11 +167,29 @@ def _line(each: Mapping[str, Any]) -> str:
 
 
 def _agreed(plan: Mapping[str, Any], arguments: Namespace) -> bool:
-    """Ask the person; without a terminal say which command agrees."""
-    if arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        command = f"atos-client deploy {plan['source']} {plan['target']} --yes"
-        print(f"not deployed: nobody is there to agree\n  → {command}", file=sys.stderr)
+    """Ask the person; without a terminal say which command agrees. What is public needs more than `--yes`."""
+    digest, public = plan["planned"]["digest"], plan["public"]
+    if arguments.approve:
+        if len(arguments.approve) >= LEAST_DIGEST and digest.startswith(arguments.approve):
+            return True
+        print(
+            f"not deployed: the plan is {digest[:LEAST_DIGEST]}, which was not approved",
+            file=sys.stderr,
+        )
         return False
+    if arguments.yes and not public:
+        return True
+    if arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        agrees = f"--approve {digest[:LEAST_DIGEST]}" if public else "--yes"
+        to = f" --to {arguments.to}" if arguments.to else ""
+        command = f"atos-client deploy {plan['source']} {plan['target']}{to} {agrees}"
+        why = (
+            "it is public, and --yes is for local" if arguments.yes else "nobody is there to agree"
+        )
+        print(f"not deployed: {why}\n  → {command}", file=sys.stderr)
+        return False
+    if public:
+        return input("Make it public? [y/N] ").strip().lower() in {"y", "yes"}
     return input("Deploy it? [Y/n] ").strip().lower() in {"", "y", "yes"}
 
 

@@ -38,7 +38,7 @@ def build(arguments: Namespace, settings: Settings) -> int:
         request["into"] = str(Path(arguments.into).expanduser().absolute())
     if arguments.priority != "normal":
         request["priority"] = arguments.priority
-    if arguments.deploy:
+    if arguments.deploy == "local":  # what is public the person approves, once it is built
         request["deploy"] = arguments.deploy
     if arguments.plan:
         request["plan"] = read_plan(Path(arguments.plan))
@@ -61,7 +61,21 @@ def build(arguments: Namespace, settings: Settings) -> int:
         return CANCELLED
     if not arguments.json:
         _say_receipt(settings, view["id"])
+    if code == 0 and arguments.deploy not in {"", "local"}:
+        return _deploy_public(view["id"], arguments, settings)
     return code
+
+
+def _deploy_public(goal: str, arguments: Namespace, settings: Settings) -> int:
+    from atos.cli.deploying import deploy
+
+    return deploy(
+        Namespace(
+            what=goal, target=arguments.deploy, name="", to="", approve="", dry_run=False, yes=False,
+            json=arguments.json,
+        ),
+        settings,
+    )  # fmt: skip
 
 
 def _announce(settings: Settings) -> None:

@@ -17,7 +17,7 @@ EPILOG = """exit codes:
   3 nothing to run it with             4 it needs a person       130 cancelled"""
 
 
-TARGETS = ("local",)
+TARGETS = ("local", "github", "pages", "webhook")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="TARGET",
         choices=TARGETS,
         default="",
-        help="deploy the result and verify it: local serves it on this machine",
+        help="deploy the result and verify it: local serves it on this machine; of the others you are asked",
     )
     build.add_argument(
         "--priority", choices=("low", "normal", "high"), default="normal",
@@ -135,10 +135,21 @@ def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> 
     made.add_argument("what", metavar="GOAL|PATH", nargs="?", help="default: the newest goal")
     made.add_argument(
         "target", metavar="TARGET", nargs="?", choices=TARGETS, default="local",
-        help="local (default): served on this machine, in the sandbox",
+        help="local (default): served on this machine, in the sandbox; github: a public repository, or a pull"
+        " request; pages: the same, served by GitHub as a site; webhook: through a workflow of n8n",
     )  # fmt: skip
     made.add_argument("--name", metavar="NAME", help="of the deployment; default after the folder")
-    made.add_argument("--yes", action="store_true", help="do not ask")
+    made.add_argument(
+        "--to",
+        metavar="OWNER/NAME",
+        help="the repository, by default one of your own; webhook: the workflow",
+    )
+    made.add_argument("--yes", action="store_true", help="do not ask; local only")
+    made.add_argument(
+        "--approve",
+        metavar="DIGEST",
+        help="do not ask, if the plan has this digest: for what is public",
+    )
     made.add_argument("--dry-run", action="store_true", help="say what would go out, and end")
     made = command("deployments", "List deployments, or stop, start, verify or roll back one.")
     actions = ("list", "stop", "start", "verify", "rollback", "logs")

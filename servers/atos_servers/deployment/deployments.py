@@ -10,7 +10,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -24,20 +25,12 @@ from atos_protocol.errors import (
 )
 from atos_servers.deployment.journal import Journal, Journals
 from atos_servers.deployment.record import Deployment, Release
-from atos_servers.deployment.release_files import copy_release
-from atos_servers.deployment.requirements_file import FILE as REQUIREMENTS
-from atos_servers.deployment.requirements_file import requirements_in
-from atos_servers.deployment.targets.target import Applied, Place, Target
-from atos_servers.deployment.verification import Verified, verify
-from atos_servers.local_web.entry import entry_of
-from atos_servers.local_web.release import digest_of, files_of, sources_of
+from atos_servers.deployment.targets.target import Applied, Place, Seen, Target
+from atos_servers.deployment.verification import until_ok
 
 VERIFY_SECONDS = 30.0
+PATIENCE_SECONDS = 900.0
 KEPT_RELEASES = 5
-NOTHING_TO_SERVE = (
-    "Add an index.html, a module with `app = Flask(__name__)` or another WSGI or ASGI application, "
-    "public functions, or a module to run."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +40,38 @@ class Deployments:
     Args:
         journals: what is known of them.
         targets: by name.
+        patience: seconds that a target may take until a release answers that it has accepted.
     """
 
     journals: Journals
     targets: Mapping[str, Target]
+    patience: float = PATIENCE_SECONDS
 
-    async def plan(self, source: Path, target: str, name: str = "") -> Deployment:
+    async def plan(
+        self, source: Path, target: str, name: str = "", destination: str = ""
+    ) -> Deployment:
         """Find out what would be deployed, and keep exactly that; nothing is started or sent.
 
         Args:
             source: a folder; of a repository its last commit counts.
             target: name of a target.
             name: of the deployment; by default the one of this folder, else after the folder.
+            destination: what of the target is meant, such as `owner/repository`.
 
         Raises:
-            BadRequestError: there is no such target, or nothing that could be served.
+            BadRequestError: there is no such target, or nothing that could be deployed there.
+            RefusedError: it would be public, and something in it looks like a secret.
             WorkspaceError: the folder can't be read or is too large.
             ConflictError: another folder has that name.
         """
-        self._target(target)
+        there = self._target(target)
         journal = self.journals.journal(name or self.journals.name_for(str(source), target))
         known = journal.read()
         if known.source and (known.source, known.target) != (str(source), target):
             message = f"{known.name} is {known.source} on {known.target}"
             raise ConflictError(message, next_step="Give another name.")
         with journal.alone():
-            release = await anyio.to_thread.run_sync(_staged, source, journal.folder)
+            release = await _staged(there, source, self._place(journal), destination)
             journal.plan(release, source=str(source), target=target)
             return journal.read()
 
@@ -126,15 +125,38 @@ class Deployments:
         """
         journal = self.journals.known(name)
         found = journal.read()
+        if found.state == "applied" and found.planned is not None:
+            return await self._finish(journal, found.planned, marker, seconds)
         if found.live is None or found.state == "stopped":
             message = f"nothing of {name} is up (it is {found.state})"
             raise NotFoundError(
                 message, next_step=f"Start it: atos-client deployments start {name}"
             )
-        seen = await verify(found.url, found.live, seconds=seconds, marker=marker)
+        seen = await self._seen(journal, found.live, found.url, marker, seconds)
         with journal.alone():
             _tell(journal, found.live, found, seen)
         return journal.read()
+
+    async def _finish(
+        self, journal: Journal, release: Release, marker: str, seconds: float
+    ) -> Deployment:
+        """Look again at what was put there and was not ready yet; it has `patience` to become so."""
+        with journal.alone():
+            found = journal.read()
+            seen = await self._seen(journal, release, found.applied_url, marker, seconds)
+            applied = Applied(found.applied_url, found.port)
+            if seen.ok:
+                await self._target(found.target).switch(
+                    self._place(journal), found.live, release, applied
+                )
+            elif seen.pending and journal.now() - found.at < self.patience:
+                return found
+            else:
+                target = self._target(found.target)
+                undone = await self._take_back(journal, target, release, found)
+                seen = replace(seen, reason=seen.reason + undone)
+            _tell(journal, release, found, seen, applied)
+            return journal.read()
 
     async def stop(self, name: str) -> Deployment:
         """Take the live release down; its files stay, so `start` brings it back.
@@ -197,34 +219,49 @@ class Deployments:
             seen, applied = await self._tried(journal, target, release, marker, seconds)
             if seen.ok:
                 applied = await target.switch(place, found.live, release, applied)
-                journal.append("applied", release, port=applied.port)
-                seen = await verify(applied.url, release, seconds=seconds, marker=marker)
+                journal.append("applied", release, port=applied.port, url=applied.url)
+                seen = await self._seen(journal, release, applied.url, marker, seconds)
         except AtosError as error:
-            seen, applied = Verified(ok=False, reason=str(error)), Applied(found.url, found.port)
+            seen, applied = Seen(ok=False, reason=str(error)), Applied(found.url, found.port)
+        if seen.pending:
+            return journal.read()
         if not seen.ok:
-            await self._take_back(journal, target, release, found)
+            seen = replace(
+                seen, reason=seen.reason + await self._take_back(journal, target, release, found)
+            )
         _tell(journal, release, found, seen, applied)
         await anyio.to_thread.run_sync(_remove_old, place, journal.read())
         return journal.read()
 
     async def _tried(
         self, journal: Journal, target: Target, release: Release, marker: str, seconds: float
-    ) -> tuple[Verified, Applied]:
+    ) -> tuple[Seen, Applied]:
         """Apply a release beside what is live, and look at it there."""
         found = journal.read()
         again = found.live is None or found.live.digest == release.digest
         applied = await target.apply(self._place(journal), release, port=found.port if again else 0)
-        journal.append("applied", release, port=applied.port)
-        return await verify(applied.url, release, seconds=seconds, marker=marker), applied
+        journal.append("applied", release, port=applied.port, url=applied.url)
+        return await self._seen(journal, release, applied.url, marker, seconds), applied
+
+    async def _seen(
+        self, journal: Journal, release: Release, url: str, marker: str, seconds: float
+    ) -> Seen:
+        look = self._target(journal.read().target).look
+        place = self._place(journal)
+        return await until_ok(lambda: look(place, release, url, marker), seconds)
 
     async def _take_back(
         self, journal: Journal, target: Target, release: Release, found: Deployment
-    ) -> None:
-        """Discard what did not answer, and see that what was live before is."""
+    ) -> str:
+        """Discard what did not answer, and see that what was live before is; return what went wrong with that."""
         place = self._place(journal)
-        await target.discard(place, release)
-        if found.live is not None and found.live.digest != release.digest:
-            await target.apply(place, found.live, port=found.port)
+        try:
+            await target.discard(place, release)
+            if found.live is not None and found.live.digest != release.digest:
+                await target.apply(place, found.live, port=found.port)
+        except AtosError as error:
+            return f". It could not be taken back either: {error}"
+        return ""
 
     def _target(self, name: str) -> Target:
         if name in self.targets:
@@ -233,7 +270,7 @@ class Deployments:
         raise BadRequestError(message, next_step=f"Targets: {', '.join(self.targets)}.")
 
     def _place(self, journal: Journal) -> Place:
-        return Place(journal.folder.name, journal.folder)
+        return Place(journal.folder.name, journal.folder, journal.commits(), journal.turn())
 
 
 def _approved(found: Deployment, digest: str) -> Release:
@@ -250,7 +287,7 @@ def _tell(
     journal: Journal,
     release: Release,
     before: Deployment,
-    seen: Verified,
+    seen: Seen,
     at: Applied | None = None,
 ) -> None:
     """Write what a verification saw."""
@@ -262,49 +299,26 @@ def _tell(
         journal.append("failed", release, reason=seen.reason)
 
 
-def _staged(source: Path, folder: Path) -> Release:
-    """Copy the files, describe them, and keep them under their digest.
+async def _staged(target: Target, source: Path, place: Place, destination: str) -> Release:
+    """Copy what would go out, and keep it under its digest.
 
     Raises:
-        BadRequestError: nothing among them can be served.
-        WorkspaceError: they can't be read, or are too many.
+        AtosError: it can't be deployed there.
     """
-    releases = folder / "releases"
+    releases = place.folder / "releases"
     releases.mkdir(mode=0o700, parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix="staging-", dir=releases))
     try:
-        copied = copy_release(source, staging)
-        release = _described(staging, copied.commit, copied.bytes)
-        target = releases / release.id
-        if not target.is_dir():
-            staging.rename(target)
+        release = await target.stage(source, staging, place, destination)
+        await anyio.to_thread.run_sync(_keep, staging, place.release(release))
         return release
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        await anyio.to_thread.run_sync(partial(shutil.rmtree, staging, ignore_errors=True))
 
 
-def _described(staging: Path, commit: str, size: int) -> Release:
-    files = files_of(staging)
-    entry = entry_of(sources_of(staging), frozenset(files))
-    if entry is None:
-        message = f"nothing among {len(files)} files can be served"
-        raise BadRequestError(message, next_step=NOTHING_TO_SERVE)
-    wanted, odd = tuple[str, ...](), tuple[str, ...]()
-    if REQUIREMENTS in files:
-        wanted, odd = requirements_in((staging / REQUIREMENTS).read_text(errors="replace"))
-    warnings = tuple(f"{REQUIREMENTS}: {line[:80]!r} is not installed" for line in odd)
-    needs = wanted if entry.kind != "static" else ()
-    return Release(
-        digest_of(staging),
-        entry.kind,
-        entry.what,
-        files,
-        size,
-        commit,
-        needs,
-        asdict(entry),
-        warnings,
-    )
+def _keep(staging: Path, kept: Path) -> None:
+    if not kept.is_dir():
+        staging.rename(kept)
 
 
 def _remove_old(place: Place, found: Deployment) -> None:

@@ -49,6 +49,22 @@ class Journal:
         """Return what the journal tells; a last line that a crash cut short counts as not written."""
         return fold(self.folder.name, self._events())
 
+    def now(self) -> float:
+        """Return the time, in the clock of its events."""
+        return self._clock()
+
+    def commits(self) -> frozenset[str]:
+        """Return every commit that was planned here."""
+        planned = (
+            event["content"]["commit"] for event in self._events() if event["event"] == "planned"
+        )
+        return frozenset(commit for commit in planned if commit)
+
+    def turn(self) -> int:
+        """Return how often another release was approved than the time before."""
+        approved = [event["digest"] for event in self._events() if event["event"] == "approved"]
+        return sum(new != old for old, new in zip(["", *approved], approved, strict=False))
+
     def _events(self) -> list[Json]:
         try:
             lines = (self.folder / FILE).read_bytes().split(b"\n")

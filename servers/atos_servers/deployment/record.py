@@ -64,6 +64,8 @@ class Deployment:
     url: str = ""
     """Of what is live."""
     port: int = 0
+    applied_url: str = ""
+    """Where the planned release was put, whether it answers there or not."""
     evidence: tuple[str, ...] = ()
     """What the verification of the live release saw."""
     reason: str = ""
@@ -90,7 +92,8 @@ def after(before: Deployment, event: Json) -> Deployment:
         case "approved":
             return replace(before, state="approved", approved_by=event["by"], reason="")
         case "applied":
-            return replace(before, state="applied", port=event.get("port", before.port))
+            port, url = event.get("port", before.port), event.get("url", before.applied_url)
+            return replace(before, state="applied", port=port, applied_url=url)
         case "verified":
             return _verified(before, event)
         case "failed":
@@ -107,7 +110,7 @@ def _planned(before: Deployment, event: Json) -> Deployment:
     release = release_of(event["content"])
     return replace(
         before, source=event["source"], target=event["target"], state="planned", planned=release,
-        approved_by="", reason="",
+        approved_by="", applied_url="", reason="",
     )  # fmt: skip
 
 

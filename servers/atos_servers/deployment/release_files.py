@@ -91,7 +91,12 @@ def _write(target: Path, name: PurePosixPath, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _git(source: Path, *arguments: str, given: bytes = b"") -> bytes:
+def git(source: Path, *arguments: str, given: bytes = b"") -> bytes:
+    """Run git in a repository that may be anybody's, obeying nothing of its configuration; return what it prints.
+
+    Raises:
+        WorkspaceError: it can't be read; what git said is in the message.
+    """
     settings = [part for each in SAFE for part in ("-c", each)]
     environment = GIT | {"PATH": os.environ.get("PATH", os.defpath)}
     command = ["git", "--no-replace-objects", *settings, "-C", str(source), *arguments]
@@ -115,17 +120,17 @@ def _git(source: Path, *arguments: str, given: bytes = b"") -> bytes:
 
 
 def _copy_commit(source: Path, target: Path, copied: Copied) -> None:
-    copied.commit = _git(source, "rev-parse", "--verify", "HEAD^{commit}").decode().strip()
-    top = _git(source, "rev-parse", "--show-prefix").decode().strip()
+    copied.commit = git(source, "rev-parse", "--verify", "HEAD^{commit}").decode().strip()
+    top = git(source, "rev-parse", "--show-prefix").decode().strip()
     if top:
         message = f"{source} is inside a repository, at {top}"
         raise WorkspaceError(message, next_step="Name the repository's own folder.")
-    listed = _git(source, "ls-tree", "-r", "-z", "--long", copied.commit).split(b"\0")
+    listed = git(source, "ls-tree", "-r", "-z", "--long", copied.commit).split(b"\0")
     wanted = [blob for line in listed if line and (blob := _blob(line)) is not None]
     for _, size, _ in wanted:
         copied.take(size)
     names = "".join(f"{identity}\n" for identity, _, _ in wanted).encode()
-    contents = _git(source, "cat-file", "--batch", given=names)
+    contents = git(source, "cat-file", "--batch", given=names)
     for (_, size, name), data in zip(wanted, _blobs(contents), strict=True):
         if len(data) != size:
             message = f"{name} can't be read from {source}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import anyio
 import httpx
@@ -10,50 +11,73 @@ import httpx
 from atos_daemon import outbound_http
 from atos_protocol.server_url import ServerUrl
 from atos_servers.deployment.record import Release
+from atos_servers.deployment.targets.target import Seen
 
 HEALTH = ".well-known/atos"
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 REQUEST_SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What the last look saw."""
+async def until_ok(look: Callable[[], Awaitable[Seen]], seconds: float) -> Seen:
+    """Look with growing pauses until it is ok, or the time is over; return what was seen last."""
+    seen, pause = Seen(ok=False, reason="it was not asked"), FIRST_PAUSE
+    with anyio.move_on_after(seconds):
+        while not (seen := await look()).ok:
+            await anyio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        return seen
+    return replace(seen, reason=f"{seen.reason} (asked for {seconds:.0f} s)")
 
-    ok: bool
-    evidence: tuple[str, ...] = field(default=())
-    """What holds, one sentence each."""
-    reason: str = ""
-    """Why it is not ok."""
 
-
-async def verify(url: str, release: Release, *, seconds: float, marker: str = "") -> Verified:
-    """Ask until it answers as it should, or the time is over.
+async def look_at_page(url: str, release: Release, marker: str = "") -> Seen:
+    """Look once whether a release answers at its address.
 
     Args:
         url: of the root page.
         release: what should answer there.
-        seconds: the deadline.
         marker: text that the root page must hold; empty for none.
     """
-    found, pause = Verified(ok=False, reason="it was not asked"), FIRST_PAUSE
-    with anyio.move_on_after(seconds):
+    async with outbound_http.async_client(ServerUrl(url), REQUEST_SECONDS) as client:
+        return await _look(client, url, release, marker)
+
+
+async def look_outside(url: str, wanted: bytes | None, marker: str = "") -> Seen:
+    """Look once whether a site that others serve answers with a page of ours; a cache may still hold the one before.
+
+    Args:
+        url: of the page.
+        wanted: the page; None where it can't be known.
+        marker: text that it must hold; empty for none.
+    """
+    try:
         async with outbound_http.async_client(ServerUrl(url), REQUEST_SECONDS) as client:
-            while not (found := await _look(client, url, release, marker)).ok:
-                await anyio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-            return found
-    return Verified(ok=False, reason=f"{found.reason} (asked for {seconds:.0f} s)")
+            page = await client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = f"{url} does not answer: {type(error).__name__}"
+        return Seen(ok=False, reason=reason, pending=True)
+    if page.is_error or page.is_redirect:
+        return Seen(ok=False, reason=f"{url} answers {page.status_code}", pending=True)
+    if wanted is not None and page.content != wanted:
+        return Seen(ok=False, reason=f"{url} answers with another page", pending=True)
+    if marker and marker not in page.text:
+        return Seen(ok=False, reason=f"{url} does not hold {marker[:60]!r}", pending=True)
+    same = (
+        f"as deployed, {len(page.content)} bytes" if wanted is not None else str(page.status_code)
+    )
+    evidence = [f"GET {url} answers {same}"]
+    evidence += ["over TLS, its certificate checked"] * url.startswith("https://")
+    evidence += [f"the page holds {marker[:60]!r}"] * bool(marker)
+    return Seen(ok=True, evidence=tuple(evidence))
 
 
-async def _look(client: httpx.AsyncClient, url: str, release: Release, marker: str) -> Verified:
+async def _look(client: httpx.AsyncClient, url: str, release: Release, marker: str) -> Seen:
     try:
         health = await client.get(url + HEALTH)
         if health.is_error:
-            return Verified(ok=False, reason=_unhealthy(health))
+            return Seen(ok=False, reason=_unhealthy(health))
         page = await client.get(url)
     except httpx.HTTPError as error:
-        return Verified(
+        return Seen(
             ok=False, reason=f"{url} does not answer: {type(error).__name__} {error}".strip()
         )
     return judged(page.status_code, page.headers.get("atos-digest", ""), page.text, release, marker)
@@ -67,23 +91,23 @@ def _unhealthy(health: httpx.Response) -> str:
         return f"its health answers {health.status_code}"
 
 
-def judged(status: int, digest: str, text: str, release: Release, marker: str) -> Verified:
+def judged(status: int, digest: str, text: str, release: Release, marker: str) -> Seen:
     """Judge one answer of the root page. Pure.
 
     An app may have no page at its root (404) and still be up; that something else than this release answers,
     or that it fails (5xx), is not ok.
     """
     if digest != release.digest:
-        return Verified(ok=False, reason=f"another release answers: {digest[:12] or 'no stamp'}")
+        return Seen(ok=False, reason=f"another release answers: {digest[:12] or 'no stamp'}")
     allowed = status < 400 or (release.kind == "app" and status < 500)
     if not allowed:
-        return Verified(ok=False, reason=f"the root page answers {status}: {text.strip()[:200]}")
+        return Seen(ok=False, reason=f"the root page answers {status}: {text.strip()[:200]}")
     if marker and marker not in text:
-        return Verified(ok=False, reason=f"the root page does not hold {marker[:60]!r}")
+        return Seen(ok=False, reason=f"the root page does not hold {marker[:60]!r}")
     evidence = [
         f"GET / answers {status}, {len(text)} characters",
         f"the stamp is release {release.id}",
     ]
     evidence += [f"it is commit {release.commit[:12]}"] * bool(release.commit)
     evidence += [f"the page holds {marker[:60]!r}"] * bool(marker)
-    return Verified(ok=True, evidence=tuple(evidence))
+    return Seen(ok=True, evidence=tuple(evidence))

@@ -16,7 +16,9 @@ from atos_protocol import errors
 from atos_protocol.errors import AtosError
 from atos_servers.host.connection import MODEL_CLIENTS, client
 from atos_servers.host.reply_limit import fit
-from atos_servers.host.tool_failures import error_result, explained
+from atos_servers.host.revocation import until_revoked
+from atos_servers.host.shown_text import is_exact, shown
+from atos_servers.host.tool_failures import error_result, explained, no_longer_welcome
 
 CALL_SECONDS = 45.0
 """Longest tool call, in seconds: Claude Desktop and n8n give a call up after 60."""
@@ -50,7 +52,10 @@ class CallGate:
         result: ToolResult | None = None
         try:
             with anyio.move_on_after(self._seconds):
-                result = await run()
+                async with until_revoked() as revoked:
+                    result = await run()
+                if revoked:
+                    return error_result(no_longer_welcome())
         except MCPError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets an answer
@@ -59,9 +64,10 @@ class CallGate:
             message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
             step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
             return error_result(errors.DeadlineError(message, next_step=step))
+        exact = is_exact(result)
         if self._plain:
             result = text_alone(result)
-        return fit(result) if client() in MODEL_CLIENTS else result
+        return shown(fit(result), exact=exact) if client() in MODEL_CLIENTS else result
 
     async def _explain(self, name: str, error: Exception) -> AtosError:
         if isinstance(error, NotFoundError):
@@ -84,5 +90,5 @@ def text_alone(result: ToolResult) -> ToolResult:
         return result
     content = result.content
     if structured.keys() == {"content"} and isinstance(structured["content"], str):
-        content = [TextContent(type="text", text=structured["content"])]
+        content = [TextContent(type="text", text=structured["content"]), *content[1:]]
     return ToolResult(content=content, meta=result.meta)

@@ -10,7 +10,7 @@ What that means for a path is decided by `Confinement`.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -37,6 +37,8 @@ class Connection:
     """Name of the token that an HTTP client presented; empty for who opened the Unix socket: the person."""
     selection: Selection = field(default_factory=Selection)
     """Which tools of the server `all` it wants."""
+    is_welcome: Callable[[], bool] | None = field(default=None, compare=False)
+    """Tells whether its token is still valid; None where it came without one."""
 
 
 def connection_of(opening: Opening) -> Connection:
@@ -112,6 +114,17 @@ def owner() -> str:
 def selection() -> Selection:
     """Return which tools of the server `all` this connection wants."""
     return _current.get().selection
+
+
+def has_token() -> bool:
+    """Tell whether the client came with a token, which may be revoked during a call."""
+    return _current.get().is_welcome is not None
+
+
+def is_welcome() -> bool:
+    """Tell whether the client may still be served."""
+    ask = _current.get().is_welcome
+    return ask is None or ask()
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from mcp.server.auth.provider import AccessToken
 
 from atos_servers.host.callers import Caller, Identify
 from atos_servers.host.connection import Connection, connected
+from atos_servers.host.revocation import until_revoked
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,9 +36,6 @@ MAX_BODY_BYTES = 4 << 20
 
 BODY_SECONDS = 30.0
 """How long a request's body may take to come."""
-
-LOOK_SECONDS = 0.25
-"""How often it is looked whether the token of an open request is still valid; it takes two `lstat`."""
 
 POLICY_VIOLATION = 1008
 UNIQUE_HEADERS = (b"host", b"origin", b"authorization", b"content-length", b"sec-fetch-site")
@@ -78,29 +76,22 @@ class Guard:
             return
         access = AccessToken(token="", client_id=caller.name, scopes=[])
         known = {**scope, "user": AuthenticatedUser(access)}
-        with connected(Connection("http", caller.workspaces, caller.name)):
-            await self._serve(token, caller, _Body(self._app, receive, send), known)
+        connection = Connection(
+            "http",
+            caller.workspaces,
+            caller.name,
+            is_welcome=lambda: self._identify(token) == caller,
+        )
+        with connected(connection):
+            await self._serve(caller, _Body(self._app, receive, send), known)
 
-    async def _serve(self, token: bytes, caller: Caller, body: _Body, scope: Message) -> None:
+    async def _serve(self, caller: Caller, body: _Body, scope: Message) -> None:
         """Serve a request for as long as its token is the caller's."""
-        failure: Exception | None = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._until_revoked, token, caller, tasks.cancel_scope)
-            try:
-                await body.run(scope)
-            except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it
-                failure = error
-            tasks.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
-
-    async def _until_revoked(self, token: bytes, caller: Caller, scope: anyio.CancelScope) -> None:
-        while True:
-            await anyio.sleep(LOOK_SECONDS)
-            if self._identify(token) != caller:
-                logger.info("a request of %s was closed: its token is not valid now", caller.name)
-                scope.cancel()
-                return
+        async with until_revoked() as revoked:
+            await body.run(scope)
+        if revoked:
+            logger.info("a request of %s was closed: its token is not valid now", caller.name)
+            await body.refuse(_not_valid_now())
 
     def _check(self, pairs: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, Caller]:
         headers: dict[bytes, bytes] = {}
@@ -154,12 +145,13 @@ class _Body:
         with anyio.CancelScope(deadline=self._deadline):
             message = await self._receive()
         if message is None:
-            return await self._refuse(_too_slow())
+            return await self.refuse(_too_slow())
         self._complete = not message.get("more_body", False)
         self._size += len(message.get("body", b""))
-        return message if self._size <= MAX_BODY_BYTES else await self._refuse(_too_large())
+        return message if self._size <= MAX_BODY_BYTES else await self.refuse(_too_large())
 
-    async def _refuse(self, refusal: Refusal) -> Message:
+    async def refuse(self, refusal: Refusal) -> Message:
+        """Answer so, if nothing was answered yet; what comes from the app afterwards is dropped."""
         self._refused = True
         if not self._answered:
             await _answer(self._send, refusal)
@@ -175,6 +167,10 @@ def _length(value: bytes) -> int:
     if not value.isdigit():
         raise Refusal(400, "bad_request", "the Content-Length is not a number", "Send a number.")
     return int(value[:20])
+
+
+def _not_valid_now() -> Refusal:
+    return Refusal(401, "unauthorized", "this token is not valid any more", "Ask for another one.")
 
 
 def _too_large() -> Refusal:

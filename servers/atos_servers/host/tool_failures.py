@@ -18,13 +18,15 @@ from pydantic import ValidationError as PydanticError
 
 from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY, AtosError
+from atos_protocol.printable import printable
+from atos_servers.host.shown_text import LAYOUT
 
 logger = logging.getLogger(__name__)
 
 
 def error_result(error: AtosError) -> ToolResult:
     """Return the result that carries an error: a text for models, an object for programs."""
-    text = TextContent(type="text", text=error.to_text())
+    text = TextContent(type="text", text=printable(error.to_text(), keep=LAYOUT))
     return ToolResult(content=[text], meta={MCP_META_KEY: error.to_wire()}, is_error=True)
 
 
@@ -41,6 +43,12 @@ def masked(name: str, error: Exception) -> AtosError:
     return AtosError(
         f"{name} failed with an internal error", next_step=f"Look for {mark} in logs/servers.log."
     )
+
+
+def no_longer_welcome() -> AtosError:
+    """Return the error for a call whose token was revoked while it ran."""
+    message = "the token of this call is not valid any more"
+    return errors.UnauthorizedError(message, next_step="Ask the person for another one.")
 
 
 def bad_arguments(name: str, cause: BaseException | None) -> AtosError:

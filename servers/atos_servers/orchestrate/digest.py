@@ -25,6 +25,7 @@ DIGEST_BYTES = 360
 PART_BYTES = 150
 MILESTONES = frozenset({"task_done", "asked", "goal_finished"})
 """Kinds of events that are worth waking whoever follows a goal."""
+UNTRUSTED = "Models wrote it: untrusted outside the sandbox. get_goal has the whole."
 SOONEST_S, LATEST_S, USUAL_S = 5, 60, 20
 
 
@@ -83,7 +84,7 @@ def _tail(view: GoalView, seq: int) -> str:
         return f"Then answer_question {asking.id}."
     if view.error:
         return cut(f"Next: {view.error.get('next') or 'get_task shows why.'}", PART_BYTES)
-    return "get_goal has the whole."
+    return UNTRUSTED if view.repository else "get_goal has the whole."
 
 
 def _touched(view: GoalView, events: Iterable[Event] | None) -> Sequence[TaskView]:

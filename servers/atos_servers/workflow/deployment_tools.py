@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +16,10 @@ from atos_protocol.settings import Settings
 from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment, Release
+from atos_servers.deployment.targets.github import GitHub
 from atos_servers.deployment.targets.local import Local
+from atos_servers.deployment.targets.target import Target
+from atos_servers.deployment.targets.webhook import Send, Webhook
 from atos_servers.host.connection import client, confinement, owner
 from atos_servers.host.tool_definition import changing, read_only
 
@@ -34,7 +38,18 @@ Path_ = Annotated[
     ),
 ]
 TargetName = Annotated[
-    Literal["local"], Field(description="local: served on this machine's loopback, in the sandbox.")
+    Literal["local", "github", "pages", "webhook"],
+    Field(
+        description="local: served on this machine's loopback, in the sandbox. github: a public repository or a"
+        " pull request. pages: the same, served by GitHub as a site. webhook: sent to a workflow of n8n."
+    ),
+]
+Destination = Annotated[
+    str,
+    Field(
+        description="github, pages: OWNER/NAME of the repository; empty: one of the user's own."
+        " webhook: the workflow; empty: deploy."
+    ),
 ]
 Name = Annotated[str, Field(description="Name of a deployment, as plan_deployment says it.")]
 Digest = Annotated[
@@ -74,6 +89,9 @@ class DeploymentView(BaseModel):
     evidence: list[str] = Field(description="What the verification of the live release saw.")
     reason: str = Field(description="Why it failed.")
     next: str
+    public: bool = Field(
+        False, description="Whether others can see it: the user has to approve it."
+    )
 
 
 class DeploymentList(BaseModel):
@@ -98,8 +116,13 @@ def _release(release: Release) -> ReleaseView:
     )  # fmt: skip
 
 
-def _next(found: Deployment, *, up: bool) -> str:
+def _next(found: Deployment, *, up: bool, public: bool) -> str:
     match found.state:
+        case "planned" if public:
+            command = f"atos-client deploy {found.source} {found.target}"
+            return f"It is public: the user has to approve it, with {command}"
+        case "applied" if found.applied_url:
+            return f"It is there, and not verified yet: verify_deployment({found.name!r})."
         case "planned" if found.planned:
             first = f"prepare_packages({list(found.planned.requirements)}), then "
             needs = first if found.planned.requirements else ""
@@ -115,7 +138,7 @@ def _next(found: Deployment, *, up: bool) -> str:
             return f"Call deploy again: {found.name} was interrupted."
 
 
-def view(found: Deployment, *, up: bool) -> DeploymentView:
+def view(found: Deployment, *, up: bool, public: bool = False) -> DeploymentView:
     """Return a deployment as its callers see it; `up` tells whether its live release is."""
     return DeploymentView(
         name=found.name, target=found.target, source=found.source, state=found.state,
@@ -123,7 +146,8 @@ def view(found: Deployment, *, up: bool) -> DeploymentView:
         planned=_release(found.planned or NOTHING),
         live=found.live.digest if found.live else "",
         previous=found.previous.digest if found.previous else "",
-        evidence=list(found.evidence), reason=found.reason, next=_next(found, up=up),
+        evidence=list(found.evidence), reason=found.reason, next=_next(found, up=up, public=public),
+        public=public,
     )  # fmt: skip
 
 
@@ -134,11 +158,16 @@ class DeploymentTools:
     deployments: Deployments
 
     async def plan_deployment(
-        self, path: Path_, target: TargetName = "local", name: Annotated[str, Field()] = ""
+        self,
+        path: Path_,
+        target: TargetName = "local",
+        name: Annotated[str, Field()] = "",
+        destination: Destination = "",
     ) -> DeploymentView:
         """Find out what would be deployed: kind, files, size, packages. Use before deploy; starts nothing."""
         folder = await anyio.to_thread.run_sync(confinement().place, path)
-        return self._view(await self.deployments.plan(folder, target, self._own_name(name)))
+        planned = await self.deployments.plan(folder, target, self._own_name(name), destination)
+        return self._view(planned)
 
     async def deploy(self, name: Name, digest: Digest, marker: Marker = "") -> DeploymentView:
         """Deploy what was planned and verify that it answers; what was up before stays until it does.
@@ -187,7 +216,9 @@ class DeploymentTools:
         return DeploymentLog(name=name, lines=self.deployments.log(name, lines))
 
     def _view(self, found: Deployment) -> DeploymentView:
-        return view(found, up=self.deployments.is_up(found))
+        target = self.deployments.targets.get(found.target)
+        public = target is not None and target.is_public
+        return view(found, up=self.deployments.is_up(found), public=public)
 
     def _visible(self, name: str) -> Deployment:
         """Return a deployment that the caller may see.
@@ -227,10 +258,17 @@ def _may_see(found: Deployment) -> bool:
     return True
 
 
-def add_deployment_tools(server: FastMCP, settings: Settings) -> None:
+def targets_of(settings: Settings, send: Send) -> dict[str, Target]:
+    """Return the targets by name; `send` triggers a workflow."""
+    hub = partial(GitHub, settings.github_url, settings.github_token_file)
+    targets: list[Target] = [Local(), hub(), hub(pages=True), Webhook(send)]
+    return {target.name: target for target in targets}
+
+
+def add_deployment_tools(server: FastMCP, settings: Settings, send: Send) -> None:
     """Add the tools to a server."""
     journals = Journals(Path(settings.home) / "deployments")
-    tools = DeploymentTools(Deployments(journals, {"local": Local()}))
+    tools = DeploymentTools(Deployments(journals, targets_of(settings, send)))
     deploying = changing("Deploy", destructive=True, idempotent=True)
     server.tool(tools.plan_deployment, annotations=changing("Plan a deployment"))
     server.tool(tools.deploy, annotations=deploying)

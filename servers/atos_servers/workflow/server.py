@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastmcp import FastMCP
 from pydantic import BaseModel, Field
 
-from atos_protocol.errors import NotFoundError
+from atos_protocol.errors import EngineError, NotFoundError
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, null_means, read_only
 from atos_servers.workflow.configuration import EXAMPLE, Workflow, read
@@ -20,6 +22,9 @@ Key = Annotated[
     null_means(""),
     Field(description="Idempotency key; when you retry, the key of the first attempt."),
 ]
+
+DEPLOY_SECONDS = 25.0
+"""How long a workflow may take to deploy: the call that waits for it may last 45 s."""
 
 INSTRUCTIONS = """\
 Deploys what a goal made: `plan_deployment` with its repository, then `deploy` with the plan's digest; the
@@ -114,6 +119,19 @@ def chosen(path: Path, name: str) -> Workflow:
     raise NotFoundError(message, next_step=f"Use one of: {known}.")
 
 
+async def _deployed_by(path: Path, name: str, payload: Mapping[str, Any], key: str) -> str:
+    """Have a workflow deploy; return the text that it answers with.
+
+    Raises:
+        EngineError: it answers with an error.
+    """
+    answer = await trigger(chosen(path, name), payload, key=key, seconds=DEPLOY_SECONDS)
+    if 200 <= answer.status < 300:
+        return answer.body
+    message = f"the workflow {name} answers {answer.status}: {answer.body[:200]}"
+    raise EngineError(message, next_step="See its executions in n8n.")
+
+
 def build(services: Services) -> FastMCP:
     """Build the server."""
     server = FastMCP("atos-workflow", instructions=INSTRUCTIONS)
@@ -145,5 +163,5 @@ def build(services: Services) -> FastMCP:
         return _triggered(workflow, answer)
 
     del list_workflows, trigger_workflow  # the server holds them
-    add_deployment_tools(server, services.settings)
+    add_deployment_tools(server, services.settings, partial(_deployed_by, path))
     return server

@@ -81,6 +81,7 @@ async def test_a_plan_says_what_would_go_out_and_how_to_go_on(
             "previous": "",
             "evidence": [],
             "reason": "",
+            "public": False,
         }
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from atos_servers.host import http_guard
+from atos_servers.host import http_guard, revocation
 from atos_servers.host.callers import Caller
 from atos_servers.host.connection import client, owner, roots
 from atos_servers.host.http_guard import MAX_BODY_BYTES, Guard, Message, Receive, Send
@@ -211,7 +211,7 @@ async def test_a_request_is_served_in_the_name_of_its_caller() -> None:
 async def test_an_open_request_ends_when_its_token_is_not_the_callers_any_more(
     next_caller: Caller | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_guard, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(revocation, "LOOK_SECONDS", 0.01)
     answers = [Caller("n8n"), Caller("n8n"), next_caller]
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:

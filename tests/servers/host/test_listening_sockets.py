@@ -1,5 +1,7 @@
 """What a default installation listens on, over all of its processes, a loaded model's included."""
 
+from pathlib import Path
+
 import psutil
 import pytest
 
@@ -29,3 +31,11 @@ async def test_nothing_listens_on_tcp_but_the_http_port_on_loopback() -> None:
         }
         port = int(str(host.status()["http"]["url"]).rpartition(":")[2])
         assert inet == {("127.0.0.1", port)}
+
+
+def test_what_the_scheduler_and_its_engines_write_is_the_persons_alone() -> None:
+    with host_process() as host:
+        ensure("scheduler", host.settings)
+        with connect("scheduler", host.settings) as connection:
+            status = Path(f"/proc/{peer_pid(connection)}/status").read_text()
+    assert "Umask:\t0077\n" in status

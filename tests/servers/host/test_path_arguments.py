@@ -45,7 +45,7 @@ NO_PATHS: dict[str, set[str]] = {
         "args", "assertions", "calls", "code", "handle", "modules", "packages", "policy", "source", "stdin",
         "ticket", "timeout_s",
     },
-    "workflow": {"digest", "key", "lines", "marker", "name", "payload", "target", "timeout_s"},
+    "workflow": {"destination", "digest", "key", "lines", "marker", "name", "payload", "target", "timeout_s"},
     "vram": {"model"},
 }  # fmt: skip
 PATHS["all"] = set().union(*PATHS.values())

@@ -66,7 +66,7 @@ def test_a_look_tells_what_is_new_and_what_to_do_next() -> None:
             "g12ab running, 1 of 2 tasks, 12 s. T1 done: 3 of 3 examples. Ask again in ~12 s, after_seq=41.",
             "g12ab queued, 3 before it, 12 s. Ask again in ~30 s, after_seq=1.",
             "g12ab needs_help, 2 of 2 tasks, 12 s. T2 asks: median([1, 2]) gives 1 or 1.5? 1) 1, 2) 1.5. Then answer_question T2.",
-            "g12ab success, 1 of 2 tasks, 12 s. In /home/me/atos/kit T1 done: 3 of 3 examples. T2 running. get_goal has the whole.",
+            "g12ab success, 1 of 2 tasks, 12 s. In /home/me/atos/kit T1 done: 3 of 3 examples. T2 running. Models wrote it: untrusted outside the sandbox. get_goal has the whole.",
             "g12ab failed, 12 s. no room Next: Free some",
         ]
     )

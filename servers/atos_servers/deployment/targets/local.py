@@ -12,10 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from atos_protocol.errors import DeadlineError, UnreachableError
 from atos_servers.deployment.record import Release
-from atos_servers.deployment.targets.target import Applied, Place
+from atos_servers.deployment.served_release import copy_served
+from atos_servers.deployment.targets.target import Applied, Place, Seen
+from atos_servers.deployment.verification import look_at_page
 from atos_servers.local_web.entry import Entry
 from atos_servers.local_web.server_file import ServerFile, is_served, read, write
 
@@ -32,6 +35,16 @@ class Local:
 
     name = "local"
     is_public = False
+
+    async def stage(self, source: Path, staging: Path, place: Place, destination: str) -> Release:
+        """Copy the files that would be served."""
+        del place, destination
+        return await anyio.to_thread.run_sync(copy_served, source, staging)
+
+    async def look(self, place: Place, release: Release, url: str, marker: str) -> Seen:
+        """Ask its health and its root page."""
+        del place
+        return await look_at_page(url, release, marker)
 
     async def apply(self, place: Place, release: Release, *, port: int) -> Applied:
         """Serve the release on a free port, or find the process that does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,10 @@ class Place:
     name: str
     folder: Path
     """Of the deployment, below ATOS's home."""
-    source: str = ""
+    commits: frozenset[str] = frozenset()
+    """Every commit that was planned here: what of them is found at a target was put there by this deployment."""
+    turn: int = 0
+    """How often the approved release has changed: the same for who goes on after a crash, another for a roll back."""
 
     def release(self, release: Release) -> Path:
         """Return the folder of a release's files."""
@@ -32,12 +35,56 @@ class Applied:
     """local: the port; 0 elsewhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look at a release saw."""
+
+    ok: bool
+    evidence: tuple[str, ...] = field(default=())
+    """What holds, one sentence each."""
+    reason: str = ""
+    """Why it is not ok."""
+    pending: bool = False
+    """It is not ok yet, and the target says that it is still at it: nothing is taken back for that."""
+
+
 class Target(Protocol):
     """A place to deploy to."""
 
-    name: str
-    is_public: bool
-    """Whether others can see it: such a deployment needs a person's approval of exactly these files."""
+    @property
+    def name(self) -> str:
+        """Of the target."""
+        ...
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others can see it: such a deployment needs a person's approval of exactly these files."""
+        ...
+
+    async def stage(self, source: Path, staging: Path, place: Place, destination: str) -> Release:
+        """Copy what would go out into an empty folder, and describe it; nothing is changed anywhere else.
+
+        Args:
+            source: a folder.
+            staging: the empty folder, which becomes the release's.
+            place: of the deployment.
+            destination: what of the target is meant, such as `owner/repository`; empty: the target's choice.
+
+        Raises:
+            AtosError: it can't be deployed there.
+        """
+        ...
+
+    async def look(self, place: Place, release: Release, url: str, marker: str) -> Seen:
+        """Look once whether a release is there and answers.
+
+        Args:
+            place: of the deployment.
+            release: what should be there.
+            url: where it was put.
+            marker: text that it must hold; empty for none.
+        """
+        ...
 
     async def apply(self, place: Place, release: Release, *, port: int) -> Applied:
         """Put a release there, beside what is live; return where it can be tried.
