@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import Counter
 from typing import Any
 
 import anyio
@@ -34,6 +35,9 @@ CALL_SECONDS = 45.0
 N8N_EXTRAS = frozenset({"toolCallId", "sessionId", "action", "chatInput"})
 """What n8n's AI agent adds to the arguments of any tool."""
 
+LONGEST_NAME = 40
+"""Letters of a dropped argument's name that are kept."""
+
 logger = logging.getLogger(__name__)
 
 Call = MiddlewareContext[CallToolRequestParams]
@@ -47,10 +51,24 @@ class ToolMiddleware(Middleware):
     """The middleware of every ATOS server."""
 
     def __init__(
-        self, server: FastMCP, *, seconds: float = CALL_SECONDS, plain: bool = False
+        self,
+        server: FastMCP,
+        *,
+        seconds: float = CALL_SECONDS,
+        plain: bool = False,
+        dropped: Counter[str] | None = None,
     ) -> None:
-        """Remember the server; with `plain`, results are text alone, for models and nobody else."""
+        """Remember the server.
+
+        Args:
+            server: whose calls pass through.
+            seconds: longest call.
+            plain: results are text alone, for models and nobody else.
+            dropped: given, arguments that the tool does not have are dropped and counted here by name: for
+                clients that merge their own fields in. Otherwise only those of `N8N_EXTRAS` are dropped.
+        """
         self._server = server
+        self._dropped = dropped
         self._plain = plain
         self._seconds = seconds
 
@@ -89,13 +107,17 @@ class ToolMiddleware(Middleware):
             raise MCPError(INTERNAL_ERROR, foreseen.to_text(), wire) from error
 
     async def _without_extras(self, context: Call) -> Call:
+        """Drop what the client merged in, and null: some clients send every argument that they know of."""
         arguments = context.message.arguments or {}
-        extras = N8N_EXTRAS & arguments.keys()
-        tool = await self._server.get_tool(context.message.name) if extras else None
+        extras = set(arguments) if self._dropped is not None else N8N_EXTRAS & arguments.keys()
+        empty = {name for name, value in arguments.items() if value is None}
+        tool = await self._server.get_tool(context.message.name) if extras | empty else None
         if tool is None:
             return context
         extras -= tool.parameters.get("properties", {}).keys()
-        kept = {name: value for name, value in arguments.items() if name not in extras}
+        if self._dropped is not None:
+            self._dropped.update(name[:LONGEST_NAME] for name in extras)
+        kept = {name: arguments[name] for name in arguments.keys() - extras - empty}
         return context.copy(message=context.message.model_copy(update={"arguments": kept}))
 
     async def _explain(self, name: str, error: Exception) -> AtosError:
