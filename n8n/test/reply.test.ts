@@ -69,7 +69,7 @@ describe('a failure', () => {
 		expect(failureOf(401, { error: 'no' })).toMatchObject({
 			code: 'unauthorized',
 			status: 502,
-			next: expect.stringContaining('run/token'),
+			next: expect.stringContaining('atos-client token add'),
 		});
 	});
 

@@ -4,7 +4,7 @@ import { AtosFailure } from '../shared/failure';
 import type { Delivered } from '../shared/files';
 import { withFiles } from '../shared/files';
 import type { Goal } from '../shared/goals';
-import { asGoal, hasEnded, patiently, waitForGoal } from '../shared/goals';
+import { asGoal, hasEnded, waitForGoal } from '../shared/goals';
 import { defaultKey } from '../shared/key';
 import { callTool } from '../shared/transport';
 
@@ -32,8 +32,7 @@ function optionsOf(context: IExecuteFunctions, item: number): Options {
 }
 
 async function get(context: IExecuteFunctions, id: string): Promise<Goal> {
-	const ask = async () => await callTool(context, 'get_goal', { goal_id: id });
-	return asGoal(await patiently(context, ask));
+	return asGoal(await callTool(context, 'get_goal', { goal_id: id }));
 }
 
 /** The goal with its files where it has ended; `ended` tells a workflow whether to come back. */

@@ -79,13 +79,12 @@ async function withMergedFiles(context: IExecuteFunctions, result: IDataObject):
 /** Reads the ids of all items, waits where asked, and returns the sums with the goals and their files. */
 export async function aggregate(context: IExecuteFunctions, items: number): Promise<Delivered> {
 	const ids = idsOf(context, items);
-	const ask = async () =>
-		await patiently(context, async () => await callTool(context, 'aggregate_results', { ids }));
+	const ask = async () => await callTool(context, 'aggregate_results', { ids });
 	let result = await ask();
 	if (context.getNodeParameter('wait', 0) && result.pending !== 0) {
 		const seconds = context.getNodeParameter('waitSeconds', 0, DEFAULT_WAIT_SECONDS) as number;
 		await waitForAll(context, ids, result, seconds);
-		result = await ask();
+		result = await patiently(context, ask);
 	}
 	return context.getNodeParameter('files', 0, true)
 		? await withMergedFiles(context, result)

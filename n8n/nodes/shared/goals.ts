@@ -49,7 +49,7 @@ const RETRY_MS = 1_000;
 /** What a server says that is ending or starting; anything else is final. */
 const PASSING = new Set(['unreachable', 'busy']);
 
-/** Asks again while ATOS is away, for a minute; only for calls that change nothing. */
+/** Asks again while ATOS is away, for a minute; for calls that change nothing and follow an answer of ATOS. */
 export async function patiently<T>(context: IExecuteFunctions, ask: () => Promise<T>): Promise<T> {
 	const giveUp = Date.now() + RESTART_MS;
 	for (;;) {

@@ -281,6 +281,14 @@ class Goals:
             repository = await self.steering.repository(goal)
         return await read_delivered(repository, goal)
 
+    async def ends(self, after: int) -> list[tuple[int, str]]:
+        """Return number and goal of the ends since number `after`, oldest first, 100 at most."""
+        return await _thread(self._events.ends, after)
+
+    async def newest_end(self) -> int:
+        """Return the number of the newest end; 0 where no goal has ended."""
+        return await _thread(self._events.newest_end)
+
     async def busy(self) -> bool:
         """Return whether any goal is unfinished."""
         return bool(await _thread(self._events.unfinished))

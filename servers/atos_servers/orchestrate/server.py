@@ -31,6 +31,7 @@ from atos_servers.orchestrate.arguments import (
     Tests,
     Urgency,
 )
+from atos_servers.orchestrate.callbacks import Callbacks
 from atos_servers.orchestrate.following import VIEW, Detail, every_event, follow, whole_goal
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
@@ -61,6 +62,11 @@ class OrchestrateTools:
         services.reports["database"] = self._lazy.health
         services.routes[PREFIX] = ResultRoute(self.goals).app
         agent_tools = AgentTools(self.goals, owner, _reporting)
+        home, hosts = services.settings.home, services.settings.callback_hosts
+        callbacks = Callbacks(home / "callbacks", self._lazy.get, owner, hosts)
+        services.routes["/callbacks"] = callbacks.app
+        services.background += [callbacks.watch, callbacks.outbox.run]
+        services.reports["callbacks"] = callbacks.outbox.report
         services.entries[NAME] = build_agent_server(agent_tools)
 
     async def goals(self) -> OwnGoals:
