@@ -124,7 +124,8 @@ class Callbacks:
         try:
             given = await request.json()
         except ValueError as error:
-            raise BadRequestError("the body is not JSON", next_step="Send an object.") from error
+            message = "the body is not JSON"
+            raise BadRequestError(message, next_step="Send an object.") from error
         made = check_subscription(given, self._owner(), self._hosts)
         if not self._cursor.exists():  # what ended before the first subscription is nobody's news
             newest = await (await self._goals()).newest_end()

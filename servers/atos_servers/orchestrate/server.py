@@ -65,7 +65,7 @@ class OrchestrateTools:
         home, hosts = services.settings.home, services.settings.callback_hosts
         callbacks = Callbacks(home / "callbacks", self._lazy.get, owner, hosts)
         services.routes["/callbacks"] = callbacks.app
-        services.background += [callbacks.watch, callbacks.outbox.run]
+        services.background.extend([callbacks.watch, callbacks.outbox.run])
         services.reports["callbacks"] = callbacks.outbox.report
         services.entries[NAME] = build_agent_server(agent_tools)
 

@@ -7,7 +7,8 @@ import os
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from atos_protocol.errors import BadRequestError, NotFoundError
 from atos_protocol.server_url import ServerUrl
@@ -45,14 +46,13 @@ def check_subscription(given: Any, owner: str, hosts: tuple[str, ...]) -> Subscr
     Raises:
         BadRequestError: something in it can't be used; says what.
     """
-    asked: dict[str, Any] = given if isinstance(given, dict) else {}
+    asked = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     url, secret = str(asked.get("url", "")), str(asked.get("secret", ""))
     events = tuple(str(event) for event in asked.get("events") or ())
     _check_url(url, hosts)
     if not events or set(events) - set(EVENTS):
-        raise BadRequestError(
-            "events must name what to hear of", next_step=f"Any of: {', '.join(EVENTS)}."
-        )
+        message = "events must name what to hear of"
+        raise BadRequestError(message, next_step=f"Any of: {', '.join(EVENTS)}.")
     if len(secret) < LEAST_SECRET:
         message = f"the secret has {len(secret)} characters, at least {LEAST_SECRET} are needed"
         raise BadRequestError(message, next_step="Send a random one: it signs the callbacks.")
@@ -60,17 +60,15 @@ def check_subscription(given: Any, owner: str, hosts: tuple[str, ...]) -> Subscr
 
 
 def _check_url(url: str, hosts: tuple[str, ...]) -> None:
-    try:
-        where = ServerUrl(url)
-        allowed = where.is_loopback or where.host in hosts
-    except ValueError:
-        allowed = False
-        where = None
-    if where is None or len(url) > LONGEST_URL or not url.startswith(("http://", "https://")):
-        raise BadRequestError("url is not an http address", next_step="Send the webhook's URL.")
-    if not allowed:
-        message = f"callbacks do not go to {where.host}: they carry what your goals are about"
-        step = f"If it is yours: ATOS_CALLBACK_HOSTS={where.host} in ~/.atos/.env, then restart."
+    where = ServerUrl(url)
+    plain = url.startswith(("http://", "https://")) and len(url) <= LONGEST_URL
+    if not where.address or not plain:
+        message = "url is not an http address"
+        raise BadRequestError(message, next_step="Send the webhook's URL.")
+    host = urlsplit(where.address).hostname or ""
+    if not where.is_loopback and host not in hosts:
+        message = f"callbacks do not go to {host}: they carry what your goals are about"
+        step = f"If it is yours: ATOS_CALLBACK_HOSTS={host} in ~/.atos/.env, then restart."
         raise BadRequestError(message, next_step=step)
 
 
@@ -104,8 +102,9 @@ class Subscriptions:
         found: list[Subscription] = []
         for path in sorted(self._folder.glob("c*.json")):
             try:
-                read = json.loads(path.read_text(encoding="utf-8"))
-                found.append(Subscription(**{**read, "events": tuple(read["events"])}))
+                read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+                read["events"] = tuple(read["events"])
+                found.append(Subscription(**read))
             except (OSError, ValueError, TypeError, KeyError):
                 continue
         return found
