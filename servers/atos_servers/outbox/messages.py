@@ -29,7 +29,6 @@ class Message:
     body: Mapping[str, Any]
     secret: str = field(default="", repr=False)
     """Signs the body; empty: it is not signed."""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     at: float = 0.0
     """Epoch seconds when it was put."""
     attempts: int = 0

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import anyio.to_thread
 import httpx
 
 from atos_daemon import outbound_http
+from atos_protocol.errors import AtosError
 from atos_protocol.server_url import ServerUrl
 from atos_servers.outbox.breaker import Breaker
 from atos_servers.outbox.messages import Message, Messages
@@ -37,7 +38,21 @@ logger = logging.getLogger(__name__)
 class Outbox:
     """The messages of one home and their delivery."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+        headers: Callable[[Message], Mapping[str, str]] = lambda _message: {},
+    ) -> None:
+        """Open the messages below a folder.
+
+        Args:
+            folder: theirs alone.
+            clock: returns epoch seconds.
+            headers: returns what is sent along with a message and not kept, such as a secret; an `AtosError`
+                counts as a failure to deliver.
+        """
+        self._headers = headers
         self._messages = Messages(folder)
         self._clock = clock
         self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
@@ -93,14 +108,14 @@ class Outbox:
     async def _post(self, message: Message) -> bool:
         body = json.dumps({**message.body, "id": message.id}, ensure_ascii=False).encode()
         headers = {"content-type": "application/json", "idempotency-key": message.id}
-        headers |= message.headers
         if message.secret:
             headers[HEADER] = signature(message.secret, int(self._clock()), body)
         try:
+            headers |= self._headers(message)
             with anyio.fail_after(POST_SECONDS):
                 async with outbound_http.async_client(ServerUrl(message.url), None) as client:
                     answer = await client.post(message.url, content=body, headers=headers)
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (httpx.HTTPError, TimeoutError, AtosError) as error:
             logger.info("message %s was not taken: %s", message.id, type(error).__name__)
             return False
         if not answer.is_success:
