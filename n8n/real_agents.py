@@ -5,13 +5,9 @@ The chat model is scripted (scripted_model.py), everything else is real. Standar
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import time
-import zipfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from host import Host, request
 from scripted_model import ScriptedModel
@@ -45,26 +41,6 @@ def check_agent(host: Host, workflow: Exported, model: ScriptedModel, key: str, 
         raise StepFailedError(message)
 
 
-def check_files(answer: str, folder: Path) -> Path:
-    """Unpack the zip of an answer's goal, as a workflow would write it.
-
-    Raises:
-        StepFailedError: there is none.
-    """
-    goal = json.loads(answer).get("goal", {})
-    if not goal.get("files"):
-        message = f"the goal came without files: {answer[:300]}"
-        raise StepFailedError(message)
-    if archive := goal.get("zip"):
-        zipfile.ZipFile(io.BytesIO(base64.b64decode(archive))).extractall(folder)
-        return folder
-    for file in goal["files"]:
-        path = folder / file["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file["text"], encoding="utf-8")
-    return folder
-
-
 def check_callback(host: Host, atos: Atos, workflow: Exported) -> None:
     """Wait until ATOS has told the workflow of a goal that has ended.
 
@@ -73,7 +49,7 @@ def check_callback(host: Host, atos: Atos, workflow: Exported) -> None:
     """
     headers = {"authorization": f"Bearer {atos.token()}"}
     status, text, _ = request(f"{atos.url}/callbacks", None, headers)
-    subscribed = json.loads(text)["callbacks"] if status == 200 else []
+    subscribed: list[dict[str, Any]] = json.loads(text)["callbacks"] if status == 200 else []
     print(f"  {workflow.id}: {subscribed}")
     if not subscribed:
         message = f"n8n did not subscribe: HTTP {status} {text[:300]}"

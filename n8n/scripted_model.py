@@ -72,11 +72,13 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(done)
         for number, call in enumerate(message.get("tool_calls", [])):
             call["index"] = number
-        chunks = [
+        chunks: list[dict[str, Any]] = [
             {"delta": message, "finish_reason": None, "index": 0},
             {"delta": {}, "finish_reason": reason, "index": 0},
         ]
-        lines = [{**common, "object": "chat.completion.chunk", "choices": [c]} for c in chunks]
+        lines: list[dict[str, Any]] = [
+            {**common, "object": "chat.completion.chunk", "choices": [c]} for c in chunks
+        ]
         text = "".join(f"data: {json.dumps(line)}\n\n" for line in lines) + "data: [DONE]\n\n"
         return self._write(text.encode(), "text/event-stream")
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
@@ -84,6 +85,7 @@ workflows:
 
 
 async def test_a_notification_is_kept_without_the_secret_and_sent_with_it(atos_home: Path) -> None:
+    await anyio.Path(atos_home).mkdir(parents=True, exist_ok=True)
     with webhook_server() as webhook:
         (atos_home / "n8n.key").write_text("s3cret-of-n8n")
         (atos_home / "n8n.key").chmod(0o600)
