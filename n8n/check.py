@@ -59,14 +59,15 @@ def main() -> int:
     """Run the checks; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", action="store_true", help="also run a real n8n (4 GB, 5-10 min)")
+    parser.add_argument("--agents", action="store_true", help="of the real n8n, the agents alone")
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     try:
         node = install_node()
         check_package(node)
         check_workflows()
-        if arguments.real:
-            real.check(node)
+        if arguments.real or arguments.agents:
+            real.check(node, agents_only=arguments.agents)
     except StepFailedError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

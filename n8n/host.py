@@ -176,6 +176,19 @@ class Host:
         message = f"n8n published {workflow}, but its webhook does not ask for its key"
         raise StepFailedError(message)
 
+    def publish(self, workflow: str) -> None:
+        """Publish a workflow that starts without a webhook of its own path.
+
+        Raises:
+            StepFailedError: n8n refused, for example as the trigger could not subscribe.
+        """
+        headers = {"X-N8N-API-KEY": self.key}
+        url = f"{self.url}/api/v1/workflows/{workflow}/activate"
+        status, text, _ = request(url, {}, headers)
+        if status != 200:
+            message = f"n8n did not publish {workflow}: HTTP {status} {text[:500]}"
+            raise StepFailedError(message)
+
     def stop(self) -> None:
         """End n8n, politely first; never fails."""
         if self.process is None or self.process.poll() is not None:
@@ -223,7 +236,6 @@ def prepare_host(node: Node, folder: Path) -> Host:
         N8N_PORT=str(port),
         N8N_RUNNERS_BROKER_PORT=str(free_port()),
         NODE_ENV="production",
-        N8N_EXPRESSION_ENGINE="legacy",
         N8N_SECURE_COOKIE="false",
         N8N_DIAGNOSTICS_ENABLED="false",
         N8N_VERSION_NOTIFICATIONS_ENABLED="false",

@@ -16,12 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import real_agents
 from host import Host, free_port, install_host, prepare_host, remove, request
+from scripted_model import ScriptedModel, scripted_model
 from toolchain import PACKAGE, ROOT, Node, StepFailedError, run
 
 GOAL = "Write a Python function to add two numbers"
 FAR_AWAY = "Build a price-tracking SaaS"
 GOAL_SECONDS = 330.0
+OTHERS = (
+    "agent-with-mcp-tool.json",
+    "agent-with-node-tool.json",
+    "deploy-and-verify.json",
+    "goal-ended.json",
+)
+"""Workflows that real_agents.py calls."""
 EXPORTED_URL = "http://127.0.0.1:8756"
 
 
@@ -68,11 +77,22 @@ def exported_workflows(url: str) -> list[Exported]:
     found: list[Exported] = []
     for file in sorted((PACKAGE / "workflows").glob("*.json")):
         workflow = json.loads(file.read_text(encoding="utf-8").replace(EXPORTED_URL, url))
+        if file.name in OTHERS:
+            continue
         found.append(_exported(workflow))
         if file.name == "route-and-aggregate.json":
             found.append(_exported(with_three_outputs(workflow)))
             found.append(_exported(that_classifies(workflow)))
     return found
+
+
+def other_workflows(url: str) -> dict[str, Exported]:
+    """Return the workflows that are called otherwise, by their files' names."""
+    folder = PACKAGE / "workflows"
+    read = {name: (folder / name).read_text(encoding="utf-8") for name in OTHERS}
+    return {
+        name: _exported(json.loads(text.replace(EXPORTED_URL, url))) for name, text in read.items()
+    }
 
 
 def _exported(workflow: dict[str, Any]) -> Exported:
@@ -107,12 +127,13 @@ def _variant(workflow: dict[str, Any], suffix: str) -> tuple[dict[str, Any], dic
     return copy, next(n for n in copy["nodes"] if n["type"].endswith("atosAgentRouter"))
 
 
-def credentials(atos: Atos, webhook_key: str) -> list[dict[str, Any]]:
+def credentials(atos: Atos, webhook_key: str, model_url: str) -> list[dict[str, Any]]:
     """Return the credentials that the workflows name, in the form that n8n imports."""
     token = atos.token()
     rows = [
         ("atosApi000000001", "ATOS local", "atosApi", {"baseUrl": atos.url, "token": token}),
         ("atosMcpBearer001", "ATOS token", "httpBearerAuth", {"token": token}),
+        ("atosOpenAi000001", "ATOS models", "openAiApi", {"apiKey": "none", "url": model_url}),
         (
             "atosWebhook00001",
             "ATOS webhook key",
@@ -123,7 +144,9 @@ def credentials(atos: Atos, webhook_key: str) -> list[dict[str, Any]]:
     return [{"id": i, "name": n, "type": t, "data": d} for i, n, t, d in rows]
 
 
-def bring_in(host: Host, atos: Atos, workflows: list[Exported], webhook_key: str) -> None:
+def bring_in(
+    host: Host, atos: Atos, workflows: list[Exported], webhook_key: str, model_url: str
+) -> None:
     """Import credentials and workflows.
 
     Raises:
@@ -135,7 +158,7 @@ def bring_in(host: Host, atos: Atos, workflows: list[Exported], webhook_key: str
         (folder / f"{workflow.id}.json").write_text(workflow.text, encoding="utf-8")
     secret = host.folder / "credentials.json"
     secret.touch(mode=0o600)
-    secret.write_text(json.dumps(credentials(atos, webhook_key)), encoding="utf-8")
+    secret.write_text(json.dumps(credentials(atos, webhook_key, model_url)), encoding="utf-8")
     host.command("credentials into n8n", "import:credentials", f"--input={secret}")
     host.command("workflows into n8n", "import:workflow", "--separate", f"--input={folder}")
 
@@ -212,8 +235,22 @@ def _call_all(host: Host, atos: Atos, workflows: list[Exported], key: str) -> No
         expect(host, workflow, key, GOAL, 502)
 
 
-def check(node: Node) -> None:
+def _call_others(host: Host, atos: Atos, model: ScriptedModel, key: str) -> None:
+    others = other_workflows(atos.url)
+    for name in ("agent-with-mcp-tool.json", "agent-with-node-tool.json"):
+        host.activate(others[name].id, others[name].path)
+    host.publish(others["goal-ended.json"].id)
+    for name in ("agent-with-mcp-tool.json", "agent-with-node-tool.json"):
+        real_agents.check_agent(host, others[name], model, key, GOAL)
+    real_agents.check_callback(host, atos, others["goal-ended.json"])
+
+
+def check(node: Node, *, agents_only: bool = False) -> None:
     """Run everything; leave nothing behind but the installation and n8n's log.
+
+    Args:
+        node: the Node that runs n8n.
+        agents_only: leave out the workflows without an agent, which take minutes.
 
     Raises:
         StepFailedError: a step failed, or a workflow answered otherwise than promised.
@@ -223,13 +260,16 @@ def check(node: Node) -> None:
     user = Path(tempfile.mkdtemp(prefix="n8n"))
     key = secrets.token_urlsafe(16)
     try:
-        with running_atos(home) as atos:
+        with running_atos(home) as atos, scripted_model() as model:
             host = prepare_host(node, user)
             workflows = exported_workflows(atos.url)
-            bring_in(host, atos, workflows, key)
+            everything = [*workflows, *other_workflows(atos.url).values()]
+            bring_in(host, atos, everything, key, model.url)
             try:
                 host.start()
-                _call_all(host, atos, workflows, key)
+                _call_others(host, atos, model, key)
+                if not agents_only:
+                    _call_all(host, atos, workflows, key)
             finally:
                 host.stop()
     finally:

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "n8n"
 CACHE = ROOT / "build" / "n8n"
+DOT_SECONDS = 30.0
 NODE_VERSION = "24.19.0"
 
 
@@ -58,7 +59,7 @@ def run(
         start_new_session=True,
     ) as process:
         try:
-            output, _ = process.communicate(timeout=deadline)
+            output = _output(process, started + deadline)
         except subprocess.TimeoutExpired as error:
             message = f"{title}: not done after {deadline:.0f} s"
             raise StepFailedError(message) from error
@@ -73,6 +74,22 @@ def run(
         message = f"{title}: exit status {process.returncode}\n{output[-6000:]}"
         raise StepFailedError(message)
     return output
+
+
+def _output(process: subprocess.Popen[str], until: float) -> str:
+    """Return what a process writes until it ends; a dot every 30 seconds says that it is at work.
+
+    Raises:
+        TimeoutExpired: it was still at work at that time.
+    """
+    while True:
+        left = until - time.monotonic()
+        try:
+            return process.communicate(timeout=max(0.0, min(left, DOT_SECONDS)))[0]
+        except subprocess.TimeoutExpired:
+            if left <= DOT_SECONDS:
+                raise
+            print(".", end="", flush=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -82,6 +83,13 @@ def _directories(text: str) -> tuple[Path, ...]:
     return found
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not all(re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) for name in names):
+        raise ValueError(text)
+    return names
+
+
 def _sources(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or set(names) - set(MODEL_SOURCES):
@@ -124,6 +132,12 @@ class Settings:
         _directories,
         "absolute paths separated by ':'",
         "what MCP clients may read and never change, also where it lies in another directory",
+    )
+    callback_hosts: tuple[str, ...] = _setting(
+        (),
+        _hosts,
+        "host names separated by ','",
+        "where callbacks may go besides this machine, such as the container of n8n",
     )
     http_port: int = _setting(
         8756,

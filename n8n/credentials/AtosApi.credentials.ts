@@ -36,7 +36,7 @@ export class AtosApi implements ICredentialType {
 			typeOptions: { password: true },
 			default: '',
 			required: true,
-			description: 'Content of the file ~/.atos/run/token',
+			description: 'What "atos-client token add n8n" shows once',
 		},
 	];
 

@@ -102,7 +102,7 @@ describe('errors', () => {
 	it('name the item that has no goal ID, before anything is sent', async () => {
 		await expect(run(['a', ''])).rejects.toMatchObject({
 			name: 'NodeOperationError',
-			message: 'Item 1 has no goal ID',
+			message: 'Item 1 has no goal ID. Connect the ATOS Agent Router, or set Goal ID.',
 		});
 		expect(server.calls).toEqual([]);
 	});

@@ -69,7 +69,7 @@ describe('a failure', () => {
 		expect(failureOf(401, { error: 'no' })).toMatchObject({
 			code: 'unauthorized',
 			status: 502,
-			next: expect.stringContaining('run/token'),
+			next: expect.stringContaining('atos-client token add'),
 		});
 	});
 
@@ -80,7 +80,6 @@ describe('a failure', () => {
 
 	it.each([
 		['an empty body', 200, ''],
-		['a page of a proxy', 502, '<html>bad gateway</html>'],
 		['JSON that is no answer', 200, '[1, 2]'],
 		['a stream that ends early', 200, 'data: {"jsonrpc":"2.0","id":1,"res'],
 	])('is what %s means', (_name, status, body) => {
@@ -90,4 +89,12 @@ describe('a failure', () => {
 
 it('an event stream keeps line breaks inside an event and drops empty events', () => {
 	expect(eventPayloads('data: a\ndata: b\n\n: note\n\ndata:c\r\n\r\n')).toEqual(['a\nb', 'c']);
+});
+
+it.each([
+	['a page of a proxy', 502],
+	['a server that is ending', 503],
+])('ATOS is not there behind %s', (_name, status) => {
+	const failure = failureOf(status, '<html>bad gateway</html>');
+	expect(failure).toMatchObject({ code: 'unreachable', status: 502 });
 });

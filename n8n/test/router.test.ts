@@ -163,7 +163,7 @@ describe('errors', () => {
 	it("make a caller's mistake a NodeOperationError before anything is sent", async () => {
 		await expect(run({ ...RUN, task: ' ' })).rejects.toMatchObject({
 			name: 'NodeOperationError',
-			message: 'Task is empty',
+			message: 'Task is empty. Say what has to be done.',
 		});
 		expect(server.calls).toEqual([]);
 	});
@@ -174,7 +174,7 @@ describe('errors', () => {
 		};
 		await expect(run(RUN)).rejects.toMatchObject({
 			name: 'NodeApiError',
-			message: '64 goals wait already',
+			message: '64 goals wait already. try later',
 			description: 'try later',
 			httpCode: '503',
 		});

@@ -21,7 +21,7 @@ afterEach(async () => {
 
 function call(setup: Partial<Setup> = {}) {
 	const context = contextOf({ baseUrl, parameters: {}, ...setup });
-	return callTool(context, 0, 'get_goal', { goal_id: 'g1' });
+	return callTool(context, 'get_goal', { goal_id: 'g1' });
 }
 
 describe('a tool call', () => {

@@ -160,7 +160,7 @@ def test_an_http_client_gets_a_token_and_daemons_that_stay(
 ) -> None:
     assert main(["install", "n8n", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["url"] == "http://127.0.0.1:8756/all/mcp"
+    assert said["url"] == "http://127.0.0.1:8756/n8n/mcp"
     assert said["token"].startswith("atos_")
     assert load_settings().stay_file.exists()
     assert main(["uninstall", "n8n"]) == 0

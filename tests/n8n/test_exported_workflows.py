@@ -19,8 +19,16 @@ Json = dict[str, Any]
 CORE = "n8n-nodes-base"
 MCP_CLIENT = "@n8n/n8n-nodes-langchain.mcpClient"
 WEBHOOK, RESPOND = f"{CORE}.webhook", f"{CORE}.respondToWebhook"
-MAY_FAIL = {"n8n-nodes-atos.atosAgentRouter", "n8n-nodes-atos.atosResultAggregator", MCP_CLIENT}
-KNOWN = MAY_FAIL | {WEBHOOK, RESPOND, f"{CORE}.if"}
+LANGCHAIN = "@n8n/n8n-nodes-langchain"
+AGENT, MCP_TOOL = f"{LANGCHAIN}.agent", f"{LANGCHAIN}.mcpClientTool"
+TRIGGER = "n8n-nodes-atos.atosTrigger"
+OURS = {
+    f"n8n-nodes-atos.{name}"
+    for name in ("atosAgentRouter", "atosResultAggregator", "atosGoal", "atosDeploy")
+}
+MAY_FAIL = {*OURS, MCP_CLIENT, AGENT}
+TOOLS = {MCP_TOOL, "n8n-nodes-atos.atosGoalTool", f"{LANGCHAIN}.lmChatOpenAi"}
+KNOWN = MAY_FAIL | TOOLS | {WEBHOOK, RESPOND, TRIGGER, f"{CORE}.if", f"{CORE}.set"}
 SECRET = re.compile(r"(?i)^(token|password|secret|apikey|authorization)$")
 
 
@@ -117,13 +125,14 @@ def dangling_links(workflow: Json) -> list[str]:
         for name in out
     }
     sources = set(workflow["connections"])
-    reached = linked | {node["name"] for node in of_type(workflow, {WEBHOOK})}
+    reached = linked | {node["name"] for node in of_type(workflow, {WEBHOOK, TRIGGER, *TOOLS})}
     return sorted((linked | sources) - names) + sorted(names - reached)
 
 
 def foreign_addresses(workflow: Json) -> list[str]:
     urls = re.findall(r"https?://[^\s\"'\\]+", json.dumps(workflow))
-    return [url for url in urls if not url.startswith("http://127.0.0.1:8756/orchestrate/")]
+    ours = tuple(f"http://127.0.0.1:8756/{server}/" for server in ("orchestrate", "n8n"))
+    return [url for url in urls if not url.startswith(ours)]
 
 
 RULES: list[Callable[[Json], list[str]]] = [
@@ -147,6 +156,13 @@ def test_both_ways_into_atos_are_exported_and_mcp_over_both_transports() -> None
     assert used == {"httpStreamable", "sse"} | (MAY_FAIL - {MCP_CLIENT})
 
 
+def test_an_agent_reaches_atos_over_mcp_and_by_a_node() -> None:
+    nodes = [node for path in FILES for node in of_type(load(path), TOOLS)]
+    tools = {node["type"]: node["parameters"].get("endpointUrl", "") for node in nodes}
+    assert tools[MCP_TOOL] == "http://127.0.0.1:8756/n8n/mcp"
+    assert "n8n-nodes-atos.atosGoalTool" in tools
+
+
 def test_ids_and_webhook_paths_are_unique_and_every_file_is_imported_inactive() -> None:
     workflows = [load(path) for path in FILES]
     nodes = [node for workflow in workflows for node in workflow["nodes"]]
@@ -161,7 +177,22 @@ def test_node_types_are_those_of_the_package() -> None:
     package = load(PACKAGE / "package.json")
     names = {Path(node).name.removesuffix(".node.js") for node in package["n8n"]["nodes"]}
     types = {f"{package['name']}.{name[0].lower()}{name[1:]}" for name in names}
-    assert types == MAY_FAIL - {MCP_CLIENT}
+    assert types == {*OURS, TRIGGER}
+
+
+CODEX = sorted((PACKAGE / "nodes").glob("*/*.node.json"))
+
+
+@pytest.mark.parametrize("path", CODEX, ids=lambda path: path.stem)
+def test_every_node_is_found_by_what_a_person_types(path: Path) -> None:
+    codex = load(path)
+    said = {word.lower() for word in [*codex["alias"], codex["node"]]}
+    assert {"atos", "agent", "local model"} <= said
+    assert codex["categories"] == ["AI", "Development"]
+
+
+def test_every_node_has_its_codex_file() -> None:
+    assert len(CODEX) == len(load(PACKAGE / "package.json")["n8n"]["nodes"])
 
 
 def _router() -> Json:

@@ -70,6 +70,7 @@ def test_every_workflow_is_imported_with_the_address_of_the_servers_under_test(
 def test_variants_of_a_workflow_share_no_id_and_no_path_with_it(imported: list[Any]) -> None:
     assert {w.path for w in imported} == {
         "atos-goal",
+        "atos-goal-files",
         "atos-goal-sse",
         "atos-task",
         "atos-task-three",

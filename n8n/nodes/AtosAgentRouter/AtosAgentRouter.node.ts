@@ -12,9 +12,11 @@ import type {
 } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
 import { AtosFailure, attempt, errorItem } from '../shared/failure';
+import { itemOf } from '../shared/files';
+import { orCancel } from '../shared/stopping';
 import { properties } from './properties';
 import type { Started } from './route';
-import { route, startTask } from './route';
+import { ownGoals, route, startTask } from './route';
 
 /**
  * One output by default: a webhook that answers with the last node, and an AI agent that uses the
@@ -35,7 +37,7 @@ export class AtosAgentRouter implements INodeType {
 		icon: { light: 'file:../../icons/atos.svg', dark: 'file:../../icons/atos.dark.svg' },
 		group: ['transform'],
 		version: [1],
-		subtitle: '={{$parameter["operation"]}}',
+		subtitle: '={{$parameter["operation"] === "classify" ? "classify" : "run on " + $parameter["pool"]}}',
 		description: 'Give a task to the pool of local models that suits it',
 		defaults: { name: 'ATOS Agent Router' },
 		inputs: [NodeConnectionTypes.Main],
@@ -53,17 +55,19 @@ export class AtosAgentRouter implements INodeType {
 
 		// All tasks are handed over before any is waited for, so that ATOS can order them.
 		const started: Array<Started | AtosFailure | undefined> = [];
-		for (let i = 0; i < items.length; i++) {
-			const begin = async () => (operation === 'runTask' ? await startTask(this, i) : undefined);
-			started.push(await attempt(this, i, begin));
-		}
-		for (let i = 0; i < items.length; i++) {
-			const routed = await attempt(this, i, async () => {
-				return await route(this, i, started[i], perComplexity);
-			});
-			if (routed instanceof AtosFailure) outputs[0].push(errorItem(routed, i));
-			else outputs[routed.output].push({ json: routed.json, pairedItem: { item: i } });
-		}
+		await orCancel(this, () => ownGoals(started), async () => {
+			for (let i = 0; i < items.length; i++) {
+				const begin = async () => (operation === 'runTask' ? await startTask(this, i) : undefined);
+				started.push(await attempt(this, i, begin));
+			}
+			for (let i = 0; i < items.length; i++) {
+				const routed = await attempt(this, i, async () => {
+					return await route(this, i, started[i], perComplexity);
+				});
+				if (routed instanceof AtosFailure) outputs[0].push(errorItem(routed, i));
+				else outputs[routed.output].push(itemOf(routed, i));
+			}
+		});
 		return outputs;
 	}
 }

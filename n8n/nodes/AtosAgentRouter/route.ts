@@ -1,6 +1,8 @@
 /** What the ATOS Agent Router does with one item: classify it, or run it and wait where asked. */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { asFailure, AtosFailure } from '../shared/failure';
+import type { Delivered } from '../shared/files';
+import { withFiles } from '../shared/files';
 import type { Complexity, Goal } from '../shared/goals';
 import { asGoal, COMPLEXITIES, complexityOf, hasEnded, waitForGoal } from '../shared/goals';
 import { defaultKey } from '../shared/key';
@@ -11,8 +13,7 @@ const CLASSIFY_SECONDS = 60;
 const PLAN_CALLS = 4;
 const DEFAULT_WAIT_SECONDS = 300;
 
-interface Finished {
-	json: IDataObject;
+interface Finished extends Delivered {
 	complexity?: Complexity;
 }
 
@@ -21,6 +22,8 @@ export interface Started {
 	goal: Goal;
 	pool: Complexity | 'auto';
 	deadline: number;
+	/** Whether a person gave it a key: its goal is theirs and outlives the execution. */
+	keyed: boolean;
 }
 
 interface RunOptions {
@@ -35,14 +38,10 @@ function taskOf(context: IExecuteFunctions, itemIndex: number): string {
 }
 
 /** A plan may take longer than one call; asking again joins the one that is being made. */
-async function planOf(
-	context: IExecuteFunctions,
-	itemIndex: number,
-	task: string,
-): Promise<IDataObject> {
+async function planOf(context: IExecuteFunctions, task: string): Promise<IDataObject> {
 	for (let left = PLAN_CALLS - 1; ; left--) {
 		try {
-			return await callTool(context, itemIndex, 'plan_goal', { goal: task });
+			return await callTool(context, 'plan_goal', { goal: task });
 		} catch (error) {
 			const failure = asFailure(error);
 			if (failure.code !== 'deadline' || left === 0) throw failure;
@@ -53,7 +52,7 @@ async function planOf(
 /** Plans the task without starting it; its complexity is that of its hardest part. */
 async function classify(context: IExecuteFunctions, itemIndex: number): Promise<Finished> {
 	const task = taskOf(context, itemIndex);
-	const answer = await planOf(context, itemIndex, task);
+	const answer = await planOf(context, task);
 	const plan = answer.plan as { tasks?: Goal['tasks'] } | undefined;
 	const complexity = complexityOf(plan?.tasks);
 	return { json: { task, complexity, ...answer }, complexity };
@@ -65,9 +64,9 @@ export async function startTask(context: IExecuteFunctions, itemIndex: number): 
 	const pool = context.getNodeParameter('pool', itemIndex) as Started['pool'];
 	const options = context.getNodeParameter('options', itemIndex, {}) as RunOptions;
 	const key = options.key || defaultKey(context, itemIndex);
-	const goal = asGoal(await callTool(context, itemIndex, 'run_task', { task, pool, key }));
+	const goal = asGoal(await callTool(context, 'run_task', { task, pool, key }));
 	const seconds = options.waitSeconds ?? DEFAULT_WAIT_SECONDS;
-	return { goal, pool, deadline: Date.now() + seconds * 1000 };
+	return { goal, pool, deadline: Date.now() + seconds * 1000, keyed: Boolean(options.key) };
 }
 
 /** Waits for the result where asked, or for the complexity where the output depends on it. */
@@ -80,13 +79,16 @@ async function finishTask(
 	const known = (goal: Goal) => (pool === 'auto' ? complexityOf(goal.tasks) : pool);
 	let goal = begun;
 	if (context.getNodeParameter('wait', itemIndex)) {
-		goal = await waitForGoal(context, itemIndex, goal, (deadline - Date.now()) / 1000);
+		goal = await waitForGoal(context, goal, (deadline - Date.now()) / 1000);
 	} else if (mustClassify) {
 		const classified = (seen: Goal) => known(seen) !== undefined;
-		goal = await waitForGoal(context, itemIndex, goal, CLASSIFY_SECONDS, classified);
+		goal = await waitForGoal(context, goal, CLASSIFY_SECONDS, classified);
 	}
 	const complexity = known(goal);
-	return { json: { ...goal, complexity, ended: hasEnded(goal) }, complexity };
+	const shown = { ...goal, complexity, ended: hasEnded(goal) };
+	const waited = context.getNodeParameter('wait', itemIndex) as boolean;
+	const delivered = waited ? await withFiles(context, goal, shown) : { json: shown };
+	return { ...delivered, complexity };
 }
 
 /** The output by which an item leaves. */
@@ -106,10 +108,18 @@ export async function route(
 	itemIndex: number,
 	started: Started | AtosFailure | undefined,
 	perComplexity: boolean,
-): Promise<{ json: IDataObject; output: number }> {
+): Promise<Delivered & { output: number }> {
 	if (started instanceof AtosFailure) throw started;
 	const finished = started
 		? await finishTask(context, itemIndex, started, perComplexity)
 		: await classify(context, itemIndex);
-	return { json: finished.json, output: outputOf(finished, perComplexity) };
+	const { json, binary } = finished;
+	return { json, binary, output: outputOf(finished, perComplexity) };
+}
+
+/** The goals that end with this execution: all that it started without a person's key. */
+export function ownGoals(started: Array<Started | AtosFailure | undefined>): string[] {
+	return started.flatMap((each) =>
+		each === undefined || each instanceof AtosFailure || each.keyed ? [] : [each.goal.id],
+	);
 }

@@ -7,6 +7,7 @@ import type {
 } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
 import { AtosFailure, attempt, errorItem } from '../shared/failure';
+import { itemOf } from '../shared/files';
 import { aggregate } from './aggregate';
 import { properties } from './properties';
 
@@ -18,7 +19,7 @@ export class AtosResultAggregator implements INodeType {
 		group: ['transform'],
 		version: [1],
 		subtitle: '={{$parameter["wait"] ? "wait for all" : "as they are now"}}',
-		description: 'Collect the goals of all items into one result',
+		description: 'Collect the goals of all items into one result: files merged, tests counted',
 		defaults: { name: 'ATOS Result Aggregator' },
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
@@ -29,8 +30,8 @@ export class AtosResultAggregator implements INodeType {
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const items = this.getInputData();
-		const json = await attempt(this, 0, async () => await aggregate(this, items.length));
-		if (json instanceof AtosFailure) return [[errorItem(json, 0)]];
-		return [[{ json, pairedItem: items.map((_, item) => ({ item })) }]];
+		const merged = await attempt(this, 0, async () => await aggregate(this, items.length));
+		if (merged instanceof AtosFailure) return [[errorItem(merged, 0)]];
+		return [[{ ...itemOf(merged, 0), pairedItem: items.map((_, item) => ({ item })) }]];
 	}
 }

@@ -5,9 +5,14 @@
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { AtosFailure } from '../shared/failure';
+import type { Delivered, DeliveredFile } from '../shared/files';
+import { resultOf, zipData } from '../shared/files';
 import type { Goal } from '../shared/goals';
-import { waitForGoal } from '../shared/goals';
+import { cancelGoals, hasEnded, patiently, waitForGoal } from '../shared/goals';
 import { callTool } from '../shared/transport';
+import { zipOf } from '../shared/zip';
+import type { GoalFiles } from './merge';
+import { bytesOf, mergeFiles, summaryOf } from './merge';
 
 const DEFAULT_WAIT_SECONDS = 300;
 
@@ -43,18 +48,45 @@ async function waitForAll(
 ): Promise<void> {
 	const deadline = Date.now() + seconds * 1000;
 	const shown = new Map(((result.items ?? []) as Goal[]).map((goal) => [goal.id, goal]));
-	for (const id of ids) {
-		const start = shown.get(id) ?? { id, state: 'unknown' };
-		await waitForGoal(context, 0, start, (deadline - Date.now()) / 1000);
+	try {
+		for (const id of ids) {
+			const start = shown.get(id) ?? { id, state: 'unknown' };
+			await waitForGoal(context, start, (deadline - Date.now()) / 1000);
+		}
+	} finally {
+		const stopped = context.getExecutionCancelSignal()?.aborted === true;
+		if (stopped && context.getNodeParameter('cancelWhenStopped', 0, true)) {
+			await cancelGoals(context, ids);
+		}
 	}
 }
 
-/** Reads the ids of all items, waits where asked, and returns the sums with the goals. */
-export async function aggregate(context: IExecuteFunctions, items: number): Promise<IDataObject> {
+/** Reads the files of the goals that have ended, merges them, and makes one zip of them. */
+async function withMergedFiles(context: IExecuteFunctions, result: IDataObject): Promise<Delivered> {
+	const ended = ((result.items ?? []) as Goal[]).filter(hasEnded);
+	const goals: GoalFiles[] = [];
+	for (const { id } of ended) {
+		goals.push({ id, files: (await resultOf(context, id)).files as DeliveredFile[] });
+	}
+	const { files, conflicts } = mergeFiles(goals);
+	const summary = summaryOf(result, conflicts);
+	const json = { ...withStatus(result), summary, conflicts, files };
+	if (files.length === 0) return { json };
+	const zip = zipOf(files.map((file) => ({ path: file.path, data: bytesOf(file) })));
+	return { json, binary: await zipData(context, zip, 'results') };
+}
+
+/** Reads the ids of all items, waits where asked, and returns the sums with the goals and their files. */
+export async function aggregate(context: IExecuteFunctions, items: number): Promise<Delivered> {
 	const ids = idsOf(context, items);
-	const now = await callTool(context, 0, 'aggregate_results', { ids });
-	if (!context.getNodeParameter('wait', 0) || now.pending === 0) return withStatus(now);
-	const seconds = context.getNodeParameter('waitSeconds', 0, DEFAULT_WAIT_SECONDS) as number;
-	await waitForAll(context, ids, now, seconds);
-	return withStatus(await callTool(context, 0, 'aggregate_results', { ids }));
+	const ask = async () => await callTool(context, 'aggregate_results', { ids });
+	let result = await ask();
+	if (context.getNodeParameter('wait', 0) && result.pending !== 0) {
+		const seconds = context.getNodeParameter('waitSeconds', 0, DEFAULT_WAIT_SECONDS) as number;
+		await waitForAll(context, ids, result, seconds);
+		result = await patiently(context, ask);
+	}
+	return context.getNodeParameter('files', 0, true)
+		? await withMergedFiles(context, result)
+		: { json: withStatus(result) };
 }

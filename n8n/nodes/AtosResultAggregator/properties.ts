@@ -26,4 +26,20 @@ export const properties: INodeProperties[] = [
 		default: 300,
 		description: 'After this long the goals are returned as they are then; they go on in ATOS',
 	},
+	{
+		displayName: 'Merge Files',
+		name: 'files',
+		type: 'boolean',
+		default: true,
+		description:
+			'Whether to add the files of all goals, as JSON and as a zip in the binary field "files"',
+	},
+	{
+		displayName: 'Cancel When Stopped',
+		name: 'cancelWhenStopped',
+		type: 'boolean',
+		displayOptions: { show: { wait: [true] } },
+		default: true,
+		description: 'Whether stopping this execution also cancels the goals that it waits for',
+	},
 ];

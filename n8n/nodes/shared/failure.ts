@@ -24,6 +24,9 @@ const STATUS_OF_CODE: Record<string, number> = {
 
 const BAD_GATEWAY = 502;
 
+/** What helps when ATOS does not answer. */
+export const START = 'Start it with "atos-client up", then check the base URL of the credential.';
+
 export class AtosFailure extends Error {
 	readonly name = 'AtosFailure';
 
@@ -60,7 +63,7 @@ export function asFailure(thrown: unknown): AtosFailure {
 	return new AtosFailure(
 		'unreachable',
 		`ATOS did not answer: ${message}`,
-		'Start it with "atos-client up", then check the base URL of the credential.',
+		START,
 	);
 }
 
@@ -70,9 +73,11 @@ function asNodeError(
 	failure: AtosFailure,
 	itemIndex: number,
 ): NodeApiError | NodeOperationError {
-	const shown = { message: failure.message, description: failure.next, itemIndex };
-	if (failure.status < 500) return new NodeOperationError(node, failure.message, shown);
-	const response: JsonObject = { code: failure.code, message: failure.message };
+	// The next step stands in the message too: an agent that uses the node as a tool sees nothing else.
+	const message = failure.next ? `${failure.message}. ${failure.next}` : failure.message;
+	const shown = { message, description: failure.next, itemIndex };
+	if (failure.status < 500) return new NodeOperationError(node, message, shown);
+	const response: JsonObject = { code: failure.code, message };
 	return new NodeApiError(node, response, { ...shown, httpCode: String(failure.status) });
 }
 
@@ -86,7 +91,8 @@ export async function attempt<T>(
 		return await work();
 	} catch (error) {
 		const failure = asFailure(error);
-		if (context.continueOnFail()) return failure;
+		const stopped = context.getExecutionCancelSignal()?.aborted === true;
+		if (context.continueOnFail() && !stopped) return failure;
 		throw asNodeError(context.getNode(), failure, itemIndex);
 	}
 }

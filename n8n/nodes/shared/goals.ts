@@ -4,8 +4,8 @@
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { sleep } from 'n8n-workflow';
-import { AtosFailure } from './failure';
-import { callTool } from './transport';
+import { asFailure, AtosFailure } from './failure';
+import { callTool, callToolAnyway } from './transport';
 
 export type Complexity = 'simple' | 'medium' | 'complex';
 export const COMPLEXITIES: Complexity[] = ['simple', 'medium', 'complex'];
@@ -43,10 +43,41 @@ export function asGoal(result: IDataObject): Goal {
 	return result as Goal;
 }
 
+/** How long, in ms, a wait goes on while ATOS does not answer: it may be starting again. */
+const RESTART_MS = 60_000;
+const RETRY_MS = 1_000;
+/** What a server says that is ending or starting; anything else is final. */
+const PASSING = new Set(['unreachable', 'busy']);
+
+/** Asks again while ATOS is away, for a minute; for calls that change nothing and follow an answer of ATOS. */
+export async function patiently<T>(context: IExecuteFunctions, ask: () => Promise<T>): Promise<T> {
+	const giveUp = Date.now() + RESTART_MS;
+	for (;;) {
+		try {
+			return await ask();
+		} catch (error) {
+			const failure = asFailure(error);
+			const stopped = context.getExecutionCancelSignal()?.aborted === true;
+			if (stopped || !PASSING.has(failure.code) || Date.now() > giveUp) throw failure;
+			await sleep(RETRY_MS);
+		}
+	}
+}
+
+/** Cancels goals whose execution was stopped or failed; never throws, as the first failure counts. */
+export async function cancelGoals(context: IExecuteFunctions, ids: string[]): Promise<void> {
+	for (const id of ids) {
+		try {
+			await callToolAnyway(context, 'cancel_goal', { goal_id: id });
+		} catch (error) {
+			context.logger?.warn(`ATOS goal ${id} was not cancelled: ${asFailure(error).message}`);
+		}
+	}
+}
+
 /** Waits until `isEnough(goal)` or the goal has ended; gives up after `seconds`, with the goal as it is then. */
 export async function waitForGoal(
 	context: IExecuteFunctions,
-	itemIndex: number,
 	start: Goal,
 	seconds: number,
 	isEnough: (goal: Goal) => boolean = hasEnded,
@@ -57,12 +88,13 @@ export async function waitForGoal(
 	while (!isEnough(goal) && !hasEnded(goal)) {
 		const left = (deadline - Date.now()) / 1000;
 		if (left <= 0) return goal;
-		const news = await callTool(context, itemIndex, 'wait_goal', {
+		const wanted = {
 			goal_id: goal.id,
 			after_seq: seq,
 			timeout_s: Math.min(LONGEST_WAIT_S, Math.max(1, Math.ceil(left))),
 			detail: 'events',
-		});
+		};
+		const news = await patiently(context, async () => await callTool(context, 'wait_goal', wanted));
 		goal = asGoal(news.goal as IDataObject);
 		const latest = Number(news.seq ?? seq);
 		if (latest <= seq) await sleep(PAUSE_MS);

@@ -14,3 +14,8 @@ export function defaultKey(context: IExecuteFunctions, itemIndex: number): strin
 	const run = Number(context.getWorkflowDataProxy(itemIndex).$runIndex ?? 0);
 	return `n8n-${String(kept.atosKey)}-${run}-${itemIndex}`;
 }
+
+/** Has the next try of the node use other keys: the goals of this one were cancelled. */
+export function forgetKeys(context: IExecuteFunctions): void {
+	delete context.getContext('node').atosKey;
+}

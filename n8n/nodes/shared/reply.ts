@@ -5,7 +5,7 @@
  * before the result; both are legal for the same call, so both are read here.
  */
 import type { IDataObject } from 'n8n-workflow';
-import { AtosFailure, failureFromResult } from './failure';
+import { AtosFailure, failureFromResult, START } from './failure';
 
 interface JsonRpcMessage {
 	id?: number | string | null;
@@ -62,8 +62,16 @@ function textOf(result: ToolResult): string {
 
 function refusal(status: number, message: string): AtosFailure {
 	if (status === 401 || status === 403) {
-		const next = 'Put the content of ~/.atos/run/token into the ATOS credential.';
+		const next =
+			'Put a token into the ATOS credential: "atos-client token add n8n" shows a new one once.';
 		return new AtosFailure('unauthorized', `ATOS refused the token (HTTP ${status})`, next);
+	}
+	if (status === 421) {
+		const next = 'Use the base URL that "atos-client doctor" names; in a container: "up --docker".';
+		return new AtosFailure('unauthorized', 'ATOS does not go by the host of the base URL', next);
+	}
+	if (status >= 500) {
+		return new AtosFailure('unreachable', `ATOS answered HTTP ${status}: ${message}`, START);
 	}
 	return new AtosFailure('protocol', `ATOS answered HTTP ${status}: ${message}`);
 }
@@ -88,4 +96,19 @@ export function toolResult(status: number, body: unknown, requestId: number): ID
 
 function textOrJson(body: unknown): string {
 	return typeof body === 'string' ? body : JSON.stringify(body ?? '');
+}
+
+/** What a JSON route answered; throws an `AtosFailure` with the route's own error where it has one. */
+export function routeResult(status: number, body: unknown): IDataObject {
+	const value = (typeof body === 'string' ? parse(body || '{}') : body) as IDataObject | undefined;
+	if (status < 400 && value !== undefined) return value;
+	const error = value?.error as IDataObject | undefined;
+	if (status !== 401 && status !== 421 && typeof error?.code === 'string') {
+		return fail(new AtosFailure(error.code, String(error.message), String(error.next ?? '')));
+	}
+	return fail(refusal(status, String(textOrJson(body)).slice(0, 300)));
+}
+
+function fail(failure: AtosFailure): never {
+	throw failure;
 }

@@ -26,7 +26,7 @@ async function request(token: string, options: IHttpRequestOptions) {
 	const response = await fetch(options.url, {
 		method: options.method,
 		headers: { ...(options.headers as Record<string, string>), authorization: `Bearer ${token}` },
-		body: JSON.stringify(options.body),
+		body: options.body === undefined ? undefined : JSON.stringify(options.body),
 		redirect: options.disableFollowRedirect ? 'manual' : 'follow',
 		signal: options.abortSignal as AbortSignal | undefined,
 	});
@@ -47,7 +47,13 @@ export function contextOf(setup: Setup): IExecuteFunctions {
 		getWorkflowDataProxy: () => ({ $runIndex: setup.runIndex ?? 0 }),
 		getExecutionCancelSignal: () => setup.cancel,
 		continueOnFail: () => setup.goesOn ?? false,
+		logger: { warn: () => undefined },
 		helpers: {
+			prepareBinaryData: async (data: Buffer, fileName: string, mimeType: string) => ({
+				data: data.toString('base64'),
+				fileName,
+				mimeType,
+			}),
 			httpRequestWithAuthentication: async (_type: string, options: IHttpRequestOptions) =>
 				await request(setup.token ?? 'right', options),
 		},

@@ -27,12 +27,17 @@ export class ToolFailure extends Error {
 
 const META = 'io.modelcontextprotocol/';
 
+/** The result of a goal that delivered nothing. */
+const NO_FILES = { commit: '', tests: { passed: 0, failed: 0 }, files: [], zip: '' };
+
 export class FakeOrchestrate {
 	readonly calls: Call[] = [];
 	readonly bodies: unknown[] = [];
 	tools: Record<string, Tool> = {};
 	answer: Answer = 'json';
 	token = 'right';
+	/** What the JSON routes beside MCP answer, by path. */
+	routes: Record<string, unknown> = {};
 	/** Answers requests itself when set; for redirects, hangs and garbage. */
 	override?: (request: IncomingMessage, response: ServerResponse) => void;
 	private server: Server = createServer((request, response) => void this.serve(request, response));
@@ -49,6 +54,12 @@ export class FakeOrchestrate {
 
 	private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		if (this.override) return this.override(request, response);
+		const path = request.url ?? '';
+		const route = this.routes[path] ?? (path.endsWith('/result') ? NO_FILES : undefined);
+		if (route !== undefined && request.headers.authorization === `Bearer ${this.token}`) {
+			response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(route));
+			return;
+		}
 		const chunks: Buffer[] = [];
 		for await (const chunk of request) chunks.push(chunk as Buffer);
 		const body = JSON.parse(Buffer.concat(chunks).toString());
@@ -66,7 +77,8 @@ export class FakeOrchestrate {
 			error: { code, message },
 		});
 		if (headers.authorization !== `Bearer ${this.token}`) return error(401, -32001, 'bad token');
-		if (request.method !== 'POST' || request.url !== '/orchestrate/mcp') {
+		const known = ['/orchestrate/mcp', '/workflow/mcp'].includes(request.url ?? '');
+		if (request.method !== 'POST' || !known) {
 			return error(404, -32601, `no ${request.method} ${request.url}`);
 		}
 		const accepts = String(headers.accept);

@@ -183,6 +183,20 @@ class EventStore:
             rows = connection.execute(query.order_by(EVENTS.c.seq.desc()).limit(limit)).all()
         return [(int(row.seq), str(row.goal)) for row in rows]
 
+    def ends(self, after: int, limit: int = 100) -> list[tuple[int, str]]:
+        """Return `(seq, goal)` of the ends of goals' runs after a number, oldest first."""
+        query = sa.select(EVENTS.c.seq, EVENTS.c.goal)
+        query = query.where(EVENTS.c.kind == "goal_finished", EVENTS.c.seq > after)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.seq).limit(limit)).all()
+        return [(int(row.seq), str(row.goal)) for row in rows]
+
+    def newest_end(self) -> int:
+        """Return the number of the newest end of a run; 0 where none has ended."""
+        query = sa.select(sa.func.max(EVENTS.c.seq)).where(EVENTS.c.kind == "goal_finished")
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
     def unfinished(self) -> list[str]:
         """Return the goals that were submitted or resumed and have not finished since, oldest first."""
         return list(self.newest_runs())

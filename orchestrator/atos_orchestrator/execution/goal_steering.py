@@ -24,6 +24,7 @@ from atos_orchestrator.execution.resumption import (
     retried,
     tasks_that_run,
 )
+from atos_orchestrator.workspace.repository import Repository
 from atos_protocol.errors import AtosError, ConflictError
 from atos_protocol.goals import FINAL_GOAL_STATES, RESUMABLE_GOAL_STATES, Event, GoalView
 
@@ -57,6 +58,15 @@ class GoalSteering:
     async def retry(self, goal: str) -> GoalView:
         """Try again what is not done."""
         return await self._resume(goal, retried)
+
+    async def repository(self, goal: str) -> Repository | None:
+        """Return the repository of a goal that has ended; None where it made none.
+
+        Raises:
+            ConflictError: its last run left no record.
+        """
+        revision = await anyio.to_thread.run_sync(self.acceptance.events.revision, goal)
+        return (await self._record(run_of(goal, revision))).repository
 
     async def _resume(self, goal: str, decide: Decision) -> GoalView:
         view = fold(await self.known(goal))

@@ -47,7 +47,8 @@ from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.execution.plan_requests import PlanRequests
 from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.task_report import task_report
-from atos_orchestrator.workspace.opening import check_place
+from atos_orchestrator.workspace.delivered_files import Delivered, read_delivered
+from atos_orchestrator.workspace.opening import check_place, recall, trees_of
 from atos_protocol.errors import (
     NotFoundError,
     UnreachableError,
@@ -82,6 +83,7 @@ class Goals:
     ) -> None:
         engine = database.engine
         self.database = database
+        self._home = settings.home
         self._client = DbosClient(engine, retries=False)
         self._queue = GoalQueue(*self._client.tables, goals_at_once(settings))
         self._events = events = EventStore(engine)
@@ -263,6 +265,29 @@ class Goals:
             NotFoundError: there is no such goal or task.
         """
         return task_report(goal, await self._known(goal), task)
+
+    async def delivered(self, goal: str) -> Delivered:
+        """Return the files that a goal has committed so far.
+
+        Raises:
+            NotFoundError: there is no such goal, or it has no files.
+            WorkspaceError: they are too many, or can't be read.
+        """
+        view = await self.get(goal)
+        repository = recall(
+            trees_of(self._home, goal)
+        )  # until it has ended; then its record has it
+        if repository is None and view.repository and view.state in FINAL_GOAL_STATES:
+            repository = await self.steering.repository(goal)
+        return await read_delivered(repository, goal)
+
+    async def ends(self, after: int) -> list[tuple[int, str]]:
+        """Return number and goal of the ends since number `after`, oldest first, 100 at most."""
+        return await _thread(self._events.ends, after)
+
+    async def newest_end(self) -> int:
+        """Return the number of the newest end; 0 where no goal has ended."""
+        return await _thread(self._events.newest_end)
 
     async def busy(self) -> bool:
         """Return whether any goal is unfinished."""

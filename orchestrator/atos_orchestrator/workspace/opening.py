@@ -61,7 +61,7 @@ async def open_repository(
         WorkspaceError: the place can't be written, or is a non-empty folder without a repository.
     """
     trees = trees_of(home, goal)
-    repository = _recall(trees)
+    repository = recall(trees)
     if repository is None:
         place = (into or workspaces).absolute()
         theirs = check_place(into or _default_place(place, goal)) and into is not None
@@ -124,7 +124,7 @@ def _check_gap(repository: Repository, known: str) -> None:
         raise WorkspaceError(message, next_step=f"Move {place} away, then: {retry}")
 
 
-def _recall(trees: Path) -> Repository | None:
+def recall(trees: Path) -> Repository | None:
     """Return what was decided, unless another goal took the place before it was claimed."""
     try:
         known = decode(Repository, json.loads((trees / DECISION).read_text()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,9 @@ CALL_SECONDS = 45.0
 
 N8N_EXTRAS = frozenset({"toolCallId", "sessionId", "action", "chatInput"})
 """What n8n's AI agent adds to the arguments of any tool."""
+
+LONGEST_NAME = 40
+"""Letters of a dropped argument's name that are kept."""
 
 
 class CallGate:
@@ -76,11 +80,27 @@ class CallGate:
         return explained(name, error)
 
 
-def without_extras(arguments: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments without those that n8n adds and the tool's schema does not know."""
-    extras = N8N_EXTRAS & arguments.keys()
-    extras -= parameters.get("properties", {}).keys()
-    return {name: value for name, value in arguments.items() if name not in extras}
+def without_extras(
+    arguments: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    dropped: Counter[str] | None = None,
+) -> dict[str, Any]:
+    """Return the arguments without those that a client merges in, and without null, which means the default.
+
+    Args:
+        arguments: as they were sent.
+        parameters: the tool's input schema.
+        dropped: given, whatever the schema does not know is dropped and counted here; else only `N8N_EXTRAS`.
+    """
+    sent = N8N_EXTRAS & arguments.keys() if dropped is None else set(arguments)
+    extras = sent - parameters.get("properties", {}).keys()
+    if dropped is not None:
+        dropped.update(name[:LONGEST_NAME] for name in extras)
+    return {
+        name: value
+        for name, value in arguments.items()
+        if name not in extras and value is not None
+    }
 
 
 def text_alone(result: ToolResult) -> ToolResult:

@@ -8,7 +8,7 @@ starting: stdio works, and the status shows the error.
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -57,10 +57,13 @@ def bind(settings: Settings) -> socket.socket:
 
 
 class Routes:
-    """Pure ASGI: one path, one app; everything else is 404."""
+    """Pure ASGI: one path, one app, and what servers added below a path; everything else is 404."""
 
-    def __init__(self, suite: Suite, idle: IdleShutdown) -> None:
+    def __init__(
+        self, suite: Suite, idle: IdleShutdown, below: Mapping[str, ASGIApp] | None = None
+    ) -> None:
         self._idle = idle
+        self._below = dict(below or {})
         self._apps: dict[str, ASGIApp] = {"/healthz": PlainTextResponse("ok")}
         self.children: list[StarletteWithLifespan] = []
         for name, server in suite.items():
@@ -76,7 +79,9 @@ class Routes:
         """Serve one request and count it as activity."""
         missing = PlainTextResponse("no such route", status_code=404)
         with self._idle.use():
-            await self._apps.get(scope["path"], missing)(scope, receive, send)
+            path: str = scope["path"]
+            below = (app for start, app in self._below.items() if path.startswith(start))
+            await self._apps.get(path, next(below, missing))(scope, receive, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -89,7 +94,10 @@ class Routes:
 
 @asynccontextmanager
 async def serving_http(
-    suite: Suite, settings: Settings, idle: IdleShutdown
+    suite: Suite,
+    settings: Settings,
+    idle: IdleShutdown,
+    below: Mapping[str, ASGIApp] | None = None,
 ) -> AsyncGenerator[HttpStatus]:
     """Serve over HTTP inside; yields the address, or what keeps it from being served."""
     try:
@@ -98,7 +106,7 @@ async def serving_http(
         yield HttpStatus(error=str(error))
         return
     port: int = listener.getsockname()[1]
-    routes = Routes(suite, idle)
+    routes = Routes(suite, idle, below)
     server = HttpServer(Guard(routes, Callers(settings).identify, port))
     async with routes.running(), anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve_on, listener)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+from fastmcp import FastMCP
+from starlette.types import ASGIApp
 
 from atos_daemon.idle_shutdown import BusyCheck
 from atos_protocol.settings import Settings
@@ -71,6 +73,10 @@ class Services:
         default_factory=list[Callable[[], Awaitable[None]]]
     )
     """Where a server, while it is built, adds what must run as long as the host does."""
+    routes: dict[str, ASGIApp] = field(default_factory=dict[str, ASGIApp])
+    """Where it adds what it answers over HTTP beside MCP, by the beginning of the path (`/goals/`)."""
+    entries: dict[str, FastMCP] = field(default_factory=dict[str, FastMCP])
+    """Where it adds another server over the same state, by name: for clients that need other tools."""
     reports: dict[str, Callable[[], dict[str, Any]]] = field(
         default_factory=dict[str, Callable[[], dict[str, Any]]]
     )

@@ -57,7 +57,7 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
         tasks.start_soon(worker.run)
         for job in services.background:
             tasks.start_soon(_run, job)
-        async with running(suite), serving_http(suite, settings, idle) as http:
+        async with running(suite), serving_http(suite, settings, idle, services.routes) as http:
             if http.error:
                 logger.error("no HTTP: %s", http.error)
             control = HostControl(idle, worker, http, services.reports, stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -31,6 +32,10 @@ def build_suite(services: Services, names: tuple[str, ...] = SERVERS) -> Suite:
     suite = {name: _build(name, services) for name in names}
     if set(names) >= set(SERVERS):
         suite[ALL] = _finished(combine(suite), plain=True)
+    dropped: Counter[str] = Counter()
+    for name, server in services.entries.items():
+        suite[name] = _finished(server, plain=True, dropped=dropped)
+    services.reports["dropped_arguments"] = lambda: dict(dropped)
     return suite
 
 
@@ -53,8 +58,10 @@ def _build(name: str, services: Services) -> FastMCP:
     return _finished(server)
 
 
-def _finished(server: FastMCP, *, plain: bool = False) -> FastMCP:
-    server.add_middleware(ToolMiddleware(server, plain=plain))
+def _finished(
+    server: FastMCP, *, plain: bool = False, dropped: Counter[str] | None = None
+) -> FastMCP:
+    server.add_middleware(ToolMiddleware(server, plain=plain, dropped=dropped))
     low_level(server).version = version("atos")
     return server
 

@@ -21,6 +21,7 @@ BUDGETS: Mapping[str, int] = {
     "code_runner": 4200,
     "workflow": 5400,
     "vram": 1800,
+    "n8n": 1000,
 }
 """Server -> most tokens; of `all`, with the tools that are there by default."""
 

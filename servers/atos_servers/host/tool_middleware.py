@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import NotFoundError
@@ -27,10 +28,24 @@ class ToolMiddleware(Middleware):
     """The middleware of every ATOS server."""
 
     def __init__(
-        self, server: FastMCP, *, seconds: float = CALL_SECONDS, plain: bool = False
+        self,
+        server: FastMCP,
+        *,
+        seconds: float = CALL_SECONDS,
+        plain: bool = False,
+        dropped: Counter[str] | None = None,
     ) -> None:
-        """Remember the server; with `plain`, results are text alone, for models and nobody else."""
+        """Remember the server.
+
+        Args:
+            server: whose calls pass through.
+            seconds: longest call.
+            plain: results are text alone, for models and nobody else.
+            dropped: given, arguments that the tool does not have are dropped and counted here by name: for
+                clients that merge their own fields in. Otherwise only those of `N8N_EXTRAS` are dropped.
+        """
         self._server = server
+        self._dropped = dropped
         self.gate = CallGate(server, seconds=seconds, plain=plain)
 
     async def on_call_tool(
@@ -57,12 +72,14 @@ class ToolMiddleware(Middleware):
             raise MCPError(INTERNAL_ERROR, told.to_text(), wire) from error
 
     async def _without_extras(self, context: Call) -> Call:
+        """Drop what the client merged in, and null: some clients send every argument that they know of."""
         arguments = context.message.arguments or {}
-        extras = N8N_EXTRAS & arguments.keys()
-        tool = await self._server.get_tool(context.message.name) if extras else None
-        if tool is None:
+        usual = self._dropped is None and not N8N_EXTRAS & arguments.keys()
+        if usual and None not in arguments.values():
             return context
-        kept = without_extras(arguments, tool.parameters)
+        if (tool := await self._server.get_tool(context.message.name)) is None:
+            return context
+        kept = without_extras(arguments, tool.parameters, self._dropped)
         return context.copy(message=context.message.model_copy(update={"arguments": kept}))
 
 

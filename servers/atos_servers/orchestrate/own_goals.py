@@ -15,6 +15,7 @@ from atos_protocol.goals import GoalCheck, GoalNews, GoalView, Priority, TaskRep
 if TYPE_CHECKING:
     from atos_orchestrator.execution.goal_api import Progress, TaskPool
     from atos_orchestrator.execution.goals import Goals
+    from atos_orchestrator.workspace.delivered_files import Delivered
 
 
 class OwnGoals:
@@ -122,6 +123,11 @@ class OwnGoals:
         """Try again what is not done."""
         await self._check(goal)
         return await self._goals.steering.retry(goal)
+
+    async def delivered(self, goal: str) -> Delivered:
+        """Return the files that a goal has committed so far."""
+        await self._check(goal)
+        return await self._goals.delivered(goal)
 
     async def task(self, goal: str, task: str) -> TaskReport:
         """Return everything about one task."""

@@ -15,6 +15,7 @@ from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalNews, GoalView
 from atos_servers.host.connection import MODEL_CLIENTS, client, confinement, owner
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
+from atos_servers.orchestrate.agent_server import NAME, AgentTools, build_agent_server
 from atos_servers.orchestrate.arguments import (
     Answer,
     Deploy,
@@ -30,10 +31,12 @@ from atos_servers.orchestrate.arguments import (
     Tests,
     Urgency,
 )
+from atos_servers.orchestrate.callbacks import Callbacks
 from atos_servers.orchestrate.following import VIEW, Detail, every_event, follow, whole_goal
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 from atos_servers.orchestrate.own_goals import OwnGoals
+from atos_servers.orchestrate.result_route import PREFIX, ResultRoute
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
@@ -57,8 +60,16 @@ class OrchestrateTools:
         services.busy_checks.append(self._lazy.busy)
         services.background.append(self._lazy.watch)
         services.reports["database"] = self._lazy.health
+        services.routes[PREFIX] = ResultRoute(self.goals).app
+        agent_tools = AgentTools(self.goals, owner, _reporting)
+        home, hosts = services.settings.home, services.settings.callback_hosts
+        callbacks = Callbacks(home / "callbacks", self._lazy.get, owner, hosts)
+        services.routes["/callbacks"] = callbacks.app
+        services.background.extend([callbacks.watch, callbacks.outbox.run])
+        services.reports["callbacks"] = callbacks.outbox.report
+        services.entries[NAME] = build_agent_server(agent_tools)
 
-    async def _goals(self) -> OwnGoals:
+    async def goals(self) -> OwnGoals:
         """Return the goals of whoever calls."""
         return OwnGoals(await self._lazy.get(), owner())
 
@@ -79,7 +90,7 @@ class OrchestrateTools:
         more to a small model than a bigger model (84 against 71 % right). Returns at once; follow it with
         `wait_goal`. Pass `plan` to have your own plan executed by the local models.
         """
-        goals = await self._goals()
+        goals = await self.goals()
         folder = await anyio.to_thread.run_sync(confinement().place, into) if into else None
         started = await goals.start(
             goal,
@@ -99,7 +110,7 @@ class OrchestrateTools:
         Use before `start_goal`, to see whether it has examples and whether any model here can do it. Examples
         that you pass are checked as well.
         """
-        return await (await self._goals()).check(goal, examples)
+        return await (await self.goals()).check(goal, examples)
 
     async def verified_code(
         self,
@@ -116,7 +127,7 @@ class OrchestrateTools:
         Use for a single function, class or module. Returns when it has ended, or after `wait_s` with a state
         that is not final: then call `wait_goal`. The code is in `repository`.
         """
-        goals = await self._goals()
+        goals = await self.goals()
         started = await goals.run_task(spec, examples=examples, tests=tests)
         return whole_goal(await goals.ended(started.id, wait_s, _reporting(context)))
 
@@ -126,7 +137,7 @@ class OrchestrateTools:
         Use to review or change a plan before passing it to `start_goal`. May take up to 40 s;
         if it is not ready by then, call again with the same goal.
         """
-        made = await (await self._goals()).plan(goal)
+        made = await (await self.goals()).plan(goal)
         plan = dict(made["plan"])
         return PlanView(plan=plan, notes=list(plan.get("notes", [])), engine=made["engine"])
 
@@ -142,7 +153,7 @@ class OrchestrateTools:
 
         Use from workflow tools that route tasks themselves; for anything larger use `start_goal`.
         """
-        goals = await self._goals()
+        goals = await self.goals()
         return whole_goal(
             await goals.run_task(task, pool=pool, key=key, examples=examples, tests=tests)
         )
@@ -154,7 +165,7 @@ class OrchestrateTools:
 
         Use after several `run_task` or `start_goal` calls, to see whether all of them are done.
         """
-        goals = await self._goals()
+        goals = await self.goals()
         return aggregate([await goals.get(goal) for goal in ids])
 
     async def get_goal(self, goal_id: GoalId) -> ToolResult:
@@ -163,7 +174,7 @@ class OrchestrateTools:
         Use for a single look; to follow a goal use `wait_goal`. A task with a `question` waits for
         `answer_question`.
         """
-        return whole_goal(await (await self._goals()).get(goal_id))
+        return whole_goal(await (await self.goals()).get(goal_id))
 
     async def wait_goal(
         self,
@@ -183,7 +194,7 @@ class OrchestrateTools:
 
         Use after `start_goal`, in a loop with the `seq` of each answer, until `final` is true.
         """
-        goals, progress = await self._goals(), _reporting(context)
+        goals, progress = await self.goals(), _reporting(context)
         seconds = min(timeout_s, MOST_WAIT_SECONDS)
         if detail == "digest":
             return await follow(goals, goal_id, after_seq, seconds, progress)
@@ -204,7 +215,7 @@ class OrchestrateTools:
             raise BadRequestError(
                 message, next_step="Pass the cursor of the previous page, or none."
             )
-        goals = await self._goals()
+        goals = await self.goals()
         views, after = await goals.list(limit, int(cursor or 0))
         return GoalList(goals=views, cursor=str(after or ""))
 
@@ -213,7 +224,7 @@ class OrchestrateTools:
 
         What is already committed stays in its repository. A goal that has ended does not change.
         """
-        return whole_goal(await (await self._goals()).cancel(goal_id))
+        return whole_goal(await (await self.goals()).cancel(goal_id))
 
     async def answer_question(self, goal_id: GoalId, task_id: TaskId, answer: Answer) -> ToolResult:
         """Answer a task's question, or give it one more example, and have the goal go on.
@@ -221,7 +232,7 @@ class OrchestrateTools:
         Use when a goal ended in needs_help; ask the user if you can't tell. The answer is an example from then
         on. Done tasks stay as they are. Follow it with `wait_goal`.
         """
-        return whole_goal(await (await self._goals()).answer(goal_id, task_id, answer))
+        return whole_goal(await (await self.goals()).answer(goal_id, task_id, answer))
 
     async def submit_fix(self, goal_id: GoalId, task_id: TaskId, files: Files) -> ToolResult:
         """Hand in code for a task that did not succeed, and have the goal go on.
@@ -229,7 +240,7 @@ class OrchestrateTools:
         Use when you can write what the local models could not. It is judged like any other candidate: by the
         task's examples and tests. Follow it with `wait_goal`.
         """
-        return whole_goal(await (await self._goals()).fix(goal_id, task_id, files))
+        return whole_goal(await (await self.goals()).fix(goal_id, task_id, files))
 
     async def retry_goal(self, goal_id: GoalId) -> ToolResult:
         """Try again what is not done of a goal that failed, needs help or reached a limit.
@@ -237,18 +248,18 @@ class OrchestrateTools:
         Use when the cause is gone, such as a missing model; new evidence helps more: `answer_question`,
         `submit_fix`. Done tasks stay as they are.
         """
-        return whole_goal(await (await self._goals()).retry(goal_id))
+        return whole_goal(await (await self.goals()).retry(goal_id))
 
     async def get_task(self, goal_id: GoalId, task_id: TaskId) -> TaskReport:
         """Show everything about one task: its rounds, verdicts, and last failure.
 
         Use when a goal ended in needs_help or failed.
         """
-        return await (await self._goals()).task(goal_id, task_id)
+        return await (await self.goals()).task(goal_id, task_id)
 
     async def goal_resource(self, goal_id: str) -> str:
         """Show a goal with all its events, as JSON."""
-        news = await (await self._goals()).wait(goal_id, seconds=0)
+        news = await (await self.goals()).wait(goal_id, seconds=0)
         return TypeAdapter(GoalNews).dump_json(news).decode()
 
 

@@ -15,6 +15,7 @@ from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, null_means, read_only
 from atos_servers.workflow.configuration import EXAMPLE, Workflow, read
 from atos_servers.workflow.deployment_tools import add_deployment_tools
+from atos_servers.workflow.notifications import Notifications, Notified
 from atos_servers.workflow.trigger import Answer, trigger
 
 Key = Annotated[
@@ -50,6 +51,7 @@ class WorkflowList(BaseModel):
 
     workflows: list[WorkflowInfo]
     configured_in: str
+    next: str = Field(description="What to do where there is none; else empty.")
 
 
 class Triggered(BaseModel):
@@ -140,8 +142,9 @@ def build(services: Services) -> FastMCP:
     @server.tool(annotations=read_only("List workflows"))
     async def list_workflows() -> WorkflowList:
         """List the workflows that may be triggered. Use it before trigger_workflow."""
-        found = [_info(workflow) for workflow in configured(path)]
-        return WorkflowList(workflows=found, configured_in=str(path))
+        found = [_info(workflow) for workflow in read(path)]
+        step = "" if found else f"None is configured: write that file, for example:\n{EXAMPLE}"
+        return WorkflowList(workflows=found, configured_in=str(path), next=step)
 
     @server.tool(
         annotations=changing(
@@ -162,6 +165,22 @@ def build(services: Services) -> FastMCP:
         answer = await trigger(workflow, payload, key=key, seconds=timeout_s)
         return _triggered(workflow, answer)
 
-    del list_workflows, trigger_workflow  # the server holds them
+    notifications = Notifications(services.settings.home)
+    services.background.append(notifications.outbox.run)
+    services.reports["notifications"] = notifications.outbox.report
+
+    @server.tool(annotations=changing("Notify somebody", idempotent=False, open_world=True))
+    async def notify(
+        name: Annotated[str, Field(description="A workflow that list_workflows shows.")],
+        text: Annotated[str, Field(description="What to tell.", max_length=4000)],
+        key: Key = "",
+    ) -> Notified:
+        """Tell somebody something by a workflow. Use it when no answer is needed.
+
+        It is delivered once, also where n8n is down now: as soon as it is back, within a day.
+        """
+        return await notifications.notify(chosen(path, name), text, key)
+
+    del list_workflows, trigger_workflow, notify  # the server holds them
     add_deployment_tools(server, services.settings, partial(_deployed_by, path))
     return server

@@ -28,6 +28,7 @@ PATHS: dict[str, set[str]] = {
     "code_runner": CODE,
     "workflow": {"path"},
     "vram": set(),
+    "n8n": set(),
 }
 """Server -> the arguments that are paths on this machine, or below the folder that another one names."""
 NO_PATHS: dict[str, set[str]] = {
@@ -45,8 +46,12 @@ NO_PATHS: dict[str, set[str]] = {
         "args", "assertions", "calls", "code", "handle", "modules", "packages", "policy", "source", "stdin",
         "ticket", "timeout_s",
     },
-    "workflow": {"destination", "digest", "key", "lines", "marker", "name", "payload", "target", "timeout_s"},
+    "workflow": {
+        "destination", "digest", "key", "lines", "marker", "name", "payload", "target", "text", "timeout_s",
+    },
     "vram": {"model"},
+    # `file` is the name of a file in a commit, which is looked up and never opened
+    "n8n": {"answer", "examples", "file", "goal", "goal_id", "key", "pool", "task", "task_id"},
 }  # fmt: skip
 PATHS["all"] = set().union(*PATHS.values())
 NO_PATHS["all"] = set().union(*NO_PATHS.values())

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
@@ -14,6 +15,8 @@ from inline_snapshot import snapshot
 from atos_protocol.settings import load_settings
 from atos_servers.host.services import Services
 from atos_servers.host.tool_middleware import ToolMiddleware
+from atos_servers.workflow.configuration import read
+from atos_servers.workflow.notifications import Notifications
 from atos_servers.workflow.server import build
 from doubles.webhook import webhook_server
 
@@ -48,7 +51,7 @@ async def test_the_tools_say_what_they_do_and_how_far_they_reach(client: Client[
         if tool.annotations
     }
     assert hints == {
-        "list_workflows": (True, False), "trigger_workflow": (False, True),
+        "list_workflows": (True, False), "trigger_workflow": (False, True), "notify": (False, True),
         "plan_deployment": (False, False), "deploy": (False, False), "verify_deployment": (False, False),
         "roll_back": (False, False), "list_deployments": (True, False), "stop_deployment": (False, False),
         "start_deployment": (False, False), "deployment_log": (True, False),
@@ -58,21 +61,48 @@ async def test_the_tools_say_what_they_do_and_how_far_they_reach(client: Client[
     assert "null" not in schema
 
 
-async def test_without_configuration_both_tools_name_the_file_and_show_an_example(
+async def test_without_configuration_the_list_is_empty_and_says_what_to_write(
     client: Client[Any], atos_home: Path
 ) -> None:
-    nothing: dict[str, Any] = {}
-    calls = {"list_workflows": nothing, "trigger_workflow": {"name": "a", "payload": nothing}}
-    for tool, arguments in calls.items():
-        with pytest.raises(ToolError) as caught:
-            await client.call_tool(tool, arguments)
-        assert str(caught.value).replace(str(atos_home), "HOME") == snapshot("""\
+    listed = (await client.call_tool("list_workflows", {})).structured_content or {}
+    with pytest.raises(ToolError) as caught:
+        await client.call_tool("trigger_workflow", {"name": "a", "payload": {}})
+    assert listed["workflows"] == []
+    assert listed["next"] == snapshot("""\
+None is configured: write that file, for example:
+workflows:
+  - name: report
+    url: http://127.0.0.1:5678/webhook/report
+    description: Sends a report by mail
+""")
+    assert str(caught.value).replace(str(atos_home), "HOME") == snapshot("""\
 not_found: no workflow is configured in HOME/workflows.yaml Next: Write that file, for example:
 workflows:
   - name: report
     url: http://127.0.0.1:5678/webhook/report
     description: Sends a report by mail
 """)
+
+
+async def test_a_notification_is_kept_without_the_secret_and_sent_with_it(atos_home: Path) -> None:
+    await anyio.Path(atos_home).mkdir(parents=True, exist_ok=True)
+    with webhook_server() as webhook:
+        (atos_home / "n8n.key").write_text("s3cret-of-n8n")
+        (atos_home / "n8n.key").chmod(0o600)
+        secret = "    secret: {header: x-webhook-key, file: n8n.key}"
+        lines = ["workflows:", "  - name: report", f"    url: {webhook.url}", secret]
+        (atos_home / "workflows.yaml").write_text("\n".join(lines))
+        notifications = Notifications(atos_home)
+        (workflow,) = read(atos_home / "workflows.yaml")
+        told = [await notifications.notify(workflow, "It is done.", "k1") for _ in range(2)]
+        kept = [path.read_text() for path in (atos_home / "notifications").rglob("*.json")]
+        await notifications.outbox.deliver()
+    (request,) = webhook.received
+    assert [each.accepted for each in told] == [True, False]
+    assert len(kept) == 1
+    assert "s3cret" not in kept[0]
+    assert request.headers["x-webhook-key"] == "s3cret-of-n8n"
+    assert request.json() == {"workflow": "report", "text": "It is done.", "id": told[0].id}
 
 
 async def test_listing_shows_what_is_needed_to_choose_and_no_path(

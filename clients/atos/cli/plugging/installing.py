@@ -127,7 +127,7 @@ def _plug_in_http(arguments: Namespace, host: McpHost, settings: Settings, said:
     except ConflictError:
         made = ""
     said = [*said, *set_stay(settings, stay=True)]
-    url = f"http://127.0.0.1:{settings.http_port}/all/mcp"
+    url = f"http://127.0.0.1:{settings.http_port}/n8n/mcp"
     if arguments.json:
         print(json.dumps({"url": url, "token": made, "notes": said}))
         return 0

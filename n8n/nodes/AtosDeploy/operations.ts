@@ -1,0 +1,58 @@
+/** What the ATOS Deploy node does with one item: one tool of the workflow server, or plan and deploy together. */
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
+import { AtosFailure } from '../shared/failure';
+import { callTool } from '../shared/transport';
+
+/** Operation on a deployment that exists -> its tool. */
+const ON_A_DEPLOYMENT: Record<string, string> = {
+	verify: 'verify_deployment',
+	stop: 'stop_deployment',
+	start: 'start_deployment',
+	rollBack: 'roll_back',
+	log: 'deployment_log',
+};
+
+async function call(
+	context: IExecuteFunctions,
+	tool: string,
+	given: IDataObject,
+): Promise<IDataObject> {
+	return await callTool(context, tool, given, 'workflow');
+}
+
+function required(context: IExecuteFunctions, item: number, name: string, shown: string): string {
+	const value = String(context.getNodeParameter(name, item, '') ?? '').trim();
+	if (value !== '') return value;
+	throw new AtosFailure('bad_request', `${shown} is empty`, `Set ${shown}.`);
+}
+
+async function plan(context: IExecuteFunctions, item: number): Promise<IDataObject> {
+	const path = required(context, item, 'path', 'Repository');
+	const target = context.getNodeParameter('target', item, 'local') as string;
+	const name = String(context.getNodeParameter('newName', item, '') ?? '').trim();
+	return await call(context, 'plan_deployment', { path, target, ...(name ? { name } : {}) });
+}
+
+/** Deploys what was planned: the digest is what a person approved; without one, what is there now. */
+async function deploy(context: IExecuteFunctions, item: number): Promise<IDataObject> {
+	const marker = String(context.getNodeParameter('marker', item, '') ?? '');
+	const approved = String(context.getNodeParameter('digest', item, '') ?? '').trim();
+	const planned = await plan(context, item);
+	const digest = String((planned.planned as IDataObject).digest);
+	if (approved !== '' && approved !== digest) {
+		const message = `What is there now is ${digest.slice(0, 12)}, approved was ${approved.slice(0, 12)}`;
+		throw new AtosFailure('conflict', message, 'Look at the new plan, and approve that.');
+	}
+	return await call(context, 'deploy', { name: planned.name, digest, marker });
+}
+
+export async function operate(context: IExecuteFunctions, item: number): Promise<IDataObject[]> {
+	const operation = context.getNodeParameter('operation', item) as string;
+	if (operation === 'plan') return [await plan(context, item)];
+	if (operation === 'deploy') return [await deploy(context, item)];
+	if (operation === 'list') {
+		return (await call(context, 'list_deployments', {})).deployments as IDataObject[];
+	}
+	const name = required(context, item, 'name', 'Deployment');
+	return [await call(context, ON_A_DEPLOYMENT[operation], { name })];
+}

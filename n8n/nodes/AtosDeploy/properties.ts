@@ -1,0 +1,115 @@
+/** What a person sets on the ATOS Deploy. */
+import type { INodeProperties } from 'n8n-workflow';
+
+const OF_A_FOLDER = ['deploy', 'plan'];
+
+export const properties: INodeProperties[] = [
+	{
+		displayName: 'Operation',
+		name: 'operation',
+		type: 'options',
+		noDataExpression: true,
+		options: [
+			{
+				name: 'Deploy',
+				value: 'deploy',
+				description: 'Deploy a repository and verify that it answers',
+				action: 'Deploy a repository',
+			},
+			{
+				name: 'Get Log',
+				value: 'log',
+				description: 'Read what a deployment printed last',
+				action: 'Get the log of a deployment',
+			},
+			{
+				name: 'List',
+				value: 'list',
+				description: 'List deployments with their addresses',
+				action: 'List deployments',
+			},
+			{
+				name: 'Plan',
+				value: 'plan',
+				description: 'Say what would go out, and change nothing',
+				action: 'Plan a deployment',
+			},
+			{
+				name: 'Roll Back',
+				value: 'rollBack',
+				description: 'Bring back the release before',
+				action: 'Roll back a deployment',
+			},
+			{
+				name: 'Start',
+				value: 'start',
+				description: 'Bring a stopped deployment up again',
+				action: 'Start a deployment',
+			},
+			{
+				name: 'Stop',
+				value: 'stop',
+				description: 'Take a deployment down',
+				action: 'Stop a deployment',
+			},
+			{
+				name: 'Verify',
+				value: 'verify',
+				description: 'Look again whether it answers',
+				action: 'Verify a deployment',
+			},
+		],
+		default: 'deploy',
+	},
+	{
+		displayName: 'Repository',
+		name: 'path',
+		type: 'string',
+		displayOptions: { show: { operation: OF_A_FOLDER } },
+		default: '={{ $json.repository }}',
+		required: true,
+		description: 'Folder of a goal, on the machine of ATOS; an ATOS Goal passes it on',
+	},
+	{
+		displayName: 'Target',
+		name: 'target',
+		type: 'string',
+		displayOptions: { show: { operation: OF_A_FOLDER } },
+		default: 'local',
+		description:
+			'Where to deploy: "local" is the machine of ATOS. Others as its documentation names them.',
+	},
+	{
+		displayName: 'Name',
+		name: 'newName',
+		type: 'string',
+		displayOptions: { show: { operation: OF_A_FOLDER } },
+		default: '',
+		description: 'Of the deployment; empty: from the folder',
+	},
+	{
+		displayName: 'Approved Digest',
+		name: 'digest',
+		type: 'string',
+		displayOptions: { show: { operation: ['deploy'] } },
+		default: '',
+		description:
+			'Digest of the plan that a person approved: nothing else goes out. Empty: what is there now.',
+	},
+	{
+		displayName: 'Marker',
+		name: 'marker',
+		type: 'string',
+		displayOptions: { show: { operation: ['deploy'] } },
+		default: '',
+		description: 'Text that the root page must hold',
+	},
+	{
+		displayName: 'Deployment',
+		name: 'name',
+		type: 'string',
+		displayOptions: { show: { operation: ['log', 'rollBack', 'start', 'stop', 'verify'] } },
+		default: '={{ $json.name }}',
+		required: true,
+	},
+];

@@ -1,0 +1,156 @@
+/** What a person sets on the ATOS Goal. */
+import type { INodeProperties } from 'n8n-workflow';
+
+const ON_A_GOAL = ['answer', 'cancel', 'get', 'retry', 'wait'];
+const WAITING = ['answer', 'retry', 'start', 'wait'];
+
+export const properties: INodeProperties[] = [
+	{
+		displayName: 'Operation',
+		name: 'operation',
+		type: 'options',
+		noDataExpression: true,
+		options: [
+			{
+				name: 'Answer',
+				value: 'answer',
+				description: 'Answer what a goal asks, and wait for it',
+				action: 'Answer a goal',
+			},
+			{
+				name: 'Cancel',
+				value: 'cancel',
+				description: 'End a goal and all work on it',
+				action: 'Cancel a goal',
+			},
+			{
+				name: 'Get',
+				value: 'get',
+				description: 'Look at a goal once; its files come along when it has ended',
+				action: 'Get a goal',
+			},
+			{ name: 'List', value: 'list', description: 'List goals, newest first', action: 'List goals' },
+			{
+				name: 'Start',
+				value: 'start',
+				description: 'Have something built and tested',
+				action: 'Start a goal',
+			},
+			{
+				name: 'Try Again',
+				value: 'retry',
+				description: 'Try again what is not done of a goal that failed',
+				action: 'Try a goal again',
+			},
+			{
+				name: 'Wait',
+				value: 'wait',
+				description: 'Wait until a goal has ended or asks something',
+				action: 'Wait for a goal',
+			},
+		],
+		default: 'start',
+	},
+	{
+		displayName: 'Goal',
+		name: 'goal',
+		type: 'string',
+		typeOptions: { rows: 4 },
+		displayOptions: { show: { operation: ['start'] } },
+		default: '',
+		required: true,
+		placeholder: 'e.g. Write a Python function to add two numbers',
+		description: 'What to build, in plain words',
+		hint: 'A few examples, below in the options, help small models more than a bigger model does',
+	},
+	{
+		displayName: 'Wait for the Result',
+		name: 'wait',
+		type: 'boolean',
+		displayOptions: { show: { operation: ['start'] } },
+		default: true,
+		description: 'Whether to return when the goal has ended rather than when it has started',
+	},
+	{
+		displayName: 'Goal ID',
+		name: 'goalId',
+		type: 'string',
+		displayOptions: { show: { operation: ON_A_GOAL } },
+		default: '={{ $json.id }}',
+		required: true,
+	},
+	{
+		displayName: 'Answer',
+		name: 'answer',
+		type: 'string',
+		displayOptions: { show: { operation: ['answer'] } },
+		default: '',
+		required: true,
+		placeholder: 'e.g. 1, or median([1, 2]) == 1.5',
+		description: 'Number of an option, a value as Python writes it, or a whole example',
+	},
+	{
+		displayName: 'Task ID',
+		name: 'taskId',
+		type: 'string',
+		displayOptions: { show: { operation: ['answer'] } },
+		default: '',
+		placeholder: 'e.g. T1',
+		description: 'Empty: the task that asks',
+	},
+	{
+		displayName: 'Limit',
+		name: 'limit',
+		type: 'number',
+		typeOptions: { minValue: 1, maxValue: 100 },
+		displayOptions: { show: { operation: ['list'] } },
+		default: 50,
+		description: 'Max number of results to return',
+	},
+	{
+		displayName: 'Options',
+		name: 'options',
+		type: 'collection',
+		placeholder: 'Add option',
+		displayOptions: { show: { operation: WAITING } },
+		default: {},
+		options: [
+			{
+				displayName: 'Examples',
+				name: 'examples',
+				type: 'string',
+				typeOptions: { rows: 4 },
+				default: '',
+				placeholder: 'add(1, 2) == 3',
+				description: 'One a line; they decide whether the code is right. Only for a start.',
+			},
+			{
+				displayName: 'Idempotency Key',
+				name: 'key',
+				type: 'string',
+				default: '',
+				description:
+					'The same key never starts a second goal, and the goal goes on when the execution is stopped. Empty: one key per execution, node, run and item.',
+			},
+			{
+				displayName: 'Priority',
+				name: 'priority',
+				type: 'options',
+				options: [
+					{ name: 'High', value: 'high' },
+					{ name: 'Low', value: 'low' },
+					{ name: 'Normal', value: 'normal' },
+				],
+				default: 'normal',
+			},
+			{
+				displayName: 'Wait at Most (Seconds)',
+				name: 'waitSeconds',
+				type: 'number',
+				typeOptions: { minValue: 1 },
+				default: 300,
+				description: 'After this long the goal is returned as it is then; it goes on in ATOS',
+			},
+		],
+	},
+];

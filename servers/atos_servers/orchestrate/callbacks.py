@@ -1,0 +1,155 @@
+"""Calls back who asked for it, when a goal has ended, asks something, or was deployed.
+
+    POST /callbacks     {"url", "events", "secret"} -> {"id", ...}
+    GET /callbacks      the caller's
+    DELETE /callbacks/ID
+
+A goal's ends are read from the events in their order, from a number that is kept on the disk: nothing is missed while
+the host is down. What they become is put into the outbox under an id made from the event, so nothing is told twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+
+from atos_orchestrator.execution.goals import Goals
+from atos_protocol.errors import AtosError, BadRequestError
+from atos_protocol.goals import GoalView
+from atos_servers.outbox.messages import Message
+from atos_servers.outbox.outbox import Outbox
+from atos_servers.outbox.subscriptions import Subscription, Subscriptions, check_subscription
+
+PREFIX = "/callbacks"
+LOOK_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+def events_of(view: GoalView) -> Iterator[str]:
+    """Return what a goal's end is called: one that asks has not ended for whoever waits for it."""
+    asks = any(task.question.text for task in view.tasks) and view.state == "needs_help"
+    yield "goal.asked" if asks else "goal.ended"
+    if view.deployment_url:
+        yield "deployment.verified"
+
+
+def message_of(subscription: Subscription, seq: int, event: str, view: GoalView) -> Message:
+    """Return the callback that tells a subscription of an event; told again it has the same id."""
+    told = f"{subscription.id}:{seq}:{event}".encode()
+    asking = next((task for task in view.tasks if task.question.text), None)
+    body: dict[str, Any] = {
+        "event": event,
+        "goal_id": view.id,
+        "goal": view.goal,
+        "state": view.state,
+        "ok": view.state == "success",
+        "summary": view.summary,
+        "tests": {"passed": view.tests.passed, "failed": view.tests.failed},
+        "deployment_url": view.deployment_url,
+        "question": asking.question.text if asking else "",
+        "options": list(asking.question.options) if asking else [],
+        "task_id": asking.id if asking else "",
+        "error": dict(view.error),
+    }
+    identity = hashlib.sha256(told).hexdigest()[:24]
+    return Message(identity, subscription.url, body, subscription.secret)
+
+
+class Callbacks:
+    """The routes, and what watches the goals."""
+
+    def __init__(
+        self,
+        folder: Path,
+        goals: Callable[[], Awaitable[Goals]],
+        owner: Callable[[], str],
+        hosts: tuple[str, ...],
+    ) -> None:
+        self.outbox = Outbox(folder / "outbox")
+        self._subscriptions = Subscriptions(folder)
+        self._cursor = folder / "cursor"
+        self._goals, self._owner, self._hosts = goals, owner, hosts
+        one = f"{PREFIX}/{{id}}"
+        self.app = Router(
+            [
+                Route(PREFIX, _answering(self._list), methods=["GET"]),
+                Route(PREFIX, _answering(self._add), methods=["POST"]),
+                Route(one, _answering(self._remove), methods=["DELETE"]),
+            ]
+        )
+
+    async def watch(self) -> None:
+        """Put a callback into the outbox for every end of a goal, until cancelled."""
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            if await anyio.to_thread.run_sync(self._subscriptions.all):
+                try:
+                    await self.look()
+                except (AtosError, OSError) as error:
+                    logger.warning("callbacks wait: %s", error)
+
+    async def look(self) -> None:
+        """Read the ends since the last look, and put what they become into the outbox."""
+        goals = await self._goals()
+        after = await anyio.to_thread.run_sync(self._read_cursor)
+        for seq, goal in await goals.ends(after):
+            view, whose = await goals.get(goal), await goals.owner(goal)
+            for each in await anyio.to_thread.run_sync(self._subscriptions.all):
+                for event in set(events_of(view)) & set(each.events) if each.owner == whose else ():
+                    await self.outbox.put(message_of(each, seq, event, view))
+            await anyio.to_thread.run_sync(self._cursor.write_text, str(seq))
+
+    def _read_cursor(self) -> int:
+        try:
+            return int(self._cursor.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return 0
+
+    async def _list(self, _request: Request) -> Response:
+        mine = [each.shown() for each in self._subscriptions.all() if each.owner == self._owner()]
+        return JSONResponse({"callbacks": mine})
+
+    async def _add(self, request: Request) -> Response:
+        try:
+            given = await request.json()
+        except ValueError as error:
+            message = "the body is not JSON"
+            raise BadRequestError(message, next_step="Send an object.") from error
+        made = check_subscription(given, self._owner(), self._hosts)
+        if not self._cursor.exists():  # what ended before the first subscription is nobody's news
+            newest = await (await self._goals()).newest_end()
+            await anyio.to_thread.run_sync(self._subscriptions.add, made)
+            await anyio.to_thread.run_sync(self._cursor.write_text, str(newest))
+        else:
+            await anyio.to_thread.run_sync(self._subscriptions.add, made)
+        return JSONResponse(made.shown(), status_code=201)
+
+    async def _remove(self, request: Request) -> Response:
+        self._subscriptions.remove(request.path_params["id"], self._owner())
+        return JSONResponse({"removed": request.path_params["id"]})
+
+
+def _answering(
+    handle: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except AtosError as error:
+            wire = error.to_wire()
+            return Response(
+                json.dumps({"error": wire}), int(wire["status"]), media_type="application/json"
+            )
+
+    return answer

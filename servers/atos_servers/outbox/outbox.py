@@ -1,0 +1,123 @@
+"""Delivers messages: in their order, each once, again after a failure, and a receiver that is down later.
+
+put -> waiting --2xx--> delivered
+--no answer, or another status--> waiting, a day long --> given up, and said in the log
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from atos_daemon import outbound_http
+from atos_protocol.errors import AtosError
+from atos_protocol.server_url import ServerUrl
+from atos_servers.outbox.breaker import Breaker
+from atos_servers.outbox.messages import Message, Messages
+from atos_servers.outbox.signature import HEADER, signature
+
+LOOK_SECONDS = 5.0
+"""How often waiting messages are looked at without a new one."""
+POST_SECONDS = 15.0
+LONGEST_SECONDS = 24 * 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+class Outbox:
+    """The messages of one home and their delivery."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+        headers: Callable[[Message], Mapping[str, str]] = lambda _message: {},
+    ) -> None:
+        """Open the messages below a folder.
+
+        Args:
+            folder: theirs alone.
+            clock: returns epoch seconds.
+            headers: returns what is sent along with a message and not kept, such as a secret; an `AtosError`
+                counts as a failure to deliver.
+        """
+        self._headers = headers
+        self._messages = Messages(folder)
+        self._clock = clock
+        self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
+        self._more = anyio.Event()
+        self._given_up = 0
+
+    async def put(self, message: Message) -> bool:
+        """Keep a message and have it delivered soon; return False where it was put before."""
+        fresh = await anyio.to_thread.run_sync(
+            self._messages.put, replace(message, at=self._clock())
+        )
+        self._more.set()
+        return fresh
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        while True:
+            self._more = anyio.Event()
+            await self.deliver()
+            with anyio.move_on_after(LOOK_SECONDS):
+                await self._more.wait()
+
+    async def deliver(self) -> None:
+        """Try once what waits and may be sent now; a receiver's later messages wait for its earlier ones."""
+        held: set[str] = set()
+        for message in await anyio.to_thread.run_sync(self._messages.waiting):
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(message.url))
+            if message.url in held or not self._breakers[origin].lets_through(self._clock()):
+                continue
+            delivered = await self._post(message)
+            breaker = self._breakers[origin]
+            self._breakers[origin] = breaker.after(delivered=delivered, now=self._clock())
+            if not delivered:
+                held.add(message.url)
+            await anyio.to_thread.run_sync(self._note, message, delivered)
+
+    def report(self) -> dict[str, Any]:
+        """Return what the host's status says of it."""
+        now = self._clock()
+        away = [origin for origin, each in self._breakers.items() if not each.lets_through(now)]
+        return {"waiting": len(self._messages.waiting()), "away": away, "given_up": self._given_up}
+
+    def _note(self, message: Message, delivered: bool) -> None:
+        if delivered:
+            self._messages.done(message)
+        elif self._clock() - message.at > LONGEST_SECONDS:
+            self._given_up += 1
+            logger.error("message %s was given up after %d attempts", message.id, message.attempts)
+            self._messages.done(message)
+        else:
+            self._messages.keep(replace(message, attempts=message.attempts + 1))
+
+    async def _post(self, message: Message) -> bool:
+        body = json.dumps({**message.body, "id": message.id}, ensure_ascii=False).encode()
+        headers = {"content-type": "application/json", "idempotency-key": message.id}
+        if message.secret:
+            headers[HEADER] = signature(message.secret, int(self._clock()), body)
+        try:
+            headers |= self._headers(message)
+            with anyio.fail_after(POST_SECONDS):
+                async with outbound_http.async_client(ServerUrl(message.url), None) as client:
+                    answer = await client.post(message.url, content=body, headers=headers)
+        except (httpx.HTTPError, TimeoutError, AtosError) as error:
+            logger.info("message %s was not taken: %s", message.id, type(error).__name__)
+            return False
+        if not answer.is_success:
+            logger.info("message %s was answered HTTP %d", message.id, answer.status_code)
+        return answer.is_success
