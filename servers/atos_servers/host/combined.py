@@ -43,7 +43,7 @@ SETS: Mapping[str, str] = {
 """Toolset -> the server all of whose tools it holds."""
 
 RARE: Mapping[str, frozenset[str]] = {
-    "start_goal": frozenset({"priority", "tests", "deploy"}),
+    "start_goal": frozenset({"priority", "tests", "deploy", "review"}),
     "read_text_file": frozenset({"tail"}),
     "write_file": frozenset({"create_only", "expect_sha256"}),
     "run_pytest": frozenset({"overlay", "policy", "ticket", "packages"}),

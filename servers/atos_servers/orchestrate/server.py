@@ -8,10 +8,12 @@ from typing import Annotated
 import anyio.to_thread
 from fastmcp import Context, FastMCP
 from fastmcp.tools import ToolResult
-from pydantic import Field, TypeAdapter
+from mcp.types import InputRequiredResult
+from pydantic import Field
 
 from atos_protocol.errors import BadRequestError
-from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalNews, GoalView, TaskReport
+from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalView, TaskReport
+from atos_servers.host.asking import ask_person
 from atos_servers.host.connection import MODEL_CLIENTS, client, confinement, owner
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
@@ -26,6 +28,7 @@ from atos_servers.orchestrate.arguments import (
     Into,
     Key,
     Pool,
+    Review,
     TaskId,
     Tests,
     Urgency,
@@ -34,6 +37,9 @@ from atos_servers.orchestrate.following import VIEW, Detail, every_event, follow
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 from atos_servers.orchestrate.own_goals import OwnGoals
+from atos_servers.orchestrate.questions import question_to
+from atos_servers.orchestrate.reading import add_reading
+from atos_servers.orchestrate.steering_tools import add_steering
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
@@ -58,7 +64,7 @@ class OrchestrateTools:
         services.background.append(self._lazy.watch)
         services.reports["database"] = self._lazy.health
 
-    async def _goals(self) -> OwnGoals:
+    async def goals(self) -> OwnGoals:
         """Return the goals of whoever calls."""
         return OwnGoals(await self._lazy.get(), owner())
 
@@ -72,6 +78,7 @@ class OrchestrateTools:
         priority: Urgency = "normal",
         key: Key = "",
         deploy: Deploy = "",
+        review: Review = False,
     ) -> ToolResult:
         """Start building something: plan it, write it, test it, commit it to a git repository.
 
@@ -79,7 +86,7 @@ class OrchestrateTools:
         more to a small model than a bigger model (84 against 71 % right). Returns at once; follow it with
         `wait_goal`. Pass `plan` to have your own plan executed by the local models.
         """
-        goals = await self._goals()
+        goals = await self.goals()
         folder = await anyio.to_thread.run_sync(confinement().place, into) if into else None
         started = await goals.start(
             goal,
@@ -90,6 +97,7 @@ class OrchestrateTools:
             priority=priority,
             key=key,
             deploy=deploy,
+            review=review,
         )
         return whole_goal(started)
 
@@ -99,7 +107,7 @@ class OrchestrateTools:
         Use before `start_goal`, to see whether it has examples and whether any model here can do it. Examples
         that you pass are checked as well.
         """
-        return await (await self._goals()).check(goal, examples)
+        return await (await self.goals()).check(goal, examples)
 
     async def verified_code(
         self,
@@ -116,7 +124,7 @@ class OrchestrateTools:
         Use for a single function, class or module. Returns when it has ended, or after `wait_s` with a state
         that is not final: then call `wait_goal`. The code is in `repository`.
         """
-        goals = await self._goals()
+        goals = await self.goals()
         started = await goals.run_task(spec, examples=examples, tests=tests)
         return whole_goal(await goals.ended(started.id, wait_s, _reporting(context)))
 
@@ -126,7 +134,7 @@ class OrchestrateTools:
         Use to review or change a plan before passing it to `start_goal`. May take up to 40 s;
         if it is not ready by then, call again with the same goal.
         """
-        made = await (await self._goals()).plan(goal)
+        made = await (await self.goals()).plan(goal)
         plan = dict(made["plan"])
         return PlanView(plan=plan, notes=list(plan.get("notes", [])), engine=made["engine"])
 
@@ -142,7 +150,7 @@ class OrchestrateTools:
 
         Use from workflow tools that route tasks themselves; for anything larger use `start_goal`.
         """
-        goals = await self._goals()
+        goals = await self.goals()
         return whole_goal(
             await goals.run_task(task, pool=pool, key=key, examples=examples, tests=tests)
         )
@@ -154,7 +162,7 @@ class OrchestrateTools:
 
         Use after several `run_task` or `start_goal` calls, to see whether all of them are done.
         """
-        goals = await self._goals()
+        goals = await self.goals()
         return aggregate([await goals.get(goal) for goal in ids])
 
     async def get_goal(self, goal_id: GoalId) -> ToolResult:
@@ -163,7 +171,7 @@ class OrchestrateTools:
         Use for a single look; to follow a goal use `wait_goal`. A task with a `question` waits for
         `answer_question`.
         """
-        return whole_goal(await (await self._goals()).get(goal_id))
+        return whole_goal(await (await self.goals()).get(goal_id))
 
     async def wait_goal(
         self,
@@ -183,7 +191,7 @@ class OrchestrateTools:
 
         Use after `start_goal`, in a loop with the `seq` of each answer, until `final` is true.
         """
-        goals, progress = await self._goals(), _reporting(context)
+        goals, progress = await self.goals(), _reporting(context)
         seconds = min(timeout_s, MOST_WAIT_SECONDS)
         if detail == "digest":
             return await follow(goals, goal_id, after_seq, seconds, progress)
@@ -204,7 +212,7 @@ class OrchestrateTools:
             raise BadRequestError(
                 message, next_step="Pass the cursor of the previous page, or none."
             )
-        goals = await self._goals()
+        goals = await self.goals()
         views, after = await goals.list(limit, int(cursor or 0))
         return GoalList(goals=views, cursor=str(after or ""))
 
@@ -213,15 +221,23 @@ class OrchestrateTools:
 
         What is already committed stays in its repository. A goal that has ended does not change.
         """
-        return whole_goal(await (await self._goals()).cancel(goal_id))
+        return whole_goal(await (await self.goals()).cancel(goal_id))
 
-    async def answer_question(self, goal_id: GoalId, task_id: TaskId, answer: Answer) -> ToolResult:
+    async def answer_question(
+        self, goal_id: GoalId, task_id: TaskId, context: Context, answer: Answer = ""
+    ) -> ToolResult | InputRequiredResult:
         """Answer a task's question, or give it one more example, and have the goal go on.
 
-        Use when a goal ended in needs_help; ask the user if you can't tell. The answer is an example from then
+        Use when a goal ended in needs_help; an empty answer asks the user. The answer is an example from then
         on. Done tasks stay as they are. Follow it with `wait_goal`.
         """
-        return whole_goal(await (await self._goals()).answer(goal_id, task_id, answer))
+        goals = await self.goals()
+        if not answer.strip():
+            asked = await ask_person(context, question_to(await goals.get(goal_id), task_id))
+            if isinstance(asked, InputRequiredResult):
+                return asked
+            answer = str(asked)
+        return whole_goal(await goals.answer(goal_id, task_id, answer))
 
     async def submit_fix(self, goal_id: GoalId, task_id: TaskId, files: Files) -> ToolResult:
         """Hand in code for a task that did not succeed, and have the goal go on.
@@ -229,7 +245,7 @@ class OrchestrateTools:
         Use when you can write what the local models could not. It is judged like any other candidate: by the
         task's examples and tests. Follow it with `wait_goal`.
         """
-        return whole_goal(await (await self._goals()).fix(goal_id, task_id, files))
+        return whole_goal(await (await self.goals()).fix(goal_id, task_id, files))
 
     async def retry_goal(self, goal_id: GoalId) -> ToolResult:
         """Try again what is not done of a goal that failed, needs help or reached a limit.
@@ -237,19 +253,14 @@ class OrchestrateTools:
         Use when the cause is gone, such as a missing model; new evidence helps more: `answer_question`,
         `submit_fix`. Done tasks stay as they are.
         """
-        return whole_goal(await (await self._goals()).retry(goal_id))
+        return whole_goal(await (await self.goals()).retry(goal_id))
 
     async def get_task(self, goal_id: GoalId, task_id: TaskId) -> TaskReport:
         """Show everything about one task: its rounds, verdicts, and last failure.
 
         Use when a goal ended in needs_help or failed.
         """
-        return await (await self._goals()).task(goal_id, task_id)
-
-    async def goal_resource(self, goal_id: str) -> str:
-        """Show a goal with all its events, as JSON."""
-        news = await (await self._goals()).wait(goal_id, seconds=0)
-        return TypeAdapter(GoalNews).dump_json(news).decode()
+        return await (await self.goals()).task(goal_id, task_id)
 
 
 def _reporting(context: Context) -> Callable[[GoalView], Awaitable[None]]:
@@ -274,7 +285,8 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.cancel_goal, annotations=changing("Cancel a goal", destructive=True))
     server.tool(tools.verified_code, annotations=changing("Write verified code", idempotent=False))
     server.tool(tools.check_goal, annotations=read_only("Check a goal"))
-    server.tool(tools.answer_question, annotations=changing("Answer a question", idempotent=False))
+    answers = changing("Answer a question", idempotent=False)
+    server.tool(tools.answer_question, annotations=answers, output_schema=None)
     replaces = changing("Hand in code", destructive=True, idempotent=False)
     server.tool(tools.submit_fix, annotations=replaces)
     server.tool(tools.retry_goal, annotations=changing("Try again", idempotent=False))
@@ -282,7 +294,6 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.plan_goal, annotations=read_only("Plan a goal"))
     server.tool(tools.run_task, annotations=changing("Run one task", idempotent=False))
     server.tool(tools.aggregate_results, annotations=read_only("Count results"), output_schema=None)
-    server.resource("goal://{goal_id}", name="goal", mime_type="application/json")(
-        tools.goal_resource
-    )
+    add_steering(server, tools.goals)
+    add_reading(server, tools.goals)
     return server
