@@ -99,6 +99,7 @@ class GoalEffects:
         for task_id in now.start:
             self.emit(task_id)("task_queued", {}, key="queue")
         goal, events = self.goal_input.goal, self.deps.events
+        await events.written(goal)
         return {"notes": notes_of(await anyio.to_thread.run_sync(events.of_kind, goal, "noted"))}
 
     async def review(self, plan: Plan) -> Json:

@@ -82,6 +82,7 @@ class WorkflowDeps:
         )
 
     async def _limits(self, goal_input: GoalInput) -> Limits:
+        await self.events.written(goal_input.goal)
         find = partial(self.events.of_kind, goal_input.goal, "limits_set")
         found = await anyio.to_thread.run_sync(find)
         return limits_now(goal_input.limits, goal_input.revision, found)
