@@ -276,14 +276,11 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import goals
 
             return getattr(goals, arguments.command)(arguments, settings)
-        case "answer" | "fix" | "retry":
-            from atos.cli import steering
+        case "answer" | "fix" | "retry" | "approve" | "edit" | "note" | "limits":
+            from atos.cli import reviewing, steering
 
-            return getattr(steering, arguments.command)(arguments, settings)
-        case "approve" | "edit" | "note" | "limits":
-            from atos.cli import reviewing
-
-            return getattr(reviewing, arguments.command)(arguments, settings)
+            module = steering if hasattr(steering, arguments.command) else reviewing
+            return getattr(module, arguments.command)(arguments, settings)
         case "scheduler":
             from atos.cli.decisions import scheduler
 

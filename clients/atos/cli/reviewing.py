@@ -142,7 +142,8 @@ def _agree(goal: str, digest: str) -> None:
         message = f"plan {digest} of {goal} was not approved: nobody is there to be asked"
         raise UnauthorizedError(message, next_step=f"Approve this very plan: {command}")
     if read_line("Begin? [y/N]:").strip().lower() not in {"y", "yes"}:
-        raise ConflictError(f"{goal} goes on waiting", next_step=f"Later: {command}")
+        message = f"{goal} goes on waiting"
+        raise ConflictError(message, next_step=f"Later: {command}")
 
 
 def _newest(orchestrate: HostClient) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -27,6 +28,7 @@ from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY, AtosError
 from atos_servers.host.connection import MODEL_CLIENTS, client
 from atos_servers.host.reply_limit import fit
+from atos_servers.host.right_call import right_call
 
 CALL_SECONDS = 45.0
 """Longest tool call, in seconds: Claude Desktop and n8n give a call up after 60."""
@@ -105,7 +107,8 @@ class ToolMiddleware(Middleware):
             known = ", ".join(tool.name for tool in await self._server.list_tools())
             return errors.NotFoundError(f"there is no tool {name!r}", next_step=f"Use: {known}.")
         if isinstance(error, ValidationError):
-            return _bad_arguments(name, error.__cause__)
+            tool = await self._server.get_tool(name)
+            return _bad_arguments(name, error.__cause__, tool.parameters if tool else {})
         if isinstance(error, ToolError) and error.__cause__ is None:
             return AtosError(str(error))  # a tool's own words
         return _masked(name, error)
@@ -143,14 +146,16 @@ def _masked(name: str, error: Exception) -> AtosError:
     )
 
 
-def _bad_arguments(name: str, cause: BaseException | None) -> AtosError:
+def _bad_arguments(name: str, cause: BaseException | None, schema: Mapping[str, Any]) -> AtosError:
     problems: list[Any] = cause.errors() if isinstance(cause, PydanticError) else []
     said = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
         for problem in problems[:5]
     )
     message = f"{name} can't be called like that: {said or cause}"
-    return errors.BadRequestError(message, next_step="See the tool's input schema.")
+    known = ", ".join(schema.get("properties", {}))
+    step = f"It takes: {known}. A right call: {right_call(name, schema)}"
+    return errors.BadRequestError(message, next_step=step)
 
 
 class HandledFailures(logging.Filter):
