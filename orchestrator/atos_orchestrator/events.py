@@ -13,7 +13,7 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     goal_submitted   goal, repository, priority (low|normal|high), owner (name of the HTTP client's token)
     goal_started     engine, models, repository, isolation, uid, interpreter
     announcement     text
-    plan_ready       tasks [{id, title, complexity}], notes [text], brief {modules, signatures, examples,
+    plan_ready       tasks [{id, title, complexity, depends_on}], notes [text], brief {modules, signatures, examples,
                      errors, constraints, packages (counts), language}
     task_queued      pool
     task_started     round
@@ -29,7 +29,10 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     selected         candidate, proof, evidence, kept (count), dropped [{assertion, why}], next
     reflected        cause, round
     asked            question {text, call, options}
-    goal_resumed     tasks [id] (those that run again), text
+    goal_resumed     tasks [id] (those that run again), text, anew (it will have another plan)
+    plan_review      digest, plan (as it is handed in)
+    noted            text (of a person, for tasks that begin later)
+    limits_set       seconds, model_calls (0: as it is), revision
     task_committed   commit
     task_done        state (done|failed|skipped|cancelled), rounds, digest, proof, evidence,
                      question {text, call, options}, branches [name]

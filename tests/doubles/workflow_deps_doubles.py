@@ -15,6 +15,7 @@ from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
+from atos_orchestrator.planning.graph import make_plan
 from atos_orchestrator.planning.packages import normalised
 from atos_orchestrator.planning.state import PlanContext
 from atos_orchestrator.ports import Json
@@ -27,11 +28,14 @@ from doubles.tool_schemas import conforming
 
 @dataclass
 class GivenPlan:
-    """A planner that has the plan already."""
+    """A planner that has the plan already; one that a person hands in is repaired as ever."""
 
     plan: Plan
 
     async def __call__(self, context: PlanContext) -> Plan:
+        if context.given is not None:
+            return await make_plan(context)
+
         async def ready() -> Json:
             context.emit("plan_ready", encode(self.plan), key="plan")
             return {}

@@ -150,6 +150,11 @@ SAY: dict[str, Callable[[Json], str]] = {
     "goal_started": _started,
     "announcement": lambda d: f"note: {clean(d.get('text', ''), 400)}",
     "plan_ready": _plan,
+    "plan_review": lambda d: f"the plan waits for approval: {clean(d.get('digest'))}",
+    "noted": lambda d: f"a person adds: {clean(d.get('text'))}",
+    "limits_set": lambda d: (
+        f"limits set: {d.get('seconds') or '-'} s, {d.get('model_calls') or '-'} model calls"
+    ),
     "task_queued": lambda _: "queued",
     "task_started": lambda _: "started",
     "model_call": _call,

@@ -17,6 +17,7 @@ from atos.cli.host_connection import HostClient, http_get, scheduler_status
 from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress
 from atos.cli.questions import answer_on_terminal, evidence, read_plan
+from atos.cli.reviewing import approve_on_terminal
 from atos_protocol.daemons import connect, is_up
 from atos_protocol.errors import AtosError, NoModelError, NotFoundError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
@@ -40,6 +41,8 @@ def build(arguments: Namespace, settings: Settings) -> int:
         request["priority"] = arguments.priority
     if arguments.deploy == "local":  # what is public the person approves, once it is built
         request["deploy"] = arguments.deploy
+    if arguments.review:
+        request["review"] = True
     if arguments.plan:
         request["plan"] = read_plan(Path(arguments.plan))
     request["key"] = f"atos-client {secrets.token_hex(8)}"  # so that it may be sent again
@@ -140,7 +143,9 @@ def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:
         lost_since, seq, view = 0.0, answer["seq"], answer["goal"]
         show.update(view, answer["events"])
         if view["state"] in FINAL_GOAL_STATES and not answer["events"]:
-            if answer_on_terminal(orchestrate, view, show):
+            if answer_on_terminal(orchestrate, view, show) or approve_on_terminal(
+                orchestrate, view, show
+            ):
                 continue
             show.finish(view)
             return EXIT_CODES[view["state"]]

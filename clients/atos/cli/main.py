@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
         "--plan", metavar="FILE", help="a plan as JSON, made by you or a large model"
     )
     build.add_argument(
+        "--review", action="store_true", help="see the plan, and approve it, before anything works"
+    )
+    build.add_argument(
         "--deploy",
         metavar="TARGET",
         choices=TARGETS,
@@ -76,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     fix.add_argument("files", metavar="[NAME=]FILE", nargs="+", help="the task's own files")
     retry = command("retry", "Try again what is not done of a goal (default: the newest).")
     retry.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    _add_steering(command)
     clean = command("clean", "Remove what is kept of goals that have ended; repositories stay.")
     clean.add_argument(
         "--older-than", metavar="AGE", default="30d",
@@ -128,6 +132,23 @@ def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     command("uninstall", "Take ATOS out of an MCP host.").add_argument(
         "host", metavar="HOST", help=hosts
     )
+
+
+def _add_steering(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    approve = command("approve", "Show the plan that a goal waits with, and have the work begin.")
+    approve.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
+    approve.add_argument("digest", metavar="DIGEST", nargs="?", help="of the plan; not asked then")
+    approve.add_argument("--yes", action="store_true", help="do not ask")
+    edit = command("edit", "Change the plan that a goal waits with, in $EDITOR or from a file.")
+    edit.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
+    edit.add_argument("--plan", metavar="FILE", help="the whole plan, as JSON")
+    note = command("note", "Tell a goal something that its tasks must heed from now on.")
+    note.add_argument("goal", metavar="GOAL", help="a goal's id")
+    note.add_argument("text", metavar="TEXT", help="one sentence")
+    limits = command("limits", "Set what a goal may use in all; one that stopped tries again.")
+    limits.add_argument("goal", metavar="GOAL", help="a goal's id")
+    limits.add_argument("--minutes", type=float, default=0.0, help="of work")
+    limits.add_argument("--calls", type=int, default=0, help="of models")
 
 
 def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
@@ -266,10 +287,11 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import goals
 
             return getattr(goals, arguments.command)(arguments, settings)
-        case "answer" | "fix" | "retry":
-            from atos.cli import steering
+        case "answer" | "fix" | "retry" | "approve" | "edit" | "note" | "limits":
+            from atos.cli import reviewing, steering
 
-            return getattr(steering, arguments.command)(arguments, settings)
+            module = steering if hasattr(steering, arguments.command) else reviewing
+            return getattr(module, arguments.command)(arguments, settings)
         case "scheduler":
             from atos.cli.decisions import scheduler
 

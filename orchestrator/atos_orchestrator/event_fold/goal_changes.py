@@ -84,6 +84,8 @@ def resumed(state: Fold, event: Event) -> Fold:
         return state
     listed = event.data.get("tasks")
     again = set(map(str, cast("list[Any]", listed))) if isinstance(listed, list) else set[str]()
+    if event.data.get("anew"):  # it will have another plan
+        view = replace(view, tasks=())
     tasks = tuple(
         TaskView(task.id, task.title, task.complexity)
         if task.id in again and task.state != "done"

@@ -170,6 +170,12 @@ class EventStore:
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def of_kind(self, goal: str, kind: str) -> list[Event]:
+        """Return the goal's events of a kind, in order."""
+        query = sa.select(EVENTS).where(EVENTS.c.goal == goal, EVENTS.c.kind == kind)
+        with self._engine.connect() as connection:
+            return [event_of(row) for row in connection.execute(query.order_by(EVENTS.c.seq))]
+
     def revision(self, goal: str) -> int:
         """Return which run of the goal is its newest."""
         return self.count(goal, "goal_resumed") + 1

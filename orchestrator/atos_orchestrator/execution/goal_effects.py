@@ -21,7 +21,9 @@ from atos_orchestrator.execution.closing_files import Ending, closing_files, ver
 from atos_orchestrator.execution.delivery import where
 from atos_orchestrator.execution.execution_log import write_execution_log
 from atos_orchestrator.execution.goal_input import GoalInput
+from atos_orchestrator.execution.goal_notes import notes_of
 from atos_orchestrator.execution.package_environment import NOTHING, packages_of, prepared
+from atos_orchestrator.execution.plan_review import plan_digest, shown_plan
 from atos_orchestrator.execution.result_aggregator import (
     GoalOutcome,
     TaskOutcome,
@@ -91,11 +93,19 @@ class GoalEffects:
         return encode(repository)
 
     async def advance(self, now: Next) -> Json:
-        """Record which tasks are skipped and which are queued now."""
+        """Record which tasks are skipped and which are queued now; return what a person has noted for them."""
         for task_id in now.skip:
             self.emit(task_id)("task_done", {"state": "skipped", "rounds": 0}, key="end")
         for task_id in now.start:
             self.emit(task_id)("task_queued", {}, key="queue")
+        goal, events = self.goal_input.goal, self.deps.events
+        await events.written(goal)
+        return {"notes": notes_of(await anyio.to_thread.run_sync(events.of_kind, goal, "noted"))}
+
+    async def review(self, plan: Plan) -> Json:
+        """Show the plan that waits for approval."""
+        data = {"digest": plan_digest(plan), "plan": shown_plan(plan)}
+        self.emit()("plan_review", data, key="review")
         return {}
 
     async def integrate(self, task_id: str, returned: Json, repository: Repository) -> Json:

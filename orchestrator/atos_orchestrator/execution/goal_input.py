@@ -64,7 +64,10 @@ class Limits:
         else:
             return
         message = f"the goal has {used}"
-        raise LimitReachedError(message, next_step="Start a smaller goal, or a goal per part.")
+        raise LimitReachedError(
+            message,
+            next_step="Allow more: set_limits, or atos-client limits GOAL; or start a goal per part.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class GoalInput:
     """The pools as they were when it was accepted."""
     limits: Limits = field(default_factory=Limits)
     priority: Priority = "normal"
+    review: bool = False
+    """Whether a person approves the plan before anything works on it."""
     deploy: str = ""
     """The target to which the result is deployed; empty: none."""
     revision: int = 1

@@ -1,4 +1,4 @@
-"""Going on with a goal that ended short of success: answers, code handed in, another try.
+"""Going on with a goal that ended short of success: answers, code handed in, an approved plan, another try.
 
 The goal's next run is queued together with the event that says so. What it starts from is the recorded result of
 the run before, so there is no third store, and nothing is lost by a kill in between.
@@ -6,8 +6,12 @@ the run before, so there is no third store, and nothing is lost by a kill in bet
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,7 +20,9 @@ from atos_orchestrator.durable_json import decode
 from atos_orchestrator.events import fold
 from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
 from atos_orchestrator.execution.goal_api import Notify
-from atos_orchestrator.execution.goal_input import GoalRecord, Resumption, run_of
+from atos_orchestrator.execution.goal_input import GoalInput, GoalRecord, Resumption, run_of
+from atos_orchestrator.execution.goal_notes import check_limits, check_note, with_limits
+from atos_orchestrator.execution.plan_review import approved, edited, past_review, refuse_unreviewed
 from atos_orchestrator.execution.resumption import (
     answered,
     fixed,
@@ -32,6 +38,11 @@ RECORD_SECONDS = 20.0
 """How long the last run may take to end after its last event: it removes its worktrees then."""
 
 Decision = Callable[[GoalRecord], tuple[Resumption, str]]
+Change = Callable[[GoalInput], GoalInput]
+
+
+def _unchanged(goal_input: GoalInput) -> GoalInput:
+    return goal_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +60,15 @@ class GoalSteering:
 
     async def answer(self, goal: str, task: str, answer: str) -> GoalView:
         """Go on with an answer to a task's question, or one more example of it."""
-        return await self._resume(goal, lambda record: answered(record, task, answer))
+        return await self._go_on(goal, lambda record: answered(record, task, answer))
 
     async def fix(self, goal: str, task: str, files: Mapping[str, str]) -> GoalView:
         """Go on with code for a task; it is judged like any other candidate."""
-        return await self._resume(goal, lambda record: fixed(record, task, files))
+        return await self._go_on(goal, lambda record: fixed(record, task, files))
 
     async def retry(self, goal: str) -> GoalView:
         """Try again what is not done."""
-        return await self._resume(goal, retried)
+        return await self._go_on(goal, retried)
 
     async def repository(self, goal: str) -> Repository | None:
         """Return the repository of a goal that has ended; None where it made none.
@@ -68,7 +79,59 @@ class GoalSteering:
         revision = await anyio.to_thread.run_sync(self.acceptance.events.revision, goal)
         return (await self._record(run_of(goal, revision))).repository
 
-    async def _resume(self, goal: str, decide: Decision) -> GoalView:
+    async def approve(self, goal: str, digest: str) -> GoalView:
+        """Go on with the plan of that digest, which waits for approval."""
+        return await self._resume(goal, lambda record: approved(record, digest), past_review)
+
+    async def edit(self, goal: str, plan: Mapping[str, Any]) -> GoalView:
+        """Have a changed plan repaired; it waits for approval then."""
+
+        def with_plan(goal_input: GoalInput) -> GoalInput:
+            return replace(goal_input, plan=dict(plan))
+
+        return await self._resume(goal, lambda record: edited(record, plan), with_plan, anew=True)
+
+    async def note(self, goal: str, text: str) -> GoalView:
+        """Say something to the tasks of a goal that begin later."""
+        text = check_note(text)
+        key = f"noted:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        return await self._tell(goal, "noted", {"text": text}, key)
+
+    async def limits(self, goal: str, seconds: float, model_calls: int) -> GoalView:
+        """Set what a goal may use in all (0: as it is); one that stopped tries again within that."""
+        given = check_limits(seconds, model_calls)
+        if fold(await self.known(goal)).state in RESUMABLE_GOAL_STATES:
+            return await self._go_on(
+                goal,
+                retried,
+                lambda given_: replace(given_, limits=with_limits(given_.limits, given)),
+            )
+        revision = await anyio.to_thread.run_sync(self.acceptance.events.revision, goal)
+        data = given | {"revision": revision}
+        return await self._tell(goal, "limits_set", data, f"limits:{secrets.token_hex(8)}")
+
+    async def _tell(self, goal: str, kind: str, data: Mapping[str, Any], key: str) -> GoalView:
+        """Append an event to a goal that may go on."""
+        view = fold(await self.known(goal))
+        if view.state in FINAL_GOAL_STATES - RESUMABLE_GOAL_STATES:
+            raise _not_now(view)
+        append = partial(self.acceptance.events.append, goal, kind, data, key=key)
+        await anyio.to_thread.run_sync(append)
+        return fold(await self.known(goal))
+
+    async def _go_on(self, goal: str, decide: Decision, change: Change = _unchanged) -> GoalView:
+        """Resume a goal, but none whose plan waits for approval."""
+
+        def past_reviews(record: GoalRecord) -> tuple[Resumption, str]:
+            refuse_unreviewed(record)
+            return decide(record)
+
+        return await self._resume(goal, past_reviews, change)
+
+    async def _resume(
+        self, goal: str, decide: Decision, change: Change = _unchanged, *, anew: bool = False
+    ) -> GoalView:
+        """Queue the goal's next run; with `anew`, its tasks are forgotten, because it will have others."""
         view = fold(await self.known(goal))
         if view.state not in RESUMABLE_GOAL_STATES:
             raise _not_now(view)
@@ -77,8 +140,9 @@ class GoalSteering:
         record = await self._record(run_of(goal, revision))
         resumption, text = decide(record)
         used = await anyio.to_thread.run_sync(events.work, goal)
-        goal_input = next_input(record, resumption, used=used)
-        data = {"tasks": list(tasks_that_run(resumption)), "text": text}
+        goal_input = change(next_input(record, resumption, used=used))
+        data: dict[str, Any] = {"tasks": list(tasks_that_run(resumption)), "text": text}
+        data |= {"anew": True} if anew else {}
         key = f"resumed:{goal_input.revision}"
         accepted = await anyio.to_thread.run_sync(
             self.acceptance.accept, goal_input, "goal_resumed", data, key

@@ -1,7 +1,7 @@
 """The goal workflow: intake -> plan -> run the DAG -> verify -> record -> aggregate.
 
     intake      open the repository; `goal_started`
-    plan        the planning graph (each node one step)
+    plan        the planning graph (each node one step); where it is to be reviewed, the run ends here (`plan_review`)
     run DAG     +-> advance    skip what can't start any more, queue what can
                 |   wait       for the first task to end, whichever it is: no waves
                 +-- integrate  put its commit on the goal's branch, one task after the other
@@ -29,6 +29,8 @@ from atos_orchestrator.execution.dbos_client import TASKS
 from atos_orchestrator.execution.delivery import delivered, deployed, not_deployed
 from atos_orchestrator.execution.goal_effects import GoalEffects
 from atos_orchestrator.execution.goal_input import TASK, GoalInput, GoalRecord
+from atos_orchestrator.execution.goal_notes import with_notes
+from atos_orchestrator.execution.plan_review import to_be_reviewed
 from atos_orchestrator.execution.plan_workflow import plan_goal
 from atos_orchestrator.execution.result_aggregator import (
     GoalOutcome,
@@ -117,6 +119,9 @@ class _GoalRun:
         self.repository = repository
         plan = await plan_goal(self.deps, self.goal_input, steps, effects.emit())
         self.plan = plan
+        if self.goal_input.review:
+            await steps("review", lambda: effects.review(plan))
+            return to_be_reviewed(self.goal_input.goal, plan)
         await self._run_tasks(plan, repository)
         verified = None
         if any(outcome.state == "done" for outcome in self.outcomes.values()):
@@ -147,13 +152,19 @@ class _GoalRun:
         while True:
             now = next_tasks(plan, {name: each.state for name, each in self.outcomes.items()})
             now = replace(now, start=tuple(t for t in now.start if t not in running.values()))
+            notes: list[str] = []
             if now.start or now.skip:
-                await self.steps("advance", lambda now=now: self.effects.advance(now))
+                told = await self.steps("advance", lambda now=now: self.effects.advance(now))
+                notes = told.get(
+                    "notes", []
+                )  # runs that were recorded by an earlier version have none
             for task_id in now.skip:
                 self.outcomes[task_id] = TaskOutcome("skipped")
             for task_id in now.start:
                 run = f"{self.goal_input.run}:{task_id}"
-                argument = task_argument(self.goal_input, plan.task(task_id), repository)
+                argument = task_argument(
+                    self.goal_input, with_notes(plan.task(task_id), notes), repository
+                )
                 await self.deps.runtime.submit(TASK, run, argument, queue=TASKS)
                 running[run] = task_id
             if not running:

@@ -45,6 +45,7 @@ from atos_orchestrator.execution.goal_owner import key_of, owner_of, submissions
 from atos_orchestrator.execution.goal_queue import GoalQueue, goals_at_once
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.execution.plan_requests import PlanRequests
+from atos_orchestrator.execution.plan_review import plan_under_review
 from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.task_report import task_report
 from atos_orchestrator.workspace.delivered_files import Delivered, read_delivered
@@ -120,6 +121,7 @@ class Goals:
         priority: Priority = "normal",
         key: str = "",
         deploy: str = "",
+        review: bool = False,
         owner: str = "",
     ) -> GoalView:
         """Accept a goal and queue it; `owner` is the token that started it, "" for the person.
@@ -144,7 +146,7 @@ class Goals:
         goal_input = await self._intake.decide(
             goal, text, into=place, plan=plan, examples=read_examples(examples), tests=tests
         )
-        goal_input = replace(goal_input, priority=priority, deploy=deploy)
+        goal_input = replace(goal_input, priority=priority, deploy=deploy, review=review)
         return await self._submit(goal_input, owner)
 
     async def run_task(
@@ -288,6 +290,22 @@ class Goals:
     async def newest_end(self) -> int:
         """Return the number of the newest end; 0 where no goal has ended."""
         return await _thread(self._events.newest_end)
+
+    async def plan_under_review(self, goal: str) -> dict[str, Any]:
+        """Return the newest plan that was to be reviewed: `digest`, `plan`.
+
+        Raises:
+            NotFoundError: there is no such goal, or it has none.
+        """
+        return plan_under_review(goal, await self._known(goal))
+
+    async def events(self, goal: str) -> list[Event]:
+        """Return all events of a goal.
+
+        Raises:
+            NotFoundError: there is no such goal.
+        """
+        return await self._known(goal)
 
     async def busy(self) -> bool:
         """Return whether any goal is unfinished."""

@@ -17,6 +17,7 @@ from atos_orchestrator.debugging.state import DebugContext, TaskResult
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import GoalInput, Limits
+from atos_orchestrator.execution.goal_notes import limits_now
 from atos_orchestrator.execution.queued_tools import QueuedTools
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.state import PlanContext
@@ -33,7 +34,8 @@ class LimitedChat:
     """
 
     chat: Chat
-    limits: Limits
+    limits: Callable[[], Awaitable[Limits]]
+    """Returns what the goal may use, as it is set now."""
     used: Callable[[], Awaitable[Work]]
     """Returns what the goal has used, over all its processes."""
 
@@ -43,7 +45,7 @@ class LimitedChat:
         Raises:
             LimitReachedError: no more calls for this goal.
         """
-        self.limits.check(await self.used())
+        (await self.limits()).check(await self.used())
         return await self.chat(request)
 
 
@@ -75,9 +77,15 @@ class WorkflowDeps:
         """Return access to the models for a goal, or one of its tasks, within the goal's limits."""
         return LimitedChat(
             self.chat(goal_input.goal, task),
-            goal_input.limits,
+            partial(self._limits, goal_input),
             partial(self._used, goal_input.goal),
         )
+
+    async def _limits(self, goal_input: GoalInput) -> Limits:
+        await self.events.written(goal_input.goal)
+        find = partial(self.events.of_kind, goal_input.goal, "limits_set")
+        found = await anyio.to_thread.run_sync(find)
+        return limits_now(goal_input.limits, goal_input.revision, found)
 
     async def _used(self, goal: str) -> Work:
         await self.events.written(goal)

@@ -165,7 +165,7 @@ class _Planner:
                 for task, level in zip(plan.tasks, levels, strict=True)
             ]
             plan = replace(plan, tasks=tuple(tasks))
-            rows = [{"id": t.id, "title": t.title, "complexity": t.complexity} for t in tasks]
+            rows = [_row(task) for task in tasks]
             data = {"tasks": rows, "notes": list(plan.notes), **self._found()}
             self.context.emit("plan_ready", data, key="plan:ready")
             return {"plan": encode(plan), "outcome": "planned"}
@@ -186,6 +186,12 @@ class _Planner:
     async def rejected(self, state: PlanState) -> Json:
         """End without a plan."""
         return {"outcome": "rejected", "faults": state["faults"]}
+
+
+def _row(task: Task) -> Json:
+    """Return what the event says of a task."""
+    row: Json = {"id": task.id, "title": task.title, "complexity": task.complexity}
+    return row | ({"depends_on": list(task.depends_on)} if task.depends_on else {})
 
 
 def _graded_titles(given: Mapping[str, Any] | None) -> frozenset[str]:

@@ -20,10 +20,9 @@ from mcp.types import ToolAnnotations
 from atos_servers.host.connection import selection
 
 INSTRUCTIONS = """\
-ATOS has small local models build tested software on this machine. `start_goal` with 3 to 5 examples, then
+ATOS has small local models build tested software. `start_goal` with 3 to 5 examples, then
 `wait_goal` with the last `seq` until the state is final; it goes on without you. `answer_question` when it asks.
-`run_pytest` and `run_python` run code in a sandbox; `vram_status` tells which models are loaded, and why
-work waits.
+`run_pytest` and `run_python` run code in a sandbox; `vram_status` tells what is loaded.
 """
 
 CORE = (
@@ -43,7 +42,7 @@ SETS: Mapping[str, str] = {
 """Toolset -> the server all of whose tools it holds."""
 
 RARE: Mapping[str, frozenset[str]] = {
-    "start_goal": frozenset({"priority", "tests", "deploy"}),
+    "start_goal": frozenset({"priority", "tests", "deploy", "review"}),
     "read_text_file": frozenset({"tail"}),
     "write_file": frozenset({"create_only", "expect_sha256"}),
     "run_pytest": frozenset({"overlay", "policy", "ticket", "packages"}),
@@ -54,6 +53,10 @@ RARE: Mapping[str, frozenset[str]] = {
     "trigger_workflow": frozenset({"timeout_s"}),
 }
 """Tool -> arguments that are taken and not listed."""
+
+READ = frozenset({"goal"})
+"""Names of the resource templates that are listed: a host loads those as well."""
+PROMPTS = frozenset({"build"})
 
 SHORT: Mapping[str, str] = {
     "into": "Absolute path of a new or empty folder or a git repository, inside the allowed directories."
@@ -99,7 +102,9 @@ class Combined(Provider):
 
     async def _list_prompts(self) -> Sequence[Prompt]:
         listed = [await each.list_prompts(run_middleware=False) for each in self._servers.values()]
-        return [prompt for prompts in listed for prompt in prompts]
+        return [
+            _brief(prompt) for prompts in listed for prompt in prompts if prompt.name in PROMPTS
+        ]
 
     async def _list_resources(self) -> Sequence[Resource]:
         servers = self._servers.values()
@@ -109,7 +114,7 @@ class Combined(Provider):
     async def _list_resource_templates(self) -> Sequence[ResourceTemplate]:
         servers = self._servers.values()
         listed = [await each.list_resource_templates(run_middleware=False) for each in servers]
-        return [template for templates in listed for template in templates]
+        return [template for templates in listed for template in templates if template.name in READ]
 
 
 def lean(tool: Tool) -> Tool:
@@ -131,6 +136,12 @@ def lean(tool: Tool) -> Tool:
         hints = marks.model_dump(exclude={"title"}, exclude_none=True)
         tool = tool.model_copy(update={"title": title, "annotations": ToolAnnotations(**hints)})
     return tool.model_copy(update={"output_schema": None, "parameters": parameters})
+
+
+def _brief(prompt: Prompt) -> Prompt:
+    """Return a prompt whose arguments say nothing but their names."""
+    arguments = [each.model_copy(update={"description": None}) for each in prompt.arguments or []]
+    return prompt.model_copy(update={"arguments": arguments, "description": None})
 
 
 def combine(servers: Mapping[str, FastMCP]) -> FastMCP:

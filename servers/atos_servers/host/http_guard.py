@@ -6,6 +6,7 @@ cross-site fetch), and carry a token, which tells whose request it is.
 
     headers checked -> caller known -> served in the caller's name --answered--> end
                                             |--token not valid any more--> closed
+                                            |--client gone--> its call is cancelled
 
 The caller is looked up again while a request is open: a stream may last for hours. A session of a transport
 belongs to the caller that opened it (`scope["user"]`), so its id is of no use with another token.
@@ -130,23 +131,49 @@ class _Body:
     def __init__(self, app: App, receive: Receive, send: Send) -> None:
         self._app, self._receive, self._send = app, receive, send
         self._size = 0
-        self._answered = self._refused = self._complete = False
+        self._answered = self._refused = self._complete = self._finished = False
+        self._whole, self._gone = anyio.Event(), anyio.Event()
         self._deadline = anyio.current_time() + BODY_SECONDS
 
     async def run(self, scope: Message) -> None:
-        await self._app(scope, self._counted, self._noted)
+        """Run the app until it is done, or the client has gone away before its answer was complete."""
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._until_gone, tasks.cancel_scope)
+            try:
+                await self._app(scope, self._counted, self._noted)
+            except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it
+                failure = error
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _until_gone(self, scope: anyio.CancelScope) -> None:
+        """Cancel `scope` when the client goes away before it has its answer.
+
+        What is done after a complete answer goes on: the SSE transport hands on a message only then.
+        """
+        await self._whole.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone.set()
+        if not self._finished:
+            scope.cancel()
 
     async def _counted(self) -> Message:
         if self._refused:
             return {"type": "http.disconnect"}
         if self._complete:
-            return await self._receive()  # waits for the end of the connection
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
         message: Message | None = None
         with anyio.CancelScope(deadline=self._deadline):
             message = await self._receive()
         if message is None:
             return await self.refuse(_too_slow())
         self._complete = not message.get("more_body", False)
+        if self._complete:
+            self._whole.set()
         self._size += len(message.get("body", b""))
         return message if self._size <= MAX_BODY_BYTES else await self.refuse(_too_large())
 
@@ -159,6 +186,7 @@ class _Body:
 
     async def _noted(self, message: Message) -> None:
         self._answered = True
+        self._finished |= message["type"] == "http.response.body" and not message.get("more_body")
         if not self._refused:
             await self._send(message)
 

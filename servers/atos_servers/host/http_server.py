@@ -1,6 +1,7 @@
 """The same servers over HTTP: streamable HTTP and SSE on one loopback port, behind the guard.
 
-`/{server}/mcp` is streamable HTTP (stateless, JSON answers), `/{server}/sse` the older SSE with its
+`/{server}/mcp` is streamable HTTP (stateless; progress and the answer as a stream, or JSON for
+who accepts only that), `/{server}/sse` the older SSE with its
 `/{server}/messages/`, `/healthz` says `ok`. A port that is taken does not keep the host from
 starting: stdio works, and the status shows the error.
 """
@@ -56,6 +57,17 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
+def by_accept(whole: ASGIApp, stream: ASGIApp) -> ASGIApp:
+    """Return an app that streams progress before the answer to whoever accepts that, and else answers in JSON."""
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+        app = stream if b"text/event-stream" in accepted else whole
+        await app(scope, receive, send)
+
+    return chosen
+
+
 class Routes:
     """Pure ASGI: one path, one app, and what servers added below a path; everything else is 404."""
 
@@ -68,12 +80,15 @@ class Routes:
         self.children: list[StarletteWithLifespan] = []
         for name, server in suite.items():
             path, messages = f"/{name}", f"/{name}/messages/"
-            streamable = server.http_app(
-                path=f"{path}/mcp", stateless_http=True, json_response=True
-            )
+            whole = server.http_app(path=f"{path}/mcp", stateless_http=True, json_response=True)
+            stream = server.http_app(path=f"{path}/mcp", stateless_http=True)
             events = create_sse_app(server, message_path=messages, sse_path=f"{path}/sse")
-            self._apps |= {f"{path}/mcp": streamable, f"{path}/sse": events, messages: events}
-            self.children += [streamable, events]
+            self._apps |= {
+                f"{path}/mcp": by_accept(whole, stream),
+                f"{path}/sse": events,
+                messages: events,
+            }
+            self.children += [whole, stream, events]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and count it as activity."""

@@ -16,7 +16,7 @@ from atos_servers.host.manifest import PATH
 TOKEN_BYTES = 4
 BUDGETS: Mapping[str, int] = {
     "all": 2500,
-    "orchestrate": 6500,
+    "orchestrate": 7300,
     "filesystem": 4400,
     "code_runner": 4200,
     "workflow": 5400,

@@ -29,6 +29,15 @@ GivenPlan = Annotated[
         json_schema_extra=PLAN_SCHEMA,
     ),
 ]
+PlanToRun = Annotated[
+    dict[str, Any],
+    Field(
+        description="The whole plan, as get_plan shows it.", json_schema_extra={"type": "object"}
+    ),
+]
+Review = Annotated[
+    bool, Field(description="Stop with the plan, before anything works, until it is approved.")
+]
 Examples = Annotated[
     list[str],
     Field(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atos_protocol.errors import NotFoundError
-from atos_protocol.goals import GoalCheck, GoalNews, GoalView, Priority, TaskReport
+from atos_protocol.goals import Event, GoalCheck, GoalNews, GoalView, Priority, TaskReport
 
 if TYPE_CHECKING:
     from atos_orchestrator.execution.goal_api import Progress, TaskPool
@@ -55,6 +55,7 @@ class OwnGoals:
         priority: Priority = "normal",
         key: str = "",
         deploy: str = "",
+        review: bool = False,
     ) -> GoalView:
         """Accept a goal in the caller's name."""
         return await self._goals.start(
@@ -66,6 +67,7 @@ class OwnGoals:
             priority=priority,
             key=key,
             deploy=deploy,
+            review=review,
             owner=self._owner,
         )
 
@@ -124,10 +126,42 @@ class OwnGoals:
         await self._check(goal)
         return await self._goals.steering.retry(goal)
 
+<<<<<<< HEAD
     async def delivered(self, goal: str) -> Delivered:
         """Return the files that a goal has committed so far."""
         await self._check(goal)
         return await self._goals.delivered(goal)
+=======
+    async def plan_under_review(self, goal: str) -> dict[str, Any]:
+        """Return the plan that a goal waits with."""
+        await self._check(goal)
+        return await self._goals.plan_under_review(goal)
+
+    async def approve(self, goal: str, digest: str) -> GoalView:
+        """Go on with the plan of that digest."""
+        await self._check(goal)
+        return await self._goals.steering.approve(goal, digest)
+
+    async def edit(self, goal: str, plan: Mapping[str, Any]) -> GoalView:
+        """Replace the plan that a goal waits with."""
+        await self._check(goal)
+        return await self._goals.steering.edit(goal, plan)
+
+    async def note(self, goal: str, text: str) -> GoalView:
+        """Say something to the tasks that begin later."""
+        await self._check(goal)
+        return await self._goals.steering.note(goal, text)
+
+    async def limits(self, goal: str, seconds: float, model_calls: int) -> GoalView:
+        """Set what a goal may use in all."""
+        await self._check(goal)
+        return await self._goals.steering.limits(goal, seconds, model_calls)
+
+    async def events(self, goal: str) -> Sequence[Event]:
+        """Return all events of a goal."""
+        await self._check(goal)
+        return await self._goals.events(goal)
+>>>>>>> hosts
 
     async def task(self, goal: str, task: str) -> TaskReport:
         """Return everything about one task."""

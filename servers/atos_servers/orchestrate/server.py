@@ -8,10 +8,12 @@ from typing import Annotated
 import anyio.to_thread
 from fastmcp import Context, FastMCP
 from fastmcp.tools import ToolResult
-from pydantic import Field, TypeAdapter
+from mcp.types import InputRequiredResult
+from pydantic import Field
 
 from atos_protocol.errors import BadRequestError
-from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalNews, GoalView, TaskReport
+from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalView, TaskReport
+from atos_servers.host.asking import ask_person
 from atos_servers.host.connection import MODEL_CLIENTS, client, confinement, owner
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
@@ -27,6 +29,7 @@ from atos_servers.orchestrate.arguments import (
     Into,
     Key,
     Pool,
+    Review,
     TaskId,
     Tests,
     Urgency,
@@ -36,7 +39,13 @@ from atos_servers.orchestrate.following import VIEW, Detail, every_event, follow
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 from atos_servers.orchestrate.own_goals import OwnGoals
+<<<<<<< HEAD
 from atos_servers.orchestrate.result_route import PREFIX, ResultRoute
+=======
+from atos_servers.orchestrate.questions import question_to
+from atos_servers.orchestrate.reading import add_reading
+from atos_servers.orchestrate.steering_tools import add_steering
+>>>>>>> hosts
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
@@ -83,6 +92,7 @@ class OrchestrateTools:
         priority: Urgency = "normal",
         key: Key = "",
         deploy: Deploy = "",
+        review: Review = False,
     ) -> ToolResult:
         """Start building something: plan it, write it, test it, commit it to a git repository.
 
@@ -101,6 +111,7 @@ class OrchestrateTools:
             priority=priority,
             key=key,
             deploy=deploy,
+            review=review,
         )
         return whole_goal(started)
 
@@ -226,13 +237,25 @@ class OrchestrateTools:
         """
         return whole_goal(await (await self.goals()).cancel(goal_id))
 
-    async def answer_question(self, goal_id: GoalId, task_id: TaskId, answer: Answer) -> ToolResult:
+    async def answer_question(
+        self, goal_id: GoalId, task_id: TaskId, context: Context, answer: Answer = ""
+    ) -> ToolResult | InputRequiredResult:
         """Answer a task's question, or give it one more example, and have the goal go on.
 
-        Use when a goal ended in needs_help; ask the user if you can't tell. The answer is an example from then
+        Use when a goal ended in needs_help; an empty answer asks the user. The answer is an example from then
         on. Done tasks stay as they are. Follow it with `wait_goal`.
         """
+<<<<<<< HEAD
         return whole_goal(await (await self.goals()).answer(goal_id, task_id, answer))
+=======
+        goals = await self.goals()
+        if not answer.strip():
+            asked = await ask_person(context, question_to(await goals.get(goal_id), task_id))
+            if isinstance(asked, InputRequiredResult):
+                return asked
+            answer = str(asked)
+        return whole_goal(await goals.answer(goal_id, task_id, answer))
+>>>>>>> hosts
 
     async def submit_fix(self, goal_id: GoalId, task_id: TaskId, files: Files) -> ToolResult:
         """Hand in code for a task that did not succeed, and have the goal go on.
@@ -256,11 +279,14 @@ class OrchestrateTools:
         Use when a goal ended in needs_help or failed.
         """
         return await (await self.goals()).task(goal_id, task_id)
+<<<<<<< HEAD
 
     async def goal_resource(self, goal_id: str) -> str:
         """Show a goal with all its events, as JSON."""
         news = await (await self.goals()).wait(goal_id, seconds=0)
         return TypeAdapter(GoalNews).dump_json(news).decode()
+=======
+>>>>>>> hosts
 
 
 def _reporting(context: Context) -> Callable[[GoalView], Awaitable[None]]:
@@ -285,7 +311,8 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.cancel_goal, annotations=changing("Cancel a goal", destructive=True))
     server.tool(tools.verified_code, annotations=changing("Write verified code", idempotent=False))
     server.tool(tools.check_goal, annotations=read_only("Check a goal"))
-    server.tool(tools.answer_question, annotations=changing("Answer a question", idempotent=False))
+    answers = changing("Answer a question", idempotent=False)
+    server.tool(tools.answer_question, annotations=answers, output_schema=None)
     replaces = changing("Hand in code", destructive=True, idempotent=False)
     server.tool(tools.submit_fix, annotations=replaces)
     server.tool(tools.retry_goal, annotations=changing("Try again", idempotent=False))
@@ -293,7 +320,6 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.plan_goal, annotations=read_only("Plan a goal"))
     server.tool(tools.run_task, annotations=changing("Run one task", idempotent=False))
     server.tool(tools.aggregate_results, annotations=read_only("Count results"), output_schema=None)
-    server.resource("goal://{goal_id}", name="goal", mime_type="application/json")(
-        tools.goal_resource
-    )
+    add_steering(server, tools.goals)
+    add_reading(server, tools.goals)
     return server

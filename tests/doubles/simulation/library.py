@@ -168,6 +168,7 @@ class Library:
 
         async def queued() -> Json:
             row = claim.row
+            await here.up.wait()  # as the library, which waits for a database that is away
             here.tables.own(row, claim.owner)
             here.tables.submit(body.name, run, argument, queue, parent=row.workflow_id)
             return {}

@@ -55,6 +55,9 @@ class Events(EventStore):
     def count(self, goal: str, kind: str) -> int:
         return sum(event.kind == kind for event in self.read(goal))
 
+    def of_kind(self, goal: str, kind: str) -> list[Event]:
+        return [event for event in self.read(goal) if event.kind == kind]
+
     def _look(self) -> None:
         self._tables.check()
         after = self._unfinished.seq

@@ -34,7 +34,7 @@ PATHS: dict[str, set[str]] = {
 NO_PATHS: dict[str, set[str]] = {
     # the paths in `plan` and `files` are below the goal's repository; `tests` is a text
     "orchestrate": {
-        "after_seq", "answer", "cursor", "deploy", "detail", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
+        "after_seq", "answer", "cursor", "deploy", "detail", "digest", "review", "seconds", "model_calls", "text", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
         "plan", "pool", "priority", "spec", "task", "task_id", "tests", "timeout_s", "wait_s",
     },
     "filesystem": {
