@@ -13,7 +13,7 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     goal_submitted   goal, repository, priority (low|normal|high), owner (name of the HTTP client's token)
     goal_started     engine, models, repository, isolation, uid, interpreter
     announcement     text
-    plan_ready       tasks [{id, title, complexity}], notes [text], brief {modules, signatures, examples,
+    plan_ready       tasks [{id, title, complexity, depends_on [id]}], notes [text], brief {modules, signatures, examples,
                      errors, constraints, packages (counts), language}
     task_queued      pool
     task_started     round

@@ -99,6 +99,9 @@ def parser() -> argparse.ArgumentParser:
     lease.add_argument("program", metavar="-- PROGRAM", nargs=argparse.REMAINDER)
     command("pause", "Take every model out of memory, and load none until `resume`.")
     command("resume", "Let models be loaded again.")
+    page = command("open", "Open the page: goals, tasks and devices in a browser.")
+    page.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    page.add_argument("--no-browser", action="store_true", help="print the address only")
     command("down", "End the daemons; running goals go on when they are started again.")
     config = command("mcp-config", "Print entries for an MCP host; `install` writes them.")
     config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
@@ -263,6 +266,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli.decisions import scheduler
 
             return scheduler(arguments, settings)
+        case "open":
+            from atos.cli import opening
+
+            return opening.open(arguments, settings)
         case "clean":
             from atos.cli.cleaning import clean
 

@@ -165,7 +165,10 @@ class _Planner:
                 for task, level in zip(plan.tasks, levels, strict=True)
             ]
             plan = replace(plan, tasks=tuple(tasks))
-            rows = [{"id": t.id, "title": t.title, "complexity": t.complexity} for t in tasks]
+            rows = [
+                {"id": t.id, "title": t.title, "complexity": t.complexity, "depends_on": [*t.depends_on]}
+                for t in tasks
+            ]
             data = {"tasks": rows, "notes": list(plan.notes), **self._found()}
             self.context.emit("plan_ready", data, key="plan:ready")
             return {"plan": encode(plan), "outcome": "planned"}
