@@ -64,7 +64,7 @@ function Memory({ device, samples, decisions }: { device: Device; samples: Sampl
     const down = [...samples].reverse().map((s) => `${x(s.at).toFixed(1)},${(H - (bottom(s) / most) * H).toFixed(1)}`);
     return [...up, ...down].join(" ");
   };
-  const swaps = decisions.filter((one) => one.at >= first && /\b(load|evict|unload)/i.test(one.text));
+  const swaps = decisions.filter((one) => one.at >= first && /\b(Load|Evict|Unload) /.test(one.text));
   return (
     <Section title={`${device.kind === "cpu" ? "Memory" : "Device"}: ${device.name}`}>
       <p>{size(device.committed)} of {size(device.budget)} committed; {size(device.foreign)} used by others; {size(device.total)} in all</p>
@@ -79,16 +79,20 @@ function Memory({ device, samples, decisions }: { device: Device; samples: Sampl
   );
 }
 
+/** Steps that decided nothing: memory was looked at, a timer rang. */
+const NOISE = /^(ForeignChanged|TimerFired|SetTimer)$/;
+
 function Decisions({ decisions }: { decisions: Decision[] }) {
   const [explained, setExplained] = useState<{ seq: number; text: string } | null>(null);
   const explain = async (seq: number) => {
     const found = await get<{ explanation: string }>("decision", { seq: String(seq) });
     setExplained({ seq, text: found.explanation });
   };
-  if (!decisions.length) return <p class="quiet">None yet.</p>;
+  const told = decisions.filter((one) => !NOISE.test(one.text));
+  if (!told.length) return <p class="quiet">None yet.</p>;
   return (
     <ol class="events" aria-label="decisions, newest first">
-      {[...decisions].reverse().slice(0, 80).map((one) => (
+      {told.reverse().slice(0, 80).map((one) => (
         <li key={one.seq}>
           <time>{clock(one.at)}</time><span>{one.seq}</span>
           <span>
