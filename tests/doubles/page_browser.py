@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -136,6 +138,17 @@ def written_goal(host: HostProcess, name: str, text: str) -> WrittenGoal:
     goal = WrittenGoal(store, name)
     goal.begin(text, host.person / "atos" / name)
     return goal
+
+
+@contextmanager
+def frozen_worker(host: HostProcess) -> Generator[None]:
+    """Stop the worker's process meanwhile, so that its reconciler does not end goals that are written here."""
+    worker = int(host.until(lambda status: status["worker"]["state"] == "up")["worker"]["pid"])
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
 
 
 def at_rate(steps: Iterator[None], per_second: float, seconds: float) -> int:
