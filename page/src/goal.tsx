@@ -1,3 +1,4 @@
+import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { Graph } from "./graph";
 import { Act, Section, State, Trouble } from "./parts";
@@ -79,6 +80,23 @@ function Facts({ goal }: { goal: Goal }) {
 }
 
 const SHOWN = 60;
+const rows = new WeakMap<Happened, VNode>();
+
+/** The row of an event, made once: what is the same node needs no comparison. */
+function row(event: Happened, goal: string): VNode {
+  let made = rows.get(event);
+  if (!made) {
+    made = (
+      <li key={event.n} class={`kind-${event.kind}`}>
+        <time>{clock(event.at)}</time>
+        {event.task ? <a href={`#/goal/${encodeURIComponent(goal)}/${event.task}`}>{event.task}</a> : <span />}
+        <span>{event.said}</span>
+      </li>
+    );
+    rows.set(event, made);
+  }
+  return made;
+}
 
 export function Events({ events, goal }: { events: Happened[]; goal: string }) {
   const [all, setAll] = useState(false);
@@ -86,13 +104,7 @@ export function Events({ events, goal }: { events: Happened[]; goal: string }) {
   return (
     <>
       <ol class="events" aria-label="events, newest first">
-        {[...shown].reverse().map((event) => (
-          <li key={event.n} class={`kind-${event.kind}`}>
-            <time>{clock(event.at)}</time>
-            {event.task ? <a href={`#/goal/${encodeURIComponent(goal)}/${event.task}`}>{event.task}</a> : <span />}
-            <span>{event.said}</span>
-          </li>
-        ))}
+        {[...shown].reverse().map((event) => row(event, goal))}
       </ol>
       {events.length > SHOWN && <button type="button" onClick={() => setAll(!all)}>{all ? "Show fewer" : `Show ${events.length}`}</button>}
     </>

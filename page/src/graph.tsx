@@ -5,8 +5,14 @@ import { MARK, said } from "./words";
 
 const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-/** The plan as a graph; each task is a link, in reading order, so that it can be walked by keyboard. */
+/** Each task is a link, in reading order, so that it can be walked by keyboard. */
+/** The plan as a graph, drawn anew only when something that it shows has changed. */
 export function Graph({ goal, tasks, needs }: { goal: string; tasks: Task[]; needs: Map<string, string[]> }) {
+  const shown = tasks.map((t) => `${t.id}${t.state}${t.rounds}${t.waiting ? "w" : ""}${t.question.text ? "q" : ""}`).join();
+  return useMemo(() => <Drawn goal={goal} tasks={tasks} needs={needs} />, [goal, shown, needs]);
+}
+
+function Drawn({ goal, tasks, needs }: { goal: string; tasks: Task[]; needs: Map<string, string[]> }) {
   const ids = tasks.map((task) => task.id).join(" ");
   const placed = useMemo(() => layout(ids ? ids.split(" ") : [], needs), [ids, needs]);
   const at = new Map(placed.boxes.map((box) => [box.id, box]));

@@ -59,12 +59,14 @@ class Feed:
         Raises:
             UnauthorizedError: the page's session has ended.
         """
+        ended: UnauthorizedError | None = None
         async with anyio.create_task_group() as tasks:
             if goal:
                 tasks.start_soon(self._goal, tell, goal, after)
-            failure = await self._overview(tell)
+            ended = await self._overview(tell)
             tasks.cancel_scope.cancel()
-        raise failure
+        if ended is not None:  # outside of the group, which would wrap it
+            raise ended
 
     async def _goal(self, tell: Tell, goal: str, after: int) -> None:
         """Tell what happens to a goal."""

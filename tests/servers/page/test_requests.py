@@ -54,7 +54,7 @@ async def browser(*, known: bool = True) -> AsyncGenerator[httpx.AsyncClient]:
     server.add_middleware(ToolMiddleware(server))
     access = PageAccess(settings)
     page = Page(others, {"orchestrate": server}, settings, access, PORT, IdleShutdown())
-    transport = httpx.ASGITransport(page)  # pyright: ignore[reportArgumentType] - ASGI's own types differ
+    transport = httpx.ASGITransport(page)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         if known:
             reply = await client.post("/page/session", json={"code": access.new_code()})
