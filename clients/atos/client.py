@@ -89,9 +89,7 @@ class Goal:
         """
         async for _ in self.events():
             pass
-        return goal_result(
-            await self._tools.call("orchestrate", "get_goal", {"goal_id": self.id})
-        )
+        return goal_result(await self._tools.call("orchestrate", "get_goal", {"goal_id": self.id}))
 
     async def answer(self, task: str, answer: str) -> None:
         """Answer what a task asks, or give it one more example; the goal goes on.
@@ -185,7 +183,8 @@ class Atos:
     >>> with Atos.connect() as atos:
     ...     goal = atos.start_goal("Write a Python function to add two numbers")
     ...     result = goal.result()
-    ...     report = atos.code_runner.run_python(code="print(6 * 7)")
+    ...     folder = str(result.repository)
+    ...     report = atos.code_runner.run_python(path=folder, code="print(6 * 7)")
     >>> result.state, result.passed > 0
     ('success', True)
     >>> [(task.id, task.state) for task in result.goal.tasks]

@@ -117,14 +117,27 @@ class WrittenGoal:
             yield
             self.tell("code_written", task, path="part.py", sha="0" * 40, round=number // 30)
             yield
-            self.tell("evaluated", task, candidates=3, rows=8, passed=[8, 5, 7], isolation="landlock")
+            self.tell(
+                "evaluated", task, candidates=3, rows=8, passed=[8, 5, 7], isolation="landlock"
+            )
             yield
 
     def end(self) -> None:
         """Finish it: all tasks done but one, which asks."""
         for task in TASKS[:-1]:
-            self.tell("task_done", str(task["id"]), state="done", rounds=1, proof="examples", evidence="3 of 3 examples")
-        question = {"text": "median([1, 2]) gives 1 or 1.5?", "call": "median([1, 2])", "options": ["1", "1.5"]}
+            self.tell(
+                "task_done",
+                str(task["id"]),
+                state="done",
+                rounds=1,
+                proof="examples",
+                evidence="3 of 3 examples",
+            )
+        question = {
+            "text": "median([1, 2]) gives 1 or 1.5?",
+            "call": "median([1, 2])",
+            "options": ["1", "1.5"],
+        }
         self.tell("task_done", "T30", state="failed", rounds=4, question=question)
         error = {"code": "needs_help", "message": "T30 asks something", "next": "Answer it."}
         self.tell("goal_finished", state="needs_help", error=error)

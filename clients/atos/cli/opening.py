@@ -22,7 +22,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>ATOS</title>
 """
 
 
-def open(arguments: Namespace, settings: Settings) -> int:  # noqa: A001 - the command's name
+def open(arguments: Namespace, settings: Settings) -> int:
     """Print the page's address, and open it where there is a desktop.
 
     Raises:
@@ -55,7 +55,9 @@ def page_url(settings: Settings, goal: str = "") -> str:
 
 def _start_browser(file: Path, url: str) -> bool:
     """Start the desktop's browser, where there is one and a person is there; tell whether it began."""
-    desktop = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    desktop = (
+        sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
     if not (desktop and sys.stdout.isatty()):
         return False
     if sys.platform != "darwin" and not shutil.which("xdg-open"):

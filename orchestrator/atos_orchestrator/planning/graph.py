@@ -166,7 +166,12 @@ class _Planner:
             ]
             plan = replace(plan, tasks=tuple(tasks))
             rows = [
-                {"id": t.id, "title": t.title, "complexity": t.complexity, "depends_on": [*t.depends_on]}
+                {
+                    "id": t.id,
+                    "title": t.title,
+                    "complexity": t.complexity,
+                    "depends_on": [*t.depends_on],
+                }
                 for t in tasks
             ]
             data = {"tasks": rows, "notes": list(plan.notes), **self._found()}

@@ -117,7 +117,9 @@ class HostControl:
         match fields.get("op"):
             case "status":
                 return self._status()
-            case "open":  # whoever can open this socket is the person: the page asks no more of them
+            case (
+                "open"
+            ):  # whoever can open this socket is the person: the page asks no more of them
                 return {"http": asdict(self._http), "code": self._page_code()}
             case "shutdown":
                 return SHUTDOWN_REPLY

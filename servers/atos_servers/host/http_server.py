@@ -101,7 +101,9 @@ async def serving_http(
         return
     port: int = listener.getsockname()[1]
     routes = Routes(suite, idle)
-    page = Page(Guard(routes, Callers(settings).identify, port), suite, settings, access, port, idle)
+    page = Page(
+        Guard(routes, Callers(settings).identify, port), suite, settings, access, port, idle
+    )
     server = HttpServer(page)
     async with routes.running(), aclosing(page), anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve_on, listener)

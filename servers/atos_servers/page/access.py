@@ -80,7 +80,8 @@ class PageAccess:
             secret, self._sign("secret", name)
         )
         if not (name and known and until.isdigit() and float(until) > self._clock()):
-            raise UnauthorizedError("this browser is not known", next_step=OPEN)
+            message = "this browser is not known"
+            raise UnauthorizedError(message, next_step=OPEN)
 
     def _sign(self, purpose: str, name: str) -> str:
         try:

@@ -24,7 +24,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atos.scheduler_client import SchedulerClient
 from atos_daemon.idle_shutdown import IdleShutdown
-from atos_protocol.errors import AtosError, BadRequestError, DeadlineError, NotFoundError, UnauthorizedError
+from atos_protocol.errors import (
+    AtosError,
+    BadRequestError,
+    DeadlineError,
+    NotFoundError,
+    UnauthorizedError,
+)
 from atos_protocol.settings import Settings
 from atos_servers.host.connection import Connection, connected
 from atos_servers.page.access import SESSION_SECONDS, PageAccess
@@ -106,7 +112,8 @@ class Page:
     async def _answer(self, request: _Request) -> Reply:
         route = self._routes.get((request.method, request.path))
         if route is None:
-            raise NotFoundError("there is no such page", next_step="Go to /.")
+            text = "there is no such page"
+            raise NotFoundError(text, next_step="Go to /.")
         if route != self._session:
             self._known(request)
         return await route(request)
@@ -131,7 +138,8 @@ class Page:
         asked = await request.object()
         arguments: Any = asked.get("arguments")
         if not isinstance(arguments, dict):
-            raise BadRequestError("arguments must be an object", next_step="Reload the page.")
+            text = "arguments must be an object"
+            raise BadRequestError(text, next_step="Reload the page.")
         found = await self._tools.call(
             str(asked.get("server")),
             str(asked.get("tool")),
@@ -153,9 +161,14 @@ class Page:
         """Stream until the page closes, or its session ends."""
         after = request.query("after") or "0"
         if not (after.isascii() and after.isdecimal()):
-            raise BadRequestError(f"{after[:20]!r} is no number", next_step="Reload the page.")
+            text = f"{after[:20]!r} is no number"
+            raise BadRequestError(text, next_step="Reload the page.")
         feed = Feed(self._tools, self._scheduler, lambda: self._known(request))
-        streamed = {**SECURITY_HEADERS, "cache-control": "no-store", "content-type": "text/event-stream"}
+        streamed = {
+            **SECURITY_HEADERS,
+            "cache-control": "no-store",
+            "content-type": "text/event-stream",
+        }
         headers = [(name.encode(), value.encode()) for name, value in streamed.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         turn = anyio.Lock()

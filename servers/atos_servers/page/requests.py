@@ -13,13 +13,11 @@ from typing import Any
 
 from atos_protocol.errors import AtosError, BadRequestError, UnauthorizedError
 
-SECRET_HEADER = "x-atos-page"  # noqa: S105 - a header's name
+SECRET_HEADER = "x-atos-page"
 MAX_BODY_BYTES = 1 << 20
 """Largest request body: a goal with its examples and a test file."""
 
-POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
-)
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 SECURITY_HEADERS: Mapping[str, str] = {
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
@@ -98,5 +96,6 @@ def read_object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise BadRequestError("the body is no JSON object", next_step="Reload the page.")
+        message = "the body is no JSON object"
+        raise BadRequestError(message, next_step="Reload the page.")
     return found  # pyright: ignore[reportUnknownVariableType] - JSON

@@ -12,4 +12,6 @@ def test_the_page_was_built_from_the_sources_that_are_here() -> None:
     sources = ROOT / "page"
     names = ["package.json", *sorted(f"src/{path.name}" for path in (sources / "src").iterdir())]
     now = {name: hashlib.sha256((sources / name).read_bytes()).hexdigest() for name in names}
-    assert json.loads(BUILT.read_text(encoding="utf-8")) == now, "cd page && npm ci && npm run build"
+    assert json.loads(BUILT.read_text(encoding="utf-8")) == now, (
+        "cd page && npm ci && npm run build"
+    )

@@ -108,7 +108,9 @@ def test_a_page_left_open_goes_on_after_a_restart(page: Page, host: HostProcess)
     expect(page.get_by_role("alert")).to_contain_text("atos-client up", timeout=20_000)
     env = host.person / ".atos" / ".env"
     text = env.read_text(encoding="utf-8")
-    env.write_text(f"{text}ATOS_HTTP_PORT={port}\n".replace("ATOS_HTTP_PORT=0\n", ""), encoding="utf-8")
+    env.write_text(
+        f"{text}ATOS_HTTP_PORT={port}\n".replace("ATOS_HTTP_PORT=0\n", ""), encoding="utf-8"
+    )
     host.ensure()
     expect(page.get_by_role("status").first).to_have_text("live", timeout=30_000)
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -136,7 +138,9 @@ def test_sixty_events_a_second_leave_the_page_quick_and_its_heap_flat(
         goal.end()
         expect(page.locator("header .state")).to_contain_text("needs help")
     mib = 2**20
-    print(f"{2 * taken} events; heap {half / mib:.1f} -> {whole / mib:.1f} MiB; longest {longest:.0f} ms")
+    print(
+        f"{2 * taken} events; heap {half / mib:.1f} -> {whole / mib:.1f} MiB; longest {longest:.0f} ms"
+    )
     assert taken >= 45 * seconds / 2
     assert whole < half * 1.25 + mib
 
@@ -153,4 +157,6 @@ def test_nothing_is_wider_than_the_window(
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
             if folder := os.environ.get("ATOS_PICTURES"):
                 expect(page.get_by_text("looking")).to_have_count(0)
-                page.screenshot(path=f"{folder}/{name.replace('/', '-') or 'goals'}-{width}-{theme}.png")
+                page.screenshot(
+                    path=f"{folder}/{name.replace('/', '-') or 'goals'}-{width}-{theme}.png"
+                )

@@ -183,8 +183,12 @@ async def test_static_files_allow_nothing_of_another_origin(path: str) -> None:
     async with browser(known=False) as client:
         reply = await client.get(path)
     assert reply.status_code == 200
-    assert reply.headers["content-security-policy"].startswith("default-src 'self'; base-uri 'none'")
-    assert "http:" not in reply.text.replace("http://www.w3.org", "").replace("http://127.0.0.1", "")
+    assert reply.headers["content-security-policy"].startswith(
+        "default-src 'self'; base-uri 'none'"
+    )
+    assert "http:" not in reply.text.replace("http://www.w3.org", "").replace(
+        "http://127.0.0.1", ""
+    )
     assert "https:" not in reply.text
 
 
