@@ -280,12 +280,18 @@ def _add_scheduler(commands: Any) -> None:
 
 
 MODULES = {
+    "clean": "cleaning",
     "completion": "describing",
     "config": "describing",
+    "doctor": "doctor",
     "explain": "looking",
+    "gateway": "gateway",
     "logs": "looking",
+    "models": "models",
     "open": "opening",
     "plan": "looking",
+    "scheduler": "decisions",
+    "token": "tokens",
     "vram": "looking",
     "workflows": "looking",
 }
@@ -316,38 +322,14 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import steering
 
             return getattr(steering, arguments.command)(arguments, settings)
-        case "scheduler":
-            from atos.cli.decisions import scheduler
-
-            return scheduler(arguments, settings)
-        case "clean":
-            from atos.cli.cleaning import clean
-
-            return clean(arguments, settings)
         case "deploy" | "deployments":
             from atos.cli import deploying
 
             return getattr(deploying, arguments.command)(arguments, settings)
-        case "models":
-            from atos.cli.models import models
-
-            return models(arguments, settings)
-        case "token":
-            from atos.cli.tokens import token
-
-            return token(arguments, settings)
-        case "gateway":
-            from atos.cli.gateway import gateway
-
-            return gateway(arguments, settings)
         case "lease" | "pause" | "resume":
             from atos.cli import leases
 
             return getattr(leases, arguments.command)(arguments, settings)
-        case "doctor":
-            from atos.cli.doctor import doctor
-
-            return doctor(arguments, settings)
         case "install" | "uninstall" | "mcp-config":
             from atos.cli.plugging import installing
 
