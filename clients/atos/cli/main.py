@@ -384,6 +384,7 @@ COMMANDS_OF_TOOLS = {
     "retry_goal": "`atos-client retry`",
     "cancel_goal": "`atos-client cancel`",
     "start_goal": "`atos-client build`",
+    "GET /atos/v1/decisions": "`atos-client scheduler decisions`",
     "vram_status": "`atos-client vram`",
     "list_models": "`atos-client models list`",
 }
