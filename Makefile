@@ -14,7 +14,7 @@ export ATOS_PULL := $(PULL)
 export ATOS_DEPLOY := $(DEPLOY)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-long test-chaos test-real test-install test-n8n check audit sbom bench up down doctor
+.PHONY: help goal test test-long test-chaos test-real test-install test-n8n check page audit sbom bench up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first, DEPLOY=local serves the result'
@@ -25,6 +25,7 @@ help:
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
 	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
 	@echo 'make check                lint, types, layers'
+	@echo 'make page                 build the page anew after a change in page/src (needs Node)'
 	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
 	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
 	@echo 'make bench NAME=...       first-minute, shim, cancel, sandbox, filesystem, model-list, goal-overhead, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
@@ -57,6 +58,9 @@ check:
 	@$(IN_CHECK_ENV) lint-imports
 	@$(IN_CHECK_ENV) pyright
 	@$(IN_CHECK_ENV) python -m atos_servers.host.token_budget
+
+page:
+	@cd page && npm ci --no-audit --no-fund && npm run build
 
 audit:
 	@$(IN_CHECK_ENV) python tests/audit.py

@@ -2,9 +2,9 @@
 
     from atos import Atos
 
-    async with Atos.connect() as atos:
-        goal = await atos.start_goal("Write a Python function to add two numbers")
-        print((await goal.result()).repository)
+    with Atos.connect() as atos:  # or `async with`, and `await` before every call
+        goal = atos.start_goal("Write a Python function to add two numbers")
+        print(goal.result().repository)
 
 The names are imported when they are first used, because `atos-client` lives in this package too and
 must start at once.
@@ -15,16 +15,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from atos.client import Atos, Goal, GoalEvent, GoalResult
+    from atos.client import Atos, Goal
+    from atos.goal_values import GoalEvent, GoalResult
+    from atos.server_tools import ToolReply
+    from atos.sync_client import SyncAtos, SyncGoal
+    from atos_protocol.errors import AtosError
 
-__all__ = ["Atos", "Goal", "GoalEvent", "GoalResult"]
+_MODULES = {
+    "Atos": "atos.client",
+    "AtosError": "atos_protocol.errors",
+    "Goal": "atos.client",
+    "GoalEvent": "atos.goal_values",
+    "GoalResult": "atos.goal_values",
+    "SyncAtos": "atos.sync_client",
+    "SyncGoal": "atos.sync_client",
+    "ToolReply": "atos.server_tools",
+}
+__all__ = [
+    "Atos", "AtosError", "Goal", "GoalEvent", "GoalResult", "SyncAtos", "SyncGoal", "ToolReply",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module."""
-    if name not in __all__:
+    if name not in _MODULES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    from atos import client
+    import importlib
 
-    return getattr(client, name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

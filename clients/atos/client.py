@@ -1,64 +1,41 @@
-"""The Python client library: start goals, follow them, call any tool of any server.
+"""The library: start goals, follow them, steer them, call any tool of any server.
 
-async with Atos.connect() as atos:
-goal = await atos.start_goal("Write a Python function to add two numbers")
-async for event in goal.events():
-print(event.kind, event.data)
-print((await goal.result()).repository)
+The daemons do the work and are started where they are missing, so a goal goes on when this process ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastmcp import Client
 
+from atos.goal_values import GoalEvent, GoalResult, goal_event, goal_result, goal_view
+from atos.server_tools import ServerTools
+from atos.sync_client import SyncAtos
 from atos.tools import ToolClient
 from atos.transport import SocketTransport
-from atos_protocol.goals import FINAL_GOAL_STATES, Priority
+from atos_protocol.goals import FINAL_GOAL_STATES, GoalCheck, GoalView, Priority, TaskReport
+from atos_protocol.scheduler_api import parse
 from atos_protocol.settings import Settings, load_settings
 
 WAIT_SECONDS = 20.0
 """How long one request waits for news; the host ends longer ones itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class GoalEvent:
-    """Something that happened to a goal."""
-
-    seq: int
-    kind: str
-    task: str
-    """The task's id; empty for the goal itself."""
-    at: float
-    """Epoch seconds."""
-    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
-class GoalResult:
-    """What a goal came to."""
-
-    id: str
-    state: str
-    repository: Path | None
-    passed: int
-    failed: int
-    seconds: float
-    view: Mapping[str, Any]
-    """Everything that the orchestrate server says of the goal."""
-
-
 class Goal:
-    """A goal that runs in the daemons; this object only watches it."""
+    """A goal that runs in the daemons; this object watches and steers it, and may be dropped at any time."""
 
     def __init__(self, tools: ToolClient, goal_id: str) -> None:
         self._tools = tools
         self.id = goal_id
+
+    def __repr__(self) -> str:
+        return f"Goal({self.id!r})"
 
     async def events(self, after: int = 0) -> AsyncIterator[GoalEvent]:
         """Yield what happens, from the beginning (or after a sequence number) to the end.
@@ -67,40 +44,52 @@ class Goal:
         """
         seq = after
         while True:
-            request = {
-                "goal_id": self.id,
-                "after_seq": seq,
-                "timeout_s": WAIT_SECONDS,
-                "detail": "events",
-            }
-            answer = await self._tools.call("orchestrate", "wait_goal", request)
-            for event in answer["events"]:
-                task = event.get("task") or ""
-                yield GoalEvent(seq, event["kind"], task, event["at"], event.get("data") or {})
-            seq = answer["seq"]
-            if answer["goal"]["state"] in FINAL_GOAL_STATES and not answer["events"]:
+            events, seq, over = await self.events_page(seq)
+            for event in events:
+                yield event
+            if over:
                 return
 
-    async def status(self) -> Mapping[str, Any]:
-        """Return the goal as it stands."""
-        return await self._tools.call("orchestrate", "get_goal", {"goal_id": self.id})
+    async def events_page(self, after: int) -> tuple[list[GoalEvent], int, bool]:
+        """Return the events after a number as soon as there are any, the next number, and whether that was all.
+
+        Returns after `WAIT_SECONDS` without news, too; pass the number of each answer to the next call.
+        """
+        request = {
+            "goal_id": self.id, "after_seq": after, "timeout_s": WAIT_SECONDS, "detail": "events",
+        }  # fmt: skip
+        answer = await self._tools.call("orchestrate", "wait_goal", request)
+        over = answer["goal"]["state"] in FINAL_GOAL_STATES and not answer["events"]
+        return [goal_event(each) for each in answer["events"]], answer["seq"], over
+
+    async def status(self) -> GoalView:
+        """Return the goal as it stands: state, tasks, tests, what its code rests on.
+
+        Raises:
+            NotFoundError: there is no such goal.
+        """
+        return goal_view(await self._tools.call("orchestrate", "get_goal", {"goal_id": self.id}))
+
+    async def task(self, task: str) -> TaskReport:
+        """Return everything about one task: its rounds, verdicts and last failure.
+
+        Args:
+            task: its id, such as `T1`.
+
+        Raises:
+            NotFoundError: there is no such goal or task.
+        """
+        request = {"goal_id": self.id, "task_id": task}
+        return parse(TaskReport, await self._tools.call("orchestrate", "get_task", request))
 
     async def result(self) -> GoalResult:
-        """Wait for the end and return what came of it."""
+        """Wait for the end, however long it takes, and return what came of it.
+
+        A goal that needs help ends as well: look at `state`, then `answer`, `fix` or `retry`.
+        """
         async for _ in self.events():
             pass
-        view = await self.status()
-        tests = view.get("tests") or {"passed": 0, "failed": 0}
-        place = Path(view["repository"]) if view.get("repository") else None
-        return GoalResult(
-            id=self.id,
-            state=view["state"],
-            repository=place,
-            passed=tests["passed"],
-            failed=tests["failed"],
-            seconds=float(view.get("seconds") or 0),
-            view=view,
-        )
+        return goal_result(await self._tools.call("orchestrate", "get_goal", {"goal_id": self.id}))
 
     async def answer(self, task: str, answer: str) -> None:
         """Answer what a task asks, or give it one more example; the goal goes on.
@@ -142,22 +131,100 @@ class Goal:
         await self._tools.call("orchestrate", "cancel_goal", {"goal_id": self.id})
 
 
+class Opening:
+    """What `Atos.connect` returns: enter it with `async with` for an `Atos`, with `with` for a `SyncAtos`."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
+        self._stack = contextlib.AsyncExitStack()
+        self._thread: contextlib.ExitStack | None = None
+
+    async def __aenter__(self) -> Atos:
+        tools = ToolClient(self._settings or load_settings(), client="python")
+        return Atos(await self._stack.enter_async_context(tools))
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def __enter__(self) -> SyncAtos:
+        """Run the connection in a thread of its own, until the block ends."""
+        self._thread = contextlib.ExitStack()
+        portal: BlockingPortal = self._thread.enter_context(start_blocking_portal())
+        try:
+            atos = portal.call(self.__aenter__)
+        except BaseException:
+            self._thread.close()
+            raise
+        self._thread.callback(portal.call, self._stack.aclose)
+        return SyncAtos(atos, portal)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._thread is not None:
+            self._thread.close()
+
+
 class Atos:
-    """A connection to ATOS, started if need be."""
+    """ATOS, for programs: goals, and every tool of the five servers.
+
+    `Atos.connect()` is entered with `async with` for this class, or with `with` for `SyncAtos`, which has the same
+    methods without `await`:
+
+    >>> from atos import Atos
+    >>> with Atos.connect() as atos:
+    ...     goal = atos.start_goal("Write a Python function to add two numbers")
+    ...     result = goal.result()
+    ...     folder = str(result.repository)
+    ...     report = atos.code_runner.run_python(path=folder, code="print(6 * 7)")
+    >>> result.state, result.passed > 0
+    ('success', True)
+    >>> [(task.id, task.state) for task in result.goal.tasks]
+    [('T1', 'done')]
+    >>> print(report.data["stdout"].strip())
+    42
+
+    The five servers are attributes; their tools are methods with the arguments that `docs/servers.md` names, as
+    keywords. Every failure is an `atos_protocol.errors.AtosError` with a `code` (closed set) and a `next_step`:
+
+    >>> with Atos.connect() as atos:
+    ...     try:
+    ...         atos.goal("no-such-goal").status()
+    ...     except AtosError as error:
+    ...         print(error.code, "|", error.next_step)
+    not_found | list_goals shows the goals that exist.
+    """
 
     def __init__(self, tools: ToolClient) -> None:
         self._tools = tools
+        self.orchestrate = ServerTools(tools, "orchestrate")
+        self.filesystem = ServerTools(tools, "filesystem")
+        self.code_runner = ServerTools(tools, "code_runner")
+        self.workflow = ServerTools(tools, "workflow")
+        self.vram = ServerTools(tools, "vram")
+
+    def __repr__(self) -> str:
+        return f"Atos(home={str(self._tools.home)!r})"
 
     @classmethod
-    @contextlib.asynccontextmanager
-    async def connect(cls, settings: Settings | None = None) -> AsyncGenerator[Atos]:
+    def connect(cls, settings: Settings | None = None) -> Opening:
         """Connect to the daemons of this home, starting them at the first call.
 
+        Args:
+            settings: another home or other settings; by default those of the environment and `~/.atos/.env`.
+
         Raises:
-            BadConfigError: the settings can't be read.
+            BadConfigError: on entering: the settings can't be read.
         """
-        async with ToolClient(settings or load_settings(), client="python") as tools:
-            yield cls(tools)
+        return Opening(settings)
 
     async def start_goal(
         self,
@@ -207,18 +274,23 @@ class Atos:
         view = await self._tools.call("orchestrate", "start_goal", request, resend=bool(key))
         return Goal(self._tools, view["id"])
 
-    async def check_goal(self, goal: str) -> Mapping[str, Any]:
-        """Return what is found in a goal's text, who would work on it, and what can't be proven."""
-        return await self._tools.call("orchestrate", "check_goal", {"goal": goal})
+    async def check_goal(self, goal: str, examples: Sequence[str] = ()) -> GoalCheck:
+        """Return what is found in a goal's text, who would work on it, and what can't be proven; start nothing."""
+        request = {"goal": goal, "examples": list(examples)}
+        return parse(GoalCheck, await self._tools.call("orchestrate", "check_goal", request))
 
     def goal(self, goal_id: str) -> Goal:
         """Return a goal that was started before."""
         return Goal(self._tools, goal_id)
 
-    async def goals(self, limit: int = 20) -> list[Mapping[str, Any]]:
-        """List goals, newest first."""
+    async def goals(self, limit: int = 20) -> list[GoalView]:
+        """List goals, newest first.
+
+        Args:
+            limit: how many at most, 1 to 100.
+        """
         answer = await self._tools.call("orchestrate", "list_goals", {"limit": limit})
-        return list(answer["goals"])
+        return [goal_view(each) for each in answer["goals"]]
 
     async def call(
         self,

@@ -175,6 +175,18 @@ class SchedulerClient:
         """Return the installed models, as Ollama's `/api/tags` lists them."""
         return (await self._call("GET", "/api/tags"))["models"]
 
+    async def decisions(self) -> list[Json]:
+        """Return the latest decisions, oldest first: number, age in seconds, text, choices."""
+        return (await self._call("GET", "/atos/v1/decisions"))["decisions"]
+
+    async def decision(self, seq: str) -> Json:
+        """Return one decision with its explanation.
+
+        Raises:
+            NotFoundError: it is not remembered.
+        """
+        return await self._call("GET", f"/atos/v1/decisions/{quote(seq, safe='')}")
+
     async def load(self, model: str, seconds: float = DEFAULT_SECONDS) -> str:
         """Make a model, or a pool's choice, resident within `seconds`; return its name."""
         headers = Demand(deadline=seconds).to_headers()

@@ -49,6 +49,11 @@ class ToolClient:
         self._open: dict[_Key, Client[SocketTransport]] = {}
         self._connecting = anyio.Lock()
 
+    @property
+    def home(self) -> Path:
+        """Whose daemons are called."""
+        return self._settings.home
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -70,7 +75,20 @@ class ToolClient:
         roots: Sequence[Path] = (),
         resend: bool = True,
     ) -> dict[str, Any]:
-        """Call a tool and return its structured result.
+        """Call a tool and return its structured result; see `reply`."""
+        found = await self.reply(server, tool, arguments, roots=roots, resend=resend)
+        return found.structured_content or {}
+
+    async def reply(
+        self,
+        server: str,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        roots: Sequence[Path] = (),
+        resend: bool = True,
+    ) -> CallToolResult:
+        """Call a tool and return its result, text and structure.
 
         Args:
             server: one of the five servers.
@@ -108,7 +126,7 @@ class ToolClient:
             else:
                 if result.is_error:
                     raise tool_error(result)
-                return result.structured_content or {}
+                return result
         raise AssertionError  # the loop returns or raises
 
     async def client(self, server: str, *, roots: Sequence[Path] = ()) -> Client[SocketTransport]:

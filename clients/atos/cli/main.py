@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
 
-from atos_protocol.errors import AtosError, exit_code
-from atos_protocol.server_url import learn_secrets
-from atos_protocol.settings import load_settings
+TYPE_CHECKING = False
+if (
+    TYPE_CHECKING
+):  # `--version` and completion are waited for: whatever they don't need is imported later
+    import argparse
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
 EPILOG = """exit codes:
   0 done (or started, with --detach)   1 the goal failed         2 wrong usage
@@ -22,6 +22,8 @@ TARGETS = ("local", "github", "pages", "webhook")
 
 def parser() -> argparse.ArgumentParser:
     """Describe the commands."""
+    import argparse
+
     plain = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(
         prog="atos-client",
@@ -29,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=plain,
     )
+    top.add_argument("--version", action="store_true", help="print the version and end")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, about: str) -> argparse.ArgumentParser:
@@ -37,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     build = command("build", "Turn a goal into a tested git repository.")
-    build.add_argument("goal", metavar="GOAL", help="what to build, in one sentence")
+    build.add_argument("goal", metavar="GOAL", nargs="+", help="what to build, in one sentence")
     build.add_argument("--into", metavar="DIR", help="a new or empty folder, or a git repository")
     build.add_argument("--pull", action="store_true", help="fetch a model first if none is here")
     build.add_argument("--detach", action="store_true", help="start it and return at once")
@@ -87,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     clean.add_argument("--goal", metavar="GOAL", help="this one, whatever its age")
     clean.add_argument("--dry-run", action="store_true", help="count only")
+    _add_looking(command)
     _add_deployments(command)
     _add_models(commands)
     _add_tokens(commands)
@@ -103,11 +107,40 @@ def parser() -> argparse.ArgumentParser:
     lease.add_argument("program", metavar="-- PROGRAM", nargs=argparse.REMAINDER)
     command("pause", "Take every model out of memory, and load none until `resume`.")
     command("resume", "Let models be loaded again.")
+    page = command("open", "Open the page: goals, tasks and devices in a browser.")
+    page.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    page.add_argument("--no-browser", action="store_true", help="print the address only")
     command("down", "End the daemons; running goals go on when they are started again.")
     config = command("mcp-config", "Print entries for an MCP host; `install` writes them.")
     config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
     _add_hosts(command)
     return top
+
+
+def _add_looking(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Commands that only look, and start nothing that runs on."""
+    plan = command("plan", "Show the plan that a goal would get; nothing is built.")
+    plan.add_argument("goal", metavar="GOAL", nargs="+", help="what would be built")
+    logs = command("logs", "Show the end of the daemons' logs, or everything about a goal.")
+    logs.add_argument(
+        "what", metavar="WHAT", nargs="?", default="",
+        help="servers, scheduler, worker, or a goal's id; default: the three",
+    )  # fmt: skip
+    logs.add_argument("-n", dest="lines", type=int, default=20, metavar="N", help="lines of each")
+    explain = command("explain", "Say why a goal, a task or a decision is as it is.")
+    explain.add_argument(
+        "what", metavar="WHAT", nargs="?", default="",
+        help="a goal's id, GOAL/T1, T1 of the newest goal, or the number of a decision",
+    )  # fmt: skip
+    command("vram", "Show the memory budget, the models in it and the requests.").add_argument(
+        "--watch", action="store_true", help="again every second, until Ctrl-C"
+    )
+    command("workflows", "List the n8n workflows that may be triggered.")
+    command("config", "Show every setting, its value, and where the value comes from.")
+    made = command("completion", "Print a completion script for a shell.")
+    made.add_argument(
+        "shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh, fish"
+    )
 
 
 def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
@@ -278,10 +311,40 @@ def _add_scheduler(commands: Any) -> None:
         made.add_argument("about", metavar=name, nargs="?" if action == "decisions" else None)
 
 
+MODULES = {
+    "clean": "cleaning",
+    "completion": "describing",
+    "config": "describing",
+    "doctor": "doctor",
+    "explain": "looking",
+    "gateway": "gateway",
+    "logs": "looking",
+    "models": "models",
+    "open": "opening",
+    "plan": "looking",
+    "scheduler": "decisions",
+    "token": "tokens",
+    "vram": "looking",
+    "workflows": "looking",
+}
+"""Command -> module with a function of its name."""
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one command; its module is imported only now."""
+    from atos_protocol.server_url import learn_secrets
+    from atos_protocol.settings import load_settings
+
     settings = load_settings()
     learn_secrets(settings)
+    if arguments.command in ("build", "plan"):
+        arguments.goal = " ".join(arguments.goal)  # a sentence may be written without quotes
+    if (module := MODULES.get(arguments.command)) is not None:
+        import importlib
+
+        return getattr(importlib.import_module(f"atos.cli.{module}"), arguments.command)(
+            arguments, settings
+        )
     match arguments.command:
         case "build" | "watch" | "cancel" | "debug":
             from atos.cli import goals
@@ -304,26 +367,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import deploying
 
             return getattr(deploying, arguments.command)(arguments, settings)
-        case "models":
-            from atos.cli.models import models
-
-            return models(arguments, settings)
-        case "token":
-            from atos.cli.tokens import token
-
-            return token(arguments, settings)
-        case "gateway":
-            from atos.cli.gateway import gateway
-
-            return gateway(arguments, settings)
         case "lease" | "pause" | "resume":
             from atos.cli import leases
 
             return getattr(leases, arguments.command)(arguments, settings)
-        case "doctor":
-            from atos.cli.doctor import doctor
-
-            return doctor(arguments, settings)
         case "install" | "uninstall" | "mcp-config":
             from atos.cli.plugging import installing
 
@@ -336,7 +383,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `atos-client`; every error is one clear sentence with the next step."""
-    arguments = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["--version"]:
+        from atos.cli.version import installed_version
+
+        print(f"atos-client {installed_version()}")
+        return 0
+    import json
+
+    from atos_protocol.errors import AtosError, exit_code
+
+    top = parser()
+    if (told := _no_command(words, top)) is not None:
+        print(told, file=sys.stderr)
+        return 2
+    arguments = top.parse_args(words)
     try:
         return run(arguments)
     except AtosError as error:
@@ -345,13 +406,62 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             print(f"atos-client: {error.message}", file=sys.stderr)
             if error.next_step:
-                print(f"  → {error.next_step}", file=sys.stderr)
+                print(f"  → {_as_commands(error.next_step)}", file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone, as `| head` does; there is nobody to tell
         return 0
+
+
+COMMANDS_OF_TOOLS = {
+    "list_goals": "`atos-client status`",
+    "get_goal": "`atos-client status GOAL`",
+    "get_task": "`atos-client debug GOAL/T1`",
+    "wait_goal": "`atos-client watch`",
+    "answer_question": "`atos-client answer`",
+    "submit_fix": "`atos-client fix`",
+    "retry_goal": "`atos-client retry`",
+    "cancel_goal": "`atos-client cancel`",
+    "start_goal": "`atos-client build`",
+    "GET /atos/v1/decisions": "`atos-client scheduler decisions`",
+    "vram_status": "`atos-client vram`",
+    "list_models": "`atos-client models list`",
+}
+"""Tool -> what does the same here: errors name tools, because models read most of them."""
+
+
+def _as_commands(step: str) -> str:
+    for tool, command in COMMANDS_OF_TOOLS.items():
+        step = step.replace(f"`{tool}`", command).replace(tool, command)
+    return step
+
+
+def _no_command(words: list[str], top: argparse.ArgumentParser) -> str | None:
+    """Say what was probably meant where the first word is no command; None where it is one."""
+    if not words or words[0].startswith("-"):
+        return None
+    known = command_names(top)
+    if words[0] in known:
+        return None
+    if " " in words[0] or len(words) > 2:
+        import shlex
+
+        sentence = shlex.quote(" ".join(words))
+        return f"atos-client: a goal needs its command\n  → atos-client build {sentence}"
+    import difflib
+
+    near = difflib.get_close_matches(words[0], known, 3)
+    meant = f"did you mean {' or '.join(near)}?" if near else "`atos-client --help` lists them."
+    return f"atos-client: {words[0][:40]!r} is no command\n  → {meant}"
+
+
+def command_names(top: argparse.ArgumentParser) -> list[str]:
+    """Return the names of the commands."""
+    from atos.cli.describing import subcommands
+
+    return list(subcommands(top))
 
 
 if __name__ == "__main__":

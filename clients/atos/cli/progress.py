@@ -12,6 +12,7 @@ from atos.cli.formatting import (
     MARKS,
     event_line,
     goal_report,
+    question_text,
     queue_text,
     result_object,
     task_table,
@@ -20,6 +21,36 @@ from atos_protocol.goals import FINAL_GOAL_STATES
 
 Json = Mapping[str, Any]
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+ROWS_BESIDE = 4
+"""Rows of the terminal that the tasks leave free: the goal's line, the last event, the prompt, one to spare."""
+FIRST = ("running", "failed", "queued", "pending", "skipped", "cancelled", "done")
+"""Which tasks are shown where there is no room for all, the most telling first."""
+
+
+def shown_tasks(tasks: Sequence[Json], rows: int) -> list[str]:
+    """Return the lines of the tasks that fit into so many rows; the others are counted in the last one.
+
+    What asks something and what runs comes first, in the plan's order.
+    """
+    rows = max(rows, 1)
+    if len(tasks) <= rows:
+        return task_table(tasks)
+    asks = [bool(question_text(task)) for task in tasks]
+    order = {state: at for at, state in enumerate(FIRST)}
+    ranked = sorted(
+        range(len(tasks)),
+        key=lambda at: (
+            not asks[at],
+            order.get(tasks[at]["state"], len(FIRST)),
+            at if tasks[at]["state"] != "done" else -at,
+        ),
+    )
+    kept = sorted(ranked[: rows - 1])
+    left = [tasks[at]["state"] for at in sorted(ranked[rows - 1 :])]
+    counts = ", ".join(f"{left.count(state)} {state}" for state in FIRST if state in left)
+    return [*task_table([tasks[at] for at in kept]), f"  … and {len(left)} more: {counts}"]
 
 
 class Progress(Protocol):
@@ -104,7 +135,8 @@ class Live:
         head = f"{spin} {view['state']} {float(view.get('seconds') or 0):.0f} s"
         if waits := queue_text(view):
             head += f", {waits}"
-        self._draw(kept, [head, *task_table(view.get("tasks", [])), f"  {self._last}"])
+        rows = shutil.get_terminal_size().lines - ROWS_BESIDE
+        self._draw(kept, [head, *shown_tasks(view.get("tasks", []), rows), f"  {self._last}"])
 
     def keep(self) -> None:
         """Draw the next block below what is there."""

@@ -77,7 +77,8 @@ class CallGate:
         if isinstance(error, NotFoundError):
             known = ", ".join(tool.name for tool in await self._server.list_tools())
             return errors.NotFoundError(f"there is no tool {name!r}", next_step=f"Use: {known}.")
-        return explained(name, error)
+        tool = await self._server.get_tool(name)
+        return explained(name, error, tool.parameters if tool else {})
 
 
 def without_extras(

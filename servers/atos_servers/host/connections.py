@@ -79,7 +79,7 @@ class Connections:
 
 
 class HostControl:
-    """Answers `status`, `clean` and `shutdown`, one JSON object per line."""
+    """Answers `status`, `open`, `clean` and `shutdown`, one JSON object per line."""
 
     def __init__(
         self,
@@ -88,10 +88,12 @@ class HostControl:
         http: HttpStatus,
         reports: Mapping[str, Callable[[], dict[str, Any]]],
         shutdown: Callable[[], None],
+        page_code: Callable[[], str],
     ) -> None:
         self._idle, self._worker, self._http = idle, worker, http
         self._reports = reports
         self._shutdown = shutdown
+        self._page_code = page_code
         self._started = anyio.current_time()
 
     async def serve(self, lines: LineStream) -> None:
@@ -115,6 +117,10 @@ class HostControl:
         match fields.get("op"):
             case "status":
                 return self._status()
+            case (
+                "open"
+            ):  # whoever can open this socket is the person: the page asks no more of them
+                return {"http": asdict(self._http), "code": self._page_code()}
             case "shutdown":
                 return SHUTDOWN_REPLY
             case "clean":
@@ -123,7 +129,7 @@ class HostControl:
                     return await self._worker.ask({"op": "clean", "request": asdict(request)})
             case other:
                 message = f"there is no operation {other!r}"
-                raise BadRequestError(message, next_step="Use status, clean or shutdown.")
+                raise BadRequestError(message, next_step="Use status, open, clean or shutdown.")
 
     def _status(self) -> dict[str, Any]:
         worker = self._worker

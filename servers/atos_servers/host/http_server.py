@@ -2,7 +2,7 @@
 
 `/{server}/mcp` is streamable HTTP (stateless; progress and the answer as a stream, or JSON for
 who accepts only that), `/{server}/sse` the older SSE with its
-`/{server}/messages/`, `/healthz` says `ok`. A port that is taken does not keep the host from
+`/{server}/messages/`, `/healthz` says `ok`; `/` and `/page/` are the page (`atos_servers.page`). A port that is taken does not keep the host from
 starting: stdio works, and the status shows the error.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -25,6 +25,8 @@ from atos_protocol.settings import Settings
 from atos_servers.host.callers import Callers
 from atos_servers.host.http_guard import Guard
 from atos_servers.host.suite import Suite
+from atos_servers.page.access import PageAccess
+from atos_servers.page.application import Page
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 128
@@ -112,6 +114,7 @@ async def serving_http(
     suite: Suite,
     settings: Settings,
     idle: IdleShutdown,
+    access: PageAccess,
     below: Mapping[str, ASGIApp] | None = None,
 ) -> AsyncGenerator[HttpStatus]:
     """Serve over HTTP inside; yields the address, or what keeps it from being served."""
@@ -122,8 +125,11 @@ async def serving_http(
         return
     port: int = listener.getsockname()[1]
     routes = Routes(suite, idle, below)
-    server = HttpServer(Guard(routes, Callers(settings).identify, port))
-    async with routes.running(), anyio.create_task_group() as tasks:
+    page = Page(
+        Guard(routes, Callers(settings).identify, port), suite, settings, access, port, idle
+    )
+    server = HttpServer(page)
+    async with routes.running(), aclosing(page), anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve_on, listener)
         try:
             yield HttpStatus(url=f"http://{LOOPBACK}:{port}")

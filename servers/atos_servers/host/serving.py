@@ -23,6 +23,7 @@ from atos_servers.host.manifest import digest
 from atos_servers.host.services import EventNotifier, Services
 from atos_servers.host.suite import build_suite, running
 from atos_servers.host.worker_supervisor import Spawn, WorkerSupervisor
+from atos_servers.page.access import PageAccess
 
 FULL = BusyError("the server host has no room for another connection", next_step="Try again soon.")
 
@@ -50,6 +51,7 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
     async def stays() -> bool:
         return settings.stays
 
+    access = PageAccess(settings)
     idle = IdleShutdown(*services.busy_checks, stays)
     async with anyio.create_task_group() as tasks:
         stop = tasks.cancel_scope.cancel
@@ -57,10 +59,13 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
         tasks.start_soon(worker.run)
         for job in services.background:
             tasks.start_soon(_run, job)
-        async with running(suite), serving_http(suite, settings, idle, services.routes) as http:
+        async with (
+            running(suite),
+            serving_http(suite, settings, idle, access, services.routes) as http,
+        ):
             if http.error:
                 logger.error("no HTTP: %s", http.error)
-            control = HostControl(idle, worker, http, services.reports, stop)
+            control = HostControl(idle, worker, http, services.reports, stop, access.new_code)
             connections = Connections(suite, idle, control, digest())
             server = UnixServer(
                 listen_unix(settings.servers_socket),

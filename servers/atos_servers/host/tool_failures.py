@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from fastmcp.exceptions import ToolError, ValidationError
@@ -19,6 +20,7 @@ from pydantic import ValidationError as PydanticError
 from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY, AtosError
 from atos_protocol.printable import printable
+from atos_servers.host.right_call import right_call
 from atos_servers.host.shown_text import LAYOUT
 
 logger = logging.getLogger(__name__)
@@ -51,23 +53,25 @@ def no_longer_welcome() -> AtosError:
     return errors.UnauthorizedError(message, next_step="Ask the person for another one.")
 
 
-def bad_arguments(name: str, cause: BaseException | None) -> AtosError:
-    """Return the error for arguments that do not fit the tool, by what pydantic says of them."""
+def bad_arguments(name: str, cause: BaseException | None, schema: Mapping[str, Any]) -> AtosError:
+    """Return the error for arguments that do not fit the tool's schema, with a call that would be right."""
     problems: list[Any] = cause.errors() if isinstance(cause, PydanticError) else []
     said = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
         for problem in problems[:5]
     )
     message = f"{name} can't be called like that: {said or cause}"
-    return errors.BadRequestError(message, next_step="See the tool's input schema.")
+    known = ", ".join(schema.get("properties", {}))
+    step = f"It takes: {known}. A right call: {right_call(name, schema)}"
+    return errors.BadRequestError(message, next_step=step)
 
 
-def explained(name: str, error: Exception) -> AtosError:
-    """Return what a failure of a known tool is for its caller."""
+def explained(name: str, error: Exception, schema: Mapping[str, Any]) -> AtosError:
+    """Return what a failure of a known tool, which has this input schema, is for its caller."""
     if (known := foreseen(error)) is not None:
         return known
     if isinstance(error, ValidationError):
-        return bad_arguments(name, error.__cause__)
+        return bad_arguments(name, error.__cause__, schema)
     if isinstance(error, ToolError) and error.__cause__ is None:
         return AtosError(str(error))  # a tool's own words
     return masked(name, error)

@@ -57,6 +57,7 @@ class House:
             HttpStatus(url="http://x"),
             {"database": lambda: {"state": "ok"}},
             lambda: self.stopped.append("now"),
+            lambda: "a code",
         )
         self.suite: Suite = dict.fromkeys(SERVERS, self.server)
         self.connections = Connections(self.suite, self.idle, control, "digest")

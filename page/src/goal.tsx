@@ -1,0 +1,112 @@
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+import { Graph } from "./graph";
+import { Act, Section, State, Trouble } from "./parts";
+import { call } from "./server";
+import type { Seen } from "./store";
+import { FINAL, RESUMABLE, type Goal, type Happened, type Task } from "./types";
+import { clock, count, duration } from "./words";
+
+export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
+  const goal = seen.goal;
+  if (!goal || goal.id !== id) return <p class="quiet">looking for {id} …</p>;
+  const asking = goal.tasks.filter((task) => task.question.text);
+  return (
+    <>
+      <header class="title">
+        <State of={goal.state} />
+        <h1>{goal.goal}</h1>
+        <Steer goal={goal} />
+      </header>
+      <Trouble fault={goal.error} />
+      {goal.announcement && <p class="note">{goal.announcement}</p>}
+      {goal.waiting && <p class="note">waits for: {goal.waiting}</p>}
+      {asking.map((task) => <Answer key={task.id} goal={goal.id} task={task} />)}
+      <Facts goal={goal} />
+      {goal.tasks.length > 0 && (
+        <Section title="Plan"><Graph goal={goal.id} tasks={goal.tasks} needs={seen.needs} /></Section>
+      )}
+      <Section title="What happened"><Events events={seen.events} goal={goal.id} /></Section>
+    </>
+  );
+}
+
+function Steer({ goal }: { goal: Goal }) {
+  const about = { goal_id: goal.id };
+  return (
+    <div class="buttons">
+      {!FINAL.has(goal.state) && <Act label="Cancel" confirm="Yes, cancel it" act={() => call("orchestrate", "cancel_goal", about)} />}
+      {RESUMABLE.has(goal.state) && <Act label="Try again" act={() => call("orchestrate", "retry_goal", about)} />}
+    </div>
+  );
+}
+
+export function Answer({ goal, task }: { goal: string; task: Task }) {
+  const [own, setOwn] = useState("");
+  const give = (answer: string) => call("orchestrate", "answer_question", { goal_id: goal, task_id: task.id, answer });
+  return (
+    <section class="asks" aria-label={`${task.id} asks`}>
+      <h2>{task.id} asks you</h2>
+      <p>{task.question.text}</p>
+      <div class="buttons">
+        {task.question.options.map((option, at) => <Act key={option} label={option} kind="mono" act={() => give(String(at + 1))} />)}
+      </div>
+      <form class="line" onSubmit={(event) => event.preventDefault()}>
+        <label for={`own-${task.id}`}>or</label>
+        <input id={`own-${task.id}`} class="mono" value={own} placeholder="a value, or f(1) -> 2" onInput={(event) => setOwn(event.currentTarget.value)} />
+        <Act label="Answer" act={() => give(own)} />
+      </form>
+    </section>
+  );
+}
+
+function Facts({ goal }: { goal: Goal }) {
+  const tests = goal.tests.passed + goal.tests.failed;
+  const facts: [string, string][] = [
+    ["id", goal.id],
+    ["time", duration(goal.seconds)],
+    ["tests", tests ? `${goal.tests.passed} passed, ${goal.tests.failed} failed` : ""],
+    ["models", goal.models.join(", ")],
+    ["sandbox", goal.isolation],
+    ["repository", goal.repository],
+    ["queue", goal.state === "queued" && goal.ahead ? `${count(goal.ahead, "goal")} before it` : ""],
+  ];
+  return (
+    <dl class="facts">
+      {facts.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+      {goal.deployment_url.startsWith("http://127.0.0.1:") && <div><dt>answers at</dt><dd><a href={goal.deployment_url} target="_blank" rel="noopener noreferrer">{goal.deployment_url}</a></dd></div>}
+    </dl>
+  );
+}
+
+const SHOWN = 60;
+const rows = new WeakMap<Happened, VNode>();
+
+/** The row of an event, made once: what is the same node needs no comparison. */
+function row(event: Happened, goal: string): VNode {
+  let made = rows.get(event);
+  if (!made) {
+    made = (
+      <li key={event.n} class={`kind-${event.kind}`}>
+        <time>{clock(event.at)}</time>
+        {event.task ? <a href={`#/goal/${encodeURIComponent(goal)}/${event.task}`}>{event.task}</a> : <span />}
+        <span>{event.said}</span>
+      </li>
+    );
+    rows.set(event, made);
+  }
+  return made;
+}
+
+export function Events({ events, goal }: { events: Happened[]; goal: string }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? events : events.slice(-SHOWN);
+  return (
+    <>
+      <ol class="events" aria-label="events, newest first">
+        {[...shown].reverse().map((event) => row(event, goal))}
+      </ol>
+      {events.length > SHOWN && <button type="button" onClick={() => setAll(!all)}>{all ? "Show fewer" : `Show ${events.length}`}</button>}
+    </>
+  );
+}
