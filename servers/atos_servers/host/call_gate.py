@@ -98,9 +98,7 @@ def without_extras(
     if dropped is not None:
         dropped.update(name[:LONGEST_NAME] for name in extras)
     return {
-        name: value
-        for name, value in arguments.items()
-        if name not in extras and value is not None
+        name: value for name, value in arguments.items() if name not in extras and value is not None
     }
 
 

@@ -126,12 +126,10 @@ class OwnGoals:
         await self._check(goal)
         return await self._goals.steering.retry(goal)
 
-<<<<<<< HEAD
     async def delivered(self, goal: str) -> Delivered:
         """Return the files that a goal has committed so far."""
         await self._check(goal)
         return await self._goals.delivered(goal)
-=======
     async def plan_under_review(self, goal: str) -> dict[str, Any]:
         """Return the plan that a goal waits with."""
         await self._check(goal)
@@ -161,7 +159,6 @@ class OwnGoals:
         """Return all events of a goal."""
         await self._check(goal)
         return await self._goals.events(goal)
->>>>>>> hosts
 
     async def task(self, goal: str, task: str) -> TaskReport:
         """Return everything about one task."""

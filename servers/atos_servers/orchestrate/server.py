@@ -39,13 +39,10 @@ from atos_servers.orchestrate.following import VIEW, Detail, every_event, follow
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 from atos_servers.orchestrate.own_goals import OwnGoals
-<<<<<<< HEAD
 from atos_servers.orchestrate.result_route import PREFIX, ResultRoute
-=======
 from atos_servers.orchestrate.questions import question_to
 from atos_servers.orchestrate.reading import add_reading
 from atos_servers.orchestrate.steering_tools import add_steering
->>>>>>> hosts
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
@@ -245,9 +242,6 @@ class OrchestrateTools:
         Use when a goal ended in needs_help; an empty answer asks the user. The answer is an example from then
         on. Done tasks stay as they are. Follow it with `wait_goal`.
         """
-<<<<<<< HEAD
-        return whole_goal(await (await self.goals()).answer(goal_id, task_id, answer))
-=======
         goals = await self.goals()
         if not answer.strip():
             asked = await ask_person(context, question_to(await goals.get(goal_id), task_id))
@@ -255,7 +249,6 @@ class OrchestrateTools:
                 return asked
             answer = str(asked)
         return whole_goal(await goals.answer(goal_id, task_id, answer))
->>>>>>> hosts
 
     async def submit_fix(self, goal_id: GoalId, task_id: TaskId, files: Files) -> ToolResult:
         """Hand in code for a task that did not succeed, and have the goal go on.
@@ -279,14 +272,6 @@ class OrchestrateTools:
         Use when a goal ended in needs_help or failed.
         """
         return await (await self.goals()).task(goal_id, task_id)
-<<<<<<< HEAD
-
-    async def goal_resource(self, goal_id: str) -> str:
-        """Show a goal with all its events, as JSON."""
-        news = await (await self.goals()).wait(goal_id, seconds=0)
-        return TypeAdapter(GoalNews).dump_json(news).decode()
-=======
->>>>>>> hosts
 
 
 def _reporting(context: Context) -> Callable[[GoalView], Awaitable[None]]:
