@@ -76,6 +76,11 @@ def parser() -> argparse.ArgumentParser:
     fix.add_argument("files", metavar="[NAME=]FILE", nargs="+", help="the task's own files")
     retry = command("retry", "Try again what is not done of a goal (default: the newest).")
     retry.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    for name, about in (
+        ("pause", "Have nothing work for a goal until `resume`; models: `scheduler pause`."),
+        ("resume", "Have a paused goal go on; models: `scheduler resume`."),
+    ):
+        command(name, about).add_argument("goal", metavar="GOAL", help="a goal's id")
     clean = command("clean", "Remove what is kept of goals that have ended; repositories stay.")
     clean.add_argument(
         "--older-than", metavar="AGE", default="30d",
@@ -97,8 +102,6 @@ def parser() -> argparse.ArgumentParser:
     lease = command("lease", "Run a program while memory is reserved for it among the models.")
     lease.add_argument("size", metavar="SIZE", help="such as 3GiB")
     lease.add_argument("program", metavar="-- PROGRAM", nargs=argparse.REMAINDER)
-    command("pause", "Take every model out of memory, and load none until `resume`.")
-    command("resume", "Let models be loaded again.")
     command("down", "End the daemons; running goals go on when they are started again.")
     config = command("mcp-config", "Print entries for an MCP host; `install` writes them.")
     config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
@@ -238,7 +241,7 @@ def _add_tokens(commands: Any) -> None:
 
 
 def _add_scheduler(commands: Any) -> None:
-    about = "Say what the scheduler decided and why; starts nothing."
+    about = "Say what the scheduler decided and why; pause all models."
     actions = commands.add_parser("scheduler", help=about, description=about).add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
@@ -251,9 +254,13 @@ def _add_scheduler(commands: Any) -> None:
         ),
         ("forecast", "Show what a goal's plan would load, when and for how long.", "GOAL"),
         ("receipt", "Show what a goal has cost in swaps.", "GOAL"),
+        ("pause", "Take every model out of memory, and load none until `scheduler resume`.", ""),
+        ("resume", "Let models be loaded again.", ""),
     ):
         made = actions.add_parser(action, help=says, description=says)
         made.add_argument("--json", action="store_true", help="machine-readable output")
+        if not name:
+            continue
         made.add_argument("about", metavar=name, nargs="?" if action == "decisions" else None)
 
 
@@ -266,10 +273,14 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import goals
 
             return getattr(goals, arguments.command)(arguments, settings)
-        case "answer" | "fix" | "retry":
+        case "answer" | "fix" | "retry" | "pause" | "resume":
             from atos.cli import steering
 
             return getattr(steering, arguments.command)(arguments, settings)
+        case "scheduler" if arguments.action in {"pause", "resume"}:
+            from atos.cli import leases
+
+            return getattr(leases, arguments.action)(arguments, settings)
         case "scheduler":
             from atos.cli.decisions import scheduler
 
@@ -294,10 +305,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli.gateway import gateway
 
             return gateway(arguments, settings)
-        case "lease" | "pause" | "resume":
+        case "lease":
             from atos.cli import leases
 
-            return getattr(leases, arguments.command)(arguments, settings)
+            return leases.lease(arguments, settings)
         case "doctor":
             from atos.cli.doctor import doctor
 
