@@ -16,9 +16,11 @@ from doubles.steered_goal import goal, states, task
 from doubles.worker_harness import HostedWorker
 from doubles.workflow_deps_doubles import TimedWork
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 
 PLAN = Plan((task(1), task(2, "T1")))
+PATIENCE = 80.0
+"""How long a worker that has to start first is waited for."""
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -119,17 +121,17 @@ async def test_a_pause_outlives_the_worker_and_takes_no_place_from_other_goals(
     await house.submit()
     alone = {"ATOS_GOALS_AT_ONCE": "1"}
     with HostedWorker(house.log, DOUBLE_SECONDS="60", **alone) as first:
-        house.until(lambda view: "running" in states(view).values())
+        house.until(lambda view: "running" in states(view).values(), seconds=PATIENCE)
         await house.pausing.pause("g1")
         first.process.kill()
         first.process.wait()
     with HostedWorker(house.log, DOUBLE_SECONDS="0", **alone) as second:
         await house.submit("g2")
-        house.until(lambda view: view.state == "success", goal="g2")
+        house.until(lambda view: view.state == "success", goal="g2", seconds=PATIENCE)
         meanwhile = house.view()
         await house.pausing.resume("g1")
         second.tell(op="pauses", goal="g1")
-        ended = house.until(lambda view: view.state == "success")
+        ended = house.until(lambda view: view.state == "success", seconds=PATIENCE)
 
     assert (meanwhile.state, "done" in states(meanwhile).values()) == ("paused", False)
     assert {each.state for each in ended.tasks} == {"done"}
@@ -139,7 +141,7 @@ async def test_a_pause_of_which_the_worker_was_not_told_is_found(atos_home: Path
     house = House()
     await house.submit()
     with HostedWorker(house.log, DOUBLE_CHILD="1"):
-        house.until(lambda _: house.events.count("g1", "warning") > 0)
+        house.until(lambda _: house.events.count("g1", "warning") > 0, seconds=PATIENCE)
         children = [e.data["pid"] for e in house.events.read("g1") if e.kind == "warning"]
         await house.pausing.pause("g1")
         await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
