@@ -27,7 +27,7 @@ help:
 	@echo 'make check                lint, types, layers'
 	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
 	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
-	@echo 'make bench NAME=...       first-minute, shim, cancel, sandbox, filesystem, model-list, goal-overhead, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
+	@echo 'make bench NAME=...       first-minute, shim, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make up, down, doctor     the daemons'
 
 goal:
