@@ -240,6 +240,8 @@ class Runtime(DbosRuntime):
     def __init__(self, tables: Any, *, name: str, starts: int, goals_at_once: int) -> None:
         super().__init__(tables, name=name, goals_at_once=goals_at_once)
         self._at_once = goals_at_once
+        self.idle: Callable[[], int] = lambda: 0
+        """How many goals more than that may begin, because so many are paused."""
         self._tables: Tables = tables
         self._bells = {queue: asyncio.Event() for queue in QUEUES}
         self.claims: list[Claim] = []
@@ -260,8 +262,9 @@ class Runtime(DbosRuntime):
         yield
 
     async def _take(self, queue: str) -> None:
-        here, most = machine(), self._at_once if queue == GOALS else None
+        here = machine()
         while True:
+            most = self._at_once + self.idle() if queue == GOALS else None
             taken = await here.committed(
                 "take", lambda: self._tables.claim(queue, self.executor.id, most)
             )
