@@ -148,7 +148,9 @@ def main() -> None:
             message = f"trees differ from that of a goal alone: {trees - alone}"
             raise SystemExit(message)
         rows += rows_of(count, course)
-    print("with a simulated model that answers at once; every goal succeeded, with the tree of one alone")
+    print(
+        "with a simulated model that answers at once; every goal succeeded, with the tree of one alone"
+    )
     report("many-goals", rows)
 
 

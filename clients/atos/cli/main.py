@@ -277,10 +277,6 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import steering
 
             return getattr(steering, arguments.command)(arguments, settings)
-        case "scheduler" if arguments.action in {"pause", "resume"}:
-            from atos.cli import leases
-
-            return getattr(leases, arguments.action)(arguments, settings)
         case "scheduler":
             from atos.cli.decisions import scheduler
 

@@ -64,5 +64,9 @@ def _has_ended(view: GoalView, kind: PauseEvent) -> ConflictError:
     done = "paused" if kind == "goal_paused" else "resumed"
     message = f"goal {view.id} ended as {view.state}: it can't be {done}"
     again = kind == "goal_unpaused" and view.state in RESUMABLE_GOAL_STATES
-    step = f"Try again what is not done: atos-client retry {view.id}" if again else "Nothing works for it."
+    step = (
+        f"Try again what is not done: atos-client retry {view.id}"
+        if again
+        else "Nothing works for it."
+    )
     return ConflictError(message, next_step=step)

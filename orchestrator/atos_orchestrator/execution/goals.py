@@ -294,7 +294,9 @@ class Goals:
 
     async def busy(self) -> bool:
         """Return whether any goal is unfinished and not paused."""
-        return bool(set(await _thread(self._events.unfinished)) - await _thread(self._events.paused))
+        return bool(
+            set(await _thread(self._events.unfinished)) - await _thread(self._events.paused)
+        )
 
     async def _submit(self, goal_input: GoalInput, owner: str) -> GoalView:
         data = {

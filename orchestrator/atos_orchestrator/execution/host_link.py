@@ -109,7 +109,6 @@ class HostLink:
         except UnreachableError as error:
             log.warning("what goal %s left is not cleaned up now: %s", goal, error.message)
 
-
     async def _look_at_pauses(self) -> None:
         if self._pauses is None:
             return
