@@ -45,6 +45,7 @@ GoalState = Literal[
     "running",
     "verifying",
     "waiting",
+    "paused",
     "success",
     "failed",
     "cancelled",
@@ -82,6 +83,8 @@ EventKind = Literal[
     "reflected",
     "asked",
     "goal_resumed",
+    "goal_paused",
+    "goal_unpaused",
     "task_committed",
     "task_done",
     "goal_verified",
@@ -207,7 +210,7 @@ class GoalView:
     tasks: tuple[TaskView, ...] = ()
     tests: TestCounts = field(default_factory=TestCounts)
     seconds: float = 0.0
-    """From submission to the newest event, without the time in which it waited for a person."""
+    """From submission to the newest event, without the time in which it waited for a person or was paused."""
     spent: Spent = field(default_factory=Spent)
     seq: int = 0
     """Newest event; pass it to wait_goal as after_seq."""

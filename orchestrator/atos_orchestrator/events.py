@@ -33,6 +33,8 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     plan_review      digest, plan (as it is handed in)
     noted            text (of a person, for tasks that begin later)
     limits_set       seconds, model_calls (0: as it is), revision
+    goal_paused      (nothing: a person has paused it)
+    goal_unpaused    (nothing: it goes on)
     task_committed   commit
     task_done        state (done|failed|skipped|cancelled), rounds, digest, proof, evidence,
                      question {text, call, options}, branches [name]
@@ -89,10 +91,11 @@ def _apply(state: Fold, event: Event) -> Fold:
         state = goals.resumed(state, event)
     if state.view.state in FINAL_GOAL_STATES:
         return replace(state, view=replace(state.view, seq=event.seq))
-    state = with_waiting(state, event)
+    state = goals.uncovered(with_waiting(state, event))
     if (change := _CHANGES.get(event.kind)) is not None:
         state = change(state, event)
-    seconds = max(0.0, round(event.at - state.first_at - state.paused, 3))
+    state = goals.covered(state, event)
+    seconds = max(0.0, round(event.at - state.first_at - state.idle_until(event.at), 3))
     spent = with_rest(add_event(state.view.spent, event.kind, event.data), seconds)
     return replace(state, view=replace(state.view, seq=event.seq, seconds=seconds, spent=spent))
 
@@ -112,6 +115,8 @@ _CHANGES: Mapping[str, Callable[[Fold, Event], Fold]] = {
     "evaluated": tasks.judged,
     "task_committed": tasks.moving(None),
     "task_done": tasks.task_done,
+    "goal_paused": goals.paused,
+    "goal_unpaused": goals.unpaused,
     "goal_verified": goals.verified,
     "goal_finished": goals.finished,
 }

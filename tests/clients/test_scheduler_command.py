@@ -23,6 +23,28 @@ def home(atos_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("home")
+def test_all_models_are_paused_and_resumed_by_the_schedulers_own_commands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["scheduler", "pause"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "go on: atos-client scheduler resume"
+    assert main(["scheduler", "resume"]) == 0
+    assert capsys.readouterr().out == "models are loaded again\n"
+
+
+def test_pause_is_of_a_goal_and_says_where_the_models_pause_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["pause"])
+    assert ended.value.code == 2
+    assert "the following arguments are required: GOAL" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["pause", "--help"])
+    assert "models: `scheduler pause`" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.usefixtures("home")
 async def test_decisions_are_listed_explained_and_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

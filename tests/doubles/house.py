@@ -14,6 +14,7 @@ from atos_orchestrator.execution.dbos_client import GOALS, DbosClient
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
 from atos_orchestrator.execution.goal_input import GOAL, GoalInput, Limits
+from atos_orchestrator.execution.goal_pausing import GoalPausing
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_protocol.errors import UnreachableError
 from atos_protocol.goals import Event, GoalView
@@ -38,6 +39,7 @@ class House:
         self.client.prepare()
         acceptance = GoalAcceptance(engine, self.events, self.client)
         self.steering = GoalSteering(acceptance, self.known, self.wake)
+        self.pausing = GoalPausing(self.events, self.known, self.wake)
 
     async def known(self, goal: str) -> list[Event]:
         return self.events.read(goal)

@@ -14,6 +14,7 @@ from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS
 from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
 from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput
+from atos_orchestrator.execution.goal_pausing import GoalPausing
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
@@ -44,8 +45,13 @@ class Told:
         acceptance = GoalAcceptance(self.engine, self.deps.events, self.deps.runtime)
         return GoalSteering(acceptance, self.known, self.notify)
 
+    @property
+    def pausing(self) -> GoalPausing:
+        return GoalPausing(self.deps.events, self.known, self.notify)
+
     async def notify(self, _: dict[str, Any]) -> None:
-        """The worker polls often enough by itself."""
+        """Have the gate know of pauses; everything else the worker finds by itself."""
+        self.deps.gate.close_for(self.deps.events.paused())
 
     async def known(self, goal: str) -> list[Event]:
         return self.deps.events.read(goal)

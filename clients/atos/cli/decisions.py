@@ -14,11 +14,15 @@ from atos_protocol.settings import Settings
 
 
 def scheduler(arguments: Namespace, settings: Settings) -> int:
-    """Ask the running scheduler; it is not started for that.
+    """Ask the running scheduler, which is not started for that; or pause and resume all models.
 
     Raises:
         AtosError: it is down, or knows no such decision or goal.
     """
+    if arguments.action in {"pause", "resume"}:
+        from atos.cli import leases
+
+        return getattr(leases, arguments.action)(arguments, settings)
     about = quote(arguments.about or "", safe="/")
     match arguments.action:
         case "decisions":

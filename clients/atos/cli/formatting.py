@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 MARKS = {
     "pending": "·", "queued": "·", "planning": "▸", "running": "▸", "verifying": "▸",
-    "waiting": "?", "done": "✓", "success": "✓", "failed": "✗", "skipped": "-",
+    "waiting": "?", "paused": "‖", "done": "✓", "success": "✓", "failed": "✗", "skipped": "-",
     "cancelled": "-", "needs_help": "!", "limit_reached": "!",
 }  # fmt: skip
 EXIT_CODES = {
@@ -171,6 +171,8 @@ SAY: dict[str, Callable[[Json], str]] = {
     "goal_resumed": lambda d: (
         f"goes on with {clean(d.get('text'))}: {', '.join(map(str, d.get('tasks') or []))}"
     ),
+    "goal_paused": lambda _: "paused: nothing works for it",
+    "goal_unpaused": lambda _: "goes on",
     "task_committed": lambda d: f"committed {str(d.get('commit', ''))[:10]}",
     "task_done": _done,
     "goal_verified": lambda d: (

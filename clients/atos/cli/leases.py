@@ -1,4 +1,4 @@
-"""The commands about memory as a whole: lease, pause, resume."""
+"""The commands about memory as a whole: lease, scheduler pause, scheduler resume."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def _run(command: list[str]) -> int:
 
 
 def pause(arguments: Namespace, settings: Settings) -> int:
-    """Take every model out of memory; demands wait until `resume`."""
+    """Take every model out of memory; demands wait until `scheduler resume`."""
     ensure("scheduler", settings)
     found = scheduler_call(settings, "POST", "/atos/v1/pause", {})
     names = ", ".join(found["unloaded"]) or "none was in memory"
-    print(json.dumps(found) if arguments.json else f"paused; models unloaded: {names}\ngo on: atos-client resume")  # fmt: skip
+    print(json.dumps(found) if arguments.json else f"paused; models unloaded: {names}\ngo on: atos-client scheduler resume")  # fmt: skip
     return 0
 
 

@@ -83,6 +83,11 @@ def parser() -> argparse.ArgumentParser:
     retry = command("retry", "Try again what is not done of a goal (default: the newest).")
     retry.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
     _add_steering(command)
+    for name, about in (
+        ("pause", "Have nothing work for a goal until `resume`; models: `scheduler pause`."),
+        ("resume", "Have a paused goal go on; models: `scheduler resume`."),
+    ):
+        command(name, about).add_argument("goal", metavar="GOAL", help="a goal's id")
     clean = command("clean", "Remove what is kept of goals that have ended; repositories stay.")
     clean.add_argument(
         "--older-than", metavar="AGE", default="30d",
@@ -105,8 +110,6 @@ def parser() -> argparse.ArgumentParser:
     lease = command("lease", "Run a program while memory is reserved for it among the models.")
     lease.add_argument("size", metavar="SIZE", help="such as 3GiB")
     lease.add_argument("program", metavar="-- PROGRAM", nargs=argparse.REMAINDER)
-    command("pause", "Take every model out of memory, and load none until `resume`.")
-    command("resume", "Let models be loaded again.")
     page = command("open", "Open the page: goals, tasks and devices in a browser.")
     page.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
     page.add_argument("--no-browser", action="store_true", help="print the address only")
@@ -292,7 +295,7 @@ def _add_tokens(commands: Any) -> None:
 
 
 def _add_scheduler(commands: Any) -> None:
-    about = "Say what the scheduler decided and why; starts nothing."
+    about = "Say what the scheduler decided and why; pause all models."
     actions = commands.add_parser("scheduler", help=about, description=about).add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
@@ -305,9 +308,13 @@ def _add_scheduler(commands: Any) -> None:
         ),
         ("forecast", "Show what a goal's plan would load, when and for how long.", "GOAL"),
         ("receipt", "Show what a goal has cost in swaps.", "GOAL"),
+        ("pause", "Take every model out of memory, and load none until `scheduler resume`.", ""),
+        ("resume", "Let models be loaded again.", ""),
     ):
         made = actions.add_parser(action, help=says, description=says)
         made.add_argument("--json", action="store_true", help="machine-readable output")
+        if not name:
+            continue
         made.add_argument("about", metavar=name, nargs="?" if action == "decisions" else None)
 
 
@@ -350,8 +357,19 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import goals
 
             return getattr(goals, arguments.command)(arguments, settings)
-        case "answer" | "fix" | "retry" | "approve" | "edit" | "note" | "limits":
+        case (
+            "answer"
+            | "fix"
+            | "retry"
+            | "approve"
+            | "edit"
+            | "note"
+            | "limits"
+            | "pause"
+            | "resume"
+        ):
             from atos.cli import reviewing, steering
+
 
             module = steering if hasattr(steering, arguments.command) else reviewing
             return getattr(module, arguments.command)(arguments, settings)
@@ -367,10 +385,10 @@ def run(arguments: argparse.Namespace) -> int:
             from atos.cli import deploying
 
             return getattr(deploying, arguments.command)(arguments, settings)
-        case "lease" | "pause" | "resume":
+        case "lease":
             from atos.cli import leases
 
-            return getattr(leases, arguments.command)(arguments, settings)
+            return leases.lease(arguments, settings)
         case "install" | "uninstall" | "mcp-config":
             from atos.cli.plugging import installing
 

@@ -130,11 +130,13 @@ class Live:
         kept = [event_line(e) for e in events if e["kind"] in {"announcement", "warning"}]
         if events:
             self._last = event_line(events[-1])
-        over = view["state"] in FINAL_GOAL_STATES
+        over = view["state"] in FINAL_GOAL_STATES or view["state"] == "paused"
         spin = MARKS[view["state"]] if over else SPINNER[self._frame % len(SPINNER)]
         head = f"{spin} {view['state']} {float(view.get('seconds') or 0):.0f} s"
         if waits := queue_text(view):
             head += f", {waits}"
+        if view["state"] == "paused":
+            head += f", go on: atos-client resume {view['id']}"
         rows = shutil.get_terminal_size().lines - ROWS_BESIDE
         self._draw(kept, [head, *shown_tasks(view.get("tasks", []), rows), f"  {self._last}"])
 

@@ -1,4 +1,4 @@
-"""The commands with which a stopped goal goes on: answer, fix, retry."""
+"""The commands with which a goal stops and goes on: pause, resume, answer, fix, retry."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ def retry(arguments: Namespace, settings: Settings) -> int:
     orchestrate = HostClient(settings, "orchestrate")
     request = {"goal_id": arguments.goal or latest(orchestrate)}
     return _goes_on(orchestrate.call("retry_goal", request, resend=False), arguments)
+
+
+def pause(arguments: Namespace, settings: Settings) -> int:
+    """Have nothing work for a goal until it is resumed."""
+    view = HostClient(settings, "orchestrate").call("pause_goal", {"goal_id": arguments.goal})
+    told = f"{view['id']} is paused; it uses no model and no sandbox\ngo on: atos-client resume {view['id']}"
+    print(json.dumps(result_object(view)) if arguments.json else told)
+    return 0
+
+
+def resume(arguments: Namespace, settings: Settings) -> int:
+    """Have a paused goal go on."""
+    request = {"goal_id": arguments.goal}
+    return _goes_on(HostClient(settings, "orchestrate").call("resume_goal", request), arguments)
 
 
 def place(orchestrate: HostClient, named: str) -> tuple[str, str]:

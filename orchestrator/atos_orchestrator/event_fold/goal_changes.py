@@ -100,6 +100,34 @@ def resumed(state: Fold, event: Event) -> Fold:
     return replace(state, view=view, paused=paused, task_tests=kept, verified=False)
 
 
+def paused(state: Fold, event: Event) -> Fold:
+    """Note that a person has paused it: its tasks wait for nothing else then."""
+    if state.under:
+        return state
+    tasks = tuple(replace(task, waiting="") for task in state.view.tasks)
+    view = replace(state.view, tasks=tasks, waiting="")
+    return replace(state, view=view, under=view.state, paused_at=event.at)
+
+
+def unpaused(state: Fold, event: Event) -> Fold:
+    """Note that a paused goal goes on."""
+    return replace(state, under="", paused=state.idle_until(event.at))
+
+
+def uncovered(state: Fold) -> Fold:
+    """Return a paused goal as it would stand: what a step tells that was just stopped still counts."""
+    return replace(state, view=replace(state.view, state=state.under)) if state.under else state
+
+
+def covered(state: Fold, event: Event) -> Fold:
+    """Say of a paused goal that it is paused; one that has ended is not."""
+    if not state.under:
+        return state
+    if state.view.state in FINAL_GOAL_STATES:
+        return unpaused(state, event)
+    return replace(state, under=state.view.state, view=replace(state.view, state="paused"))
+
+
 def verified(state: Fold, event: Event) -> Fold:
     """Note what the tests of the whole repository came to."""
     view = where(state.view, event.data)

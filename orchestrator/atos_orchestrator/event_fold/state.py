@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from atos_orchestrator.event_data import count, text
 from atos_protocol.goals import (
@@ -28,9 +28,16 @@ class Fold:
     ended_at: float = 0.0
     """When it reached its last final state."""
     paused: float = 0.0
-    """Seconds between final states and what resumed the goal."""
+    """Seconds between final states and what resumed the goal, and of pauses that are over."""
+    under: GoalState | Literal[""] = ""
+    """State of a goal that a person has paused, as if they had not; empty where nobody has."""
+    paused_at: float = 0.0
     task_tests: Mapping[str, TestCounts] = field(default_factory=dict[str, TestCounts])
     verified: bool = False
+
+    def idle_until(self, at: float) -> float:
+        """Return the seconds, of those until `at`, in which nothing was to work for the goal."""
+        return self.paused + (max(0.0, at - self.paused_at) if self.under else 0.0)
 
 
 def with_waiting(state: Fold, event: Event) -> Fold:

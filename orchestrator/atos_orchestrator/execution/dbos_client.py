@@ -128,13 +128,18 @@ class DbosClient:
                 on_conflict="never_update",
             )
 
-    def limit(self) -> None:
-        """Have so many goals run at once as this client was told; a worker notices at its next poll."""
+    def limit(self, idle: int = 0) -> None:
+        """Have so many goals run at once as this client was told; a worker notices at its next poll.
+
+        Args:
+            idle: so many more, because that many which have begun are paused.
+        """
         for queue in QUEUES:
+            most = self._most_at_once.get(queue)
             self._client.register_queue(
                 queue,
                 polling_interval_sec=POLL_SECONDS,
-                worker_concurrency=self._most_at_once.get(queue),
+                worker_concurrency=most + idle if most else None,
             )
 
     @property

@@ -213,6 +213,12 @@ class EventStore:
             self._look()
             return self._unfinished.revisions()
 
+    def paused(self) -> frozenset[str]:
+        """Return the unfinished goals that a person has paused; reads only what is new."""
+        with self._unfinished.lock:
+            self._look()
+            return self._unfinished.paused()
+
     def _look(self) -> None:
         """Follow which goals are unfinished."""
         query = (

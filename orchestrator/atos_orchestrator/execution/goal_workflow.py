@@ -103,7 +103,9 @@ class _GoalRun:
     def __post_init__(self) -> None:
         self.effects = GoalEffects(self.deps, self.goal_input)
         emit = self.effects.emit()
-        self.steps = DurableSteps(self.deps.runtime, "goal", emit, emit.written)
+        self.steps = DurableSteps(
+            self.deps.runtime, "goal", emit, emit.written, self.deps.gate, self.goal_input.goal
+        )
         if self.goal_input.resumed is not None:
             self.outcomes.update(self.goal_input.resumed.settled)
 

@@ -5,6 +5,7 @@
     wait       until an event comes, the goal has ended, or the time is up
     cancel     the newest run and its tasks in the database -> events -> the worker's control socket
     steering   answers, code handed in, another try: the goal's next run (`goal_steering`)
+    pausing    a person pauses it and has it go on (`goal_pausing`)
 
 Looking needs only the database, so a restarted host answers the same. Starting also needs the
 scheduler's list of pools. While the database is away, every call is refused with an `UnreachableError` that says
@@ -42,6 +43,7 @@ from atos_orchestrator.execution.goal_folds import GoalFolds
 from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.goal_intake import GoalIntake
 from atos_orchestrator.execution.goal_owner import key_of, owner_of, submissions_of
+from atos_orchestrator.execution.goal_pausing import GoalPausing
 from atos_orchestrator.execution.goal_queue import GoalQueue, goals_at_once
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.execution.plan_requests import PlanRequests
@@ -95,6 +97,7 @@ class Goals:
         self._acceptance = GoalAcceptance(engine, events, self._client)
         self._cancelling = GoalCancelling(self._client, events, notify)
         self.steering = GoalSteering(self._acceptance, self._known, notify)
+        self.pausing = GoalPausing(events, self._known, notify)
         self.plans = PlanRequests(self._intake, self._client, notify)
 
     def prepare(self) -> None:
@@ -308,8 +311,10 @@ class Goals:
         return await self._known(goal)
 
     async def busy(self) -> bool:
-        """Return whether any goal is unfinished."""
-        return bool(await _thread(self._events.unfinished))
+        """Return whether any goal is unfinished and not paused."""
+        return bool(
+            set(await _thread(self._events.unfinished)) - await _thread(self._events.paused)
+        )
 
     async def _submit(self, goal_input: GoalInput, owner: str) -> GoalView:
         data = {

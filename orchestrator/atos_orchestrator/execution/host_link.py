@@ -29,6 +29,7 @@ DRAIN_SECONDS = 1.5
 log = logging.getLogger(__name__)
 
 Cancel = Callable[[str], Awaitable[None]]
+Pauses = Callable[[], Awaitable[None]]
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
@@ -40,6 +41,7 @@ class HostLink:
         self._cancel: Cancel | None = None
         self._wake: Callable[[], None] = lambda: None
         self._answer: Answer = _cannot_yet
+        self._pauses: Pauses | None = None
         self.ended = anyio.Event()
 
     async def run(self) -> None:
@@ -55,9 +57,11 @@ class HostLink:
             _end_for_sure()
             self.ended.set()
 
-    def connect(self, cancel: Cancel, wake: Callable[[], None], answer: Answer) -> None:
+    def connect(
+        self, cancel: Cancel, wake: Callable[[], None], answer: Answer, pauses: Pauses
+    ) -> None:
         """Have the host's messages acted on, and tell it that there is a worker now."""
-        self._cancel, self._wake, self._answer = cancel, wake, answer
+        self._cancel, self._wake, self._answer, self._pauses = cancel, wake, answer, pauses
         self.send({"op": "ready", "version": RUNNING})
 
     def send(self, message: dict[str, Any]) -> None:
@@ -77,6 +81,8 @@ class HostLink:
                     ending.start_soon(self._end_goal, str(message["goal"]))
                 elif message["op"] == "clean":
                     ending.start_soon(self._reply, message["id"], message)
+                elif message["op"] == "pauses":
+                    ending.start_soon(self._look_at_pauses)
                 else:
                     self._wake()
 
@@ -102,6 +108,14 @@ class HostLink:
             await self._cancel(goal)
         except UnreachableError as error:
             log.warning("what goal %s left is not cleaned up now: %s", goal, error.message)
+
+    async def _look_at_pauses(self) -> None:
+        if self._pauses is None:
+            return
+        try:
+            await self._pauses()
+        except UnreachableError as error:
+            log.warning("which goals are paused is not known now: %s", error.message)
 
 
 async def _cannot_yet(_message: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _plan(event: Event) -> Plan | None:
 
 
 class HintPublisher:
-    """Publishes the hints of every unfinished goal, to a scheduler that is up; it starts none.
+    """Publishes the hints of every unfinished goal that is not paused, to a scheduler that is up; it starts none.
 
     What a goal's events told so far is kept while it is unfinished: a change costs the reading of what is new of
     the goal that changed.
@@ -133,6 +133,7 @@ class HintPublisher:
     async def _publish(self, changes: Collection[str] | None) -> None:
         """Publish the hints of the goals that changed; None: of all."""
         unfinished = set(await anyio.to_thread.run_sync(self._events.unfinished))
+        unfinished -= await anyio.to_thread.run_sync(self._events.paused)
         self._folds = {goal: each for goal, each in self._folds.items() if goal in unfinished}
         wanted = sorted(unfinished if changes is None else unfinished.intersection(changes))
         await self._read(wanted)

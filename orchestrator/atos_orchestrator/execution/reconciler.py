@@ -4,6 +4,7 @@
     run PENDING under this executor, without a body here       -> queued again
     goal unfinished by its events, its newest run has ended    -> `goal_finished` is appended
     goal unfinished by its events, without any run             -> likewise
+    goal paused or resumed, and the word of it was lost        -> its steps wait, or go on
 
 The second kind is what DBOS loses when a write of its own fails after it has claimed a run. Except for the first
 (the worker holds the lock of its name, so earlier ones are dead), everything is in doubt for a moment while
@@ -91,6 +92,7 @@ class Reconciler:
         events: likewise.
         executing: returns who executes in this process.
         wake: has the queues looked at, because something was returned to them.
+        hold: told which goals are paused, at every look.
     """
 
     def __init__(
@@ -99,11 +101,13 @@ class Reconciler:
         events: EventStore,
         executing: Callable[[], Executor],
         wake: Callable[[], object] = lambda: None,
+        hold: Callable[[Collection[str]], object] = lambda _paused: None,
     ) -> None:
         self._client = client
         self._events = events
         self._executing = executing
         self._wake = wake
+        self._hold = hold
         self._before = Findings()
 
     async def run(self) -> None:
@@ -130,7 +134,12 @@ class Reconciler:
         await self._put_right(confirmed)
         return bool(seen.pending or seen.unfinished)
 
+    async def hold(self) -> None:
+        """Have the steps of paused goals wait, and all others go on."""
+        self._hold(await anyio.to_thread.run_sync(self._events.paused))
+
     async def _see(self) -> Seen:
+        await self.hold()
         unfinished = await anyio.to_thread.run_sync(self._events.newest_runs)
         runs = [run_of(goal, revision) for goal, revision in unfinished.items()]
         newest = await self._client.list(ids=runs) if runs else []

@@ -3,6 +3,7 @@
 Around the work of every step are two crash points, before it and after it. The second one is after the
 effect and before the record: a step that is killed there runs again, which is what its keys are for.
 
+    paused (`pause_gate`) -> waits; what had begun is begun again
     work --ok------------------------------> its events are on disk -> recorded
       |--verdict or defect (`step_errors`)-> its events are on disk -> recorded, raised again by every replay
       |--transient--> `waiting` event -> pause -> work    until it works, or patience has ended (a defect)
@@ -18,7 +19,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -28,6 +29,7 @@ from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import event_key
+from atos_orchestrator.execution.pause_gate import PauseGate
 from atos_orchestrator.execution.step_errors import as_atos_error, class_of, patience
 from atos_orchestrator.ports import Emit, Json
 from atos_protocol.errors import AtosError
@@ -53,6 +55,10 @@ class DurableSteps:
     emit: Emit
     written: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
     """Waits until what was emitted is on disk."""
+    gate: PauseGate = field(default_factory=PauseGate)
+    """Where the work waits while its goal is paused."""
+    goal: str = ""
+    """Whose work it is; a plan without a goal can't be paused."""
 
     async def __call__(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """Run one step; trouble of the machine is waited out."""
@@ -65,7 +71,7 @@ class DurableSteps:
         async def body() -> Json:
             point(f"{where}.before")
             try:
-                result = await until_done(name, work, tell)
+                result = await self.gate.through(self.goal, lambda: until_done(name, work, tell))
             except AtosError:
                 await self.written()
                 raise

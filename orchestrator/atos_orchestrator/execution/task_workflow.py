@@ -99,7 +99,9 @@ class _TaskRun:
         self.emit = DurableEmit(
             self.deps.events, goal_input.goal, self.task.id, goal_input.revision
         )
-        self.steps = DurableSteps(self.deps.runtime, "task", self.emit, self.emit.written)
+        self.steps = DurableSteps(
+            self.deps.runtime, "task", self.emit, self.emit.written, self.deps.gate, goal_input.goal
+        )
         self.tools = self.deps.tools_of(self.emit)
 
     async def until_committed(self) -> TaskResult:

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Iterable
 
 Landmark = tuple[int, str, str]
-"""Number, goal and kind of an event that begins or ends a run of a goal."""
+"""Number, goal and kind of an event that begins, ends, pauses or unpauses a run of a goal."""
 
-LANDMARKS = ("goal_submitted", "goal_resumed", "goal_finished")
-"""Kinds of these events."""
+LANDMARKS = ("goal_submitted", "goal_resumed", "goal_finished", "goal_paused", "goal_unpaused")
+"""Kinds of these events, and of those that pause it."""
 
 
 class UnfinishedGoals:
@@ -26,11 +26,18 @@ class UnfinishedGoals:
         self._open: dict[str, None] = {}
         """Unfinished goals, the oldest first."""
         self._revisions: dict[str, int] = {}
+        self._paused: set[str] = set()
 
     def add(self, landmarks: Iterable[Landmark]) -> None:
         """Fold further events, in the order of their numbers."""
         for seq, goal, kind in landmarks:
             self.seq = seq
+            if kind == "goal_paused":
+                self._paused |= {goal} & self._open.keys()
+                continue
+            self._paused.discard(goal)
+            if kind == "goal_unpaused":
+                continue
             if kind == "goal_finished":
                 self._open.pop(goal, None)
                 continue
@@ -42,8 +49,13 @@ class UnfinishedGoals:
         """Return the newest run's number of every unfinished goal, the oldest goal first."""
         return {goal: self._revisions.get(goal, 1) for goal in self._open}
 
+    def paused(self) -> frozenset[str]:
+        """Return the unfinished goals that a person has paused."""
+        return frozenset(self._paused)
+
     def forget(self) -> None:
         """Begin anew, because these are the events of another database."""
         self.seq = 0
         self._open.clear()
         self._revisions.clear()
+        self._paused.clear()

@@ -38,6 +38,7 @@ from atos_orchestrator.execution.goal_removal import GoalRemoval
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.host_control import Control
 from atos_orchestrator.execution.host_link import HostLink
+from atos_orchestrator.execution.pause_gate import PauseGate
 from atos_orchestrator.execution.plan_hints import HintPublisher
 from atos_orchestrator.execution.plan_workflow import PlanWorkflow
 from atos_orchestrator.execution.reconciler import Reconciler
@@ -96,7 +97,7 @@ async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps
                 point("worker.recovered")
                 events.listen(lambda g, s: link.send({"op": "event", "goal": g, "seq": s}))
                 worker.retention.tell = lambda kept: link.send({"op": "records", **asdict(kept)})
-                link.connect(worker.cancel, worker.wake, worker.answer)
+                link.connect(worker.cancel, worker.wake, worker.answer, worker.pauses)
                 point("worker.ready")
                 log.info("ready, version %s", RUNNING)
                 await worker.run(link.ended)
@@ -113,6 +114,7 @@ class Worker:
         runtime: DbosRuntime,
         events: EventStore,
         hints: HintPublisher,
+        gate: PauseGate,
     ) -> None:
         self._settings = settings
         self._health = database.health
@@ -122,7 +124,10 @@ class Worker:
         )
         self._events = events
         self._hints = hints
-        self._reconciler = Reconciler(self._client, events, lambda: runtime.executor, runtime.wake)
+        self._window = _Window(runtime, gate)
+        self._reconciler = Reconciler(
+            self._client, events, lambda: runtime.executor, runtime.wake, gate.close_for
+        )
         removal = GoalRemoval(settings, RunRecords.of(self._client))
         self.retention = Retention(settings, removal, events.unfinished)
 
@@ -135,7 +140,8 @@ class Worker:
     async def run(self, ended: anyio.Event) -> None:
         """Keep everything going that surrounds the execution, until `ended`."""
         async with anyio.create_task_group() as tasks:
-            for loop in (self._hints.run, self._reconciler.run, self.retention.run):
+            loops = (self._hints.run, self._reconciler.run, self.retention.run, self._window.keep)
+            for loop in loops:
                 tasks.start_soon(self._health.through_outages, loop)
             await ended.wait()
             self._health.close()
@@ -145,6 +151,14 @@ class Worker:
         """Look at the queues at once, because something has happened to some goal."""
         self._runtime.wake()
         self.retention.note_activity()
+
+    async def pauses(self) -> None:
+        """Have the steps of paused goals wait, and all others go on.
+
+        Raises:
+            UnreachableError: the database is away; the next look does it.
+        """
+        await self._reconciler.hold()
 
     async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Do what the host asks for on a person's behalf: to remove records of goals that have ended.
@@ -181,6 +195,31 @@ class Worker:
         """Remove the worktrees of goals that have ended."""
         live = await anyio.to_thread.run_sync(self._events.unfinished)
         await sweep(self._settings.home, live)
+
+
+class _Window:
+    """So many goals at once as are allowed, not counting those that are paused: they have a place and use nothing."""
+
+    def __init__(self, runtime: DbosRuntime, gate: PauseGate) -> None:
+        self._runtime = runtime
+        self._gate = gate
+        self._changed = anyio.Event()
+        self._idle = 0
+        gate.listen(lambda: self._changed.set())
+
+    async def keep(self) -> None:
+        """Widen and narrow the window until cancelled.
+
+        Raises:
+            UnreachableError: the database is away.
+        """
+        while True:
+            self._changed = anyio.Event()
+            if (idle := self._gate.held) != self._idle:
+                await anyio.to_thread.run_sync(self._runtime.limit, idle)
+                self._idle = idle
+                self._runtime.wake()
+            await self._changed.wait()
 
 
 async def _open_patiently(settings: Settings, link: HostLink) -> tuple[Database, EventStore] | None:
@@ -227,7 +266,7 @@ async def _working(
         open_deps(settings, runtime, events, scheduler) as deps,
     ):
         hints = HintPublisher(events, observer)
-        worker = Worker(settings, database, runtime, events, hints)
+        worker = Worker(settings, database, runtime, events, hints, deps.gate)
         events.listen(lambda goal, _seq: hints.note_change(goal))
         await worker.begin()
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_input import GoalInput, Limits
 from atos_orchestrator.execution.goal_notes import limits_now
+from atos_orchestrator.execution.pause_gate import PauseGate
 from atos_orchestrator.execution.queued_tools import QueuedTools
 from atos_orchestrator.plan import Plan
 from atos_orchestrator.planning.state import PlanContext
@@ -68,6 +69,8 @@ class WorkflowDeps:
     debug: Callable[[DebugContext], Awaitable[TaskResult]]
     release: Callable[[Sequence[Path]], Awaitable[None]] = _keep
     """Closes the connections to the servers that were opened for these folders."""
+    gate: PauseGate = field(default_factory=PauseGate)
+    """Where the steps of paused goals wait."""
 
     def tools_of(self, emit: Emit) -> Tools:
         """Return access to the servers that waits its turn, and tells so by `emit`."""

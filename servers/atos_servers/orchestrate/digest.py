@@ -33,6 +33,8 @@ def ask_again_s(view: GoalView) -> int:
     """Return in how many seconds it is worth looking again, judged by the tasks so far; 0 when it has ended."""
     if view.state in FINAL_GOAL_STATES:
         return 0
+    if view.state == "paused":
+        return LATEST_S
     if view.state == "queued" and view.starts_in_s:
         return round(min(max(view.starts_in_s, SOONEST_S), LATEST_S))
     done = sum(task.state == "done" for task in view.tasks)
@@ -78,6 +80,8 @@ def _head(view: GoalView) -> str:
 
 def _tail(view: GoalView, seq: int) -> str:
     asking = next((task for task in view.tasks if task.question.text), None)
+    if view.state == "paused":
+        return f"resume_goal has it go on; after_seq={seq}."
     if view.state not in FINAL_GOAL_STATES:
         return f"Ask again in ~{ask_again_s(view)} s, after_seq={seq}."
     if asking is not None:

@@ -111,6 +111,16 @@ class OwnGoals:
         await self._check(goal)
         return await self._goals.cancel(goal)
 
+    async def pause(self, goal: str) -> GoalView:
+        """Have nothing work for a goal until it is resumed."""
+        await self._check(goal)
+        return await self._goals.pausing.pause(goal)
+
+    async def resume(self, goal: str) -> GoalView:
+        """Have a paused goal go on."""
+        await self._check(goal)
+        return await self._goals.pausing.resume(goal)
+
     async def answer(self, goal: str, task: str, answer: str) -> GoalView:
         """Go on with an answer to a task's question."""
         await self._check(goal)

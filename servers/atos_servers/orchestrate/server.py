@@ -234,6 +234,18 @@ class OrchestrateTools:
         """
         return whole_goal(await (await self.goals()).cancel(goal_id))
 
+    async def pause_goal(self, goal_id: GoalId) -> ToolResult:
+        """Have nothing work for a goal, no model and no sandbox, until `resume_goal`.
+
+        Use when the user needs the machine for something else. It stays paused when ATOS or the machine is
+        restarted. A goal that has ended is refused.
+        """
+        return whole_goal(await (await self.goals()).pause(goal_id))
+
+    async def resume_goal(self, goal_id: GoalId) -> ToolResult:
+        """Have a paused goal go on where it was. Use after `pause_goal`; from a final state use `retry_goal`."""
+        return whole_goal(await (await self.goals()).resume(goal_id))
+
     async def answer_question(
         self, goal_id: GoalId, task_id: TaskId, context: Context, answer: Answer = ""
     ) -> ToolResult | InputRequiredResult:
@@ -294,6 +306,8 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.get_goal, annotations=read_only("Show a goal"), output_schema=goal_schema)
     server.tool(tools.list_goals, annotations=read_only("List goals"), output_schema=None)
     server.tool(tools.cancel_goal, annotations=changing("Cancel a goal", destructive=True))
+    server.tool(tools.pause_goal, annotations=changing("Pause a goal"))
+    server.tool(tools.resume_goal, annotations=changing("Have a goal go on"))
     server.tool(tools.verified_code, annotations=changing("Write verified code", idempotent=False))
     server.tool(tools.check_goal, annotations=read_only("Check a goal"))
     answers = changing("Answer a question", idempotent=False)

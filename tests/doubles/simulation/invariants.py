@@ -13,6 +13,7 @@ dependencies_come_first              a task's folder has what it depends on
 ends_as_if_undisturbed               tasks and goal end as they would on a machine without faults
 green_code_is_not_touched            a task that is done is not begun in a later revision
 limits_count_work                    `limit_reached` says that so much was used, and nothing else does
+paused_goals_rest                    (*) nothing begins for a goal that was paused a while ago
 one_end_per_revision                 and none after it
 older_and_more_urgent_goals_first    of those that wait, the next to begin is the one in front
 views_are_folds                      a view folded in pieces is the view folded at once, and all tasks in it have settled

@@ -6,7 +6,7 @@
 import asyncio  # noqa: TID251  # bodies are tasks of it, as the library has them
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
@@ -18,6 +18,7 @@ from atos_orchestrator.execution.dbos_client import GOALS, QUEUES, Body
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.step_errors import class_of
 from atos_orchestrator.ports import Json
+from atos_protocol.errors import UnreachableError
 from doubles.simulation.machine import PROCESS, Machine, machine
 from doubles.simulation.story import MID_CANCEL
 from doubles.simulation.tables import ENDED, RunRow, Tables
@@ -241,6 +242,8 @@ class Runtime(DbosRuntime):
     def __init__(self, tables: Any, *, name: str, starts: int, goals_at_once: int) -> None:
         super().__init__(tables, name=name, goals_at_once=goals_at_once)
         self._at_once = goals_at_once
+        self.idle: Callable[[], int] = lambda: 0
+        """How many goals more than that may begin, because so many are paused."""
         self._tables: Tables = tables
         self._bells = {queue: asyncio.Event() for queue in QUEUES}
         self.claims: list[Claim] = []
@@ -252,20 +255,29 @@ class Runtime(DbosRuntime):
         """Execute queued runs of these bodies while the context lasts."""
         for name, body in bodies.items():
             self._bodies[name] = _Marked(name, self._tracked(body))  # type: ignore[assignment]
-        await machine().up.wait()
-        await self._recover()
+        await self._recover_patiently()
         process = PROCESS.get()
         self._tables.ending = self._preempt
         for queue in QUEUES:
             process.start(self._take(queue))
         yield
 
-    async def _take(self, queue: str) -> None:
-        here, most = machine(), self._at_once if queue == GOALS else None
+    async def _recover_patiently(self) -> None:
+        """Recover as the real one does, whose engine waits for a database that is away."""
         while True:
-            taken = await here.committed(
-                "take", lambda: self._tables.claim(queue, self.executor.id, most)
-            )
+            await machine().up.wait()
+            with suppress(UnreachableError):
+                return await self._recover()
+
+    async def _take(self, queue: str) -> None:
+        here = machine()
+
+        def claim() -> list[RunRow]:
+            most = self._at_once + self.idle() if queue == GOALS else None
+            return self._tables.claim(queue, self.executor.id, most)
+
+        while True:
+            taken = await here.committed("take", claim)
             for row in taken:
                 if here.chance.number("lost body") < 0.01:
                     here.note(f"{row.workflow_id} is claimed, and its body lost")

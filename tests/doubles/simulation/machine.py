@@ -14,6 +14,8 @@ from doubles.simulation.tables import Tables
 Value = TypeVar("Value")
 
 EPOCH = 1_800_000_000.0
+PAUSE_KNOWN_SECONDS = 25.0
+"""A pause is known to the worker by then: some looks of the reconciler, on a slow machine."""
 
 
 class ProcessKilled(BaseException):
@@ -69,6 +71,7 @@ class Machine:
         self.up = asyncio.Event()
         self.up.set()
         self._back_at = 0.0
+        self.outages = 0
         self.jumped = 0.0
         """Seconds by which somebody set the clock."""
         self.slow = 1.0
@@ -102,6 +105,15 @@ class Machine:
         if not PROCESS.get().alive:
             raise ProcessKilled
 
+    def rests(self, goal: str) -> None:
+        """Note where something begins for a goal that was paused long ago; an outage keeps the worker from knowing."""
+        told = [e for e in self.tables.of_goal[goal] if e.kind in {"goal_paused", "goal_unpaused"}]
+        long_ago = self.wall() - PAUSE_KNOWN_SECONDS
+        if self.outages or self.jumped or not told or told[-1].kind == "goal_unpaused":
+            return
+        if told[-1].at < long_ago:
+            self.violated("paused_goals_rest", f"{goal} is at work")
+
     async def takes(self, what: str, factor: float = 1.0) -> None:
         """Pass the time that something takes; what a dead process began has no effect."""
         if seconds := self.chance.seconds(what):
@@ -117,6 +129,7 @@ class Machine:
         """Take the database away for so long."""
         self._back_at = max(self._back_at, self.now + seconds)
         self.tables.away = True
+        self.outages += 1
         self.up.clear()
         self.loop.call_later(seconds, self._bring_back)
 

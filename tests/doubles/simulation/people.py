@@ -1,14 +1,17 @@
 """A person who starts a goal, and what they do with it and in its repository."""
 
 import asyncio  # noqa: TID251  # processes are tasks of a loop of the simulation's own
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from atos_orchestrator.events import fold
 from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.goal_cancelling import GoalCancelling
 from atos_orchestrator.execution.goal_input import GoalInput, Limits
+from atos_orchestrator.execution.goal_pausing import GoalPausing
 from atos_orchestrator.execution.goal_steering import GoalSteering
-from atos_protocol.errors import AtosError
+from atos_protocol.errors import AtosError, ConflictError
 from atos_protocol.goals import FINAL_GOAL_STATES, Event
 from doubles.simulation.library import changed
 from doubles.simulation.machine import Machine, Process
@@ -39,6 +42,8 @@ class Person:
         while goal.id not in here.tables.of_goal:
             await self._processes.in_host(self._submit)
         begun = [world.start(self._act(*act)) for act in goal.acts]
+        if goal.pause_at:
+            begun.append(world.start(self._pause()))
         if goal.cancel_at:
             begun.append(world.start(self._cancel()))
         await self._steer()
@@ -79,6 +84,22 @@ class Person:
 
         while not await self._processes.in_host(cancel) and here.tables.away:
             await here.up.wait()
+
+    async def _pause(self) -> None:
+        """Pause the goal for a while, unless it has ended."""
+        goal, here = self._goal, self._here
+        await asyncio.sleep(goal.pause_at)
+        pausing = GoalPausing(self._events, self._known, self._processes.notify)
+        with suppress(ConflictError):
+            await self._until_done(lambda: pausing.pause(goal.id))
+            here.note(f"{goal.id} is paused")
+            await asyncio.sleep(goal.pause_s)
+            await self._until_done(lambda: pausing.resume(goal.id))
+            here.note(f"{goal.id} is resumed")
+
+    async def _until_done(self, call: Callable[[], Awaitable[Any]]) -> None:
+        while not await self._processes.in_host(call):
+            await self._here.up.wait()
 
     async def _steer(self) -> None:
         goal, tables = self._goal.id, self._here.tables

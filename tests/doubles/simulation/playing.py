@@ -80,7 +80,7 @@ def _smaller(story: Story) -> Iterator[Story]:
 
 def _simpler(goal: GoalStory) -> Iterator[GoalStory]:
     plain = GoalStory(goal.id, goal.at, goal.tasks)
-    for name in ("acts", "steering", "cancel_at", "priority", "most_calls"):
+    for name in ("acts", "steering", "cancel_at", "pause_at", "priority", "most_calls"):
         if getattr(goal, name) != getattr(plain, name):
             yield replace(goal, **{name: getattr(plain, name)})
     named = {need for task in goal.tasks for need in task.depends_on} | set(goal.steering)

@@ -9,6 +9,7 @@ from typing import Any, cast
 from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.goal_input import GOAL, TASK
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
+from atos_orchestrator.execution.pause_gate import PauseGate
 from atos_orchestrator.execution.reconciler import Reconciler
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
@@ -32,6 +33,7 @@ class Processes:
         self.worker = Process("no worker")
         self.host = Process("host")
         self._runtime: Runtime | None = None
+        self._hold: Callable[[], Awaitable[None]] | None = None
         self.off_until = 0.0
         """The machine is off until then."""
         self.lost_notices = 0
@@ -60,7 +62,12 @@ class Processes:
         most = self._at_once
         runtime = Runtime(tables, name="worker", starts=starts, goals_at_once=most)
         events, client = Events(tables), DbosClient(tables, retries=False)
-        reconciler = Reconciler(client, events, lambda: runtime.executor, runtime.wake)
+        gate = PauseGate()
+        runtime.idle = lambda: gate.held
+        gate.listen(runtime.wake)
+        reconciler = Reconciler(
+            client, events, lambda: runtime.executor, runtime.wake, gate.close_for
+        )
         await self._through_outages(reconciler.at_start)
         deps = WorkflowDeps(
             settings=SETTINGS,
@@ -70,10 +77,11 @@ class Processes:
             tools=self._work.tools,
             plan=self._work.plan,
             debug=self._work.debug,
+            gate=gate,
         )
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps)}
         async with events.writing(), runtime.worker(bodies):
-            self._runtime = runtime
+            self._runtime, self._hold = runtime, reconciler.hold
             here.note(f"{PROCESS.get().name} is ready")
             await self._through_outages(reconciler.run)
 
@@ -93,7 +101,14 @@ class Processes:
         if self._runtime is not None and self.worker.alive:
             if message["op"] == "cancel":
                 self._runtime.scopes.cancel(str(message["goal"]))
+            if message["op"] == "pauses":
+                self.worker.start(self._look_at_pauses())
             self._runtime.wake()
+
+    async def _look_at_pauses(self) -> None:
+        assert self._hold is not None
+        with suppress(UnreachableError):
+            await self._hold()
 
     async def in_host(self, call: Callable[[], Awaitable[Any]]) -> bool:
         """Do something in the host; return whether it was done, and not cut off or refused for the moment."""

@@ -72,6 +72,9 @@ class GoalStory:
     most_calls: int = 200
     cancel_at: float = 0.0
     """Virtual seconds after it was submitted; 0: never."""
+    pause_at: float = 0.0
+    """Virtual seconds after which it is paused; 0: never."""
+    pause_s: float = 0.0
     acts: tuple[tuple[float, str], ...] = ()
     """What a person does in the repository, and when."""
     steering: tuple[str, ...] = ()
@@ -121,6 +124,9 @@ def _goal(chance: Chance, goal: str) -> GoalStory:
         told = replace(told, tasks=busier, most_calls=chance.pick("most", (1, 2, 3)))
     if chance.number("cancelled") < 0.08:
         told = replace(told, cancel_at=chance.between("cancel", 0.01, 4.0))
+    if chance.number("paused") < 0.12:
+        at, seconds = chance.between("pause at", 0.01, 5.0), chance.between("pause s", 0.1, 60.0)
+        told = replace(told, pause_at=at, pause_s=seconds)
     if chance.number("person") < 0.15:
         what = chance.pick("act", ("commit", "commit", "squash", "contradict"))
         told = replace(told, acts=((chance.between("act at", 0.5, 6.0), what),))

@@ -98,6 +98,7 @@ class Work:
             async def sample(number: int = number) -> Json:
                 self.begun[emit.goal, task.id, emit.revision] += number == 0
                 await self._trouble(emit, task)
+                machine().rests(emit.goal)
                 reply = await context.chat(ModelRequest("coder", [], "simple"))
                 told = {"model": reply.model, "seconds": reply.seconds}
                 context.emit("model_call", told, key=f"sample.{number}")

@@ -92,6 +92,8 @@ async def test_neither_client_sees_or_steers_the_goals_of_the_other_and_the_pers
                 "get_goal": {},
                 "wait_goal": {"timeout_s": 0},
                 "cancel_goal": {},
+                "pause_goal": {},
+                "resume_goal": {},
                 "retry_goal": {},
                 "get_task": {"task_id": "T1"},
                 "answer_question": {"task_id": "T1", "answer": "3"},

@@ -342,6 +342,23 @@ async def test_a_cancelled_goal_is_over_for_everybody_and_the_worker_is_notified
     assert {"op": "cancel", "goal": goal} in TOLD
 
 
+async def test_a_goal_is_paused_and_resumed_and_the_worker_is_told_of_both() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD))["id"]
+        paused = await call(client, "pause_goal", goal_id=goal)
+        look = await client.call_tool("wait_goal", {"goal_id": goal, "timeout_s": 0})
+        resumed = await call(client, "resume_goal", goal_id=goal)
+        await call(client, "cancel_goal", goal_id=goal)
+        said = await refused(client, "resume_goal", goal_id=goal)
+
+    assert (paused["state"], resumed["state"]) == ("paused", "queued")
+    assert (look.structured_content or {})["final"] is False
+    assert [told for told in TOLD if told.get("goal") == goal][:2] == [
+        {"op": "pauses", "goal": goal}
+    ] * 2
+    assert said.startswith(f"conflict: goal {goal} ended as cancelled: it can't be resumed")
+
+
 async def test_goals_are_listed_page_by_page_newest_first() -> None:
     async with served() as client:
         ids = [(await call(client, "start_goal", goal=ADD))["id"] for _ in range(3)]

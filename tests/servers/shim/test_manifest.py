@@ -7,8 +7,8 @@ from atos_servers.host.manifest import PATH, digest, generate
 
 WITHOUT_SCHEMA = {
     "read_media_file",  # a picture or a sound, which no schema describes
-    # goals, which `get_goal` describes; what is loaded into every conversation need not do it nine times
-    "start_goal", "wait_goal", "cancel_goal", "verified_code", "answer_question", "submit_fix", "retry_goal",
+    # goals, which `get_goal` describes; what is loaded into every conversation need not do it eleven times
+    "start_goal", "wait_goal", "cancel_goal", "pause_goal", "resume_goal", "verified_code", "answer_question", "submit_fix", "retry_goal",
     "run_task", "list_goals", "aggregate_results",
 }  # fmt: skip
 
