@@ -358,18 +358,9 @@ def run(arguments: argparse.Namespace) -> int:
 
             return getattr(goals, arguments.command)(arguments, settings)
         case (
-            "answer"
-            | "fix"
-            | "retry"
-            | "approve"
-            | "edit"
-            | "note"
-            | "limits"
-            | "pause"
-            | "resume"
+            "answer" | "fix" | "retry" | "approve" | "edit" | "note" | "limits" | "pause" | "resume"
         ):
             from atos.cli import reviewing, steering
-
 
             module = steering if hasattr(steering, arguments.command) else reviewing
             return getattr(module, arguments.command)(arguments, settings)

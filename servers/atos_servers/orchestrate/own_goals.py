@@ -140,6 +140,7 @@ class OwnGoals:
         """Return the files that a goal has committed so far."""
         await self._check(goal)
         return await self._goals.delivered(goal)
+
     async def plan_under_review(self, goal: str) -> dict[str, Any]:
         """Return the plan that a goal waits with."""
         await self._check(goal)

@@ -39,9 +39,9 @@ from atos_servers.orchestrate.following import VIEW, Detail, every_event, follow
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 from atos_servers.orchestrate.own_goals import OwnGoals
-from atos_servers.orchestrate.result_route import PREFIX, ResultRoute
 from atos_servers.orchestrate.questions import question_to
 from atos_servers.orchestrate.reading import add_reading
+from atos_servers.orchestrate.result_route import PREFIX, ResultRoute
 from atos_servers.orchestrate.steering_tools import add_steering
 
 INSTRUCTIONS = """\
