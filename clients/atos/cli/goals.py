@@ -34,18 +34,7 @@ def build(arguments: Namespace, settings: Settings) -> int:
     if not arguments.json:
         _announce(settings)
     orchestrate = HostClient(settings, "orchestrate")
-    request: dict[str, Any] = {"goal": arguments.goal} | evidence(arguments, orchestrate)
-    if arguments.into:
-        request["into"] = str(Path(arguments.into).expanduser().absolute())
-    if arguments.priority != "normal":
-        request["priority"] = arguments.priority
-    if arguments.deploy == "local":  # what is public the person approves, once it is built
-        request["deploy"] = arguments.deploy
-    if arguments.review:
-        request["review"] = True
-    if arguments.plan:
-        request["plan"] = read_plan(Path(arguments.plan))
-    request["key"] = f"atos-client {secrets.token_hex(8)}"  # so that it may be sent again
+    request = _request(arguments, orchestrate)
     view = _start(orchestrate, request, arguments)
     if not arguments.json:
         _say_notice(settings)
@@ -67,6 +56,23 @@ def build(arguments: Namespace, settings: Settings) -> int:
     if code == 0 and arguments.deploy not in {"", "local"}:
         return _deploy_public(view["id"], arguments, settings)
     return code
+
+
+def _request(arguments: Namespace, orchestrate: HostClient) -> dict[str, Any]:
+    """Return the arguments of `start_goal`."""
+    request: dict[str, Any] = {"goal": arguments.goal} | evidence(arguments, orchestrate)
+    if arguments.into:
+        request["into"] = str(Path(arguments.into).expanduser().absolute())
+    if arguments.priority != "normal":
+        request["priority"] = arguments.priority
+    if arguments.deploy == "local":  # what is public the person approves, once it is built
+        request["deploy"] = arguments.deploy
+    if arguments.review:
+        request["review"] = True
+    if arguments.plan:
+        request["plan"] = read_plan(Path(arguments.plan))
+    request["key"] = f"atos-client {secrets.token_hex(8)}"  # so that it may be sent again
+    return request
 
 
 def _deploy_public(goal: str, arguments: Namespace, settings: Settings) -> int:

@@ -16,10 +16,10 @@ from atos_servers.host.manifest import PATH
 TOKEN_BYTES = 4
 BUDGETS: Mapping[str, int] = {
     "all": 2500,
-    "orchestrate": 7300,
+    "orchestrate": 7700,
     "filesystem": 4400,
     "code_runner": 4200,
-    "workflow": 5400,
+    "workflow": 5700,
     "vram": 1800,
     "n8n": 1000,
 }

@@ -16,6 +16,7 @@ from atos_protocol.tokens import add_token, revoke_token
 from atos_servers.host.http_server import serving_http
 from atos_servers.host.suite import running
 from atos_servers.host.tool_middleware import ToolMiddleware
+from atos_servers.page.access import PageAccess
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -52,7 +53,7 @@ async def served(lingering: Lingering, settings: Settings) -> AsyncGenerator[str
     suite = {"lingering": lingering.server}
     async with (
         running(suite),
-        serving_http(suite, settings, IdleShutdown()) as status,
+        serving_http(suite, settings, IdleShutdown(), PageAccess(settings)) as status,
     ):
         assert status.url, status.error
         yield status.url
