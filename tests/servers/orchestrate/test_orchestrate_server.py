@@ -349,14 +349,17 @@ async def test_a_goal_is_paused_and_resumed_and_the_worker_is_told_of_both() -> 
         look = await client.call_tool("wait_goal", {"goal_id": goal, "timeout_s": 0})
         resumed = await call(client, "resume_goal", goal_id=goal)
         await call(client, "cancel_goal", goal_id=goal)
-        said = await refused(client, "resume_goal", goal_id=goal)
+        with pytest.raises(ToolError) as refusal:
+            await client.call_tool("resume_goal", {"goal_id": goal})
 
     assert (paused["state"], resumed["state"]) == ("paused", "queued")
     assert (look.structured_content or {})["final"] is False
     assert [told for told in TOLD if told.get("goal") == goal][:2] == [
         {"op": "pauses", "goal": goal}
     ] * 2
-    assert said.startswith(f"conflict: goal {goal} ended as cancelled: it can't be resumed")
+    assert str(refusal.value).startswith(
+        f"conflict: goal {goal} ended as cancelled: it can't be resumed"
+    )
 
 
 async def test_goals_are_listed_page_by_page_newest_first() -> None:
