@@ -1,4 +1,4 @@
-import type { VNode } from "preact";
+import { Component } from "preact";
 import { useState } from "preact/hooks";
 import { Graph } from "./graph";
 import { Act, Section, State, Trouble } from "./parts";
@@ -80,22 +80,23 @@ function Facts({ goal }: { goal: Goal }) {
 }
 
 const SHOWN = 60;
-const rows = new WeakMap<Happened, VNode>();
 
-/** The row of an event, made once: what is the same node needs no comparison. */
-function row(event: Happened, goal: string): VNode {
-  let made = rows.get(event);
-  if (!made) {
-    made = (
-      <li key={event.n} class={`kind-${event.kind}`}>
+/** The row of an event, drawn once. A cache of nodes would do, too, and grow: nodes keep their former parents. */
+class Row extends Component<{ event: Happened; goal: string }> {
+  override shouldComponentUpdate(next: { event: Happened }): boolean {
+    return next.event !== this.props.event;
+  }
+
+  override render() {
+    const { event, goal } = this.props;
+    return (
+      <li class={`kind-${event.kind}`}>
         <time>{clock(event.at)}</time>
         {event.task ? <a href={`#/goal/${encodeURIComponent(goal)}/${event.task}`}>{event.task}</a> : <span />}
         <span>{event.said}</span>
       </li>
     );
-    rows.set(event, made);
   }
-  return made;
 }
 
 export function Events({ events, goal }: { events: Happened[]; goal: string }) {
@@ -104,7 +105,7 @@ export function Events({ events, goal }: { events: Happened[]; goal: string }) {
   return (
     <>
       <ol class="events" aria-label="events, newest first">
-        {[...shown].reverse().map((event) => row(event, goal))}
+        {[...shown].reverse().map((event) => <Row key={event.n} event={event} goal={goal} />)}
       </ol>
       {events.length > SHOWN && <button type="button" onClick={() => setAll(!all)}>{all ? "Show fewer" : `Show ${events.length}`}</button>}
     </>
