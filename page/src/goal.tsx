@@ -19,6 +19,7 @@ export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
         <Steer goal={goal} />
       </header>
       <Trouble fault={goal.error} />
+      {goal.error.code === "approval_needed" && <Approve goal={goal.id} />}
       {goal.announcement && <p class="note">{goal.announcement}</p>}
       {goal.waiting && <p class="note">waits for: {goal.waiting}</p>}
       {asking.map((task) => <Answer key={task.id} goal={goal.id} task={task} />)}
@@ -35,9 +36,29 @@ function Steer({ goal }: { goal: Goal }) {
   const about = { goal_id: goal.id };
   return (
     <div class="buttons">
+      {!FINAL.has(goal.state) && goal.state !== "paused" && <Act label="Pause" act={() => call("orchestrate", "pause_goal", about)} />}
+      {goal.state === "paused" && <Act label="Go on" act={() => call("orchestrate", "resume_goal", about)} />}
       {!FINAL.has(goal.state) && <Act label="Cancel" confirm="Yes, cancel it" act={() => call("orchestrate", "cancel_goal", about)} />}
       {RESUMABLE.has(goal.state) && <Act label="Try again" act={() => call("orchestrate", "retry_goal", about)} />}
     </div>
+  );
+}
+
+interface Shown { digest: string; plan?: unknown; tasks?: unknown }
+
+/** The plan that waits for a yes; the digest says that it is the one that was looked at. */
+function Approve({ goal }: { goal: string }) {
+  const [shown, setShown] = useState<Shown | null>(null);
+  const look = async () => setShown(await call<Shown>("orchestrate", "show_plan", { goal_id: goal }));
+  const approve = () => call("orchestrate", "approve_plan", { goal_id: goal, digest: shown!.digest });
+  return (
+    <section class="asks" aria-label="the plan waits for your approval">
+      <h2>The plan waits for your approval</h2>
+      {shown && <pre class="code" tabIndex={0}>{JSON.stringify(shown.plan ?? shown.tasks ?? shown, null, 1)}</pre>}
+      <div class="buttons">
+        {shown ? <Act label="Approve" kind="main" act={approve} /> : <Act label="Show the plan" act={look} />}
+      </div>
+    </section>
   );
 }
 
