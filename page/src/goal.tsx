@@ -49,7 +49,7 @@ interface Shown { digest: string; plan?: unknown; tasks?: unknown }
 /** The plan that waits for a yes; the digest says that it is the one that was looked at. */
 function Approve({ goal }: { goal: string }) {
   const [shown, setShown] = useState<Shown | null>(null);
-  const look = async () => setShown(await call<Shown>("orchestrate", "show_plan", { goal_id: goal }));
+  const look = async () => setShown(await call<Shown>("orchestrate", "get_plan", { goal_id: goal }));
   const approve = () => call("orchestrate", "approve_plan", { goal_id: goal, digest: shown!.digest });
   return (
     <section class="asks" aria-label="the plan waits for your approval">

@@ -13,7 +13,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "orchestrate": frozenset(
         {
             "answer_question", "approve_plan", "cancel_goal", "check_goal", "get_goal", "get_task",
-            "list_goals", "plan_goal", "resume_goal", "pause_goal", "retry_goal", "show_plan", "start_goal",
+            "list_goals", "plan_goal", "resume_goal", "pause_goal", "retry_goal", "get_plan", "start_goal",
             "submit_fix", "wait_goal",
         }
     ),
