@@ -1,4 +1,4 @@
-import type { VNode } from "preact";
+import { Component } from "preact";
 import { useState } from "preact/hooks";
 import { Graph } from "./graph";
 import { Act, Section, State, Trouble } from "./parts";
@@ -19,6 +19,7 @@ export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
         <Steer goal={goal} />
       </header>
       <Trouble fault={goal.error} />
+      {goal.error.code === "approval_needed" && <Approve goal={goal.id} />}
       {goal.announcement && <p class="note">{goal.announcement}</p>}
       {goal.waiting && <p class="note">waits for: {goal.waiting}</p>}
       {asking.map((task) => <Answer key={task.id} goal={goal.id} task={task} />)}
@@ -35,9 +36,29 @@ function Steer({ goal }: { goal: Goal }) {
   const about = { goal_id: goal.id };
   return (
     <div class="buttons">
+      {!FINAL.has(goal.state) && goal.state !== "paused" && <Act label="Pause" act={() => call("orchestrate", "pause_goal", about)} />}
+      {goal.state === "paused" && <Act label="Go on" act={() => call("orchestrate", "resume_goal", about)} />}
       {!FINAL.has(goal.state) && <Act label="Cancel" confirm="Yes, cancel it" act={() => call("orchestrate", "cancel_goal", about)} />}
       {RESUMABLE.has(goal.state) && <Act label="Try again" act={() => call("orchestrate", "retry_goal", about)} />}
     </div>
+  );
+}
+
+interface Shown { digest: string; plan?: unknown; tasks?: unknown }
+
+/** The plan that waits for a yes; the digest says that it is the one that was looked at. */
+function Approve({ goal }: { goal: string }) {
+  const [shown, setShown] = useState<Shown | null>(null);
+  const look = async () => setShown(await call<Shown>("orchestrate", "get_plan", { goal_id: goal }));
+  const approve = () => call("orchestrate", "approve_plan", { goal_id: goal, digest: shown!.digest });
+  return (
+    <section class="asks" aria-label="the plan waits for your approval">
+      <h2>The plan waits for your approval</h2>
+      {shown && <pre class="code" tabIndex={0}>{JSON.stringify(shown.plan ?? shown.tasks ?? shown, null, 1)}</pre>}
+      <div class="buttons">
+        {shown ? <Act label="Approve" kind="main" act={approve} /> : <Act label="Show the plan" act={look} />}
+      </div>
+    </section>
   );
 }
 
@@ -80,22 +101,23 @@ function Facts({ goal }: { goal: Goal }) {
 }
 
 const SHOWN = 60;
-const rows = new WeakMap<Happened, VNode>();
 
-/** The row of an event, made once: what is the same node needs no comparison. */
-function row(event: Happened, goal: string): VNode {
-  let made = rows.get(event);
-  if (!made) {
-    made = (
-      <li key={event.n} class={`kind-${event.kind}`}>
+/** The row of an event, drawn once. A cache of nodes would do, too, and grow: nodes keep their former parents. */
+class Row extends Component<{ event: Happened; goal: string }> {
+  override shouldComponentUpdate(next: { event: Happened }): boolean {
+    return next.event !== this.props.event;
+  }
+
+  override render() {
+    const { event, goal } = this.props;
+    return (
+      <li class={`kind-${event.kind}`}>
         <time>{clock(event.at)}</time>
         {event.task ? <a href={`#/goal/${encodeURIComponent(goal)}/${event.task}`}>{event.task}</a> : <span />}
         <span>{event.said}</span>
       </li>
     );
-    rows.set(event, made);
   }
-  return made;
 }
 
 export function Events({ events, goal }: { events: Happened[]; goal: string }) {
@@ -104,7 +126,7 @@ export function Events({ events, goal }: { events: Happened[]; goal: string }) {
   return (
     <>
       <ol class="events" aria-label="events, newest first">
-        {[...shown].reverse().map((event) => row(event, goal))}
+        {[...shown].reverse().map((event) => <Row key={event.n} event={event} goal={goal} />)}
       </ol>
       {events.length > SHOWN && <button type="button" onClick={() => setAll(!all)}>{all ? "Show fewer" : `Show ${events.length}`}</button>}
     </>

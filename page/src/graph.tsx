@@ -1,3 +1,4 @@
+import { Component } from "preact";
 import { useMemo } from "preact/hooks";
 import { BOX, layout } from "./layout";
 import type { Task } from "./types";
@@ -6,13 +7,24 @@ import { MARK, said } from "./words";
 const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 /** Each task is a link, in reading order, so that it can be walked by keyboard. */
+interface Plan { goal: string; tasks: Task[]; needs: Map<string, string[]> }
+
+const shown = (tasks: Task[]) =>
+  tasks.map((t) => `${t.id}${t.state}${t.rounds}${t.waiting ? "w" : ""}${t.question.text ? "q" : ""}`).join();
+
 /** The plan as a graph, drawn anew only when something that it shows has changed. */
-export function Graph({ goal, tasks, needs }: { goal: string; tasks: Task[]; needs: Map<string, string[]> }) {
-  const shown = tasks.map((t) => `${t.id}${t.state}${t.rounds}${t.waiting ? "w" : ""}${t.question.text ? "q" : ""}`).join();
-  return useMemo(() => <Drawn goal={goal} tasks={tasks} needs={needs} />, [goal, shown, needs]);
+export class Graph extends Component<Plan> {
+  override shouldComponentUpdate(next: Plan): boolean {
+    const now = this.props;
+    return next.goal !== now.goal || next.needs !== now.needs || shown(next.tasks) !== shown(now.tasks);
+  }
+
+  override render() {
+    return <Drawn {...this.props} />;
+  }
 }
 
-function Drawn({ goal, tasks, needs }: { goal: string; tasks: Task[]; needs: Map<string, string[]> }) {
+function Drawn({ goal, tasks, needs }: Plan) {
   const ids = tasks.map((task) => task.id).join(" ");
   const placed = useMemo(() => layout(ids ? ids.split(" ") : [], needs), [ids, needs]);
   const at = new Map(placed.boxes.map((box) => [box.id, box]));

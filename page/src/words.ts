@@ -1,7 +1,7 @@
 /** Words and marks for states, sizes and durations. Pure. */
 
 export const MARK: Record<string, string> = {
-  pending: "·", queued: "·", planning: "▸", running: "▸", verifying: "▸", waiting: "?", done: "✓", success: "✓", resident: "✓", loading: "▸", evicting: "–",
+  pending: "·", paused: "‖", queued: "·", planning: "▸", running: "▸", verifying: "▸", waiting: "?", done: "✓", success: "✓", resident: "✓", loading: "▸", evicting: "–",
   failed: "✗", skipped: "–", cancelled: "–", needs_help: "!", limit_reached: "!",
 };
 

@@ -12,8 +12,8 @@ from atos_protocol.errors import MCP_META_KEY, AtosError, NotFoundError, from_wi
 ALLOWED: Mapping[str, frozenset[str]] = {
     "orchestrate": frozenset(
         {
-            "answer_question", "approve_goal", "cancel_goal", "check_goal", "get_goal", "get_task",
-            "list_goals", "plan_goal", "resume_goal", "pause_goal", "retry_goal", "start_goal",
+            "answer_question", "approve_plan", "cancel_goal", "check_goal", "get_goal", "get_task",
+            "list_goals", "plan_goal", "resume_goal", "pause_goal", "retry_goal", "get_plan", "start_goal",
             "submit_fix", "wait_goal",
         }
     ),
