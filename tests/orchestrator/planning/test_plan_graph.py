@@ -85,7 +85,12 @@ async def test_a_good_plan_passes_in_one_ask() -> None:
             {
                 "tasks": [
                     {"id": "T1", "title": "Split a line into words", "complexity": "simple"},
-                    {"id": "T2", "title": "Count words of a file", "complexity": "simple"},
+                    {
+                        "id": "T2",
+                        "title": "Count words of a file",
+                        "complexity": "simple",
+                        "depends_on": ["T1"],
+                    },
                 ],
                 "notes": [],
                 "brief": {
