@@ -263,10 +263,11 @@ async def test_the_annotations_say_which_tools_replace_or_end_something() -> Non
 
     assert sorted(name for name, hint in hints.items() if hint and hint.destructive_hint) == [
         "cancel_goal",
+        "edit_plan",
         "submit_fix",
     ]
     assert sorted(name for name, hint in hints.items() if hint and hint.read_only_hint) == [
-        "aggregate_results", "check_goal", "get_goal", "get_task", "list_goals", "plan_goal", "wait_goal",
+        "aggregate_results", "check_goal", "get_goal", "get_plan", "get_task", "list_goals", "plan_goal", "wait_goal",
     ]  # fmt: skip
 
 
