@@ -96,7 +96,9 @@ def asking_for_status() -> Generator[list[Answer]]:
         while True:
             began = time.monotonic()
             ran = client("status")
-            answers.append(Answer(ran.returncode, time.monotonic() - began, ran.stdout + ran.stderr))
+            answers.append(
+                Answer(ran.returncode, time.monotonic() - began, ran.stdout + ran.stderr)
+            )
             if over.wait(0.5):
                 return
 
