@@ -22,6 +22,8 @@ from atos_protocol.errors import (
 from atos_protocol.host_protocol import Opening, refused
 from atos_protocol.settings import Settings
 
+STATUS_SECONDS = 10.0
+"""How long the scheduler may take to tell its status: a crowded machine leaves it little time."""
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "atos-client", "version": "1"},
@@ -136,7 +138,7 @@ def scheduler_status(settings: Settings) -> dict[str, Any]:
     Raises:
         UnreachableError: the scheduler is down.
     """
-    return http_get(connect("scheduler", settings), "/atos/v1/status")
+    return http_get(connect("scheduler", settings, STATUS_SECONDS), "/atos/v1/status")
 
 
 def http_get(connection: socket.socket, path: str) -> dict[str, Any]:

@@ -40,16 +40,13 @@ Path_ = Annotated[
 TargetName = Annotated[
     Literal["local", "github", "pages", "webhook"],
     Field(
-        description="local: served on this machine's loopback, in the sandbox. github: a public repository or a"
-        " pull request. pages: the same, served by GitHub as a site. webhook: sent to a workflow of n8n."
+        description="local: on this machine's loopback, in the sandbox. Public: github (repository or pull request),"
+        " pages (a site), webhook (through n8n)."
     ),
 ]
 Destination = Annotated[
     str,
-    Field(
-        description="github, pages: OWNER/NAME of the repository; empty: one of the user's own."
-        " webhook: the workflow; empty: deploy."
-    ),
+    Field(description="OWNER/NAME of the repository, or the webhook's workflow; may be empty."),
 ]
 Name = Annotated[str, Field(description="Name of a deployment, as plan_deployment says it.")]
 Digest = Annotated[
@@ -84,14 +81,13 @@ class DeploymentView(BaseModel):
     up: bool = Field(description="Whether the live release is up.")
     url: str = Field(description="Of the live release; empty while none is up.")
     planned: ReleaseView
-    live: str = Field(description="Digest of the release that answers; empty: none.")
-    previous: str = Field(description="Digest of the release that roll_back returns to.")
+    live: str = Field(description="Digest of what answers.")
+    previous: str = Field(description="Digest that roll_back returns to.")
     evidence: list[str] = Field(description="What the verification of the live release saw.")
     reason: str = Field(description="Why it failed.")
     next: str
-    public: bool = Field(
-        False, description="Whether others can see it: the user has to approve it."
-    )
+    public: bool = False
+    """Whether others can see it: the person has to approve it."""
 
 
 class DeploymentList(BaseModel):
