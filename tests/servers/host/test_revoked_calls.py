@@ -88,14 +88,21 @@ async def read_sse(http: httpx2.AsyncClient) -> None:
                     assert (await http.post(address, json=each)).status_code == 202
 
 
-async def call_over_mcp(http: httpx2.AsyncClient) -> None:
-    accepts = {"accept": "application/json, text/event-stream"}
-    answer = await http.post("/lingering/mcp", json=CALL, headers=accepts)
+async def call_for_a_whole_answer(http: httpx2.AsyncClient) -> None:
+    answer = await http.post("/lingering/mcp", json=CALL, headers={"accept": "application/json"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
 
 
+async def call_for_a_streamed_answer(http: httpx2.AsyncClient) -> None:
+    accepts = {"accept": "application/json, text/event-stream"}
+    with pytest.raises(httpx2.RemoteProtocolError):
+        await http.post("/lingering/mcp", json=CALL, headers=accepts)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("call", [call_over_sse, call_over_mcp])
+@pytest.mark.parametrize(
+    "call", [call_over_sse, call_for_a_whole_answer, call_for_a_streamed_answer]
+)
 async def test_a_running_tool_call_of_a_revoked_token_is_cancelled_within_a_second(
     settings: Settings, call: Callable[[httpx2.AsyncClient], Awaitable[None]]
 ) -> None:
