@@ -11,7 +11,11 @@ from fastmcp.resources import ResourceResult
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp import MCPError
-from mcp.types import INTERNAL_ERROR, CallToolRequestParams, ReadResourceRequestParams
+from mcp.types import (
+    INTERNAL_ERROR,
+    CallToolRequestParams,
+    ReadResourceRequestParams,
+)
 
 from atos_protocol.errors import MCP_META_KEY
 from atos_servers.host.call_gate import CALL_SECONDS, N8N_EXTRAS, CallGate, without_extras
