@@ -511,7 +511,7 @@ async def test_a_person_is_asked_in_both_eras_and_anything_but_yes_is_a_no(
 
     server = build(Services(settings, nobody))
     server.add_middleware(ToolMiddleware(server))
-    client: Any = Client(server, elicitation_handler=person, mode=mode)  # pyright: ignore[reportArgumentType]
+    client: Any = Client(server, elicitation_handler=person, mode=mode)
     async with PoolScheduler(settings, MINI), client:
         goal = (await call(client, "start_goal", goal=ADD, review=True))["id"]
         plan = {"tasks": [{"id": "T1", "title": "Write add.py", "files": ["add.py"]}]}
