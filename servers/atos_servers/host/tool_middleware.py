@@ -11,8 +11,14 @@ from fastmcp.resources import ResourceResult
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp import MCPError
-from mcp.types import INTERNAL_ERROR, CallToolRequestParams, ReadResourceRequestParams
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    ReadResourceRequestParams,
+)
 
+from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY
 from atos_servers.host.call_gate import CALL_SECONDS, N8N_EXTRAS, CallGate, without_extras
 from atos_servers.host.tool_failures import foreseen, masked
@@ -69,7 +75,10 @@ class ToolMiddleware(Middleware):
         except Exception as error:
             told = foreseen(error) or masked(str(context.message.uri), error)
             wire = {MCP_META_KEY: told.to_wire()}
-            raise MCPError(INTERNAL_ERROR, told.to_text(), wire) from error
+            # What is not there is, in the protocol's words, a parameter that is wrong.
+            absent = isinstance(told, errors.NotFoundError)
+            code = INVALID_PARAMS if absent else INTERNAL_ERROR
+            raise MCPError(code, told.to_text(), wire) from error
 
     async def _without_extras(self, context: Call) -> Call:
         """Drop what the client merged in, and null: some clients send every argument that they know of."""

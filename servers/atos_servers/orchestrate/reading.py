@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import NotFoundError
 from pydantic import TypeAdapter
 
-from atos_protocol.errors import NotFoundError as NoSuchGoalError
 from atos_protocol.goals import Event, GoalNews
 from atos_protocol.printable import printable
 from atos_servers.orchestrate.own_goals import OwnGoals
@@ -19,17 +17,14 @@ NEWS = TypeAdapter(GoalNews)
 
 
 class Readings:
-    """Resources over the goals of whoever reads; a goal that is not there is a resource that is not there."""
+    """Resources over the goals of whoever reads."""
 
     def __init__(self, goals: Callable[[], Awaitable[OwnGoals]]) -> None:
         self._goals = goals
 
     async def goal(self, goal_id: str) -> str:
         """Show a goal with all its events, as JSON."""
-        try:
-            news = await (await self._goals()).wait(goal_id, seconds=0)
-        except NoSuchGoalError as error:
-            raise NotFoundError(error.message) from error
+        news = await (await self._goals()).wait(goal_id, seconds=0)
         return NEWS.dump_json(news).decode()
 
     async def log(self, goal_id: str) -> str:
@@ -43,10 +38,7 @@ class Readings:
         return mermaid(await (await self._goals()).get(goal_id), events)
 
     async def _events(self, goal_id: str) -> tuple[Event, ...]:
-        try:
-            return tuple(await (await self._goals()).events(goal_id))
-        except NoSuchGoalError as error:
-            raise NotFoundError(error.message) from error
+        return tuple(await (await self._goals()).events(goal_id))
 
 
 def build(goal: str) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 import anyio
 import pytest
 from fastmcp import Client
+from fastmcp.client.elicitation import ElicitResult
 from fastmcp.exceptions import ToolError
 from inline_snapshot import snapshot
-from mcp.types import TextResourceContents
+from mcp import MCPError
+from mcp.types import INVALID_PARAMS, TextResourceContents
 
 from atos_orchestrator.execution import goal_intake, plan_requests
 from atos_orchestrator.execution.database import open_database
@@ -452,6 +454,81 @@ async def test_a_goal_is_a_resource_with_all_its_events() -> None:
     assert isinstance(content, TextResourceContents)
     told = json.loads(content.text)
     assert (told["goal"]["id"], told["events"][0]["kind"]) == (goal, "goal_submitted")
+
+
+async def test_a_goals_log_and_plan_are_resources() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD))["id"]
+        (log,) = await client.read_resource(f"goal://{goal}/log")
+        (plan,) = await client.read_resource(f"goal://{goal}/plan")
+
+    assert isinstance(log, TextResourceContents)
+    assert isinstance(plan, TextResourceContents)
+    assert [json.loads(line)["kind"] for line in log.text.splitlines()] == ["goal_submitted"]
+    assert plan.text == "flowchart LR"
+
+
+@pytest.mark.parametrize("uri", ["goal://gnone", "goal://gnone/log", "goal://gnone/plan"])
+async def test_a_goal_that_is_not_there_is_a_wrong_parameter(uri: str) -> None:
+    async with served() as client:
+        with pytest.raises(MCPError, match="there is no goal 'gnone'") as caught:
+            await client.read_resource(uri)
+    assert caught.value.error.code == INVALID_PARAMS
+
+
+async def test_a_model_approves_no_plan_where_the_host_can_not_ask() -> None:
+    async with served() as client:
+        goal = (await call(client, "start_goal", goal=ADD, review=True))["id"]
+        events_of(goal).append(
+            goal, "plan_review", {"digest": "0" * 12, "plan": {"tasks": []}}, key="review"
+        )
+        with pytest.raises(ToolError) as caught:
+            await client.call_tool("approve_plan", {"goal_id": goal, "digest": "0" * 12})
+    assert str(caught.value) == (
+        "unauthorized: this has to come from a person, and this host has no way to ask one"
+        f" Next: Have the user type: atos-client approve {goal} 000000000000"
+    )
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("says", ["accept", "decline", "unsure"])
+async def test_a_person_is_asked_in_both_eras_and_anything_but_yes_is_a_no(
+    says: str, mode: str
+) -> None:
+    asked: list[str] = []
+
+    async def person(message: str, *_: Any) -> Any:
+        asked.append(message)
+        return ElicitResult(
+            action="decline" if says == "decline" else "accept",
+            content=None if says == "decline" else {"value": says == "accept"},
+        )
+
+    settings = load_settings()
+
+    async def nobody(_: dict[str, Any]) -> None:
+        """There is no worker here."""
+
+    server = build(Services(settings, nobody))
+    server.add_middleware(ToolMiddleware(server))
+    client: Any = Client(server, elicitation_handler=person, mode=mode)
+    async with PoolScheduler(settings, MINI), client:
+        goal = (await call(client, "start_goal", goal=ADD, review=True))["id"]
+        plan = {"tasks": [{"id": "T1", "title": "Write add.py", "files": ["add.py"]}]}
+        data = {"digest": "0" * 12, "plan": plan}
+        events_of(goal).append(goal, "plan_review", data, key="review")
+        with pytest.raises(ToolError) as caught:
+            await client.call_tool("approve_plan", {"goal_id": goal, "digest": "0" * 12})
+    assert asked == [
+        f"Begin to work on goal {goal} by plan 000000000000?\nT1 Write add.py [add.py]"
+    ]
+    # a yes reaches the goal, which nothing has planned here
+    told = (
+        f"goal {goal} is queued"
+        if says == "accept"
+        else "it was not approved or answered: the person said"
+    )
+    assert told in str(caught.value)
 
 
 async def test_schemas_have_no_reference_and_no_null_and_tools_say_when_to_use_them() -> None:
