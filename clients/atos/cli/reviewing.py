@@ -74,8 +74,8 @@ def limits(arguments: Namespace, settings: Settings) -> int:
 
 def approve_on_terminal(orchestrate: HostClient, view: Mapping[str, Any], show: Progress) -> bool:
     """Show a person the plan that a goal waits with, and ask; return whether it goes on."""
-    error: Mapping[str, Any] = view.get("error") or {}
-    if error.get("code") != APPROVAL_NEEDED or not show.asks:
+    ended: Mapping[str, Any] = view.get("error") or {}
+    if ended.get("code") != APPROVAL_NEEDED or not show.asks:
         return False
     show.keep()
     goal = view["id"]
