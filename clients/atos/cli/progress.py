@@ -152,7 +152,8 @@ class Live:
         width = shutil.get_terminal_size().columns - 1
         up = f"\x1b[{self._drawn}F" if self._drawn else ""
         body = [line[:width] for line in block]
-        text = up + "\x1b[J" + "".join(f"{line}\n" for line in [*above, *body])
+        # line by line: erasing the whole screen at once, a terminal keeps it in its history each time
+        text = up + "".join(f"{line}\x1b[K\n" for line in [*above, *body]) + "\x1b[J"
         sys.stdout.write(text)
         sys.stdout.flush()
         self._drawn = len(body)
