@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atos.cli.main import parser
+from atos.cli.commands import parser
 from atos_protocol.settings import TUNABLE
 
 ROOT = Path(__file__).parent.parent

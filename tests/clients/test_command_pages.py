@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from atos.cli.commands import parser
 from atos.cli.describing import completion_script, help_page, origins, subcommands
-from atos.cli.main import main, parser
+from atos.cli.main import main
 from atos.cli.progress import shown_tasks
 from atos.cli.version import installed_version
 from atos_protocol.settings import load_settings

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from atos.cli.main import parser
+from atos.cli.commands import parser
 from doubles.file_server import FileServer
 from doubles.installation import CLIENT, Installation
 from doubles.model_home import FILE, NAME, ModelHome

@@ -88,7 +88,7 @@ def help_page(parser: argparse.ArgumentParser) -> str:
 
 def completion(arguments: Namespace, settings: Settings) -> int:
     """Print a completion script."""
-    from atos.cli.main import parser
+    from atos.cli.commands import parser
 
     script = completion_script(arguments.shell, subcommands(parser()))
     print(json.dumps({"script": script}) if arguments.json else script)

@@ -9,336 +9,50 @@ if (
     TYPE_CHECKING
 ):  # `--version` and completion are waited for: whatever they don't need is imported later
     import argparse
-    from collections.abc import Callable, Sequence
-    from typing import Any
-
-EPILOG = """exit codes:
-  0 done (or started, with --detach)   1 the goal failed         2 wrong usage
-  3 nothing to run it with             4 it needs a person       130 cancelled"""
-
-
-TARGETS = ("local", "github", "pages", "webhook")
-
-
-def parser() -> argparse.ArgumentParser:
-    """Describe the commands."""
-    import argparse
-
-    plain = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(
-        prog="atos-client",
-        description="Small local models doing real software work.",
-        epilog=EPILOG,
-        formatter_class=plain,
-    )
-    top.add_argument("--version", action="store_true", help="print the version and end")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name: str, about: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=about)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        return made
-
-    build = command("build", "Turn a goal into a tested git repository.")
-    build.add_argument("goal", metavar="GOAL", nargs="+", help="what to build, in one sentence")
-    build.add_argument("--into", metavar="DIR", help="a new or empty folder, or a git repository")
-    build.add_argument("--pull", action="store_true", help="fetch a model first if none is here")
-    build.add_argument("--detach", action="store_true", help="start it and return at once")
-    build.add_argument(
-        "--example", metavar="TEXT", action="append", default=[],
-        help="such as 'f(1) -> 2'; may be repeated; examples decide whether code is right",
-    )  # fmt: skip
-    build.add_argument("--tests", metavar="FILE", help="a pytest file that decides, instead")
-    build.add_argument(
-        "--plan", metavar="FILE", help="a plan as JSON, made by you or a large model"
-    )
-    build.add_argument(
-        "--review", action="store_true", help="see the plan, and approve it, before anything works"
-    )
-    build.add_argument(
-        "--deploy",
-        metavar="TARGET",
-        choices=TARGETS,
-        default="",
-        help="deploy the result and verify it: local serves it on this machine; of the others you are asked",
-    )
-    build.add_argument(
-        "--priority", choices=("low", "normal", "high"), default="normal",
-        help="among queued goals: high counts as an hour older, low as an hour younger",
-    )  # fmt: skip
-    for name, about in (
-        ("status", "Show the daemons and goals, or one goal; starts nothing."),
-        ("watch", "Follow a goal (default: the newest)."),
-        ("cancel", "Cancel a goal (default: the newest)."),
-    ):
-        command(name, about).add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
-    debug = command("debug", "Show all that happened to one task.")
-    debug.add_argument("task", metavar="TASK", help="GOAL/T1, or T1 of the newest goal")
-    answer = command("answer", "Answer what a task asks, and have its goal go on.")
-    answer.add_argument("task", metavar="GOAL[/TASK]", help="default: the first task that asks")
-    answer.add_argument("answer", metavar="ANSWER", help="number, value, or 'f(1) -> 2'")
-    fix = command("fix", "Hand in code for a task that did not succeed.")
-    fix.add_argument("task", metavar="GOAL/TASK", help="GOAL/T1, or T1 of the newest goal")
-    fix.add_argument("files", metavar="[NAME=]FILE", nargs="+", help="the task's own files")
-    retry = command("retry", "Try again what is not done of a goal (default: the newest).")
-    retry.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
-    _add_steering(command)
-    for name, about in (
-        ("pause", "Have nothing work for a goal until `resume`; models: `scheduler pause`."),
-        ("resume", "Have a paused goal go on; models: `scheduler resume`."),
-    ):
-        command(name, about).add_argument("goal", metavar="GOAL", help="a goal's id")
-    clean = command("clean", "Remove what is kept of goals that have ended; repositories stay.")
-    clean.add_argument(
-        "--older-than", metavar="AGE", default="30d",
-        help="since their end: 30d, 12h, 0d; default 30d. Goals that need help stay",
-    )  # fmt: skip
-    clean.add_argument("--goal", metavar="GOAL", help="this one, whatever its age")
-    clean.add_argument("--dry-run", action="store_true", help="count only")
-    _add_looking(command)
-    _add_deployments(command)
-    _add_models(commands)
-    _add_tokens(commands)
-    _add_scheduler(commands)
-    doctor = command("doctor", "Say what is there, what is missing, and what to do about it.")
-    doctor.add_argument("--host", metavar="NAME", help="an MCP host: its entries and its logs")
-    command("up", "Start the daemons.").add_argument(
-        "--stay", action=argparse.BooleanOptionalAction, default=None,
-        help="have them stay although nobody uses them, from now on",
-    )  # fmt: skip
-    _add_gateway(commands)
-    lease = command("lease", "Run a program while memory is reserved for it among the models.")
-    lease.add_argument("size", metavar="SIZE", help="such as 3GiB")
-    lease.add_argument("program", metavar="-- PROGRAM", nargs=argparse.REMAINDER)
-    page = command("open", "Open the page: goals, tasks and devices in a browser.")
-    page.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
-    page.add_argument("--no-browser", action="store_true", help="print the address only")
-    command("down", "End the daemons; running goals go on when they are started again.")
-    config = command("mcp-config", "Print entries for an MCP host; `install` writes them.")
-    config.add_argument("server", metavar="SERVER", nargs="*", help="default: all five")
-    _add_hosts(command)
-    return top
-
-
-def _add_looking(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    """Commands that only look, and start nothing that runs on."""
-    plan = command("plan", "Show the plan that a goal would get; nothing is built.")
-    plan.add_argument("goal", metavar="GOAL", nargs="+", help="what would be built")
-    logs = command("logs", "Show the end of the daemons' logs, or everything about a goal.")
-    logs.add_argument(
-        "what", metavar="WHAT", nargs="?", default="",
-        help="servers, scheduler, worker, or a goal's id; default: the three",
-    )  # fmt: skip
-    logs.add_argument("-n", dest="lines", type=int, default=20, metavar="N", help="lines of each")
-    explain = command("explain", "Say why a goal, a task or a decision is as it is.")
-    explain.add_argument(
-        "what", metavar="WHAT", nargs="?", default="",
-        help="a goal's id, GOAL/T1, T1 of the newest goal, or the number of a decision",
-    )  # fmt: skip
-    command("vram", "Show the memory budget, the models in it and the requests.").add_argument(
-        "--watch", action="store_true", help="again every second, until Ctrl-C"
-    )
-    command("workflows", "List the n8n workflows that may be triggered.")
-    command("config", "Show every setting, its value, and where the value comes from.")
-    made = command("completion", "Print a completion script for a shell.")
-    made.add_argument(
-        "shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh, fish"
-    )
-
-
-def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    about = "Plug ATOS into an MCP host, and prove that it works there."
-    install = command("install", about)
-    hosts = "claude-desktop, claude-code, cursor, vscode, n8n, or print"
-    install.add_argument("host", metavar="HOST", help=hosts)
-    install.add_argument(
-        "--server", metavar="NAME", action="append", default=[],
-        help="an entry for this server; may be repeated. Default: all, twelve tools of the five",
-    )  # fmt: skip
-    install.add_argument(
-        "--tools", metavar="SETS", default="",
-        help="toolsets of the entry `all`: goals,files,code,models,workflows,n8n, or all",
-    )  # fmt: skip
-    install.add_argument("--read-only", action="store_true", help="only tools that change nothing")
-    install.add_argument(
-        "--directory", metavar="DIR", action="append", default=[],
-        help="what its tools may access; may be repeated. Default: as the settings allow",
-    )  # fmt: skip
-    install.add_argument("--no-trial", action="store_true", help="write it without trying it")
-    command("uninstall", "Take ATOS out of an MCP host.").add_argument(
-        "host", metavar="HOST", help=hosts
-    )
-
-
-def _add_steering(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    approve = command("approve", "Show the plan that a goal waits with, and have the work begin.")
-    approve.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
-    approve.add_argument("digest", metavar="DIGEST", nargs="?", help="of the plan; not asked then")
-    approve.add_argument("--yes", action="store_true", help="do not ask")
-    edit = command("edit", "Change the plan that a goal waits with, in $EDITOR or from a file.")
-    edit.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
-    edit.add_argument("--plan", metavar="FILE", help="the whole plan, as JSON")
-    note = command("note", "Tell a goal something that its tasks must heed from now on.")
-    note.add_argument("goal", metavar="GOAL", help="a goal's id")
-    note.add_argument("text", metavar="TEXT", help="one sentence")
-    limits = command("limits", "Set what a goal may use in all; one that stopped tries again.")
-    limits.add_argument("goal", metavar="GOAL", help="a goal's id")
-    limits.add_argument("--minutes", type=float, default=0.0, help="of work")
-    limits.add_argument("--calls", type=int, default=0, help="of models")
-
-
-def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    made = command("deploy", "Deploy a goal's repository or a folder, and verify that it answers.")
-    made.add_argument("what", metavar="GOAL|PATH", nargs="?", help="default: the newest goal")
-    made.add_argument(
-        "target", metavar="TARGET", nargs="?", choices=TARGETS, default="local",
-        help="local (default): served on this machine, in the sandbox; github: a public repository, or a pull"
-        " request; pages: the same, served by GitHub as a site; webhook: through a workflow of n8n",
-    )  # fmt: skip
-    made.add_argument("--name", metavar="NAME", help="of the deployment; default after the folder")
-    made.add_argument(
-        "--to",
-        metavar="OWNER/NAME",
-        help="the repository, by default one of your own; webhook: the workflow",
-    )
-    made.add_argument("--yes", action="store_true", help="do not ask; local only")
-    made.add_argument(
-        "--approve",
-        metavar="DIGEST",
-        help="do not ask, if the plan has this digest: for what is public",
-    )
-    made.add_argument("--dry-run", action="store_true", help="say what would go out, and end")
-    made = command("deployments", "List deployments, or stop, start, verify or roll back one.")
-    actions = ("list", "stop", "start", "verify", "rollback", "logs")
-    made.add_argument(
-        "action",
-        metavar="ACTION",
-        nargs="?",
-        choices=actions,
-        default="list",
-        help=", ".join(actions),
-    )
-    made.add_argument("name", metavar="NAME", nargs="?", help="as `deployments list` shows it")
-
-
-def _add_gateway(commands: Any) -> None:
-    about = "Let other programs use the models: Ollama, OpenAI and Anthropic clients."
-    actions = commands.add_parser("gateway", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says in (
-        ("on", "Give a client a loopback port of its own; the daemons stay up for it."),
-        ("off", "Close a client's port."),
-        ("list", "Show the clients and their ports."),
-        (
-            "takeover",
-            "Stand where Ollama stood (port 11434), so that all its clients share the budget.",
-        ),
-        ("restore", "Give that port back."),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        if action == "on":
-            made.add_argument(
-                "--as", dest="client", metavar="NAME[:CLASS]", required=True,
-                help="who it is, and whether it is `interactive` (default) or `batch`",
-            )  # fmt: skip
-            made.add_argument("--port", type=int, default=0, help="default: a free one from 11440")
-            made.add_argument(
-                "--weight", type=float, default=1.0,
-                help="0.25 to 8; each doubling counts as ten seconds of waiting more; default 1",
-            )  # fmt: skip
-        if action == "off":
-            made.add_argument("name", metavar="NAME")
-
-
-def _add_models(commands: Any) -> None:
-    about = "List, fetch, check and remove models."
-    actions = commands.add_parser("models", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says, name in (
-        ("list", "Show the catalogue: what is here, what fits, licences.", ""),
-        ("pull", "Fetch a model and verify it; without NAME the proposed one.", "?"),
-        ("fit", "Show what this machine can run.", ""),
-        ("remove", "Remove a fetched model.", "1"),
-        ("verify", "Compare fetched models with what was published.", "?"),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        if name:
-            made.add_argument("name", metavar="NAME", nargs="?" if name == "?" else None)
-
-
-def _add_tokens(commands: Any) -> None:
-    about = "Add, list, revoke and change the tokens of HTTP clients."
-    actions = commands.add_parser("token", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says in (
-        ("add", "Make a token for a client; it sees no other client's goals."),
-        ("list", "Show whose tokens there are."),
-        ("revoke", "Make a token worthless; what is open with it is closed."),
-        ("rotate", "Replace a token by another (default: the one in run/token)."),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        if action == "rotate":
-            made.add_argument("name", metavar="NAME", nargs="?", default="default")
-        elif action != "list":
-            made.add_argument("name", metavar="NAME")
-        if action == "add":
-            made.add_argument(
-                "--workspaces", metavar="DIR", nargs="+", default=[],
-                help="directories that its tools may access, instead of those of the settings",
-            )  # fmt: skip
-
-
-def _add_scheduler(commands: Any) -> None:
-    about = "Say what the scheduler decided and why; pause all models."
-    actions = commands.add_parser("scheduler", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says, name in (
-        ("decisions", "Show the latest decisions, or those that concern MODEL.", "MODEL"),
-        (
-            "explain",
-            "Show what else a decision could have been, and what it would have taken.",
-            "N",
-        ),
-        ("forecast", "Show what a goal's plan would load, when and for how long.", "GOAL"),
-        ("receipt", "Show what a goal has cost in swaps.", "GOAL"),
-        ("pause", "Take every model out of memory, and load none until `scheduler resume`.", ""),
-        ("resume", "Let models be loaded again.", ""),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        if not name:
-            continue
-        made.add_argument("about", metavar=name, nargs="?" if action == "decisions" else None)
-
+    from collections.abc import Sequence
 
 MODULES = {
+    "answer": "steering",
+    "approve": "reviewing",
+    "build": "goals",
+    "cancel": "goals",
     "clean": "cleaning",
     "completion": "describing",
     "config": "describing",
+    "debug": "goals",
+    "deploy": "deploying",
+    "deployments": "deploying",
     "doctor": "doctor",
+    "edit": "reviewing",
     "explain": "looking",
+    "fix": "steering",
     "gateway": "gateway",
+    "install": "plugging.installing",
+    "lease": "leases",
+    "limits": "reviewing",
     "logs": "looking",
+    "mcp-config": "plugging.installing",
     "models": "models",
+    "note": "reviewing",
     "open": "opening",
+    "pause": "steering",
     "plan": "looking",
+    "resume": "steering",
+    "retry": "steering",
     "scheduler": "decisions",
     "token": "tokens",
+    "uninstall": "plugging.installing",
     "vram": "looking",
+    "watch": "goals",
     "workflows": "looking",
 }
-"""Command -> module with a function of its name."""
+"""Command -> module with a function of its name; the others are in `daemons`."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one command; its module is imported only now."""
+    import importlib
+
     from atos_protocol.server_url import learn_secrets
     from atos_protocol.settings import load_settings
 
@@ -346,48 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     learn_secrets(settings)
     if arguments.command in ("build", "plan"):
         arguments.goal = " ".join(arguments.goal)  # a sentence may be written without quotes
-    if (module := MODULES.get(arguments.command)) is not None:
-        import importlib
-
-        return getattr(importlib.import_module(f"atos.cli.{module}"), arguments.command)(
-            arguments, settings
-        )
-    match arguments.command:
-        case "build" | "watch" | "cancel" | "debug":
-            from atos.cli import goals
-
-            return getattr(goals, arguments.command)(arguments, settings)
-        case (
-            "answer" | "fix" | "retry" | "approve" | "edit" | "note" | "limits" | "pause" | "resume"
-        ):
-            from atos.cli import reviewing, steering
-
-            module = steering if hasattr(steering, arguments.command) else reviewing
-            return getattr(module, arguments.command)(arguments, settings)
-        case "scheduler":
-            from atos.cli.decisions import scheduler
-
-            return scheduler(arguments, settings)
-        case "clean":
-            from atos.cli.cleaning import clean
-
-            return clean(arguments, settings)
-        case "deploy" | "deployments":
-            from atos.cli import deploying
-
-            return getattr(deploying, arguments.command)(arguments, settings)
-        case "lease":
-            from atos.cli import leases
-
-            return leases.lease(arguments, settings)
-        case "install" | "uninstall" | "mcp-config":
-            from atos.cli.plugging import installing
-
-            return getattr(installing, arguments.command.replace("-", "_"))(arguments, settings)
-        case _:
-            from atos.cli import daemons
-
-            return getattr(daemons, arguments.command.replace("-", "_"))(arguments, settings)
+    module = importlib.import_module(f"atos.cli.{MODULES.get(arguments.command, 'daemons')}")
+    return getattr(module, arguments.command.replace("-", "_"))(arguments, settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -400,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     import json
 
+    from atos.cli.commands import parser
     from atos_protocol.errors import AtosError, exit_code
 
     top = parser()

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from atos.cli.commands import parser
 from atos.cli.describing import WIDTH, help_page
-from atos.cli.main import parser
 
 
 def page() -> str:
