@@ -31,7 +31,10 @@ SERVERS = ("orchestrate", "filesystem", "code_runner", "workflow", "vram")
 ALL = "all"
 """One server with tools of the five; which of them, the opening line says."""
 
-ENTRIES = (*SERVERS, ALL)
+N8N = "n8n"
+"""Four tools for n8n's agents."""
+
+ENTRIES = (*SERVERS, ALL, N8N)
 """What a client may connect to, besides the host itself."""
 
 WITH_DIRECTORIES = ("orchestrate", "filesystem", "code_runner", "workflow", ALL)

@@ -20,6 +20,7 @@ from fastmcp import Context, FastMCP
 from atos_orchestrator.workspace.delivered_files import Delivered
 from atos_protocol.errors import ConflictError, NotFoundError
 from atos_protocol.goals import FINAL_GOAL_STATES, GoalView
+from atos_protocol.host_protocol import N8N
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.agent_arguments import (
     Answer,
@@ -35,7 +36,7 @@ from atos_servers.orchestrate.agent_arguments import (
 from atos_servers.orchestrate.agent_replies import one_file, reply
 from atos_servers.orchestrate.own_goals import OwnGoals
 
-NAME = "n8n"
+NAME = N8N
 INSTRUCTIONS = """\
 ATOS has local models on this machine write tested Python. Call `start_goal` once, with 3 to 5 examples; it
 waits and returns the code. If it is still at work, call `get_result`; if it asks, call `answer`.

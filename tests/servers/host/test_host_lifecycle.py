@@ -134,13 +134,13 @@ def test_a_server_that_can_not_be_built_fails_the_start_and_is_named(home: HostP
     """None is left out in silence: a host with four servers would be a riddle."""
     broken = home.person / "broken"
     broken.mkdir()
-    (broken / "httpx.py").write_text("raise ImportError('no web today')\n")
+    (broken / "sqlalchemy.py").write_text("raise ImportError('no database today')\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(broken))
         with pytest.raises(UnreachableError) as caught:
             home.ensure()
     found = re.search(
-        r"the \w+ server can't be built: ImportError: no web today", str(caught.value)
+        r"the \w+ server can't be built: ImportError: no database today", str(caught.value)
     )
     assert found, caught.value
 

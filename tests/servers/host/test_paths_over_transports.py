@@ -67,7 +67,7 @@ async def clients(
 
 def test_the_attacks_are_on_every_server_that_takes_paths() -> None:
     assert {attack.server for attack in ATTACKS} == {
-        "orchestrate", "filesystem", "code_runner", "workflow",
+        "orchestrate", "filesystem", "code_runner", "workflow", "n8n",
     }  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "name a server: all, code_runner, filesystem, orchestrate, vram, workflow"),
+        ([], "name a server: all, code_runner, filesystem, n8n, orchestrate, vram, workflow"),
         (["shell"], "there is no server 'shell'"),
         (["vram", "/tmp"], "the vram server takes no directories"),
         (["vram", "--tools=all"], "toolsets are for the server all"),
