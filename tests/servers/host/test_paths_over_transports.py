@@ -15,6 +15,7 @@ from fastmcp.client.transports import ClientTransport, StdioTransport, Streamabl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from atos_protocol.host_protocol import WITH_DIRECTORIES
 from atos_protocol.tokens import add_token
 from atos_servers.host.manifest import PATH
 from doubles.attack_ground import SECRET, AttackGround
@@ -46,7 +47,8 @@ def host() -> Iterator[HostProcess]:
 def transport(host: HostProcess, kind: str, server: str, inside: Path) -> ClientTransport:
     if kind == "stdio":
         environment = {"HOME": str(host.person), "PATH": "/usr/bin:/bin"}
-        arguments = ["-S", "-I", str(SHIM), server, str(inside)]
+        directories = [str(inside)] if server in WITH_DIRECTORIES else []
+        arguments = ["-S", "-I", str(SHIM), server, *directories]
         return StdioTransport(sys.executable, arguments, environment, "/", keep_alive=False)
     token = add_token(host.settings, f"{server.replace('_', '-')}-client", [inside])
     return StreamableHttpTransport(host.url(server, "mcp"), auth=token)
