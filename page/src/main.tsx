@@ -34,6 +34,7 @@ function App({ refused }: { refused: Fault | null }) {
       document.getElementById("main")?.focus();
     };
     addEventListener("hashchange", moved);
+    setPlace(where()); // the address may have changed between the first drawing and this listener
     return () => removeEventListener("hashchange", moved);
   }, []);
 

@@ -181,7 +181,7 @@ async def test_a_wrong_opening_line_is_refused_in_one_line_and_closed() -> None:
             await wire.receive()
     expected = NotFoundError(
         "there is no server 'shell'",
-        next_step="The servers are orchestrate, filesystem, code_runner, workflow, vram, all.",
+        next_step="The servers are orchestrate, filesystem, code_runner, workflow, vram, all, n8n.",
     )
     assert refused == {"atos": 1, "error": expected.to_wire()}
 
