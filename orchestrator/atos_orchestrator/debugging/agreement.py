@@ -146,7 +146,7 @@ def _with_stated_errors(
 def _errors_said(facts: Facts, at: int) -> str:
     if not facts.errors:
         return ""
-    return f", {stated(facts.errors_shown(at))} of {stated(facts.errors)} stated errors"
+    return f", {stated(facts.errors_confirmed(at))} of {stated(facts.errors)} stated errors"
 
 
 def _undecided(choices: Mapping[str, Choice], open_ones: Sequence[str]) -> Focus:

@@ -151,7 +151,9 @@ def _by_examples(
     kept = tuple(row for row in range(len(facts.assertions)) if facts.columns[best_at].passes(row))
     words = f"{len(facts.examples)} of {len(facts.examples)} examples{_without(facts, functions)}"
     if facts.errors:
-        words += f", {stated(shown)} of {stated(facts.errors)} stated errors"
+        words += (
+            f", {stated(facts.errors_confirmed(best_at))} of {stated(facts.errors)} stated errors"
+        )
     return Move("test", best_at, "examples", words, kept)
 
 

@@ -76,18 +76,44 @@ class Facts:
             (row.clause, row.about) for row in self.assertions if row.origin == "error"
         )
 
-    def errors_shown(self, at: int) -> frozenset[tuple[str, str]]:
+    def errors_shown(
+        self, at: int, *, believed: frozenset[int] | None = None
+    ) -> frozenset[tuple[str, str]]:
         """Return the stated errors that a candidate raises in at least half of their rows.
 
         Some rows are wrong, and code without the check may raise the error by chance in one of them.
+        `believed` are the rows that count; all of them by default.
         """
         passed: dict[tuple[str, str], list[bool]] = {}
         for number, row in enumerate(self.assertions):
-            if row.origin == "error":
+            if row.origin == "error" and (believed is None or number in believed):
                 passed.setdefault((row.clause, row.about), []).append(
                     self.columns[at].passes(number)
                 )
         return frozenset(error for error, rows in passed.items() if 2 * sum(rows) >= len(rows))
+
+    def errors_confirmed(self, at: int) -> frozenset[tuple[str, str]]:
+        """Return the stated errors that a candidate raises in at least half of the rows that are believed."""
+        return self.errors_shown(at, believed=self.believed)
+
+    @property
+    def believed(self) -> frozenset[int]:
+        """Rows about stated errors that count when code is taken, by index.
+
+        Where some candidate meets a row of a clause, the clause's rows that nobody meets are left out: checks
+        written for the clause alone do not see it in them, so it is likelier that a model misread it there.
+        """
+        met = {
+            number: any(column.passes(number) for column in self.columns)
+            for number, row in enumerate(self.assertions)
+            if row.origin == "error"
+        }
+        owners = {(self.assertions[n].clause, self.assertions[n].about) for n in met if met[n]}
+        return frozenset(
+            n
+            for n in met
+            if met[n] or (self.assertions[n].clause, self.assertions[n].about) not in owners
+        )
 
     def error_rows(self, at: int) -> int:
         """Return how many rows about stated errors a candidate passes."""

@@ -9,7 +9,7 @@ from atos_orchestrator.agents.prompts import wants_command
 from atos_orchestrator.debugging.decision import next_move
 from atos_orchestrator.debugging.facts import read_state
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
-from atos_orchestrator.debugging.moves import Move
+from atos_orchestrator.debugging.moves import Move, with_untested
 from atos_orchestrator.debugging.output_checks import HIDES, candidate_fault, undeclared_fault
 from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState
@@ -150,6 +150,8 @@ class Judging:
             functions=functions_of(task),
             required=required_errors(task),
         )
+        clauses = [clause.text for clause in unshown_errors(task)]
+        move = with_untested(move, read_state(state), clauses) if not supplied else move
         if move.proof == "tests":
             own = "its tests pass on the code and fail on a stub of it"
             evidence = own if task.kind == "test" else context.strategy.supplied_evidence

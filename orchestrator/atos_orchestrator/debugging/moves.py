@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from atos_orchestrator.debugging.by_function import WHOLE_FILE, Focus
@@ -88,6 +88,15 @@ def best(facts: Facts) -> int:
 def is_new(facts: Facts, picks: tuple[int, ...]) -> bool:
     """Tell whether a combination takes from several candidates, and was not made before."""
     return len(set(picks)) > 1 and all(each.parts != picks for each in facts.candidates)
+
+
+def with_untested(move: Move, facts: Facts, clauses: Collection[str]) -> Move:
+    """Return a move whose evidence says how many of the goal's clauses about errors have no row at all."""
+    untested = set(clauses) - {row.clause for row in facts.assertions if row.origin == "error"}
+    if move.node != "test" or not move.evidence or not untested:
+        return move
+    words = "1 stated error" if len(untested) == 1 else f"{len(untested)} stated errors"
+    return replace(move, evidence=f"{move.evidence}, {words} untested")
 
 
 def stated(errors: frozenset[tuple[str, str]]) -> int:

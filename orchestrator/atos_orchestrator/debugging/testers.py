@@ -24,6 +24,12 @@ from atos_orchestrator.debugging.calls import (
     first_argument,
     usual_opening,
 )
+from atos_orchestrator.debugging.error_inputs import (
+    calls_one,
+    lacks_what_is_said,
+    methods_in,
+    refused_calls,
+)
 from atos_orchestrator.debugging.facts import names_in, read_state
 from atos_orchestrator.debugging.file_rows import (
     begun_writing,
@@ -82,7 +88,7 @@ class Testers:
                 sources = (await self._ask(request, names, key))[:MOST_OF_ONE]
                 rows = [encode(Assertion(source, "tester")) for source in sources]
             if not asked:
-                rows += await self._error_rows(given, names, sampling, key, known)
+                rows += await self._error_rows(given, names, sampling, key, known, _sources(rows))
             return {"assertions": rows}
 
         done = await context.steps(f"testers.{number}", work)
@@ -148,21 +154,42 @@ class Testers:
         sampling: Sampling,
         key: str,
         known: Sequence[str],
+        tested: Sequence[str],
     ) -> list[Json]:
         rows: dict[str, Json] = {}
         for at, clause in enumerate(unshown_errors(given.task)):
             clause = clause if clause.name or len(names) != 1 else _about(clause, names[0])
             opening = self._opening(clause.name, known) if clause.error != "TypeError" else ""
-            found: list[Assertion] = []
-            for n in range(ERROR_REPLIES):
+            calls = self._refused(clause, [*known, *tested])
+            by_rule = [f"assert raises({clause.error}, lambda: {call})" for call in calls]
+            found = self._rows(by_rule, clause, names, known)
+            for n in range(0 if found else ERROR_REPLIES):
                 varied = Sampling(sampling.pool, TEMPERATURE if n else 0.0, 200 + n)
                 request = error_request(given, clause, varied, opening)
                 fresh = await self._ask(request, names, f"{key}:error:{at}:{n}")
-                found += [row for each in fresh if (row := error_row(each, clause, names, known))]
+                found += self._rows(fresh, clause, names, known)
                 if len(found) >= ENOUGH_ROWS:
                     break
             rows |= {row.source: encode(row) for row in found}
         return list(rows.values())
+
+    def _refused(self, clause: ErrorClause, known: Sequence[str]) -> list[str]:
+        """Return the calls that a clause's own words refuse; none where a model has to think of them."""
+        heads = self.context.task.signatures
+        head = next((each for each in heads if name_of(each) == clause.name), "")
+        valid = calls_in([each for each in known if "raises(" not in each], [clause.name])
+        return refused_calls(clause.text, clause.name, parameters_of(head), valid)
+
+    def _rows(
+        self,
+        sources: Sequence[str],
+        clause: ErrorClause,
+        names: Sequence[str],
+        known: Sequence[str],
+    ) -> list[Assertion]:
+        methods = methods_in(clause.text, self.context.goal) if not clause.name.islower() else ()
+        found = [error_row(each, clause, names, known) for each in sources]
+        return [row for row in found if row and (not methods or calls_one(row.source, methods))]
 
 
 def error_row(
@@ -176,7 +203,7 @@ def error_row(
         return None
     calls = calls_in([source], names)
     values = calls_in([each for each in known if "raises(" not in each], names)
-    if set(calls) & set(values):
+    if set(calls) & set(values) or any(lacks_what_is_said(clause.text, call) for call in calls):
         return None
     called = [name for name in names if name in names_in(source)]
     about = called[0] if clause.name and len(called) == 1 else clause.name

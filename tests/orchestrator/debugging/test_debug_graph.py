@@ -313,10 +313,8 @@ async def test_tests_that_were_handed_in_decide(tmp_path: Path) -> None:
 
 NO_CHECK = "I can't."
 STRICT = "def add(a, b):\n    if a < 0:\n        raise ValueError('negative')\n    return a + b\n"
-CLAUSE = ErrorClause("ValueError", "a negative a raises ValueError", "add")
-ERROR_ROW = (
-    "```python\n# a negative a raises ValueError\nassert raises(ValueError, lambda: add(-1, 2))"
-)
+CLAUSE = ErrorClause("ValueError", "a debt raises ValueError", "add")
+ERROR_ROW = "```python\n# a debt raises ValueError\nassert raises(ValueError, lambda: add(-1, 2))"
 
 
 async def test_a_stated_error_that_no_example_shows_is_worth_more_samples(tmp_path: Path) -> None:
@@ -336,12 +334,12 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
 ) -> None:
     both = STRICT + "\n\ndef twice(a):\n    return add(a, a)\n"
     shown = "assert raises(ValueError, lambda: add(-1, 0))"
-    row = "```python\n# negative numbers raise ValueError\nassert raises(ValueError, lambda: twice(-1))"
+    row = "```python\n# debts raise ValueError\nassert raises(ValueError, lambda: twice(-1))"
     task = add_task(
         EXAMPLE,
         shown,
         signatures=("add(a, b)", "twice(a)"),
-        errors=(ErrorClause("ValueError", "negative numbers raise ValueError"),),
+        errors=(ErrorClause("ValueError", "debts raise ValueError"),),
     )
     rows = code("assert twice(2) == 4\n")
     loop = Loop(tmp_path, {"coder": [code(both)], "tester": [rows, row, row]})
@@ -353,9 +351,36 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
     assert result.evidence.startswith("2 of 2 examples (none of twice), 1 of 1 stated errors")
 
 
+async def test_a_row_that_a_clause_gives_in_plain_words_is_made_without_a_model(
+    tmp_path: Path,
+) -> None:
+    clause = ErrorClause("ValueError", "a negative a raises ValueError", "add")
+    loop = Loop(tmp_path, {"coder": [code(STRICT)]})
+
+    result = await loop.run(add_task(EXAMPLE, errors=(clause,)))
+
+    assert (result.outcome, result.rounds) == ("done", 0)
+    assert result.evidence.startswith("1 of 1 examples, 1 of 1 stated errors")
+    assert [call.role for call in loop.chat.asked] == ["coder"]
+
+
+async def test_a_row_that_nobody_meets_beside_one_that_somebody_meets_asks_nobody(
+    tmp_path: Path,
+) -> None:
+    valid = [f"assert raises(ValueError, lambda: add({a}, 2))" for a in (2, 3)]
+    rows = "\n".join([ERROR_ROW, *valid])
+    scripts = {"coder": [code(STRICT)] * 4, "checker": [NO_CHECK] * 2, "tester": [rows]}
+    loop = Loop(tmp_path, scripts)
+
+    result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
+
+    assert result.outcome == "done"
+    assert result.evidence.startswith("1 of 1 examples, 1 of 1 stated errors")
+
+
 CHECK = "def check_add(a, b):\n    # said\n    if a < 0:\n        raise ValueError('negative')\n    return None\n"
 CHECKED = (
-    "def _check_add(a, b):\n    # a negative a raises ValueError\n    if a < 0:\n"
+    "def _check_add(a, b):\n    # a debt raises ValueError\n    if a < 0:\n"
     "        raise ValueError('negative')\n\n\ndef add(a, b):\n    _check_add(a, b)\n    return a + b\n"
 )
 
@@ -374,7 +399,7 @@ async def test_a_function_that_lacks_a_stated_error_gets_a_check_in_front(tmp_pa
     assert result.evidence.startswith("1 of 1 examples, 1 of 1 stated errors;")
     asked = [call for call in loop.chat.asked if call.role == "checker"]
     assert [call.temperature for call in asked] == [0.0, 0.8]
-    assert asked[0].begin == f"{FENCE}def check_add(a, b):\n    # a negative a raises ValueError\n"
+    assert asked[0].begin == f"{FENCE}def check_add(a, b):\n    # a debt raises ValueError\n"
     assert loop.emit.of("code_written")[-1]["guarded"] == 0
 
 
@@ -615,7 +640,7 @@ async def test_a_long_search_for_the_examples_leaves_enough_for_a_stated_error(
     coders = [*wrong, both(RIGHT, MINUS), both(STRICT, MINUS)]
     scripts = {"coder": coders, "checker": [NO_CHECK] * 2}
     loop = Loop(tmp_path, {**scripts, "tester": [ERROR_ROW] * 2})
-    clause = ErrorClause(CLAUSE.error, "add of a negative a raises ValueError", "add")
+    clause = ErrorClause(CLAUSE.error, "add of a debt raises ValueError", "add")
     task = add_task("assert add(2, 3) == 5", MINUS_EXAMPLE, signatures=TWO, errors=(clause,))
 
     result = await loop.run(task)
@@ -924,10 +949,8 @@ async def test_rows_for_a_stated_error_are_begun_by_rule(tmp_path: Path) -> None
     strict = (
         "def add(a, b):\n    if a < 0:\n        raise ValueError('negative')\n    return a + b\n"
     )
-    begun = (
-        "```python\n# a negative a raises ValueError\nassert raises(ValueError, lambda: add(-1, 2))"
-    )
-    clause = ErrorClause("ValueError", "a negative a raises ValueError", "add")
+    begun = "```python\n# a debt raises ValueError\nassert raises(ValueError, lambda: add(-1, 2))"
+    clause = ErrorClause("ValueError", "a debt raises ValueError", "add")
     testers = [code(ROWS), begun, begun, code(ROWS), code(ROWS)]
     loop = Loop(tmp_path, {"coder": [code(strict)] * 3 + [code(RIGHT)] * 2, "tester": testers})
 
@@ -937,7 +960,7 @@ async def test_rows_for_a_stated_error_are_begun_by_rule(tmp_path: Path) -> None
     assert (tmp_path / "add.py").read_text() == strict
     asked = [call for call in loop.chat.asked if "lambda: add(" in call.begin]
     assert len(asked) == 2  # the first holds one row only
-    assert all("# a negative a raises ValueError" in call.begin for call in asked)
+    assert all("# a debt raises ValueError" in call.begin for call in asked)
 
 
 async def test_what_is_agreed_gets_more_samples_for_a_stated_error_that_it_does_not_raise(
@@ -954,7 +977,7 @@ async def test_what_is_agreed_gets_more_samples_for_a_stated_error_that_it_does_
     assert result.evidence.startswith(
         "3 assertions that 3 of 5 candidates pass, 1 of 1 stated errors"
     )
-    assert "# a negative a raises ValueError" in loop.chat.asked[-1].begin
+    assert "# a debt raises ValueError" in loop.chat.asked[-1].begin
 
 
 async def test_what_was_agreed_stays_agreed_whatever_is_drawn_for_a_stated_error(
@@ -1000,7 +1023,7 @@ async def test_agreed_functions_raise_what_the_goal_says_or_are_written_once_mor
 
     assert (result.outcome, result.proof) == ("done", "agreed")
     assert (tmp_path / "add.py").read_text() == f"{STRICT}\n\n{strict_minus}"
-    assert "# a negative a raises ValueError" in loop.chat.asked[-1].begin
+    assert "# a debt raises ValueError" in loop.chat.asked[-1].begin
 
 
 async def test_examples_that_pass_on_a_stub_do_not_decide_alone(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from atos_orchestrator.planning.brief.sessions import (
     spans_of,
 )
 from atos_orchestrator.planning.brief.spans import Call, calls, parse
+from atos_orchestrator.planning.brief.spoken_calls import spoken_calls
 from atos_orchestrator.planning.brief.statements import MAX_ASSERTION, Statement, read_statements
 from atos_protocol.errors import BadRequestError
 
@@ -58,6 +59,8 @@ def _all(text: str, modules: frozenset[str]) -> Iterator[Example]:
     for start, end in pairwise(borders):
         yield from read_statements(spans_of(text, Place(start, end)), modules)
     yield from _calls_in_prose(text, modules)
+    for said in spoken_calls(text):
+        yield from read_statements([said], modules)
 
 
 def blanked(text: str, places: Iterable[Place]) -> str:

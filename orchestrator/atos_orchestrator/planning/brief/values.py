@@ -91,13 +91,14 @@ _FOLLOWERS = frozenset(
 def read_value(text: str, start: int, limit: int | None = None) -> tuple[str, int] | None:
     """Read the value at `start`: its source and its end. None where there is none that is exact."""
     last = len(text) if limit is None else limit
-    source, end = _source(text, start, last)
+    source, end = literal_at(text, start, last)
     if not source or not is_value(source) or _goes_on(text, end, last):
         return None
     return source, end
 
 
-def _source(text: str, start: int, last: int) -> tuple[str, int]:
+def literal_at(text: str, start: int, last: int) -> tuple[str, int]:
+    """Return the source of what looks like a value at `start`, and its end; "" where there is none."""
     if word := _WORD.match(text, start, last):
         return _TRUTH.get(word[0], word[0]), word.end()
     if empty := _EMPTY.match(text, start, last):

@@ -1,0 +1,109 @@
+"""What clauses say of their inputs in plain words, and the rows that a rule makes of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from atos_orchestrator.debugging.error_inputs import (
+    calls_one,
+    lacks_what_is_said,
+    methods_in,
+    refused_calls,
+)
+
+CLAUSES = [
+    ("an empty list raises ValueError in all of them", "spread", "values", ""),
+    ("a text that is empty raises ValueError", "encode", "text, key", "encode('ab', 'k')"),
+    ("an empty key raises ValueError", "encode", "text, key", "encode('ab', 'k')"),
+    ("negative cents raise ValueError", "pay", "cents, tip", "pay(3, 2)"),
+    ("a negative number of days raises ValueError", "add", "day, days", "add('2020-01-01', 3)"),
+    ("a width below 1 raises ValueError", "wrap", "text, width", "wrap('a b', 3)"),
+    ("a number above 3999 or below 1 raises ValueError", "roman", "n", "roman(3)"),
+    ("dividing by zero raises ValueError", "divide", "a, b", "divide(4, 2)"),
+    ("more than 3 words raise ValueError", "title", "text", "title('a')"),
+    ("a size that is not negative raises ValueError", "shrink", "n", "shrink(-1)"),
+    ("an unknown unit raises ValueError", "convert", "value, unit", "convert(1, 'm')"),
+    ("an empty basket raises ValueError", "total", "basket", "total({'a': 1})"),
+    ("an empty list raises ValueError", "merge", "left, right", "merge([1], [2])"),
+]
+
+
+def test_the_words_of_a_clause_make_the_call_that_it_refuses() -> None:
+    made = {
+        f"{clause} | {known or name}": refused_calls(
+            clause, name, parameters.split(", "), [known] if known else []
+        )
+        for clause, name, parameters, known in CLAUSES
+    }
+
+    assert made == snapshot(
+        {
+            "an empty list raises ValueError in all of them | spread": ["spread([])"],
+            "a text that is empty raises ValueError | encode('ab', 'k')": ["encode('', 'k')"],
+            "an empty key raises ValueError | encode('ab', 'k')": ["encode('ab', '')"],
+            "negative cents raise ValueError | pay(3, 2)": ["pay(-1, 2)"],
+            "a negative number of days raises ValueError | add('2020-01-01', 3)": [
+                "add('2020-01-01', -1)"
+            ],
+            "a width below 1 raises ValueError | wrap('a b', 3)": ["wrap('a b', 0)"],
+            "a number above 3999 or below 1 raises ValueError | roman(3)": [
+                "roman(0)",
+                "roman(4000)",
+            ],
+            "dividing by zero raises ValueError | divide(4, 2)": [],
+            "more than 3 words raise ValueError | title('a')": [],
+            "a size that is not negative raises ValueError | shrink(-1)": [],
+            "an unknown unit raises ValueError | convert(1, 'm')": [],
+            "an empty basket raises ValueError | total({'a': 1})": ["total({})"],
+            "an empty list raises ValueError | merge([1], [2])": [],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("clause", "call", "lacks"),
+    [
+        ("an empty list raises ValueError", "spread([1])", True),
+        ("an empty list raises ValueError", "spread([])", False),
+        ("an empty list raises ValueError", "spread([[]])", False),
+        ("an empty text raises ValueError", "encode('  ')", False),
+        ("an empty list raises ValueError", "spread(values)", False),
+        ("an empty list or a letter raises ValueError", "spread(['a'])", False),
+        ("negative cents raise ValueError", "pay(1, tip=2)", True),
+        ("negative cents raise ValueError", "pay(1, tip=-2)", False),
+        ("a negative number raises ValueError", "parse('-3')", False),
+        ("an odd number raises ValueError", "half(2)", False),
+        ("anything that is not empty raises ValueError", "start(['a'])", False),
+    ],
+)
+def test_a_call_without_what_the_clause_speaks_of_is_no_row_about_it(
+    clause: str, call: str, lacks: bool
+) -> None:
+    assert lacks_what_is_said(clause, call) is lacks
+
+
+def test_a_row_about_a_method_calls_this_method() -> None:
+    goal = "get(key) returns a value. delete(key) removes a key and raises KeyError if it is not there."
+    methods = methods_in("delete(key) removes a key and raises KeyError if it is not there", goal)
+    begun = "cache = Cache()\nassert raises(KeyError, lambda: cache."
+
+    assert methods == ("delete",)
+    assert calls_one(f"{begun}delete(1))", methods)
+    assert not calls_one(f"{begun}get(1))", methods)
+    assert calls_one("assert raises(ValueError, lambda: Cache(0))", ("delete",))
+
+
+@given(
+    st.lists(st.sampled_from(CLAUSES), min_size=1, max_size=3),
+    st.lists(st.text(max_size=20), max_size=3),
+    st.lists(st.text(max_size=30), max_size=3),
+)
+def test_whatever_the_words_are_a_made_call_holds_what_they_say(
+    clauses: list[tuple[str, str, str, str]], parameters: list[str], known: list[str]
+) -> None:
+    clause = "; ".join(each[0] for each in clauses)
+    _, name, own, call = clauses[0]
+
+    for made in refused_calls(clause, name, [*own.split(", "), *parameters], [call, *known]):
+        assert not lacks_what_is_said(clause, made)
