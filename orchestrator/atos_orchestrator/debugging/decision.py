@@ -27,6 +27,7 @@ from atos_orchestrator.debugging.error_translation import may_translate
 from atos_orchestrator.debugging.facts import Facts, read_state
 from atos_orchestrator.debugging.moves import MORE_FOR_ERRORS, Move, Node, is_new, more, stated
 from atos_orchestrator.debugging.refusals import refuse, unconfirmed
+from atos_orchestrator.debugging.second_opinion import Opinion, opinion_of
 from atos_orchestrator.debugging.selection import meeting
 from atos_orchestrator.debugging.state import DebugState
 from atos_orchestrator.strategies.strategy import SamplingPlan
@@ -125,6 +126,13 @@ def _by_examples(
     the check passes none. So one that shows each stated error is worth a few more samples.
     """
     good = meeting(facts.columns, facts.examples)
+    if good and len(functions) == 1:
+        opinion = _opinion(facts, good)
+        if opinion.is_open and state["sampled"] < plans[state["stage"]].samples:
+            return Move("sample")
+        if opinion.rival >= 0:
+            return _contested(state, facts, plans, opinion)
+        good = [at for at in good if _agree(facts, opinion.candidate, at)]
     best_at = max(good, key=lambda at: _merit(facts, functions, at, good[0]), default=-1)
     if good and state["asked"] < testers:
         return Move("testers")
@@ -155,6 +163,36 @@ def _by_examples(
             f", {stated(facts.errors_confirmed(best_at))} of {stated(facts.errors)} stated errors"
         )
     return Move("test", best_at, "examples", words, kept)
+
+
+def _opinion(facts: Facts, good: Sequence[int]) -> Opinion:
+    """Return which of the candidates that meet the examples is taken; in a file of one function."""
+    drawn = [at for at in good if not facts.candidates[at].derived] or list(good)
+    earlier = [at for at in facts.drawn if at < drawn[0] and facts.columns[at].loads]
+    failed = [
+        at for at in earlier if facts.candidates[at].model
+    ]  # whoever hands code in has no say about the model
+
+    def agree(one: int, other: int) -> bool:
+        return _agree(facts, one, other)
+
+    return opinion_of(drawn, agree, failed_before=bool(failed))
+
+
+def _agree(facts: Facts, one: int, other: int) -> bool:
+    """Tell whether two candidates do the same, but for stated errors or slips that one of them has mended."""
+    same = facts.columns[one].values == facts.columns[other].values
+    return same or facts.only_adds(one, other) or facts.only_adds(other, one)
+
+
+def _contested(
+    state: DebugState, facts: Facts, plans: Sequence[SamplingPlan], opinion: Opinion
+) -> Move:
+    """Return the next pool, or the question on which input two candidates differ that meet the examples."""
+    if state["stage"] + 1 < len(plans):
+        return Move("escalate")
+    words = f"{len(facts.examples)} of {len(facts.examples)} examples, which candidates meet that differ elsewhere"
+    return Move("ask", opinion.candidate, "", words, (), opinion.rival)
 
 
 def _worth_more(

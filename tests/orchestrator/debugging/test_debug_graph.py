@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from inline_snapshot import snapshot
 
 from atos_orchestrator.debugging.graph import debug_task
 from atos_orchestrator.debugging.state import DebugContext, TaskResult
@@ -93,16 +94,27 @@ class Loop:
 # Examples are law --------------------------------------------------------------------------------
 
 
-async def test_sampling_stops_at_the_first_candidate_that_meets_the_examples(
+async def test_sampling_stops_at_the_first_sample_where_it_meets_the_examples(
     tmp_path: Path,
 ) -> None:
-    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT)]})
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)]})
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert (result.outcome, result.rounds, result.proof) == ("done", 0, "examples")
+    assert (tmp_path / "add.py").read_text() == RIGHT
+
+
+async def test_after_a_wrong_one_two_candidates_that_meet_the_examples_have_to_agree(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT), code(OTHER)]})
 
     result = await loop.run(add_task(EXAMPLE))
 
     assert (result.outcome, result.rounds, result.passed, result.proof) == (
         "done",
-        1,
+        2,
         1,
         "examples",
     )
@@ -118,10 +130,51 @@ async def test_sampling_stops_at_the_first_candidate_that_meets_the_examples(
         "sample.1",
         "check.1",
         "evaluate.2.1",
-        "select.2.1.0",
+        "sample.2",
+        "check.2",
+        "evaluate.3.1",
+        "select.3.1.0",
         "test.1.1",
         "finish",
     ]
+
+
+async def test_after_a_wrong_one_what_two_candidates_differ_on_is_asked(tmp_path: Path) -> None:
+    other = "def add(a, b):\n    return a + b if b else 7\n"
+    coders = [code(each) for each in (WRONG, RIGHT, other, WRONG, WRONG)]
+    loop = Loop(tmp_path, {"coder": coders})
+
+    result = await loop.run(add_task(EXAMPLE, "assert add(1, 1) == 2"))
+
+    assert (result.outcome, result.question) == (
+        "needs_help",
+        snapshot(Question(text="add(1, 0) gives 1 or 7?", call="add(1, 0)", options=("1", "7"))),
+    )
+    assert result.evidence.startswith(
+        "2 of 2 examples, which candidates meet that differ elsewhere"
+    )
+    assert loop.chat.unused == {}
+
+
+async def test_after_a_wrong_one_a_candidate_that_nobody_contradicts_is_taken(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT), *[code(WRONG)] * 3]})
+
+    result = await loop.run(add_task(EXAMPLE))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", RIGHT)
+    assert loop.chat.unused == {}
+
+
+async def test_code_that_a_person_hands_in_calls_for_no_second_opinion_of_the_model(
+    tmp_path: Path,
+) -> None:
+    loop = Loop(tmp_path, {"coder": [code(RIGHT)]})
+
+    result = await loop.run(add_task(EXAMPLE), seeds=({"add.py": WRONG},))
+
+    assert (result.outcome, (tmp_path / "add.py").read_text()) == ("done", RIGHT)
 
 
 async def test_samples_differ_by_approach_and_share_their_beginning(tmp_path: Path) -> None:
@@ -236,7 +289,7 @@ async def test_a_mechanical_fault_is_repaired_once_after_all_samples(tmp_path: P
 async def test_wrong_values_are_sampled_anew_and_never_shown_the_old_program(
     tmp_path: Path,
 ) -> None:
-    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT)]})
+    loop = Loop(tmp_path, {"coder": [code(WRONG), code(RIGHT), code(RIGHT)]})
 
     await loop.run(add_task(EXAMPLE))
 
@@ -354,14 +407,15 @@ async def test_an_error_that_an_example_shows_of_one_function_is_still_open_for_
 async def test_a_row_that_a_clause_gives_in_plain_words_is_made_without_a_model(
     tmp_path: Path,
 ) -> None:
-    clause = ErrorClause("ValueError", "a negative a raises ValueError", "add")
-    loop = Loop(tmp_path, {"coder": [code(STRICT)]})
+    clause = ErrorClause("ValueError", "a negative b raises ValueError", "add")
+    strict = STRICT.replace("if a < 0", "if b < 0")
+    loop = Loop(tmp_path, {"coder": [code(strict)]})
 
     result = await loop.run(add_task(EXAMPLE, errors=(clause,)))
 
     assert (result.outcome, result.rounds) == ("done", 0)
     assert result.evidence.startswith("1 of 1 examples, 1 of 1 stated errors")
-    assert [call.role for call in loop.chat.asked] == ["coder"]
+    assert len(loop.chat.asked) == 1
 
 
 async def test_a_row_that_nobody_meets_beside_one_that_somebody_meets_asks_nobody(
@@ -508,7 +562,7 @@ async def test_testers_that_have_nothing_to_say_about_a_stated_error_change_noth
     result = await loop.run(add_task(EXAMPLE, errors=(CLAUSE,)))
 
     assert (result.outcome, result.rounds, result.proof) == ("done", 0, "examples")
-    assert result.evidence.startswith("1 of 1 examples; fails on a stub")
+    assert result.evidence.startswith("1 of 1 examples, 1 stated error untested; fails on a stub")
 
 
 async def test_a_stated_error_that_nobody_raises_is_asked_about(tmp_path: Path) -> None:
@@ -1145,13 +1199,14 @@ async def test_model_tests_can_not_accept_what_the_acceptance_test_rejects(tmp_p
 # Crashes ---------------------------------------------------------------------------------
 
 STEPS = ["sample.0", "check.0", "evaluate.1.1", "sample.1", "evaluate.2.1", "test.1.1", "finish"]
+# the second one meets the example, the third one agrees with it
 
 
 @pytest.mark.parametrize("die_in", STEPS)
 async def test_a_kill_in_any_step_ends_in_the_same_files_and_events(
     tmp_path: Path, die_in: str
 ) -> None:
-    script = {"coder": [code(WRONG), code(RIGHT)]}
+    script = {"coder": [code(WRONG), code(RIGHT), code(RIGHT)]}
     loop = Loop(tmp_path, script)
     loop.steps.die_in = die_in
     with pytest.raises(Killed):
@@ -1163,7 +1218,7 @@ async def test_a_kill_in_any_step_ends_in_the_same_files_and_events(
 
     result = await loop.run(add_task(EXAMPLE))
 
-    assert (result.outcome, result.rounds) == ("done", 1)
+    assert (result.outcome, result.rounds) == ("done", 2)
     assert (tmp_path / "add.py").read_text() == RIGHT
-    assert len(loop.emit.of("model_call")) == 2
+    assert len(loop.emit.of("model_call")) == 3
     assert loop.chat.unused == {}
