@@ -120,7 +120,7 @@ def _by_examples(
     functions: Sequence[str],
     testers: int,
 ) -> Move:
-    """Take the first candidate that meets the examples, unless it lacks something that examples don't show.
+    """Take a candidate that meets the examples (the first, or one of two that agree: `second_opinion`), unless it lacks something that examples don't show.
 
     A row that a rule has begun for a stated error is valid in three of five cases, but a candidate without
     the check passes none. So one that shows each stated error is worth a few more samples.
