@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
-import jsonschema  # noqa: F401 # pyright: ignore[reportUnusedImport, reportMissingTypeStubs] - see below
+import jsonschema  # noqa: F401 # pyright: ignore[reportUnusedImport] - see below
 import psutil
 import pytest
 from fastmcp import Client, FastMCP
