@@ -39,14 +39,14 @@ def _listed(text: str) -> Iterator[str]:
 
 def _of_project(text: str) -> Iterable[str]:
     try:
-        project = tomllib.loads(text).get("project")
+        project: Any = tomllib.loads(text).get("project")
     except tomllib.TOMLDecodeError as error:
         message = f"{PROJECT} is not TOML: {error}"
         raise BadRequestError(
             message, next_step="Mend it, or name the packages yourself."
         ) from error
-    listed = (
-        cast("dict[str, Any]", project).get("dependencies") if isinstance(project, dict) else []
+    listed: Any = (
+        cast("dict[str, Any]", project).get("dependencies") if isinstance(project, dict) else None
     )
     return [str(each) for each in cast("list[Any]", listed)] if isinstance(listed, list) else []
 
