@@ -11,7 +11,15 @@ FILES = {
     path.relative_to(ROOT).as_posix(): path.read_text()
     for path in (ROOT / "tests").rglob("test_*.py")
 }
-HEADS = ("|---", "| who ", "| guarantee ", "| | guarantee ", "| | attack ", "| id | guarantee ")
+HEADS = (
+    "|---",
+    "| who ",
+    "| guarantee ",
+    "| | guarantee ",
+    "| | attack ",
+    "| id | guarantee ",
+    "| id | attack ",
+)
 
 
 def rows() -> list[str]:

@@ -43,3 +43,23 @@ class PackagesReport:
     """Top-level modules that these packages provide."""
     next: str
     """What to do now."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentReport:
+    """The environment of what a project declares."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    state: PackagesState
+    """ready: it can be used now. preparing: call again."""
+    source: str
+    """The file that declares the requirements; empty where there is none."""
+    requirements: tuple[str, ...]
+    """What run_pytest, run_python and evaluate take as `packages` to use it."""
+    packages: tuple[InstalledPackage, ...]
+    """What is installed, by name."""
+    modules: tuple[str, ...]
+    """Top-level modules that can be imported."""
+    next: str
+    """What to do now."""

@@ -68,6 +68,22 @@ class TestCase:
 
 
 @dataclass(frozen=True, slots=True)
+class FileCoverage:
+    """How much of one file ran."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    path: str
+    """Relative to the folder."""
+    statements: int
+    missed: int
+    """Statements that did not run."""
+    percent: float
+    lines: str
+    """Lines that did not run, such as `3-5, 9`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a pytest run proved."""
 
@@ -105,11 +121,31 @@ class Verdict:
     """The limit at which it was ended; empty where it ended by itself."""
     cpu_s: float = 0.0
     """Seconds of CPU time of everything that ran."""
+    coverage: tuple[FileCoverage, ...] = ()
+    """Per file, where asked for: measured in the code's own process."""
 
     @property
     def all_passed(self) -> bool:
         """Whether every test passed; how far that can be relied on, `proven` says."""
         return self.state in {"passed", "unconfirmed"}
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageReport:
+    """Which lines of the code the tests ran."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = DESCRIBED
+
+    percent: float
+    """Statements of all files that ran; tests themselves do not count."""
+    files: tuple[FileCoverage, ...]
+    """Those with the most missed statements first."""
+    state: VerdictState
+    """How the tests went: measured in the code's own process, so 'unconfirmed' at best."""
+    passed: int
+    failed: int
+    digest: str
+    """What failed, for a model."""
 
 
 @dataclass(frozen=True, slots=True)

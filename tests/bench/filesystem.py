@@ -204,7 +204,7 @@ def main() -> None:
     with private_home() as settings, workspace() as folder:
         theirs = ["node", str(reference()), str(folder)]
         ours = [sys.executable, "-S", "-I", str(SHIM), "filesystem", str(folder)]
-        ensure("servers", settings)
+        ensure("servers", settings, seconds=120)  # its start is not measured
         with connect("servers", settings) as connection:
             host = peer_pid(connection)
         sessions = {"reference": Session(theirs), "atos": Session(ours, [host])}

@@ -198,11 +198,11 @@ class Launcher:
 async def _launched(job: Job, stdin: Path | None, warm: WarmStart | None) -> Launcher:
     """Fork a launcher where that is possible, else start one."""
     environment = sandbox_environment(job)
-    if warm is not None and warm.is_ready:
+    if warm is not None and warm.is_ready_for(job.kind):
         channels = opened_channels(stdin)
         process: LauncherProcess | None = None
         try:
-            process = await warm.launcher(environment, channels)
+            process = await warm.launcher(job.kind, environment, channels)
         finally:
             channels.hand_over()
             if process is None:

@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from atos_protocol.errors import BadRequestError
 from atos_servers.code_runner import staging
+from atos_servers.code_runner.covered_files import files_of
 from atos_servers.code_runner.evaluation import Evaluated, stage
 from atos_servers.code_runner.evaluation_report import Report
 from atos_servers.code_runner.evidence import Canaries, Evidence, Stream, new_canaries, read_stream
@@ -131,22 +132,59 @@ class Runner:
         policy: Policy = "general",
         packages: tuple[str, ...] = (),
         ticket: str = "",
+        coverage: bool = False,
     ) -> PytestRun:
         """Stage a folder, run its tests in the sandbox, and judge them.
+
+        With `coverage`, a run of its own measures which lines ran, if time is left: measuring is slower and sits in
+        the code's process, so it must not touch the verdict.
 
         Raises:
             AtosError: bad arguments, no sandbox that is strong enough, or the turn has not come (`BusyError`).
         """
         wall, wanted = checked_timeout(seconds), checked_targets(chosen)
+        if coverage and policy == "catalogue":
+            message = "coverage is measured in the code's own process, which the catalogue policy does not give it"
+            raise BadRequestError(message, next_step="Leave policy out, or coverage.")
         sandbox = await self.sandbox()
         asked = _Asked(path, roots, overlay or {}, packages, sandbox, policy)
         async with self._turn(wall, ticket):
             deadline = time.monotonic() + wall
-            first = await self._pytest(asked, wanted, wall, outside=policy == "general")
-            left = left_over(first.judgement, first.outside, first.inside)
-            if not left or (rest := deadline - time.monotonic()) < SHORTEST_RUN_SECONDS:
-                return first if not first.inside or not first.outside else _unfinished(first)
-            second = await self._pytest(asked, left, rest, outside=False)
+            run = await self._judged(asked, wanted, deadline)
+            if not coverage or (rest := deadline - time.monotonic()) < SHORTEST_RUN_SECONDS:
+                return run
+            measured = await self._pytest(asked, wanted, rest, outside=False, coverage=True)
+        cpu = run.cpu_seconds + measured.cpu_seconds
+        return replace(run, coverage=measured.coverage, cpu_seconds=cpu)
+
+    async def coverage(
+        self,
+        path: Path,
+        roots: Sequence[Path],
+        *,
+        chosen: Sequence[str] = (),
+        seconds: float = 30.0,
+        packages: tuple[str, ...] = (),
+        ticket: str = "",
+    ) -> PytestRun:
+        """Run a folder's tests once, in the code's own process, and measure which lines ran.
+
+        Raises:
+            AtosError: as for `tests`.
+        """
+        wall, wanted = checked_timeout(seconds), checked_targets(chosen)
+        asked = _Asked(path, roots, {}, packages, await self.sandbox(), "general")
+        async with self._turn(wall, ticket):
+            return await self._pytest(asked, wanted, wall, outside=False, coverage=True)
+
+    async def _judged(self, asked: _Asked, wanted: tuple[str, ...], deadline: float) -> PytestRun:
+        """Judge from outside what can be judged so, and the rest in a second run."""
+        wall, outside = deadline - time.monotonic(), asked.policy == "general"
+        first = await self._pytest(asked, wanted, wall, outside=outside)
+        left = left_over(first.judgement, first.outside, first.inside)
+        if not left or (rest := deadline - time.monotonic()) < SHORTEST_RUN_SECONDS:
+            return first if not first.inside or not first.outside else _unfinished(first)
+        second = await self._pytest(asked, left, rest, outside=False)
         return replace(
             second,
             judgement=combined(first.judgement, second.judgement),
@@ -155,7 +193,13 @@ class Runner:
         )
 
     async def _pytest(
-        self, asked: _Asked, targets: tuple[str, ...], wall: float, *, outside: bool
+        self,
+        asked: _Asked,
+        targets: tuple[str, ...],
+        wall: float,
+        *,
+        outside: bool,
+        coverage: bool = False,
     ) -> PytestRun:
         level, catalogue = asked.sandbox.choose(asked.policy), asked.policy == "catalogue"
         with run_folder() as folder:
@@ -166,7 +210,7 @@ class Runner:
             require_staged(targets, folder.code, catalogue=catalogue)
             job = job_in(
                 folder, level, asked.sandbox, kind="pytest", arguments=targets, canary=canaries.file,
-                catalogue=catalogue, outside=outside, limits=Limits(wall=wall), packages=asked.packages,
+                catalogue=catalogue, outside=outside, coverage=coverage, limits=Limits(wall=wall), packages=asked.packages,
             )  # fmt: skip
             outcome = await execute(job, warm=self._warm)
         return _judged(outcome, canaries, steering, level, self.python)
@@ -305,6 +349,7 @@ def _judged(
     return PytestRun(
         judge(evidence), level, bool(status.get("split")), tuple(division.get("outside", ())),
         tuple(division.get("inside", ())), started, ended, outcome.cause, outcome.cpu_seconds,
+        files_of(stream.records),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from atos_protocol.verdicts import CandidateOutcome
+from atos_protocol.verdicts import CandidateOutcome, FileCoverage
 from atos_servers.code_runner.execution import Outcome
 from atos_servers.code_runner.sandbox.job import IsolationLevel
 from atos_servers.code_runner.verdict import Judgement
@@ -27,6 +27,8 @@ class PytestRun:
     cause: str = ""
     """Why it was ended from outside; empty when it ended by itself."""
     cpu_seconds: float = 0.0
+    coverage: tuple[FileCoverage, ...] = ()
+    """Which lines ran, file by file; empty where that was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

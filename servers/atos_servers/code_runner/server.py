@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar, cast
 
+import anyio.to_thread
 from fastmcp import FastMCP
 from pydantic import BaseModel, Field
 
-from atos_protocol.packages import PackagesReport
+from atos_protocol.packages import EnvironmentReport, PackagesReport
 from atos_protocol.verdicts import (
+    CoverageReport,
     Evaluation,
     IsolationLevel,
     ScriptResult,
@@ -24,7 +26,9 @@ from atos_protocol.verdicts import (
 from atos_servers.code_runner.evaluation import Evaluated
 from atos_servers.code_runner.held_runs import HeldRuns
 from atos_servers.code_runner.interpreter import this_interpreter
+from atos_servers.code_runner.packages.declared_files import declared_in, environment_report
 from atos_servers.code_runner.packages.environments import Environments
+from atos_servers.code_runner.packages.requirements import checked_packages
 from atos_servers.code_runner.requests import LONGEST_SECONDS, Script, checked_timeout
 from atos_servers.code_runner.run_folder import sweeping
 from atos_servers.code_runner.runner import Runner
@@ -40,6 +44,7 @@ from atos_servers.code_runner.tool_arguments import (
     File,
     Folder,
     Handle,
+    Measured,
     Modules,
     Overlay,
     Packages,
@@ -52,7 +57,12 @@ from atos_servers.code_runner.tool_arguments import (
     Ticket,
     Wanted,
 )
-from atos_servers.code_runner.tool_results import evaluation_of, script_result_of, verdict_of
+from atos_servers.code_runner.tool_results import (
+    coverage_of,
+    evaluation_of,
+    script_result_of,
+    verdict_of,
+)
 from atos_servers.code_runner.warm_start import WarmStart
 from atos_servers.host.connection import roots
 from atos_servers.host.services import Services
@@ -63,8 +73,10 @@ Runs code in a sandbox, on a copy. `run_pytest` finds out whether code passes it
 versions of it, `run_python` shows what a script prints. `sandbox_status` tells how code is isolated here.
 """
 MOST_FAULTS = 100
+FULL = "full"
+"""Tag of the tools that a small model can do without."""
 Run = TypeVar("Run", PytestRun, ScriptRun, EvaluationRun)
-Told = TypeVar("Told", Verdict, ScriptResult, Evaluation)
+Told = TypeVar("Told", Verdict, ScriptResult, Evaluation, CoverageReport)
 
 
 class SandboxStatus(BaseModel):
@@ -102,6 +114,7 @@ class Tools:
         policy: Rules = "general",
         packages: Packages = [],  # noqa: B006
         ticket: Ticket = "",
+        coverage: Measured = False,
     ) -> Verdict:
         """Use to find out whether code passes its tests. Runs pytest on a copy, in a sandbox.
 
@@ -113,9 +126,25 @@ class Tools:
         folders = self._environments.folders(packages)
         run = partial(
             self._runner.tests, Path(path), roots(), chosen=tests, overlay=overlay,
-            seconds=timeout_s, policy=policy, packages=folders, ticket=ticket,
+            seconds=timeout_s, policy=policy, packages=folders, ticket=ticket, coverage=coverage,
         )  # fmt: skip
         return await self._ended(timeout_s, ticket, run, verdict_of)
+
+    async def coverage_report(
+        self,
+        path: Folder,
+        tests: Targets = [],  # noqa: B006
+        timeout_s: Seconds = 30.0,
+        packages: Packages = [],  # noqa: B006
+        ticket: Ticket = "",
+    ) -> CoverageReport:
+        """Use to see which lines of the code no test runs, file by file. Runs pytest in the sandbox."""
+        folders = self._environments.folders(packages)
+        run = partial(
+            self._runner.coverage, Path(path), roots(), chosen=tests,
+            seconds=timeout_s, packages=folders, ticket=ticket,
+        )  # fmt: skip
+        return await self._ended(timeout_s, ticket, run, coverage_of)
 
     async def evaluate(
         self,
@@ -167,10 +196,12 @@ class Tools:
         )  # fmt: skip
         return await self._ended(timeout_s, ticket, run, script_result_of)
 
-    async def run_result(self, handle: Handle) -> Verdict | ScriptResult | Evaluation:
+    async def run_result(
+        self, handle: Handle
+    ) -> Verdict | ScriptResult | Evaluation | CoverageReport:
         """Use to fetch a run that had not ended when its call did (timeout_s above 40)."""
         result = await self._held.result(handle)
-        if not isinstance(result, Verdict | ScriptResult | Evaluation):
+        if not isinstance(result, Verdict | ScriptResult | Evaluation | CoverageReport):
             raise TypeError(type(result))
         return result
 
@@ -187,6 +218,16 @@ class Tools:
             )
         step = "Give `packages` to run_pytest or run_python."
         return PackagesReport("ready", found.packages, found.modules, next=step)
+
+    async def environment(self, path: Folder) -> EnvironmentReport:
+        """Use once for a project with requirements.txt or pyproject.toml: installs what it declares.
+
+        From wheels only, cached; the sandbox itself has no network. Call again while preparing.
+        """
+        source, wanted = await anyio.to_thread.run_sync(declared_in, Path(path), roots())
+        requirements = checked_packages(wanted)
+        found = await self._environments.prepare(requirements)
+        return environment_report(source, requirements, found)
 
     async def check_syntax(
         self, path: Place = "", source: Source = "", ticket: Ticket = ""
@@ -260,10 +301,22 @@ def build(services: Services) -> FastMCP:
         "atos-code-runner", instructions=INSTRUCTIONS, lifespan=_lifespan(warm)
     )
     server.tool(tools.run_pytest, annotations=read_only("Run tests in the sandbox"))
+    server.tool(
+        tools.coverage_report,
+        annotations=read_only("Coverage of tests"),
+        tags={FULL},
+        output_schema=None,
+    )
     server.tool(tools.evaluate, annotations=read_only("Evaluate candidates in the sandbox"))
     server.tool(tools.run_python, annotations=read_only("Run Python in the sandbox"))
     server.tool(tools.run_result, annotations=read_only("Result of a long run"), output_schema=None)
     server.tool(tools.prepare_packages, annotations=changing("Install packages", open_world=True))
+    server.tool(
+        tools.environment,
+        annotations=changing("Install what a project declares", open_world=True),
+        tags={FULL},
+        output_schema=None,
+    )
     server.tool(tools.check_syntax, annotations=read_only("Check Python syntax"))
     server.tool(tools.sandbox_status, annotations=read_only("Sandbox status"))
     return server

@@ -44,6 +44,9 @@ Ticket = Annotated[
     null_means(""),
     Field(description="Of a `busy` or `deadline` reply."),
 ]
+Measured = Annotated[
+    bool, null_means(False), Field(description="Also tell which lines did not run.")
+]
 Handle = Annotated[str, Field(description="Of a `deadline` reply.")]
 Packages = Annotated[
     list[str],
@@ -52,7 +55,7 @@ Packages = Annotated[
 ]
 Wanted = Annotated[
     list[str],
-    Field(description="At most 8 distributions: 'flask', 'requests>=2.31', 'uvicorn[standard]'."),
+    Field(description="At most 24 distributions: 'flask', 'requests>=2.31', 'uvicorn[standard]'."),
 ]
 Candidates = Annotated[
     list[dict[str, str]],

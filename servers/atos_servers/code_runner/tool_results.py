@@ -6,6 +6,7 @@ import os
 import sys
 
 from atos_protocol.verdicts import (
+    CoverageReport,
     Evaluation,
     Isolation,
     Proven,
@@ -14,6 +15,7 @@ from atos_protocol.verdicts import (
     TestCase,
     Verdict,
 )
+from atos_servers.code_runner.covered_files import total_percent, worst_first
 from atos_servers.code_runner.runs import EvaluationRun, PytestRun, ScriptRun
 from atos_servers.code_runner.sandbox.job import IsolationLevel
 from atos_servers.code_runner.sandbox_probe import DESCRIPTIONS
@@ -87,6 +89,20 @@ def verdict_of(run: PytestRun) -> Verdict:
         explanation=EXPLANATIONS[_proven(judged)],
         limit=LIMITS.get(run.cause, ""),
         cpu_s=round(run.cpu_seconds, 3),
+        coverage=worst_first(run.coverage),
+    )
+
+
+def coverage_of(run: PytestRun) -> CoverageReport:
+    """Return a measured run as its caller gets it."""
+    judged = run.judgement
+    return CoverageReport(
+        percent=total_percent(run.coverage),
+        files=worst_first(run.coverage),
+        state=judged.state,
+        passed=judged.passed,
+        failed=len(judged.tests) - judged.passed,
+        digest=judged.digest,
     )
 
 

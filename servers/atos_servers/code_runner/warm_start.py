@@ -1,7 +1,9 @@
 """Launchers that are forked instead of started: the host's side of `sandbox/zygote.py`.
 
-One zygote per interpreter serves all runs. It is started behind the first run and takes over when it is ready; whenever
-it is not there, is not ready, or does not answer, a launcher is started afresh, so nothing depends on it.
+Two zygotes serve all runs of an interpreter: one that has imported pytest, and a plain one for what needs no pytest,
+since a fork costs what the process holds: 4.5 ms of processor time with pytest, 1.1 without, and an evaluation forks
+once for each cell. They are started behind the first run and take over when they are ready; whenever one is not there,
+is not ready, or does not answer, a launcher is started afresh, so nothing depends on them.
 """
 
 from __future__ import annotations
@@ -12,24 +14,34 @@ import socket
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Literal
 
 import anyio
 import anyio.to_thread
 
 from atos_servers.code_runner.interpreter import Interpreter
 from atos_servers.code_runner.launcher_process import LAUNCHER, Channels, ForkedLauncher
+from atos_servers.code_runner.sandbox.job import Kind
 
 MOST_FORKS = 200
 """Then another zygote takes over, so that what its launchers share (addresses, hash seed) does not stay."""
 ANSWER_SECONDS = 3.0
 ENDING_SECONDS = 1.0
 READY = b"ready"
+Holding = Literal["pytest", "nothing"]
+"""What a zygote has imported beside the launcher."""
+HOLDINGS: tuple[Holding, ...] = ("nothing", "pytest")
+
+
+def needed_by(kind: Kind) -> Holding:
+    """Return which zygote forks the launcher of such a job."""
+    return "pytest" if kind == "pytest" else "nothing"
 
 
 class _Zygote:
     """One zygote process and the host's end of its connection."""
 
-    def __init__(self, python: Interpreter) -> None:
+    def __init__(self, python: Interpreter, holding: Holding) -> None:
         self.forks = 0
         self._ready = False
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -40,7 +52,8 @@ class _Zygote:
                 command, stdin=quiet, stdout=quiet, stderr=quiet, env={"LANG": "C.UTF-8"},
                 pass_fds=(theirs.fileno(),), start_new_session=True, cwd="/",
             )  # fmt: skip
-            self._connection.send(json.dumps(python.site).encode())
+            site = python.site if holding == "pytest" else None
+            self._connection.send(json.dumps(site).encode())
         except OSError:
             self._connection.close()
             raise
@@ -80,40 +93,50 @@ class _Zygote:
 
 
 class WarmStart:
-    """Keeps a zygote for an interpreter, and replaces it.
+    """Keeps the zygotes of an interpreter, and replaces them.
 
     Args:
         python: the interpreter that runs the code.
-        most_forks: after so many another zygote takes over.
+        most_forks: after so many of one another takes over.
     """
 
     def __init__(self, python: Interpreter, *, most_forks: int = MOST_FORKS) -> None:
         self._python = python
         self._most_forks = most_forks
-        self._zygote: _Zygote | None = None
+        self._zygotes: dict[Holding, _Zygote] = {}
         self._retired: list[subprocess.Popen[bytes]] = []
         self._turn = anyio.Lock()
 
     @property
     def is_ready(self) -> bool:
-        """Whether the next launcher would be forked."""
-        return self._zygote is not None and self._zygote.is_ready()
+        """Whether the next launcher of any run would be forked."""
+        return all(map(self._is_ready, HOLDINGS))
+
+    def is_ready_for(self, kind: Kind) -> bool:
+        """Whether the next launcher of such a job would be forked."""
+        return self._is_ready(needed_by(kind))
+
+    def _is_ready(self, holding: Holding) -> bool:
+        zygote = self._zygotes.get(holding)
+        return zygote is not None and zygote.is_ready()
 
     def prepare(self) -> None:
-        """Start a zygote if there is none; it gets ready while other things go on."""
+        """Start the zygotes that are not there; they get ready while other things go on."""
         self._retired = [process for process in self._retired if process.poll() is None]
-        if self._zygote is not None and self._zygote.process.poll() is not None:
-            self._retire()
-        if self._zygote is None and hasattr(os, "pidfd_open"):
-            with suppress(OSError):  # every run starts afresh then
-                self._zygote = _Zygote(self._python)
+        for holding in HOLDINGS:
+            if (zygote := self._zygotes.get(holding)) and zygote.process.poll() is not None:
+                self._retire(holding)
+            if holding not in self._zygotes and hasattr(os, "pidfd_open"):
+                with suppress(OSError):  # every run starts afresh then
+                    self._zygotes[holding] = _Zygote(self._python, holding)
 
     async def launcher(
-        self, environment: Mapping[str, str], channels: Channels
+        self, kind: Kind, environment: Mapping[str, str], channels: Channels
     ) -> ForkedLauncher | None:
-        """Fork a launcher; None where that is not possible now: start one afresh, with other channels."""
+        """Fork the launcher of such a job; None where that is not possible now: start one afresh, with other channels."""
         async with self._turn:
-            if (zygote := self._zygote) is None or not zygote.is_ready():
+            holding = needed_by(kind)
+            if (zygote := self._zygotes.get(holding)) is None or not zygote.is_ready():
                 return None
             forked: ForkedLauncher | None = None
             try:
@@ -123,15 +146,14 @@ class WarmStart:
                 if (
                     forked is None
                 ):  # also when cancelled: its answer would be taken for the next one
-                    self._retire(at_once=True)
+                    self._retire(holding, at_once=True)
                 elif zygote.forks >= self._most_forks:
-                    self._retire()
+                    self._retire(holding)
         return forked
 
-    def _retire(self, *, at_once: bool = False) -> None:
-        if (zygote := self._zygote) is None:
+    def _retire(self, holding: Holding, *, at_once: bool = False) -> None:
+        if (zygote := self._zygotes.pop(holding, None)) is None:
             return
-        self._zygote = None
         zygote.retire()
         if at_once:
             zygote.process.kill()
@@ -139,7 +161,8 @@ class WarmStart:
 
     async def close(self) -> None:
         """End the zygotes; a later `prepare` starts another."""
-        self._retire()
+        for holding in HOLDINGS:
+            self._retire(holding)
         retired, self._retired = self._retired, []
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_end, retired)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,13 +47,19 @@ def _compiled(patterns: Iterable[str]) -> tuple[Glob, ...]:
 
 def protected_by(parts: Parts, grants: Iterable[str] = ()) -> str:
     """Return the pattern that forbids writing here, or "" if none does or a grant allows it."""
+    found = _pattern_at(parts)
+    if not found:
+        return ""
+    folded = tuple(fold(part) for part in parts)
+    return "" if any(Glob(fold(grant)).matches(folded) for grant in grants) else found
+
+
+@lru_cache(maxsize=4_096)
+def _pattern_at(parts: Parts) -> str:
+    """Return the pattern that forbids writing here; the same names are asked about again and again."""
     folded = tuple(fold(part) for part in parts)
     found = _plainly(folded) or next((g.pattern for g in _GLOBS if g.matches(folded)), "")
-    if not found or any(glob.matches(folded) for glob in _HARMLESS):
-        return ""
-    if any(Glob(fold(grant)).matches(folded) for grant in grants):
-        return ""
-    return found
+    return "" if any(glob.matches(folded) for glob in _HARMLESS) else found
 
 
 def fold(name: str) -> str:

@@ -33,22 +33,25 @@ class _Charge(NamedTuple):
 @dataclass
 class _Account:
     charges: deque[_Charge] = field(default_factory=deque[_Charge])
+    """Of the last hour."""
+    recent: deque[float] = field(default_factory=deque[float])
+    """When the changes of the last minute were made."""
     size: int = 0
     files: int = 0
 
-    def forget(self, before: float) -> None:
-        while self.charges and self.charges[0].at < before:
+    def forget(self, now: float) -> None:
+        """Drop what is too long ago to count; each charge is dropped once, so a change costs the same at any rate."""
+        while self.charges and self.charges[0].at < now - HOUR:
             gone = self.charges.popleft()
             self.size, self.files = self.size - gone.size, self.files - gone.files
+        while self.recent and self.recent[0] < now - MINUTE:
+            self.recent.popleft()
 
-    def lately(self, since: float) -> int:
-        """Count the changes since a moment, newest first."""
-        count = 0
-        for charge in reversed(self.charges):
-            if charge.at < since:
-                break
-            count += 1
-        return count
+    def add(self, charge: _Charge) -> None:
+        """Count a change."""
+        self.charges.append(charge)
+        self.recent.append(charge.at)
+        self.size, self.files = self.size + charge.size, self.files + charge.files
 
 
 class Quotas:
@@ -73,15 +76,12 @@ class Quotas:
         """
         with self._lock:
             account = self._accounts.setdefault(root, _Account())
-            account.forget(now - HOUR)
+            account.forget(now)
             limits = self._limits
-            self._check(
-                account.lately(now - MINUTE) + 1, limits.changes_a_minute, "changes", MINUTE
-            )
+            self._check(len(account.recent) + 1, limits.changes_a_minute, "changes", MINUTE)
             self._check(account.size + size, limits.bytes_an_hour, "bytes", HOUR)
             self._check(account.files + new, limits.files_an_hour, "new files and folders", HOUR)
-            account.charges.append(_Charge(now, size, int(new)))
-            account.size, account.files = account.size + size, account.files + new
+            account.add(_Charge(now, size, int(new)))
 
     def _check(self, wanted: int, allowed: int, what: str, seconds: float) -> None:
         if allowed and wanted > allowed:

@@ -38,6 +38,8 @@ class Workspace:
     quotas: Quotas | None = None
     names: dict[Path, Path] = field(default_factory=dict[Path, Path])
     """Every name of a root -> the root."""
+    allowed: set[Path] = field(default_factory=set[Path])
+    """Where this call may write: it asks by the name it was given, and again by where that really lies."""
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -102,6 +104,11 @@ class Workspace:
 
     def _guard(self, root: Path, parts: Parts) -> None:
         place = Path(pinned(root)).joinpath(*parts)
+        if place not in self.allowed:
+            self._check_place(place, parts)
+            self.allowed.add(place)
+
+    def _check_place(self, place: Path, parts: Parts) -> None:
         if folder := self.confinement.read_only_at(place):
             message = f"{place} lies in {folder}, which may only be read"
             raise ProtectedError(message, next_step="Write elsewhere, or ask the user.")

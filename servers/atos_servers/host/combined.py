@@ -45,7 +45,7 @@ RARE: Mapping[str, frozenset[str]] = {
     "start_goal": frozenset({"priority", "tests", "deploy", "review"}),
     "read_text_file": frozenset({"tail"}),
     "write_file": frozenset({"create_only", "expect_sha256"}),
-    "run_pytest": frozenset({"overlay", "policy", "ticket", "packages"}),
+    "run_pytest": frozenset({"coverage", "overlay", "policy", "ticket", "packages"}),
     "run_python": frozenset({"file", "args", "stdin", "packages", "ticket"}),
     "evaluate": frozenset({"ticket"}),
     "check_syntax": frozenset({"ticket"}),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +35,7 @@ ELSEWHERE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Confinement:
     """The directories of one caller, and what no caller may write."""
 
@@ -90,11 +91,16 @@ class Confinement:
 
     def is_own(self, path: Path) -> bool:
         """Tell whether writing at a resolved path would write into ATOS's home, or move it."""
-        home, goals = _real(self.home), _real(self.workspaces)
+        home, goals = self._own_places
         if home.is_relative_to(path):
             return True
         inside = goals != home and goals.is_relative_to(home)
         return path.is_relative_to(home) and not (inside and path.is_relative_to(goals))
+
+    @cached_property
+    def _own_places(self) -> tuple[Path, Path]:
+        """ATOS's home and the workspaces, really: every change asks, and a confinement lives for a second."""
+        return _real(self.home), _real(self.workspaces)
 
     def _check_inside(self, real: Path, shown: str) -> None:
         """Refuse a place, or a repository whose git folder is kept, outside the directories."""

@@ -18,7 +18,7 @@ BUDGETS: Mapping[str, int] = {
     "all": 2500,
     "orchestrate": 7700,
     "filesystem": 4400,
-    "code_runner": 4200,
+    "code_runner": 4800,
     "workflow": 5700,
     "vram": 1800,
     "n8n": 1000,

@@ -151,7 +151,7 @@ async def test_a_zygote_is_replaced_after_its_share_of_forks(
             assert await printed(runner, workspace, "print(5)") == "5\n"
     finally:
         await warm.close()
-    assert len(seen) == 3
+    assert len(seen) == 4  # three that forked one script each, and the one that holds pytest
     assert zygotes() == []
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import jsonschema  # noqa: F401 # pyright: ignore[reportUnusedImport] - see below
 import psutil
 import pytest
 from fastmcp import Client, FastMCP
@@ -37,6 +38,7 @@ TOOLS = [
     "write_file",
 ]  # fmt: skip
 BUSY_SECONDS = 0.1
+"""The client in this process imports `jsonschema` at its first answer, which takes seconds: so it is imported above."""
 GROWTH = 20 << 20
 CALL_SECONDS = 1.0
 

@@ -43,7 +43,7 @@ NO_PATHS: dict[str, set[str]] = {
         "start_line", "tail",
     },
     "code_runner": {
-        "args", "assertions", "calls", "code", "handle", "modules", "packages", "policy", "source", "stdin",
+        "args", "assertions", "calls", "code", "coverage", "handle", "modules", "packages", "policy", "source", "stdin",
         "ticket", "timeout_s",
     },
     "workflow": {

@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name
 
 from atos_protocol.errors import BadRequestError
 
-MOST_PACKAGES = 8
+MOST_PACKAGES = 24
 CHARACTERS = 100
-OPERATORS = frozenset({"==", ">=", "~="})
+OPERATORS = frozenset({"==", ">=", "~=", "<=", "<", ">", "!="})
 ALWAYS_THERE = frozenset({"pytest"})
 """What runs the tests: always importable, in the version that code_runner runs."""
 
@@ -26,7 +26,7 @@ def checked_packages(asked: Iterable[str]) -> tuple[str, ...]:
     """Return requirements in normal form, sorted, for instance `('flask>=3', 'requests[socks]')`.
 
     Raises:
-        BadRequestError: there are too many, or one is not a name with versions by ==, >= or ~=.
+        BadRequestError: there are too many, or one is not a name with versions; `===` is none.
     """
     texts = list(asked)
     if len(texts) > MOST_PACKAGES:
@@ -51,7 +51,7 @@ def _checked(text: str) -> tuple[str, str]:
         message = f"{shown} has a URL or a condition; only names and versions are taken"
         raise BadRequestError(message, next_step=STEP)
     if wrong := sorted({each.operator for each in requirement.specifier} - OPERATORS):
-        message = f"{shown} compares versions by {', '.join(wrong)}; only ==, >= and ~= are taken"
+        message = f"{shown} compares versions by {', '.join(wrong)}; === is not taken"
         raise BadRequestError(message, next_step=STEP)
     name = canonicalize_name(requirement.name)
     extras = ",".join(sorted(canonicalize_name(extra) for extra in requirement.extras))

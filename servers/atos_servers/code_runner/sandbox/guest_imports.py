@@ -28,6 +28,7 @@ RUN_THE_TESTS = frozenset(
 )
 """Import names of pytest and of what it needs, which come from ATOS's own environment."""
 
+MEASURE_LINES = frozenset({"coverage"})
 
 OF_PYTEST = frozenset({"_pytest", "pytest"})
 
@@ -60,8 +61,21 @@ def _forget(top: str) -> None:
 @contextlib.contextmanager
 def pytest_from(site: Sequence[str]) -> Generator[None]:
     """Make pytest and what it needs importable for a while."""
-    finder = _Installed(RUN_THE_TESTS, site)
-    sys.meta_path.append(finder)
+    with _importable(RUN_THE_TESTS, site, len(sys.meta_path)):
+        yield
+
+
+@contextlib.contextmanager
+def coverage_from(site: Sequence[str]) -> Generator[None]:
+    """Make the library that measures lines importable for a while, whatever packages the code was given."""
+    with _importable(MEASURE_LINES, site, 0):
+        yield
+
+
+@contextlib.contextmanager
+def _importable(names: frozenset[str], site: Sequence[str], at: int) -> Generator[None]:
+    finder = _Installed(names, site)
+    sys.meta_path.insert(at, finder)
     try:
         yield
     finally:

@@ -64,6 +64,8 @@ class Job:
     catalogue: bool = False
     outside: bool = False
     """pytest: the code runs in another process than the tests, see `outside`."""
+    coverage: bool = False
+    """pytest: report which lines run, see `coverage_plugin`."""
     canary: str = ""
     """Name of the file with the canaries, which is not one of the caller's tests."""
     bwrap: tuple[str, ...] = ()

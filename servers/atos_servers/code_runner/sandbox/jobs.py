@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from atos_servers.code_runner.sandbox import guest_imports
+from atos_servers.code_runner.sandbox.coverage_plugin import CoveragePlugin
 from atos_servers.code_runner.sandbox.job import Job
 from atos_servers.code_runner.sandbox.report import Emit, ReportPlugin
 from atos_servers.code_runner.sandbox.scan import NOT_SEARCHED
@@ -70,11 +71,15 @@ def run_pytest(job: Job, emit: Emit, notes: Notes | None = None) -> int:
     import pytest
 
     emit({"event": "started"})
+    plugins: list[object] = [ReportPlugin(emit, notes)]
+    if job.coverage:
+        with guest_imports.coverage_from(job.site):
+            plugins.append(CoveragePlugin(job, emit))
     os.chdir(job.folder)
     if not (job.catalogue or job.outside):  # split mode has its own way to the modules
         sys.path[:0] = [str(path) for path in (Path(job.folder), Path(job.folder, "src"))]
     sys.argv = ["pytest"]
-    return int(pytest.main(pytest_arguments(job), plugins=[ReportPlugin(emit, notes)]))
+    return int(pytest.main(pytest_arguments(job), plugins=plugins))
 
 
 def run_script(job: Job) -> int:

@@ -1,4 +1,4 @@
-"""The zygote: a process that has imported what every run needs, and forks a launcher for each run.
+"""A zygote: a process that has imported what runs need, and forks a launcher for each run.
 
 It saves the start of Python and the import of pytest, and nothing else: what it forks reads its job, confines itself
 and supervises exactly as a fresh launcher does. Only ATOS's own files and its own pytest are imported here, never
@@ -111,13 +111,15 @@ def serve(connection: socket.socket, launch: Callable[[int, int], None]) -> None
     """Fork a launcher at each request, until the host closes its end or asks for nothing any more.
 
     Args:
-        connection: the host's; it sends first where pytest is, then requests: variables and descriptors.
+        connection: the host's; it sends first where pytest is, or null for a zygote that is to hold nothing but the
+            launcher; then requests: variables and descriptors.
         launch: supervises one run, in the forked process.
     """
     first = connection.recv(REQUEST_BYTES)
     if not first:
         return
-    _preload(json.loads(first))
+    if (site := json.loads(first)) is not None:
+        _preload(site)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are collected by the kernel
     gc.collect()
     gc.freeze()  # a collection would write to every page that the launchers share
