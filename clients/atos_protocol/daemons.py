@@ -17,11 +17,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import select
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Generator
@@ -170,6 +168,8 @@ def _spawn(role: Role, settings: Settings, seconds: float) -> None:
         environ["ATOS_HOME"] = os.fspath(settings.home)
     with open_log(log) as sink:
         start = sink.tell()
+        import subprocess  # whoever only asks for a status starts nothing
+
         child = subprocess.Popen(
             [sys.executable, "-m", MODULES[role]],
             stdin=subprocess.DEVNULL,
@@ -203,6 +203,8 @@ def open_log(path: Path) -> BinaryIO:
 
 def _wait_ready(readable: int, seconds: float) -> bool:
     """Wait for the readiness byte; False when the daemon ended or let the time pass."""
+    import select
+
     ready, _, _ = select.select([readable], [], [], seconds)
     return bool(ready) and os.read(readable, 1) == b"+"
 

@@ -60,6 +60,9 @@ FINAL_GOAL_STATES: frozenset[GoalState] = frozenset(
 RESUMABLE_GOAL_STATES: frozenset[GoalState] = frozenset({"failed", "needs_help", "limit_reached"})
 """Final states that an answer, code handed in or a retry leaves again (event `goal_resumed`)."""
 
+APPROVAL_NEEDED = "approval_needed"
+"""Code of the error with which a run ends whose plan a person is to approve; its tasks wait meanwhile."""
+
 Priority = Literal["low", "normal", "high"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 
@@ -296,17 +299,6 @@ class GoalCheck:
     """What can't be proven about it; else empty."""
     wants_example: bool = False
     """Whether an example would help: it has none, and the models that would work on it use examples."""
-
-
-def proof_text(proof: str, evidence: str) -> str:
-    """Return what accepted code rests on as a person reads it: `agreed, not proven: 7 assertions ...`."""
-    said = {
-        "examples": evidence or "passes the examples",
-        "tests": evidence or "passes the tests that were handed in",
-        "agreed": f"agreed, not proven: {evidence or 'independent candidates agree'}",
-        "unproven": f"not proven: {evidence or 'nothing decides about it'}",
-    }
-    return said.get(proof, evidence or "passes its acceptance tests")
 
 
 def may_follow(now: TaskState, then: TaskState) -> bool:

@@ -7,8 +7,6 @@ carry words that nobody sees. Such characters are shown as Python would write th
 
 from __future__ import annotations
 
-import unicodedata
-
 _BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
 """Letters and symbols that are as wide as nothing, or as a blank: they pass for part of a name."""
 _JOINER, _EMOJI_STYLE = "\u200d", "\ufe0f"
@@ -49,6 +47,8 @@ def hidden_character(text: str, *, code: bool) -> str:
         if not _is_hidden(text, at):
             continue
         if code or character in _REORDERING or 0xE0000 <= ord(character) <= 0xE007F:
+            import unicodedata  # hardly any text has such a character
+
             line = text.count("\n", 0, at) + 1
             name = unicodedata.name(character, "a control character")
             return f"line {line}: U+{ord(character):04X} {name}"
@@ -60,6 +60,8 @@ def _is_hidden(text: str, at: int) -> bool:
     if character in _BLANK_LETTERS:
         return True
     if character == _JOINER and at:  # it joins emoji: families, professions
+        import unicodedata
+
         return (
             unicodedata.category(text[at - 1]) not in {"So", "Sk"} and text[at - 1] != _EMOJI_STYLE
         )

@@ -6,8 +6,6 @@ request, error or log of that client contains it either. Pure, standard library 
 
 from __future__ import annotations
 
-import base64
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -56,6 +54,8 @@ class ServerUrl:
     @property
     def is_loopback(self) -> bool:
         """Whether the server is on this machine."""
+        import ipaddress  # the command line, which is waited for, asks none of this
+
         try:
             host = urlsplit(self.address).hostname or ""
             return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -67,6 +67,8 @@ class ServerUrl:
         """What of it nobody may read, in each form in which it travels: as written, as meant, as a header."""
         if self._credentials is None:
             return ()
+        import base64
+
         user, password = self._credentials
         header = base64.b64encode(f"{user}:{password}".encode()).decode()
         return (self._written, password or user, header)

@@ -62,12 +62,16 @@ class Told:
 
 
 @asynccontextmanager
-async def goal(work: TimedWork, plan: Plan = PLAN, **more: Any) -> AsyncGenerator[Told]:
-    """A goal that is at work."""
+async def goal(
+    work: TimedWork, plan: Plan = PLAN, *, paused: bool = False, **more: Any
+) -> AsyncGenerator[Told]:
+    """A goal that is at work; `paused` before anything of it began."""
     deps = deps_of(load_settings(), plan, work)
     told = Told(deps, open_database(load_settings()))
     async with working(deps):
         deps.events.append("g1", "goal_submitted", {"goal": "Do it"}, key="submitted")
+        if paused:
+            await told.pausing.pause("g1")
         goal_input = GoalInput("g1", "Do it", "do-it", "general", time.time())
         argument = encode(replace(goal_input, **more))
         await deps.runtime.submit(GOAL, "g1", argument, queue=GOALS)

@@ -14,6 +14,7 @@ from atos_orchestrator.execution import (
     dbos_runtime,
     goal_input,
     goal_workflow,
+    pause_gate,
     reconciler,
     resumption,
     step_errors,
@@ -105,6 +106,10 @@ def the_calendar_counts(self: WorkSum) -> Work:
     return Work(next(_hours) * 3600.0, self.calls)
 
 
+def no_goal_is_held(_self: pause_gate.PauseGate, _goals: Collection[str]) -> None:
+    """Leave the gate open, whoever is paused."""
+
+
 def what_is_kept_is_not_told(outcome: Any, _publication: Any) -> Any:
     return outcome
 
@@ -162,6 +167,7 @@ BUGS: dict[str, Bug] = {
     ),
     "folding": Bug(GoalFold, "plus", forget_what_was_folded, "views_are_folds", near=2),
     "keys of events": Bug(steps, "event_key", a_key_for_each_try, "one_end_per_revision", near=49),
+    "pauses": Bug(pause_gate.PauseGate, "close_for", no_goal_is_held, "paused_goals_rest", near=1),
     "publication": Bug(places, "missing", everything_is_missing, "nothing_made_is_lost"),
 }
 

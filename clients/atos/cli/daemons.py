@@ -9,7 +9,6 @@ from typing import Any
 
 from atos.cli.formatting import bytes_text, goal_report, goals_table
 from atos.cli.host_connection import HostClient, scheduler_status
-from atos.cli.stay import set_stay
 from atos_protocol.daemons import Role, ensure, is_up, stop
 from atos_protocol.errors import AtosError, UnreachableError
 from atos_protocol.settings import Settings
@@ -21,7 +20,7 @@ FEW = 10
 def up(arguments: Namespace, settings: Settings) -> int:
     """Start the scheduler and the server host, or find them running; one of another version is restarted."""
     stay: bool | None = getattr(arguments, "stay", None)
-    said = [] if stay is None else set_stay(settings, stay=stay)
+    said = [] if stay is None else _set_stay(settings, stay=stay)
     restarted = restart_outdated(settings)
     ensure("scheduler", settings)
     ensure("servers", settings)
@@ -34,6 +33,12 @@ def up(arguments: Namespace, settings: Settings) -> int:
     print(f"up: server host pid {host['pid']}, home {settings.home}")
     print("\n".join([*http_lines(host["http"], settings), *said]))
     return 0
+
+
+def _set_stay(settings: Settings, *, stay: bool) -> list[str]:
+    from atos.cli.stay import set_stay  # it needs `subprocess`, which `status` would wait for
+
+    return set_stay(settings, stay=stay)
 
 
 def restart_outdated(settings: Settings) -> list[Role]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from atos_protocol.goals import proof_text
 from atos_protocol.printable import printable
+from atos_protocol.proof_words import proof_text
 
 Json = Mapping[str, Any]
 
@@ -280,6 +279,8 @@ def question_text(data: Json) -> str:
 def question_lines(task: Json, width: int = 100) -> list[str]:
     """Return what a task asks, with its numbered options."""
     question: Json = task.get("question") or {}
+    import textwrap
+
     asked = textwrap.wrap(f"{task['id']} asks: {clean(question_text(task), 1000)}", width)
     options = enumerate(question.get("options") or (), start=1)
     return [*asked, *(f"  {number}) {clean(option, width - 6)}" for number, option in options)]

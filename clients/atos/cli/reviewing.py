@@ -18,9 +18,8 @@ from atos.cli.host_connection import HostClient
 from atos.cli.progress import Progress
 from atos.cli.questions import read_line, read_plan, say_error
 from atos_protocol.errors import AtosError, BadConfigError, ConflictError, UnauthorizedError
+from atos_protocol.goals import APPROVAL_NEEDED
 from atos_protocol.settings import Settings
-
-APPROVAL_NEEDED = "approval_needed"
 
 
 def approve(arguments: Namespace, settings: Settings) -> int:

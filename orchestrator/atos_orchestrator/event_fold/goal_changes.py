@@ -8,7 +8,9 @@ from typing import Any, cast
 
 from atos_orchestrator.event_data import count, text, texts
 from atos_orchestrator.event_fold.state import Fold, where
+from atos_orchestrator.ports import Json
 from atos_protocol.goals import (
+    APPROVAL_NEEDED,
     FINAL_GOAL_STATES,
     FINAL_TASK_STATES,
     GOAL_STATES,
@@ -19,6 +21,9 @@ from atos_protocol.goals import (
     TaskView,
     TestCounts,
 )
+
+FOR_APPROVAL = "your approval of the plan"
+"""What the tasks of a plan that is to be reviewed wait for."""
 
 
 def submitted(state: Fold, event: Event) -> Fold:
@@ -145,7 +150,7 @@ def finished(state: Fold, event: Event) -> Fold:
     view = replace(
         view,
         state=end,
-        tasks=tuple(_left(task, end) for task in view.tasks)
+        tasks=tuple(_left(task, end, waits=_for_approval(error)) for task in view.tasks)
         if end in FINAL_GOAL_STATES
         else view.tasks,
         summary=text(data, "summary", view.summary),
@@ -157,10 +162,17 @@ def finished(state: Fold, event: Event) -> Fold:
     return replace(state, view=view, ended_at=event.at)
 
 
-def _left(task: TaskView, end: GoalState) -> TaskView:
-    """Settle a task that was still open when its goal ended."""
+def _for_approval(error: object) -> bool:
+    """Tell whether a run ended only because its plan is to be reviewed."""
+    return isinstance(error, Mapping) and cast("Json", error).get("code") == APPROVAL_NEEDED
+
+
+def _left(task: TaskView, end: GoalState, *, waits: bool) -> TaskView:
+    """Settle a task that was still open when its goal ended; one whose plan is not approved yet goes on waiting."""
     if task.state in FINAL_TASK_STATES:
         return task
+    if waits:
+        return replace(task, waiting=FOR_APPROVAL)
     task = replace(task, waiting="")
     begun = task.state == "running" or end == "cancelled"
     return replace(task, state="cancelled" if begun else "skipped")

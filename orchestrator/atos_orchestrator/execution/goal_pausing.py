@@ -19,7 +19,13 @@ from atos_orchestrator.events import fold
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_api import Notify
 from atos_protocol.errors import ConflictError
-from atos_protocol.goals import FINAL_GOAL_STATES, RESUMABLE_GOAL_STATES, Event, GoalView
+from atos_protocol.goals import (
+    APPROVAL_NEEDED,
+    FINAL_GOAL_STATES,
+    RESUMABLE_GOAL_STATES,
+    Event,
+    GoalView,
+)
 
 PauseEvent = Literal["goal_paused", "goal_unpaused"]
 
@@ -63,10 +69,13 @@ class GoalPausing:
 def _has_ended(view: GoalView, kind: PauseEvent) -> ConflictError:
     done = "paused" if kind == "goal_paused" else "resumed"
     message = f"goal {view.id} ended as {view.state}: it can't be {done}"
-    again = kind == "goal_unpaused" and view.state in RESUMABLE_GOAL_STATES
-    step = (
-        f"Try again what is not done: atos-client retry {view.id}"
-        if again
-        else "Nothing works for it."
-    )
-    return ConflictError(message, next_step=step)
+    return ConflictError(message, next_step=_instead(view, kind))
+
+
+def _instead(view: GoalView, kind: PauseEvent) -> str:
+    """Say what can be done about a goal for which nothing works."""
+    if view.error.get("code") == APPROVAL_NEEDED:
+        return f"Nothing works for it until its plan is approved: atos-client approve {view.id}"
+    if kind == "goal_unpaused" and view.state in RESUMABLE_GOAL_STATES:
+        return f"Try again what is not done: atos-client retry {view.id}"
+    return "Nothing works for it."

@@ -1,24 +1,21 @@
 """Goals as the orchestrate server offers them: accept, look, wait, cancel, go on. Nothing is executed here.
 
     start      check -> select models -> one transaction: the event and the queued run -> wake the worker
-    get, list  a fold of events
-    wait       until an event comes, the goal has ended, or the time is up
     cancel     the newest run and its tasks in the database -> events -> the worker's control socket
     steering   answers, code handed in, another try: the goal's next run (`goal_steering`)
     pausing    a person pauses it and has it go on (`goal_pausing`)
 
-Looking needs only the database, so a restarted host answers the same. Starting also needs the
+Looking (`goal_views`) needs only the database, so a restarted host answers the same. Starting also needs the
 scheduler's list of pools. While the database is away, every call is refused with an `UnreachableError` that says
 since when and why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -31,7 +28,6 @@ from atos_orchestrator.execution.goal_acceptance import GoalAcceptance
 from atos_orchestrator.execution.goal_api import (
     EventWaiter,
     Notify,
-    Progress,
     TaskPool,
     check_plan,
     id_of,
@@ -39,13 +35,13 @@ from atos_orchestrator.execution.goal_api import (
     same_goal,
 )
 from atos_orchestrator.execution.goal_cancelling import GoalCancelling
-from atos_orchestrator.execution.goal_folds import GoalFolds
 from atos_orchestrator.execution.goal_input import GoalInput
 from atos_orchestrator.execution.goal_intake import GoalIntake
-from atos_orchestrator.execution.goal_owner import key_of, owner_of, submissions_of
+from atos_orchestrator.execution.goal_owner import key_of
 from atos_orchestrator.execution.goal_pausing import GoalPausing
 from atos_orchestrator.execution.goal_queue import GoalQueue, goals_at_once
 from atos_orchestrator.execution.goal_steering import GoalSteering
+from atos_orchestrator.execution.goal_views import GoalViews, in_thread
 from atos_orchestrator.execution.plan_requests import PlanRequests
 from atos_orchestrator.execution.plan_review import plan_under_review
 from atos_orchestrator.goal import validate_goal
@@ -53,28 +49,19 @@ from atos_orchestrator.task_report import task_report
 from atos_orchestrator.workspace.delivered_files import Delivered, read_delivered
 from atos_orchestrator.workspace.opening import check_place, recall, trees_of
 from atos_protocol.errors import (
-    NotFoundError,
     UnreachableError,
 )
 from atos_protocol.goals import (
     FINAL_GOAL_STATES,
-    Event,
     GoalCheck,
-    GoalNews,
     GoalView,
     Priority,
     TaskReport,
 )
 from atos_protocol.settings import Settings
 
-LOOK_SECONDS = 0.25
-"""How long a waiter relies on the host's notification before it reads the events itself."""
-WAIT_LIMIT = 25.0
 
-Result = TypeVar("Result")
-
-
-class Goals:
+class Goals(GoalViews):
     """Accepts goals and reports on them; one per process, made by `open_goals`."""
 
     def __init__(
@@ -85,14 +72,12 @@ class Goals:
         waiter: EventWaiter,
     ) -> None:
         engine = database.engine
-        self.database = database
-        self._home = settings.home
         self._client = DbosClient(engine, retries=False)
-        self._queue = GoalQueue(*self._client.tables, goals_at_once(settings))
-        self._events = events = EventStore(engine)
-        self._folds = GoalFolds(events)
+        queue = GoalQueue(*self._client.tables, goals_at_once(settings))
+        events = EventStore(engine)
+        super().__init__(database, events, queue, waiter)
+        self._home = settings.home
         self._notify = notify
-        self._waiter = waiter
         self._intake = GoalIntake(settings)
         self._acceptance = GoalAcceptance(engine, events, self._client)
         self._cancelling = GoalCancelling(self._client, events, notify)
@@ -179,78 +164,6 @@ class Goals:
         )
         return await self._submit(goal_input, owner)
 
-    async def get(self, goal: str) -> GoalView:
-        """Return a goal.
-
-        Raises:
-            NotFoundError: there is no such goal.
-        """
-        views = await _thread(self._folds.views, [goal])
-        if goal not in views:
-            raise _unknown(goal)
-        return await self._placed(views[goal])
-
-    async def _placed(self, view: GoalView) -> GoalView:
-        """Return a goal with how many go before it while it is queued."""
-        if view.state != "queued":
-            return view
-        waiting = await _thread(self._queue.waiting, view.id)
-        return replace(view, **asdict(waiting))
-
-    async def wait(
-        self, goal: str, *, after: int = 0, seconds: float = 20.0, progress: Progress | None = None
-    ) -> GoalNews:
-        """Return the events after number `after`, as soon as there are any.
-
-        Raises:
-            NotFoundError: there is no such goal.
-        """
-        deadline = anyio.current_time() + min(seconds, WAIT_LIMIT)
-        while True:
-            news = await _thread(self._folds.news, goal, after)
-            if news is None:
-                raise _unknown(goal)
-            fresh, view = news[0], await self._placed(news[1])
-            left = deadline - anyio.current_time()
-            if fresh or view.state in FINAL_GOAL_STATES or left <= 0:
-                return GoalNews(fresh, view.seq, view)
-            if progress is not None:
-                await progress(view)
-            await self._waiter.wait(goal, after, min(left, LOOK_SECONDS))
-
-    async def ended(self, goal: str, seconds: float, progress: Progress | None = None) -> GoalView:
-        """Return a goal when it has ended, or as it stands when the time is up.
-
-        Raises:
-            NotFoundError: there is no such goal.
-        """
-        deadline = anyio.current_time() + seconds
-        after = 0
-        while True:
-            left = max(0.0, deadline - anyio.current_time())
-            news = await self.wait(goal, after=after, seconds=left, progress=progress)
-            if news.goal.state in FINAL_GOAL_STATES or not left:
-                return news.goal
-            after = news.seq
-
-    async def owner(self, goal: str) -> str:
-        """Return the token that a goal was started with; "" for the person, or where there is no such goal."""
-        return await _thread(owner_of, self.database.engine, goal)
-
-    async def list(
-        self, limit: int = 20, before: int = 0, owner: str = ""
-    ) -> tuple[list[GoalView], int]:
-        """Return goals (all, or an owner's), newest first, and where the next page begins (0: no more)."""
-        if owner:
-            engine = self.database.engine
-            rows = await _thread(submissions_of, engine, owner, limit + 1, before)
-        else:
-            rows = await _thread(self._events.goals, limit + 1, before)
-        goals = [goal for _seq, goal in rows[:limit]]
-        known = await _thread(self._folds.views, goals)
-        views = [await self._placed(known[goal]) for goal in goals if goal in known]
-        return views, rows[limit - 1][0] if len(rows) > limit else 0
-
     async def cancel(self, goal: str) -> GoalView:
         """End a goal and everything that works for it; one that has ended stays as it is.
 
@@ -286,14 +199,6 @@ class Goals:
             repository = await self.steering.repository(goal)
         return await read_delivered(repository, goal)
 
-    async def ends(self, after: int) -> list[tuple[int, str]]:
-        """Return number and goal of the ends since number `after`, oldest first, 100 at most."""
-        return await _thread(self._events.ends, after)
-
-    async def newest_end(self) -> int:
-        """Return the number of the newest end; 0 where no goal has ended."""
-        return await _thread(self._events.newest_end)
-
     async def plan_under_review(self, goal: str) -> dict[str, Any]:
         """Return the newest plan that was to be reviewed: `digest`, `plan`.
 
@@ -301,20 +206,6 @@ class Goals:
             NotFoundError: there is no such goal, or it has none.
         """
         return plan_under_review(goal, await self._known(goal))
-
-    async def events(self, goal: str) -> list[Event]:
-        """Return all events of a goal.
-
-        Raises:
-            NotFoundError: there is no such goal.
-        """
-        return await self._known(goal)
-
-    async def busy(self) -> bool:
-        """Return whether any goal is unfinished and not paused."""
-        return bool(
-            set(await _thread(self._events.unfinished)) - await _thread(self._events.paused)
-        )
 
     async def _submit(self, goal_input: GoalInput, owner: str) -> GoalView:
         data = {
@@ -325,23 +216,9 @@ class Goals:
             "priority": goal_input.priority,
         }
         data |= {"owner": owner} if owner else {}
-        await _thread(self._acceptance.accept, goal_input, "goal_submitted", data, "submitted")
+        await in_thread(self._acceptance.accept, goal_input, "goal_submitted", data, "submitted")
         await self._notify({"op": "wake"})
         return await self.get(goal_input.goal)
-
-    async def _read(self, goal: str) -> list[Event]:
-        return await _thread(self._events.read, goal)
-
-    async def _known(self, goal: str) -> list[Event]:
-        events = await self._read(goal)
-        if not events:
-            raise _unknown(goal)
-        return events
-
-
-def _unknown(goal: str) -> NotFoundError:
-    message = f"there is no goal {goal[:80]!r}"
-    return NotFoundError(message, next_step="list_goals shows the goals that exist.")
 
 
 async def open_goals(settings: Settings, notify: Notify, waiter: EventWaiter) -> Goals:
@@ -361,8 +238,3 @@ async def open_goals(settings: Settings, notify: Notify, waiter: EventWaiter) ->
         return goals
 
     return await anyio.to_thread.run_sync(opened)
-
-
-async def _thread(call: Callable[..., Result], *arguments: Any) -> Result:
-    """Run a database call without blocking the event loop; one that hangs is left behind at the deadline."""
-    return await anyio.to_thread.run_sync(partial(call, *arguments), abandon_on_cancel=True)

@@ -22,10 +22,8 @@ from atos_orchestrator.execution.goal_input import GoalInput, GoalRecord, Resump
 from atos_orchestrator.execution.result_aggregator import GoalOutcome
 from atos_orchestrator.plan import Plan
 from atos_protocol.errors import BadRequestError, ConflictError, NotFoundError
-from atos_protocol.goals import Event
+from atos_protocol.goals import APPROVAL_NEEDED, Event
 
-APPROVAL_NEEDED = "approval_needed"
-"""Code of the error with which such a run ends."""
 DIGEST_LENGTH = 12
 SHOWN = (
     "id", "title", "kind", "files", "depends_on", "contract", "signatures", "examples", "acceptance", "errors",

@@ -10,7 +10,8 @@ from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.execution.step_errors import class_of
 from atos_orchestrator.plan import Plan
 from atos_protocol.errors import LimitReachedError
-from atos_protocol.goals import GoalState, TaskState, proof_text
+from atos_protocol.goals import GoalState, TaskState
+from atos_protocol.proof_words import proof_text
 
 Wire = Mapping[str, Any]
 

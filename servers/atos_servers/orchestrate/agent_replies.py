@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from atos_orchestrator.workspace.delivered_files import Delivered, DeliveredFile
-from atos_protocol.goals import FINAL_GOAL_STATES, FINAL_TASK_STATES, GoalView, proof_text
+from atos_protocol.goals import FINAL_GOAL_STATES, FINAL_TASK_STATES, GoalView
+from atos_protocol.proof_words import proof_text
 from atos_servers.orchestrate.digest import cut
 
 CODE_BYTES = 1_800

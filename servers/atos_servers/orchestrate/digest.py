@@ -16,9 +16,9 @@ from atos_protocol.goals import (
     Event,
     GoalView,
     TaskView,
-    proof_text,
 )
 from atos_protocol.printable import printable
+from atos_protocol.proof_words import proof_text
 
 DIGEST_BYTES = 360
 """Bytes of the text; with what stands beside it, 480: 120 tokens."""

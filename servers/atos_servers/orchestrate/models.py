@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from atos_protocol.goals import FINAL_GOAL_STATES, GoalView, proof_text
+from atos_protocol.goals import FINAL_GOAL_STATES, GoalView
+from atos_protocol.proof_words import proof_text
 
 
 class PlanView(BaseModel):

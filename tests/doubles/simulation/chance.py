@@ -2,12 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from typing import TypeVar
 from zlib import crc32
 
 Value = TypeVar("Value")
 
 _MASK = (1 << 64) - 1
+
+
+@cache
+def _checksum(name: str) -> int:
+    return crc32(name.encode())
 
 
 class Chance:
@@ -20,7 +26,7 @@ class Chance:
     def number(self, name: str) -> float:
         """Return the next number of a stream."""
         self._drawn[name] += 1
-        mixed = (self._seed ^ crc32(name.encode()) ^ (self._drawn[name] << 32)) & _MASK
+        mixed = (self._seed ^ _checksum(name) ^ (self._drawn[name] << 32)) & _MASK
         for factor in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB):
             mixed = ((mixed ^ (mixed >> 30)) * factor) & _MASK
         return ((mixed ^ (mixed >> 31)) >> 11) / (1 << 53)

@@ -70,6 +70,33 @@ async def test_a_paused_goal_can_be_cancelled(atos_home: Path) -> None:
     assert not work.alive
 
 
+async def test_a_goal_that_is_paused_before_it_is_planned_waits_for_approval_when_it_goes_on(
+    atos_home: Path,
+) -> None:
+    work = TimedWork(held_until={"T1": "nobody"})
+    async with goal(work, PLAN, paused=True, review=True) as told:
+        await until(lambda: told.deps.gate.held == 1)
+        paused = fold(told.deps.events.read("g1"))
+        await told.pausing.resume("g1")
+        waiting = await told.until_ended()
+        for act in (told.pausing.pause, told.pausing.resume):
+            with pytest.raises(ConflictError, match="ended as needs_help") as refused:
+                await act("g1")
+            assert refused.value.next_step.endswith("approved: atos-client approve g1")
+        await told.steering.approve("g1", waiting.error["data"]["digest"])
+        await until(lambda: work.alive == {"T1"})
+        again = await told.pausing.pause("g1")
+        await until(lambda: not work.alive)
+        work.held_until = {}
+        await told.pausing.resume("g1")
+        ended = await told.until_ended("g1.r2")
+
+    assert (paused.state, paused.tasks) == ("paused", ())
+    assert (waiting.state, states(waiting)) == ("needs_help", {"T1": "pending", "T2": "pending"})
+    assert (again.state, states(again)) == ("paused", {"T1": "running", "T2": "pending"})
+    assert (ended.state, states(ended)) == ("success", {"T1": "done", "T2": "done"})
+
+
 async def test_pausing_twice_is_pausing_once_and_so_is_resuming(atos_home: Path) -> None:
     house = House()
     house.events.append("g1", "goal_submitted", {"goal": "Do it"}, key="submitted")

@@ -39,9 +39,11 @@ async def test_nothing_works_on_a_plan_before_it_is_approved(atos_home: Path) ->
     )
     assert (waiting.state, set(states(waiting).values()), before) == (
         "needs_help",
-        {"skipped"},
+        {"pending"},
         [],
     )
+    assert {each.waiting for each in waiting.tasks} == {"your approval of the plan"}
+    assert {each.waiting for each in (*resumed.tasks, *ended.tasks)} == {""}
     assert shown["digest"] == plan_digest(PLAN) == waiting.error["data"]["digest"]
     assert shown["plan"]["tasks"][2] == snapshot(
         {

@@ -129,15 +129,16 @@ def postgres(monkeypatch: pytest.MonkeyPatch, atos_home: Path) -> Iterator[Postg
         yield server
 
 
-async def test_a_server_that_is_away_for_three_seconds_ends_neither_worker_nor_goal(
-    postgres: Postgres, house: House
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.long)])
+async def test_a_server_that_is_away_ends_neither_worker_nor_goal(
+    postgres: Postgres, house: House, seconds: float
 ) -> None:
     await house.submit()
     with HostedWorker(house.log, DOUBLE_SECONDS="1") as worker:
         first_task_runs(house)
         postgres.stop()
         away = worker.until(op="database", state="degraded")
-        await anyio.sleep(3)
+        await anyio.sleep(seconds)
         postgres.start()
         begun = time.monotonic()
         back = worker.until(op="database", state="ok")
@@ -148,6 +149,7 @@ async def test_a_server_that_is_away_for_three_seconds_ends_neither_worker_nor_g
     assert back["why"] == ""
     assert took < 10
     assert alive
+    assert house.events.count("g1", "goal_finished") == 1
 
 
 async def test_a_server_that_is_restarted_five_times_in_mid_goal_loses_nothing(
