@@ -69,11 +69,22 @@ class GoalFold:
 
     def plus(self, events: Iterable[Event]) -> GoalFold:
         """Return the fold with more events; those up to the last one that was folded are known."""
-        state = self._state
-        unique = {event.seq: event for event in events if event.seq > state.view.seq}
-        for seq in sorted(unique):
-            state = _apply(state, unique[seq])
-        return GoalFold(state)
+        known = self._state.view
+        unique = {event.seq: event for event in events if event.seq > known.seq}
+        if not unique:
+            return self
+        told = [unique[seq] for seq in sorted(unique)]
+        state, seconds, spent = _begun(self._state, told[0]), known.seconds, known.spent
+        for event in told:
+            state, counts = _apply(state, event)
+            if counts:
+                seconds = event.at - state.first_at - state.idle_until(event.at)
+                spent = add_event(spent, event.kind, event.data)
+        seconds = max(0.0, round(seconds, 3))
+        view = replace(
+            state.view, seq=told[-1].seq, seconds=seconds, spent=with_rest(spent, seconds)
+        )
+        return GoalFold(replace(state, view=view))
 
 
 def fold(events: Iterable[Event]) -> GoalView:
@@ -84,20 +95,23 @@ def fold(events: Iterable[Event]) -> GoalView:
     return GoalFold().plus(events).view
 
 
-def _apply(state: Fold, event: Event) -> Fold:
-    if not state.view.seq and not state.view.id:
-        state = replace(state, first_at=event.at, view=replace(state.view, id=event.goal))
+def _begun(state: Fold, first: Event) -> Fold:
+    """Note whose events these are, and when the first one was."""
+    if state.view.seq:
+        return state
+    return replace(state, first_at=first.at, view=replace(state.view, id=first.goal))
+
+
+def _apply(state: Fold, event: Event) -> tuple[Fold, bool]:
+    """Return the fold with one more event, and whether the goal had not ended before it."""
     if event.kind == "goal_resumed":
         state = goals.resumed(state, event)
     if state.view.state in FINAL_GOAL_STATES:
-        return replace(state, view=replace(state.view, seq=event.seq))
+        return state, False
     state = goals.uncovered(with_waiting(state, event))
     if (change := _CHANGES.get(event.kind)) is not None:
         state = change(state, event)
-    state = goals.covered(state, event)
-    seconds = max(0.0, round(event.at - state.first_at - state.idle_until(event.at), 3))
-    spent = with_rest(add_event(state.view.spent, event.kind, event.data), seconds)
-    return replace(state, view=replace(state.view, seq=event.seq, seconds=seconds, spent=spent))
+    return goals.covered(state, event), True
 
 
 _CHANGES: Mapping[str, Callable[[Fold, Event], Fold]] = {

@@ -167,7 +167,7 @@ BUGS: dict[str, Bug] = {
     ),
     "folding": Bug(GoalFold, "plus", forget_what_was_folded, "views_are_folds", near=2),
     "keys of events": Bug(steps, "event_key", a_key_for_each_try, "one_end_per_revision", near=49),
-    "pauses": Bug(pause_gate.PauseGate, "close_for", no_goal_is_held, "paused_goals_rest", near=1),
+    "pauses": Bug(pause_gate.PauseGate, "close_for", no_goal_is_held, "paused_goals_rest", near=24),
     "publication": Bug(places, "missing", everything_is_missing, "nothing_made_is_lost"),
 }
 
