@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from dbos._dbos import BACKGROUND_JOBS_THREAD_NAME  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS, TASKS, Run
@@ -16,6 +18,7 @@ from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, BadRequestError, CancelledWorkError
 from atos_protocol.settings import load_settings
+from doubles.eventually import eventually
 from doubles.temporary_postgres import Postgres, temporary_postgres
 
 pytestmark = pytest.mark.timeout(90)
@@ -47,6 +50,30 @@ async def add_one(runtime: DbosRuntime, calls: list[int], argument: Json) -> Jso
         return {"n": argument["n"] + 1}
 
     return await runtime.step("add", work)
+
+
+async def test_an_idle_worker_has_no_thread_that_asks_the_database_once_a_second(
+    runtime: DbosRuntime,
+) -> None:
+    before = set(threading.enumerate())
+    async with runtime.worker({}):
+        await eventually(lambda: not polling(before))
+        left = sorted(target_of(thread) for thread in set(threading.enumerate()) - before)
+
+    # One more where the database itself wakes a thread.
+    assert [name for name in left if name.startswith("queue-")] == ["queue-goals", "queue-tasks"]
+
+
+def target_of(thread: threading.Thread) -> str:
+    """What a thread runs: the name that it was given, or that of its function."""
+    return re.sub(r"Thread-\d+ \((.*)\)", r"\1", thread.name)
+
+
+def polling(before: set[threading.Thread]) -> list[str]:
+    """DBOS's threads that look for what ATOS does not use."""
+    begun = {target_of(thread) for thread in set(threading.enumerate()) - before}
+    unused = {"queue_thread", "dynamic_scheduler_loop", BACKGROUND_JOBS_THREAD_NAME}
+    return sorted(name for name in begun if name in unused or name.startswith("queue-worker"))
 
 
 async def test_so_many_goals_run_at_once_and_the_oldest_first(runtime: DbosRuntime) -> None:
