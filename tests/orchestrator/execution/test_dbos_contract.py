@@ -60,7 +60,6 @@ async def test_an_idle_worker_has_no_thread_that_asks_the_database_once_a_second
         await eventually(lambda: not polling(before))
         left = sorted(target_of(thread) for thread in set(threading.enumerate()) - before)
 
-    # One more where the database itself wakes a thread.
     assert [name for name in left if name.startswith("queue-")] == ["queue-goals", "queue-tasks"]
 
 
