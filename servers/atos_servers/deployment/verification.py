@@ -70,6 +70,27 @@ async def look_outside(url: str, wanted: bytes | None, marker: str = "") -> Seen
     return Seen(ok=True, evidence=tuple(evidence))
 
 
+async def look_at_stamp(url: str, release: Release) -> Seen:
+    """Look once whether the stamp beside a site that others serve is this release's.
+
+    Args:
+        url: of the stamp, `{"digest": ..., "commit": ...}`.
+        release: what should be there.
+    """
+    try:
+        async with outbound_http.async_client(ServerUrl(url), REQUEST_SECONDS) as client:
+            answer = await client.get(url)
+        told: object = answer.json() if answer.is_success else {}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        reason = f"{url} does not answer with a stamp: {type(error).__name__}"
+        return Seen(ok=False, reason=reason, pending=True)
+    if told != {"digest": release.digest, "commit": release.commit}:
+        reason = f"{url} answers {answer.status_code} with another release's stamp, or none"
+        return Seen(ok=False, reason=reason, pending=True)
+    commit = f", commit {release.commit[:12]}" if release.commit else ""
+    return Seen(ok=True, evidence=(f"the stamp is release {release.id}{commit}",))
+
+
 async def _look(client: httpx.AsyncClient, url: str, release: Release, marker: str) -> Seen:
     try:
         health = await client.get(url + HEALTH)
