@@ -176,7 +176,11 @@ def refusal(said: str) -> AtosError:
     """Return what the failure means that wrangler tells of. Pure."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     about = next((at for at, line in enumerate(lines) if "ERROR" in line), max(0, len(lines) - 3))
-    text = " ".join(lines[about : about + 4])[:400]
+    text = " ".join(
+        each
+        for each in lines[about : about + 4]
+        if "an issue at" not in each and "create an issue" not in each
+    )[:400]
     low = said.lower()
     if "code: 10000" in low or "code: 9109" in low or "authenticat" in low:
         message = f"Cloudflare refuses the token: it is wrong, expired or revoked, or may not do that: {text}"
@@ -186,7 +190,8 @@ def refusal(said: str) -> AtosError:
         message = f"Cloudflare's rate limit is reached: {text}"
         return BusyError(message, next_step=f"Wait 5 minutes. {AGAIN}")
     if any(each in low for each in ("fetch failed", "econn", "enotfound", "socket", "timed out", "internal server",
-                                    "malformed", "bad gateway", "unavailable")):  # fmt: skip
+                                    "malformed", "bad gateway", "unavailable",
+                                    "unknown error", "code: 10013", "code: 10001")):  # fmt: skip
         message = f"Cloudflare does not answer as it should: {text}"
         return UnreachableError(message, next_step=AGAIN)
     return RefusedError(f"wrangler failed: {text}", next_step="See what it says, then plan again.")
