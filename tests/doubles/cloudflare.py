@@ -76,6 +76,9 @@ class CloudflareDouble:
         match [method, *rest]:
             case ["GET", "services", name] if name not in self.workers:
                 return 404, (10090, "This Worker does not exist on your account.")
+            case ["GET", "services", _]:
+                script = {"last_deployed_from": "wrangler", "tag": "tag"}
+                return 200, {"default_environment": {"environment": "production", "script": script}}
             case ["DELETE", "services", name]:
                 return (
                     (200, None)

@@ -59,16 +59,17 @@ class Cloudflare:
 
     async def stage(self, source: Path, staging: Path, place: Place, destination: str) -> Release:
         """Copy the site, and look through it for secrets; nothing is sent."""
-        del place
         if destination:
             message = "cloudflare takes no destination"
             raise BadRequestError(message, next_step="The account is the token's; leave --to out.")
         release = await anyio.to_thread.run_sync(_site, source, staging)
         account = "the account of your token" if self.token else "a temporary account"
-        bound = hashlib.sha256(f"{release.digest} cloudflare {account}".encode()).hexdigest()
+        bound = hashlib.sha256(
+            f"{release.digest} {worker_name(place)} {account}".encode()
+        ).hexdigest()
         warnings = (WARNING, *([] if self.token else [TEMPORARY]), *release.warnings)
         return replace(
-            release, digest=bound, what=f"{release.what}, as a Worker in {account}", warnings=warnings
+            release, digest=bound, what=f"{release.what}, as the Worker {worker_name(place)} in {account}", warnings=warnings
         )  # fmt: skip
 
     async def apply(self, place: Place, release: Release, *, port: int) -> Applied:
@@ -80,7 +81,9 @@ class Cloudflare:
         _note(place, f"wrangler deploy of release {release.id}")
         with tempfile.TemporaryDirectory(prefix="atos-assets-") as folder:
             try:
-                put = self._wrangler().deploy(place.name, _stamped(place, release, Path(folder)))
+                put = self._wrangler().deploy(
+                    worker_name(place), _stamped(place, release, Path(folder))
+                )
             except AtosError as error:
                 _note(place, f"failed: {error}")
                 raise
@@ -116,7 +119,7 @@ class Cloudflare:
     async def stop(self, place: Place, release: Release) -> None:
         """Take the Worker down."""
         del release
-        await anyio.to_thread.run_sync(partial(self._wrangler().delete, place.name))
+        await anyio.to_thread.run_sync(partial(self._wrangler().delete, worker_name(place)))
         _note(place, "taken down")
 
     def is_up(self, place: Place, release: Release) -> bool:
@@ -127,6 +130,11 @@ class Cloudflare:
     def log(self, place: Place, lines: int) -> list[str]:
         """Return what was asked of wrangler, and what came of it."""
         return tail(place.folder / LOG, lines)
+
+
+def worker_name(place: Place) -> str:
+    """Return the name of a deployment's Worker: its own, so that it takes no other one's place in the account."""
+    return f"{place.name}-{hashlib.sha256(str(place.folder).encode()).hexdigest()[:6]}"
 
 
 def _site(source: Path, staging: Path) -> Release:
