@@ -41,7 +41,11 @@ class CloudflareDouble:
     @property
     def changes(self) -> list[str]:
         """Requests that put or take away something."""
-        return [each for each in self.asked if each.startswith(("PUT", "DELETE"))]
+        return [
+            each
+            for each in self.asked
+            if each.startswith(("PUT", "DELETE", "PATCH")) or each.endswith("/versions")
+        ]
 
     def answer(self, method: str, path: str, token: str, kind: str, body: bytes) -> tuple[int, Any]:
         """Answer one request with its status and result."""
@@ -95,11 +99,13 @@ class CloudflareDouble:
                 self._manifest = {path: about["hash"] for path, about in manifest.items()}
                 missing = [each for each in self._manifest.values() if each not in self._blobs]
                 return 200, {"jwt": "session", "buckets": [missing] if missing else []}
-            case ["PUT", "scripts", name]:
+            case ["PUT", "scripts", name] | ["POST", "scripts", name, "versions"]:
                 self.workers[name] = {
                     path: self._blobs[each] for path, each in self._manifest.items()
                 }
-                return 200, {"id": name, "startup_time_ms": 1}
+                script = {"etag": "e", "handlers": []}
+                made = {"id": name, "startup_time_ms": 1, "metadata": {"hasPreview": False}}
+                return 200, {**made, "number": 1, "resources": {"script": script}}
             case ["GET", "scripts", _, "deployments"]:
                 return 200, {"deployments": []}
             case _:
