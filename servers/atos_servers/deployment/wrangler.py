@@ -159,7 +159,8 @@ def _put(told: Path, said: str) -> Put:
         UnreachableError: it does not say where.
     """
     lines: list[dict[str, Any]] = [
-        json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()
+        json.loads(line)
+        for line in (told.read_text(encoding="utf-8") if told.exists() else "").splitlines()
     ]
     targets = next((each.get("targets") for each in lines if each.get("type") == "deploy"), None)
     address = next((str(each).split()[0] for each in targets or [] if str(each).strip()), "")

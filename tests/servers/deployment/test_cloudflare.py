@@ -92,10 +92,10 @@ def program(tmp_path: Path) -> Generator[Path]:
 
 
 def calls(program: Path) -> list[tuple[list[str], dict[str, str]]]:
+    """Return arguments and environment of each call."""
     log = program.parent / "log"
-    return (
-        [tuple(json.loads(line)) for line in log.read_text().splitlines()] if log.exists() else []
-    )
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [(arguments, environment) for arguments, environment in map(json.loads, lines)]
 
 
 def served(program: Path) -> list[str]:
