@@ -18,9 +18,17 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 REQUEST_SECONDS = 20.0
 
 
-async def until_ok(look: Callable[[], Awaitable[Seen]], seconds: float) -> Seen:
-    """Look with growing pauses until it is ok, or the time is over; return what was seen last."""
-    seen, pause = Seen(ok=False, reason="it was not asked"), FIRST_PAUSE
+async def until_ok(
+    look: Callable[[], Awaitable[Seen]], seconds: float, *, patient: bool = False
+) -> Seen:
+    """Look with growing pauses until it is ok, or the time is over; return what was seen last.
+
+    Args:
+        look: looks once.
+        seconds: how long.
+        patient: whether a first look that does not end in time says nothing of the release, as over a slow network.
+    """
+    seen, pause = Seen(ok=False, reason="no answer came", pending=patient), FIRST_PAUSE
     with anyio.move_on_after(seconds):
         while not (seen := await look()).ok:
             await anyio.sleep(pause)

@@ -185,10 +185,10 @@ async def test_a_site_that_never_answers_as_deployed_stays_applied_and_then_fail
     put_another_site_instead(program, tmp_path / "other")
     plan = await made.plan(site(tmp_path / "shop", "<h1>second</h1>"), "cloudflare")
     assert plan.planned is not None
-    waiting = await made.deploy("shop", plan.planned.digest, by="test", seconds=0.5)
-    assert (waiting.state, waiting.live) == ("applied", first.live)
+    waiting = await made.deploy("shop", plan.planned.digest, by="test", seconds=3)
+    assert (waiting.state, waiting.live) == ("applied", first.live), waiting.reason
     impatient = Deployments(made.journals, made.targets, patience=0)
-    failed = await impatient.verify("shop", seconds=0.5)
+    failed = await impatient.verify("shop", seconds=3)
     assert failed.state == "failed"
     assert "stamp" in failed.reason
     assert any("was not verified" in line for line in made.log("shop", 20))
@@ -208,6 +208,19 @@ async def test_what_must_not_go_out_is_refused_before_wrangler_is_called(
     with pytest.raises((RefusedError, BadRequestError)):
         await made.plan(source, "cloudflare", destination=to)
     assert calls(program) == []
+
+
+async def test_a_first_look_that_does_not_end_in_time_takes_nothing_back(
+    atos_home: Path, program: Path, tmp_path: Path
+) -> None:
+    made = deployments(atos_home, program)
+    first = await deployed(made, site(tmp_path / "shop"))
+    plan = await made.plan(site(tmp_path / "shop", "<h1>second</h1>"), "cloudflare")
+    assert plan.planned is not None
+    waiting = await made.deploy("shop", plan.planned.digest, by="test", seconds=0)
+    assert (waiting.state, waiting.live) == ("applied", first.live)
+    done = await made.verify("shop", seconds=10)
+    assert (done.state, served(program)) == ("verified", ["<h1>second</h1>"])
 
 
 async def test_another_approval_than_that_of_the_plan_sends_nothing(
