@@ -152,6 +152,7 @@ class GitHubDouble:
             return [b"{"]
         if status == SLOW:
             self.over.wait(SLOW_SECONDS)
+            status = 504
         start(f"{status} {REASONS.get(status, 'Said')}", [("content-type", "application/json")])
         return [json.dumps(said).encode()]
 
