@@ -175,6 +175,18 @@ class Settings:
         "an https URL",
         "GitHub's API, or that of an Enterprise server (https://HOST/api/v3)",
     )
+    cloudflare_token_file: str = _setting(
+        "",
+        str,
+        "a path, or keyring:SERVICE/NAME",
+        "the token that `deploy cloudflare` uses: a file that is yours alone (0600), or the keyring; empty: a temporary account",
+    )
+    cloudflare_url: str = _setting(
+        "", str, "an https URL", "Cloudflare's API, where it is another than wrangler knows"
+    )
+    wrangler: str = _setting(
+        "wrangler", str, "a name or a path", "Cloudflare's program, which `deploy cloudflare` runs"
+    )
     gguf: tuple[Path, ...] = _setting(
         (), _paths, "paths separated by ':'", "GGUF files, or folders of them, that may be loaded"
     )

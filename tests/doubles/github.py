@@ -30,6 +30,9 @@ EXAMPLES: dict[str, Any] = {
     "number": 1,
 }
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 401: "Unauthorized", 403: "Forbidden"}
+CUT, SLOW = 0, 1
+"""In place of a status: the answer ends in its middle, or does not come while the test lasts."""
+SLOW_SECONDS = 20.0
 Json = dict[str, Any]
 
 
@@ -115,6 +118,7 @@ class GitHubDouble:
         self.writes: list[str] = []
         self.pushes = 0
         self.trouble: dict[tuple[str, str], list[int]] = {}
+        self.over = threading.Event()
         self.build = "built"
         self.site = ""
 
@@ -143,6 +147,12 @@ class GitHubDouble:
         if path.startswith("/sites/"):
             return self._site(path, start)
         status, said = self._asked(method, path, environ)
+        if status == CUT:
+            start("200 OK", [("content-type", "application/json"), ("content-length", "1000")])
+            return [b"{"]
+        if status == SLOW:
+            self.over.wait(SLOW_SECONDS)
+            status = 504
         start(f"{status} {REASONS.get(status, 'Said')}", [("content-type", "application/json")])
         return [json.dumps(said).encode()]
 
@@ -271,6 +281,7 @@ def github(root: Path) -> Generator[GitHubDouble]:
     try:
         yield double
     finally:
+        double.over.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -246,9 +246,10 @@ class Deployments:
     async def _seen(
         self, journal: Journal, release: Release, url: str, marker: str, seconds: float
     ) -> Seen:
-        look = self._target(journal.read().target).look
-        place = self._place(journal)
-        return await until_ok(lambda: look(place, release, url, marker), seconds)
+        target, place = self._target(journal.read().target), self._place(journal)
+        return await until_ok(
+            lambda: target.look(place, release, url, marker), seconds, patient=target.is_public
+        )
 
     async def _take_back(
         self, journal: Journal, target: Target, release: Release, found: Deployment

@@ -1,4 +1,4 @@
-"""Finds secrets in what would be public. Pure.
+"""Finds secrets in what would be public.
 
 Shapes only, such as those of keys that their makers gave a prefix, and assignments of a literal to a name that says
 password or token. Entropy is not looked at: commits, hashes and ids look like keys, and whoever is warned every time
@@ -8,8 +8,9 @@ reads no warning. A line that says `example`, `dummy` or the like is nobody's se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from atos_protocol.errors import RefusedError
 
@@ -81,6 +82,17 @@ def secrets_in(file: str, data: bytes) -> Iterator[Finding]:
         what = next((what for what, shape in SHAPES if shape.search(line)), "")
         if what and not NOBODYS.search(line):
             yield Finding(file, number, what)
+
+
+def check_no_secrets(folder: Path, files: Iterable[str]) -> None:
+    """Look through files that would be public.
+
+    Raises:
+        RefusedError: something in them looks like a secret.
+    """
+    found = [each for name in files for each in secrets_in(name, (folder / name).read_bytes())]
+    if found:
+        raise secrets_found(found)
 
 
 def secrets_found(found: list[Finding]) -> RefusedError:

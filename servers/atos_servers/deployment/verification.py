@@ -18,9 +18,17 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 REQUEST_SECONDS = 20.0
 
 
-async def until_ok(look: Callable[[], Awaitable[Seen]], seconds: float) -> Seen:
-    """Look with growing pauses until it is ok, or the time is over; return what was seen last."""
-    seen, pause = Seen(ok=False, reason="it was not asked"), FIRST_PAUSE
+async def until_ok(
+    look: Callable[[], Awaitable[Seen]], seconds: float, *, patient: bool = False
+) -> Seen:
+    """Look with growing pauses until it is ok, or the time is over; return what was seen last.
+
+    Args:
+        look: looks once.
+        seconds: how long.
+        patient: whether a first look that does not end in time says nothing of the release, as over a slow network.
+    """
+    seen, pause = Seen(ok=False, reason="no answer came", pending=patient), FIRST_PAUSE
     with anyio.move_on_after(seconds):
         while not (seen := await look()).ok:
             await anyio.sleep(pause)
@@ -68,6 +76,27 @@ async def look_outside(url: str, wanted: bytes | None, marker: str = "") -> Seen
     evidence += ["over TLS, its certificate checked"] * url.startswith("https://")
     evidence += [f"the page holds {marker[:60]!r}"] * bool(marker)
     return Seen(ok=True, evidence=tuple(evidence))
+
+
+async def look_at_stamp(url: str, release: Release) -> Seen:
+    """Look once whether the stamp beside a site that others serve is this release's.
+
+    Args:
+        url: of the stamp, `{"digest": ..., "commit": ...}`.
+        release: what should be there.
+    """
+    try:
+        async with outbound_http.async_client(ServerUrl(url), REQUEST_SECONDS) as client:
+            answer = await client.get(url)
+        told: object = answer.json() if answer.is_success else {}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        reason = f"{url} does not answer with a stamp: {type(error).__name__}"
+        return Seen(ok=False, reason=reason, pending=True)
+    if told != {"digest": release.digest, "commit": release.commit}:
+        reason = f"{url} answers {answer.status_code} with another release's stamp, or none"
+        return Seen(ok=False, reason=reason, pending=True)
+    commit = f", commit {release.commit[:12]}" if release.commit else ""
+    return Seen(ok=True, evidence=(f"the stamp is release {release.id}{commit}",))
 
 
 async def _look(client: httpx.AsyncClient, url: str, release: Release, marker: str) -> Seen:

@@ -16,6 +16,7 @@ from atos_protocol.settings import Settings
 from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment, Release
+from atos_servers.deployment.targets.cloudflare import Cloudflare
 from atos_servers.deployment.targets.github import GitHub
 from atos_servers.deployment.targets.local import Local
 from atos_servers.deployment.targets.target import Target
@@ -38,10 +39,10 @@ Path_ = Annotated[
     ),
 ]
 TargetName = Annotated[
-    Literal["local", "github", "pages", "webhook"],
+    Literal["local", "github", "pages", "cloudflare", "webhook"],
     Field(
         description="local: on this machine's loopback, in the sandbox. Public: github (repository or pull request),"
-        " pages (a site), webhook (through n8n)."
+        " pages and cloudflare (a site), webhook (through n8n)."
     ),
 ]
 Destination = Annotated[
@@ -257,7 +258,13 @@ def _may_see(found: Deployment) -> bool:
 def targets_of(settings: Settings, send: Send) -> dict[str, Target]:
     """Return the targets by name; `send` triggers a workflow."""
     hub = partial(GitHub, settings.github_url, settings.github_token_file)
-    targets: list[Target] = [Local(), hub(), hub(pages=True), Webhook(send)]
+    workers = Cloudflare(
+        settings.cloudflare_token_file,
+        settings.wrangler,
+        Path(settings.home) / "cloudflare",
+        settings.cloudflare_url,
+    )
+    targets: list[Target] = [Local(), hub(), hub(pages=True), workers, Webhook(send)]
     return {target.name: target for target in targets}
 
 

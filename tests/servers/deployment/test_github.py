@@ -12,12 +12,13 @@ import anyio
 import pytest
 
 from atos_protocol.errors import AtosError, RefusedError, UnauthorizedError
+from atos_servers.deployment import github_api
 from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
 from atos_servers.deployment.targets.github import ASKED, CREATED, PUSHED, GitHub
 from doubles.git_http import head
-from doubles.github import TOKEN, GitHubDouble, github
+from doubles.github import CUT, SLOW, TOKEN, GitHubDouble, github
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -233,6 +234,13 @@ async def test_another_approval_than_that_of_the_plan_sends_nothing(
         ("POST", "/user/repos", 429, "rate limit"),
         (
             "POST",
+            "/user/repos",
+            CUT,
+            "GitHub does not answer (POST /user/repos): RemoteProtocolError",
+        ),
+        ("POST", "/user/repos", SLOW, "GitHub does not answer (POST /user/repos): ReadTimeout"),
+        (
+            "POST",
             "/pages",
             500,
             "Done before that: the repository me/site is there, its branch main is at",
@@ -240,8 +248,11 @@ async def test_another_approval_than_that_of_the_plan_sends_nothing(
     ],
 )
 async def test_trouble_is_said_with_what_was_done_and_gone_on_from(
-    hub: GitHubDouble, deployments: Deployments, tmp_path: Path, method: str, end: str, status: int, said: str
+    hub: GitHubDouble, deployments: Deployments, tmp_path: Path, method: str, end: str, status: int, said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    if status == SLOW:
+        monkeypatch.setattr(github_api, "REQUEST_SECONDS", 3.0)
     commit(tmp_path / "site", index_html=PAGE)
     hub.site, hub.trouble = PAGE, {(method, end): [status]}
     failed = await deployed(deployments, tmp_path / "site", "pages", seconds=2)

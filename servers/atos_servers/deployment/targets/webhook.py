@@ -20,7 +20,7 @@ import anyio.to_thread
 
 from atos_protocol.errors import EngineError, UnsupportedError, WorkspaceError
 from atos_servers.deployment.record import Release
-from atos_servers.deployment.secret_scan import secrets_found, secrets_in
+from atos_servers.deployment.secret_scan import check_no_secrets
 from atos_servers.deployment.served_release import copy_served
 from atos_servers.deployment.targets.target import Applied, Place, Seen
 from atos_servers.deployment.verification import look_outside
@@ -117,11 +117,7 @@ def _copied(source: Path, staging: Path) -> Release:
             f"{release.bytes} bytes are more than the {MOST_BYTES} that a workflow can be sent"
         )
         raise WorkspaceError(message, next_step="Deploy to github, and have the workflow clone it.")
-    found = [
-        each for name in release.files for each in secrets_in(name, (staging / name).read_bytes())
-    ]
-    if found:
-        raise secrets_found(found)
+    check_no_secrets(staging, release.files)
     return release
 
 
