@@ -57,6 +57,7 @@ function Approve({ goal }: { goal: string }) {
       {shown && <pre class="code" tabIndex={0}>{JSON.stringify(shown.plan ?? shown.tasks ?? shown, null, 1)}</pre>}
       <div class="buttons">
         {shown ? <Act label="Approve" kind="main" act={approve} /> : <Act label="Show the plan" act={look} />}
+        <Act label="Refuse" confirm="Yes, end the goal" act={() => call("orchestrate", "cancel_goal", { goal_id: goal })} />
       </div>
     </section>
   );

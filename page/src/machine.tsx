@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { Act, Section, State } from "./parts";
+import { embedded } from "./place";
 import { call, get } from "./server";
 import type { Sample, Seen } from "./store";
 import type { Decision, Device } from "./types";
@@ -37,7 +38,7 @@ export function MachinePage({ seen }: { seen: Seen }) {
           {machine.leases.length === 0 && <p class="quiet">None.</p>}
           <ul class="rows">
             {machine.leases.map((one) => (
-              <li key={one.id} class="row">
+              <li key={`${one.id} ${one.goal} ${one.task} ${one.model}`} class="row">
                 <State of={one.state === "held" ? "running" : "waiting"} />
                 <span class="what mono">{one.model || one.pool}</span>
                 <span class="quiet">{one.goal ? `${one.goal} ${one.task}` : one.client}, {duration(one.seconds)}</span>
@@ -46,7 +47,7 @@ export function MachinePage({ seen }: { seen: Seen }) {
           </ul>
         </Section>
       )}
-      <Section title="Decisions"><Decisions decisions={seen.decisions} /></Section>
+      {!embedded && <Section title="Decisions"><Decisions decisions={seen.decisions} /></Section>}
     </>
   );
 }

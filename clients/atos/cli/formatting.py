@@ -190,8 +190,13 @@ SAY: dict[str, Callable[[Json], str]] = {
 def event_line(event: Json) -> str:
     """Return one plain line for an event, such as `12:03:01 T1 wrote add.py`."""
     clock = time.strftime("%H:%M:%S", time.localtime(float(event["at"])))
+    return clean(f"{clock} {event.get('task') or '--':3} {said(event)}", 500)
+
+
+def said(event: Json) -> str:
+    """Return what an event says, in one plain sentence: `wrote add.py`."""
     say = SAY.get(event["kind"], lambda d: f"{event['kind']} {clean(dict(d))}")
-    return clean(f"{clock} {event.get('task') or '--':3} {say(event.get('data') or {})}", 500)
+    return clean(say(event.get("data") or {}), 480)
 
 
 def task_table(tasks: Sequence[Json]) -> list[str]:

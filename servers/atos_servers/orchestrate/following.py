@@ -16,6 +16,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import TextContent
 from pydantic import TypeAdapter
 
+from atos.cli.formatting import said
 from atos_orchestrator.execution.goal_api import Progress
 from atos_protocol.goals import FINAL_GOAL_STATES, Event, GoalNews, GoalView
 from atos_servers.host.reply_limit import shrink
@@ -66,7 +67,7 @@ async def every_event(
 def paged(news: GoalNews, after: int, *, whole: bool) -> ToolResult:
     """Return one page of what happened, with the goal as it stands."""
     events = EVENTS.dump_python(news.events, mode="json")
-    taken, seq = page(events, after, news.seq)
+    taken, seq = page([{**event, "said": said(event)} for event in events], after, news.seq)
     view = VIEW.dump_python(news.goal, mode="json")
     shown = view if whole else shrink(view, GOAL_BYTES)
     structured = {"events": taken, "seq": seq, "goal": shown}

@@ -43,6 +43,7 @@ from atos_servers.orchestrate.questions import question_to
 from atos_servers.orchestrate.reading import add_reading
 from atos_servers.orchestrate.result_route import PREFIX, ResultRoute
 from atos_servers.orchestrate.steering_tools import add_steering
+from atos_servers.host.page_resource import SHOWN, EmbeddedPage
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
@@ -300,10 +301,12 @@ def build(services: Services) -> FastMCP:
     """Build the server."""
     tools = OrchestrateTools(services)
     server = FastMCP("atos-orchestrate", instructions=INSTRUCTIONS)
-    server.tool(tools.start_goal, annotations=changing("Start a goal", idempotent=False))
+    starts = changing("Start a goal", idempotent=False)
+    server.tool(tools.start_goal, annotations=starts, meta=SHOWN)
     server.tool(tools.wait_goal, annotations=read_only("Follow a goal"))
     goal_schema = VIEW.json_schema(mode="serialization")
-    server.tool(tools.get_goal, annotations=read_only("Show a goal"), output_schema=goal_schema)
+    shows = read_only("Show a goal")
+    server.tool(tools.get_goal, annotations=shows, output_schema=goal_schema, meta=SHOWN)
     server.tool(tools.list_goals, annotations=read_only("List goals"), output_schema=None)
     server.tool(tools.cancel_goal, annotations=changing("Cancel a goal", destructive=True))
     server.tool(tools.pause_goal, annotations=changing("Pause a goal"))
@@ -321,4 +324,5 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.aggregate_results, annotations=read_only("Count results"), output_schema=None)
     add_steering(server, tools.goals)
     add_reading(server, tools.goals)
+    server.add_provider(EmbeddedPage())
     return server
