@@ -5,7 +5,7 @@ import { Act, Section, State, Trouble } from "./parts";
 import { call } from "./server";
 import type { Seen } from "./store";
 import { FINAL, RESUMABLE, type Goal, type Happened, type Task } from "./types";
-import { clock, count, duration } from "./words";
+import { clock, count, duration, PROOF, proofText, shellWord } from "./words";
 
 export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
   const goal = seen.goal;
@@ -24,6 +24,7 @@ export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
       {goal.waiting && <p class="note">waits for: {goal.waiting}</p>}
       {asking.map((task) => <Answer key={task.id} goal={goal.id} task={task} />)}
       <Facts goal={goal} />
+      <Repository goal={goal} />
       {goal.tasks.length > 0 && (
         <Section title="Plan"><Graph goal={goal.id} tasks={goal.tasks} needs={seen.needs} /></Section>
       )}
@@ -82,6 +83,26 @@ export function Answer({ goal, task }: { goal: string; task: Task }) {
   );
 }
 
+/** What the code of the done tasks rests on, and whether that proves it. */
+function proofs(goal: Goal): string {
+  const done = goal.tasks.filter((task) => task.state === "done" && task.proof);
+  if (done.length === 1) return `${proofText(done[0]!)}`;
+  const counts = new Map<string, number>();
+  for (const { proof } of done) counts.set(proof, (counts.get(proof) ?? 0) + 1);
+  return [...counts].map(([proof, n]) => `${count(n, "task")}: ${PROOF[proof] ?? proof}`).join(", ");
+}
+
+/** Where the code is, and how a person looks at it. */
+function Repository({ goal }: { goal: Goal }) {
+  if (!goal.repository || !goal.tasks.some((task) => task.state === "done")) return null;
+  return (
+    <Section title="The code">
+      <p>Models wrote it: read it before you run it with your rights.</p>
+      <pre class="code" tabIndex={0}>{`cd ${shellWord(goal.repository)}\ngit log --stat\n`}</pre>
+    </Section>
+  );
+}
+
 function Facts({ goal }: { goal: Goal }) {
   const tests = goal.tests.passed + goal.tests.failed;
   const facts: [string, string][] = [
@@ -90,7 +111,7 @@ function Facts({ goal }: { goal: Goal }) {
     ["tests", tests ? `${goal.tests.passed} passed, ${goal.tests.failed} failed` : ""],
     ["models", goal.models.join(", ")],
     ["sandbox", goal.isolation],
-    ["repository", goal.repository],
+    ["rests on", proofs(goal)],
     ["queue", goal.state === "queued" && goal.ahead ? `${count(goal.ahead, "goal")} before it` : ""],
   ];
   return (

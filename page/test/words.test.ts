@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { parts } from "../src/place";
 import { goalRow } from "../src/rows";
 import type { Goal, Task } from "../src/types";
-import { count, duration, MARK, said, size } from "../src/words";
+import { count, duration, MARK, proofText, said, shellWord, size } from "../src/words";
 
 test("durations are in the unit that a person would use", () => {
   assert.deepEqual([0, 89.4, 90, 5399, 5400, 86400].map(duration), ["0 s", "89 s", "2 min", "90 min", "1.5 h", "24.0 h"]);
@@ -30,4 +30,13 @@ test("the row of a goal counts what is done and what asks", () => {
   const task = (state: string, asks: boolean) => ({ state, question: { text: asks ? "1 or 2?" : "" } }) as unknown as Task;
   const goal = { id: "g", goal: "x".repeat(400), state: "needs_help", seconds: 12.6, tests: { passed: 1, failed: 0 }, tasks: [task("done", false), task("failed", true)] } as unknown as Goal;
   assert.deepEqual(goalRow(goal), { id: "g", goal: "x".repeat(300), state: "needs_help", seconds: 13, tasks: 2, done: 1, asks: 1, tests: { passed: 1, failed: 0 } });
+});
+
+test("a path is written as a shell takes it", () => {
+  assert.deepEqual(["/home/me/atos/x-1", "/home/my atos", "/it's"].map(shellWord), ["/home/me/atos/x-1", "'/home/my atos'", "'/it'\\''s'"]);
+});
+
+test("what is not proven says so beside its evidence", () => {
+  const told = [["examples", "3 of 3 examples"], ["agreed", "4 of 5 candidates agree"], ["unproven", ""]].map(([proof, evidence]) => proofText({ proof: proof!, evidence: evidence! }));
+  assert.deepEqual(told, ["3 of 3 examples", "agreed, not proven: 4 of 5 candidates agree", "not proven"]);
 });

@@ -212,8 +212,22 @@ def task_table(tasks: Sequence[Json]) -> list[str]:
 UNTRUSTED = "models wrote it: read it before you run it with your rights"
 
 
-def goal_report(view: Json) -> list[str]:
-    """Return what is said at the end of a goal: outcome, repository, tests, isolation, next step."""
+def _first(lines: list[str], most: int) -> list[str]:
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], f"and {len(lines) - most + 1} more: atos-client explain"]
+
+
+def goal_report(
+    view: Json, tasks: Sequence[str] | None = None, most: int = 1000
+) -> list[str]:
+    """Return what is said at the end of a goal: outcome, repository, tests, isolation, next step.
+
+    Args:
+        view: the goal as it stands.
+        tasks: lines that tell of its tasks; by default one for each.
+        most: lines of each list at most, where the report has to fit into a terminal.
+    """
     tests: dict[str, Any] = view.get("tests") or {}
     seconds = float(view.get("seconds") or 0)
     mark = MARKS.get(view["state"], "?")
@@ -221,11 +235,11 @@ def goal_report(view: Json) -> list[str]:
         "",
         f"{mark} {view['state']} in {seconds:.1f} s: {clean(view['goal'], 100)}",
         *labelled("queue", [queue_text(view)] if queue_text(view) else []),
-        *task_table(view.get("tasks", [])),
+        *(task_table(view.get("tasks", [])) if tasks is None else tasks),
         f"  tests       {tests.get('passed', 0)} passed, {tests.get('failed', 0)} failed",
     ]
-    lines += labelled("evidence", evidence_lines(view.get("tasks", [])))
-    lines += labelled("not done", reason_lines(view.get("tasks", [])))
+    lines += labelled("evidence", _first(evidence_lines(view.get("tasks", [])), most))
+    lines += labelled("not done", _first(reason_lines(view.get("tasks", [])), most))
     for task in view.get("tasks", []):
         if question_text(task):
             lines += labelled("asks", question_lines(task))
@@ -234,8 +248,8 @@ def goal_report(view: Json) -> list[str]:
     ]
     lines += labelled("kept", kept)
     if view.get("isolation"):
-        where = f"uid {view.get('uid')}, {view.get('interpreter')}"
-        lines.append(f"  sandbox     {view['isolation']} ({where})")
+        where = f" (uid {view.get('uid')}, {view['interpreter']})" if view.get("interpreter") else ""
+        lines.append(f"  sandbox     {view['isolation']}{where}")
     if view.get("models"):
         engine = f" ({view['engine']})" if view.get("engine") else ""
         lines.append(f"  models      {', '.join(view['models'])}{engine}")

@@ -25,6 +25,10 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 ROWS_BESIDE = 4
 """Rows of the terminal that the tasks leave free: the goal's line, the last event, the prompt, one to spare."""
+FEWEST = 4
+"""Tasks that are shown at the end, however low the terminal is."""
+MOST_REASONS = 3
+"""Lines of evidence, and of reasons, at the end of a goal on a terminal; `explain` has them all."""
 FIRST = ("running", "failed", "queued", "pending", "skipped", "cancelled", "done")
 """Which tasks are shown where there is no room for all, the most telling first."""
 
@@ -145,8 +149,11 @@ class Live:
         self._drawn = 0
 
     def finish(self, view: Json) -> None:
-        """Replace the block by the report."""
-        self._draw(goal_report(view), [])
+        """Replace the block by the report, as high as the terminal at most."""
+        rows = shutil.get_terminal_size().lines
+        beside = len(goal_report(view, [], MOST_REASONS)) + 1
+        shown = shown_tasks(view.get("tasks", []), max(rows - beside, FEWEST))
+        self._draw(goal_report(view, shown, MOST_REASONS), [])
 
     def _draw(self, above: Sequence[str], block: Sequence[str]) -> None:
         width = shutil.get_terminal_size().columns - 1
