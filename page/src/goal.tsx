@@ -18,8 +18,7 @@ export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
         <h1>{goal.goal}</h1>
         <Steer goal={goal} />
       </header>
-      <Trouble fault={goal.error} />
-      {goal.error.code === "approval_needed" && <Approve goal={goal.id} />}
+      {goal.error.code === "approval_needed" ? <Approve goal={goal.id} /> : <Trouble fault={goal.error} />}
       {goal.announcement && <p class="note">{goal.announcement}</p>}
       {goal.waiting && <p class="note">waits for: {goal.waiting}</p>}
       {asking.map((task) => <Answer key={task.id} goal={goal.id} task={task} />)}
@@ -40,27 +39,40 @@ function Steer({ goal }: { goal: Goal }) {
       {!FINAL.has(goal.state) && goal.state !== "paused" && <Act label="Pause" act={() => call("orchestrate", "pause_goal", about)} />}
       {goal.state === "paused" && <Act label="Go on" act={() => call("orchestrate", "resume_goal", about)} />}
       {!FINAL.has(goal.state) && <Act label="Cancel" confirm="Yes, cancel it" act={() => call("orchestrate", "cancel_goal", about)} />}
-      {RESUMABLE.has(goal.state) && <Act label="Try again" act={() => call("orchestrate", "retry_goal", about)} />}
+      {RESUMABLE.has(goal.state) && goal.error.code !== "approval_needed" && <Act label="Try again" act={() => call("orchestrate", "retry_goal", about)} />}
     </div>
   );
 }
 
-interface Shown { digest: string; plan?: unknown; tasks?: unknown }
+interface PlannedTask { id: string; title: string; files?: string[]; contract?: string; examples?: string[]; depends_on?: string[] }
+interface Shown { digest: string; plan: { tasks?: PlannedTask[] } }
 
 /** The plan that waits for a yes; the digest says that it is the one that was looked at. */
 function Approve({ goal }: { goal: string }) {
   const [shown, setShown] = useState<Shown | null>(null);
+  const [refused, setRefused] = useState(false);
   const look = async () => setShown(await call<Shown>("orchestrate", "get_plan", { goal_id: goal }));
   const approve = () => call("orchestrate", "approve_plan", { goal_id: goal, digest: shown!.digest });
   return (
     <section class="asks" aria-label="the plan waits for your approval">
       <h2>The plan waits for your approval</h2>
-      {shown && <pre class="code" tabIndex={0}>{JSON.stringify(shown.plan ?? shown.tasks ?? shown, null, 1)}</pre>}
+      {shown && <ol class="plan">{shown.plan.tasks?.map((task) => <Planned key={task.id} task={task} />)}</ol>}
+      {refused && <p role="status">Refused: nothing is built, and it waits. Change the plan with <code>atos-client edit {goal}</code>, or leave it.</p>}
       <div class="buttons">
-        {shown ? <Act label="Approve" kind="main" act={approve} /> : <Act label="Show the plan" act={look} />}
-        <Act label="Refuse" confirm="Yes, end the goal" act={() => call("orchestrate", "cancel_goal", { goal_id: goal })} />
+        {shown ? <Act label="Approve" kind="main" act={approve} /> : <Act label="Show the plan" kind="main" act={look} />}
+        {shown && !refused && <Act label="Refuse" act={async () => setRefused(true)} />}
       </div>
     </section>
+  );
+}
+
+function Planned({ task }: { task: PlannedTask }) {
+  return (
+    <li>
+      <strong>{task.id}</strong> {task.title} <span class="quiet">{task.files?.join(", ")}{task.depends_on?.length ? `, after ${task.depends_on.join(", ")}` : ""}</span>
+      {task.contract && <p class="quiet">{task.contract}</p>}
+      {task.examples?.map((example) => <p key={example}><code>{example}</code></p>)}
+    </li>
   );
 }
 

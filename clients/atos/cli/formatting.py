@@ -1,7 +1,9 @@
-"""What a person sees of goals, tasks and events: pure functions from JSON to lines of text."""
+"""What a person sees of goals, tasks and events: functions from JSON to lines of text, all but `columns` pure."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -199,10 +201,23 @@ def said(event: Json) -> str:
     return clean(say(event.get("data") or {}), 480)
 
 
-def task_table(tasks: Sequence[Json]) -> list[str]:
-    """Return one line per task: mark, id, title, complexity, state, rounds."""
+TASK_WIDTH = 89
+"""Columns of a task's line where nobody says how wide the terminal is."""
+BESIDE_TITLE = 41
+GOAL_WIDTH = 106
+BESIDE_GOAL = 17
+
+
+def columns(otherwise: int) -> int:
+    """Return how wide the terminal is, less one; where nothing is drawn on one, `otherwise`."""
+    return shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else otherwise
+
+
+def task_table(tasks: Sequence[Json], width: int = TASK_WIDTH) -> list[str]:
+    """Return one line per task, `width` columns at most: mark, id, title, complexity, state, rounds."""
+    title = max(12, min(width, TASK_WIDTH) - BESIDE_TITLE)
     return [
-        f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], 48):50}"
+        f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], title):{title + 2}}"
         f"{t.get('complexity') or '':9}{'waiting' if t.get('waiting') else t['state']:10}"
         + (f"{t['rounds'] + 1} candidates" if t.get("rounds") else "")
         for t in tasks
@@ -218,9 +233,7 @@ def _first(lines: list[str], most: int) -> list[str]:
     return [*lines[: most - 1], f"and {len(lines) - most + 1} more: atos-client explain"]
 
 
-def goal_report(
-    view: Json, tasks: Sequence[str] | None = None, most: int = 1000
-) -> list[str]:
+def goal_report(view: Json, tasks: Sequence[str] | None = None, most: int = 1000) -> list[str]:
     """Return what is said at the end of a goal: outcome, repository, tests, isolation, next step.
 
     Args:
@@ -248,7 +261,9 @@ def goal_report(
     ]
     lines += labelled("kept", kept)
     if view.get("isolation"):
-        where = f" (uid {view.get('uid')}, {view['interpreter']})" if view.get("interpreter") else ""
+        where = (
+            f" (uid {view.get('uid')}, {view['interpreter']})" if view.get("interpreter") else ""
+        )
         lines.append(f"  sandbox     {view['isolation']}{where}")
     if view.get("models"):
         engine = f" ({view['engine']})" if view.get("engine") else ""
@@ -339,10 +354,12 @@ def duration_text(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def goals_table(goals: Sequence[Json]) -> list[str]:
-    """Return one line per goal, newest first."""
+def goals_table(goals: Sequence[Json], width: int = GOAL_WIDTH) -> list[str]:
+    """Return one line per goal, newest first; `width` columns, where it is not queued."""
+    ids = max((len(g["id"]) for g in goals), default=0) + 2
+    text = max(20, width - BESIDE_GOAL - ids)
     return [
-        f"  {MARKS.get(g['state'], '?')} {g['id']:30}{g['state']:11}{clean(g['goal'], 60)}"
+        f"  {MARKS.get(g['state'], '?')} {g['id']:{ids}}{g['state']:13}{clean(g['goal'], text)}"
         + f" ({queue_text(g)})" * bool(queue_text(g))
         for g in goals
     ] or ['  none yet: atos-client build "Write a Python function to add two numbers"']

@@ -15,6 +15,7 @@ from atos_protocol.errors import BadRequestError
 from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalView, TaskReport
 from atos_servers.host.asking import ask_person
 from atos_servers.host.connection import MODEL_CLIENTS, client, confinement, owner
+from atos_servers.host.page_resource import SHOWN, EmbeddedPage
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.agent_server import NAME, AgentTools, build_agent_server
@@ -43,7 +44,6 @@ from atos_servers.orchestrate.questions import question_to
 from atos_servers.orchestrate.reading import add_reading
 from atos_servers.orchestrate.result_route import PREFIX, ResultRoute
 from atos_servers.orchestrate.steering_tools import add_steering
-from atos_servers.host.page_resource import SHOWN, EmbeddedPage
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git

@@ -12,9 +12,9 @@ from pydantic import Field
 from atos.scheduler_client import SchedulerClient
 from atos_protocol.errors import DeadlineError
 from atos_servers.host.connection import owner
+from atos_servers.host.page_resource import SHOWN, EmbeddedPage
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
-from atos_servers.host.page_resource import SHOWN, EmbeddedPage
 from atos_servers.vram.models import Loaded, ModelList, Unloaded, VramStatus
 from atos_servers.vram.views import model_list, status_view
 
