@@ -18,7 +18,7 @@ export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
         <h1>{goal.goal}</h1>
         <Steer goal={goal} />
       </header>
-      {goal.error.code === "approval_needed" ? <Approve goal={goal.id} /> : <Trouble fault={goal.error} />}
+      {goal.error.code === "approval_needed" ? <Approve goal={goal.id} /> : asking.length === 0 && <Trouble fault={goal.error} />}
       {goal.announcement && <p class="note">{goal.announcement}</p>}
       {goal.waiting && <p class="note">waits for: {goal.waiting}</p>}
       {asking.map((task) => <Answer key={task.id} goal={goal.id} task={task} />)}

@@ -55,8 +55,15 @@ export function MachinePage({ seen }: { seen: Seen }) {
 const W = 640;
 const H = 90;
 
+/** The last look holds to the right edge, so that the first one is seen, too. */
+function lastingTo(samples: Sample[]): Sample[] {
+  const [first, newest] = [samples[0], samples.at(-1)];
+  return first && newest && newest.at < first.at + 30 ? [...samples, { ...newest, at: first.at + 30 }] : samples;
+}
+
 /** Committed and foreign memory over the time that the page was open, with swaps marked. */
-function Memory({ device, samples, decisions }: { device: Device; samples: Sample[]; decisions: Decision[] }) {
+function Memory({ device, samples: seen, decisions }: { device: Device; samples: Sample[]; decisions: Decision[] }) {
+  const samples = lastingTo(seen);
   const [first, last] = [samples[0]?.at ?? 0, Math.max(samples.at(-1)?.at ?? 1, (samples[0]?.at ?? 0) + 30)];
   const most = Math.max(device.total, 1);
   const x = (at: number) => ((at - first) / (last - first)) * W;

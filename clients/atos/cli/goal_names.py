@@ -33,7 +33,8 @@ def meant(given: str, goals: Sequence[Json]) -> str:
         if found:
             message = f"{clean(given, 60)!r} may be any of {len(found)} goals"
             raise NotFoundError(message, next_step=f"Name one by its id: {_named(found)}.")
-    raise NotFoundError(f"there is no goal {clean(given, 60)!r}", next_step=_near(given, goals))
+    message = f"there is no goal {clean(given, 60)!r}"
+    raise NotFoundError(message, next_step=_near(given, goals))
 
 
 def _begins(given: str, goal: Json) -> bool:
