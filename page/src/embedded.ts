@@ -48,6 +48,11 @@ export async function call<T>(_server: string, tool: string, args: Record<string
   throw new Refused(known ?? { code: "refused", message: text || `${tool} failed`, next: "Use the page: `atos-client open`." });
 }
 
+type Told = Omit<Happened, "n" | "said"> & { seq: number; said?: string };
+
+/** An event as the page wants it; in a full page of old ones there may be no room for sentences. */
+const shown = (event: Told): Happened => ({ ...event, n: event.seq, said: event.said ?? event.kind.replaceAll("_", " ") });
+
 /** Look until the returned function is called. What this connection has no tool for is told once, as `lacks`. */
 export function follow(goal: string, listener: Listener): () => void {
   let over = false;
@@ -56,10 +61,10 @@ export function follow(goal: string, listener: Listener): () => void {
 
   const news = async () => {
     const asked = { goal_id: goal, after_seq: after, detail: "events", timeout_s: wait };
-    const found = await call<{ goal: Goal; seq: number; events: (Happened & { seq: number })[] }>("orchestrate", "wait_goal", asked);
+    const found = await call<{ goal: Goal; seq: number; events: Told[] }>("orchestrate", "wait_goal", asked);
     after = found.seq;
     wait = WAIT_SECONDS;
-    listener.heard("news", { goal: found.goal, events: found.events.map((event) => ({ ...event, n: event.seq })) });
+    listener.heard("news", { goal: found.goal, events: found.events.map(shown) });
     return FINAL.has(found.goal.state) && !found.events.length ? LOOK_MS : 0;
   };
   const goals = async () => {

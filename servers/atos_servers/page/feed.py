@@ -17,6 +17,7 @@ from typing import Any
 
 import anyio
 
+from atos.cli.formatting import said
 from atos.scheduler_client import SchedulerClient
 from atos_protocol.errors import AtosError, UnauthorizedError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
@@ -138,9 +139,9 @@ class Feed:
 
 
 def _event(event: Json) -> Json:
-    """Return an event as the page wants it."""
+    """Return an event with the sentence that a person reads."""
     kept = {name: value for name, value in event.items() if name not in DROPPED}
-    return {**kept, "n": event["seq"]}
+    return {**kept, "n": event["seq"], "said": said(event)}
 
 
 def _row(goal: Json) -> Json:
