@@ -14,7 +14,7 @@ export ATOS_PULL := $(PULL)
 export ATOS_DEPLOY := $(DEPLOY)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-long test-chaos test-real test-install test-n8n check page audit sbom bench up down doctor
+.PHONY: help goal test test-long test-chaos test-real test-install test-n8n test-page check page audit sbom bench up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first, DEPLOY=local serves the result'
@@ -24,6 +24,7 @@ help:
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
 	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
+	@echo 'make test-page            the front end: types, unit tests, and whether the committed build is theirs (needs Node)'
 	@echo 'make check                lint, types, layers'
 	@echo 'make page                 build the page anew after a change in page/src (needs Node)'
 	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
@@ -35,6 +36,7 @@ goal:
 	@$(FIRST_RUN) goal
 
 test:
+	@$(IN_TEST_ENV) python tests/browser.py
 	@$(IN_TEST_ENV) pytest -q --numprocesses auto --dist loadfile
 
 test-chaos:
@@ -58,6 +60,9 @@ check:
 	@$(IN_CHECK_ENV) lint-imports
 	@$(IN_CHECK_ENV) pyright
 	@$(IN_CHECK_ENV) python -m atos_servers.host.token_budget
+
+test-page:
+	@cd page && npm ci --no-audit --no-fund && npm test && npm run build && git diff --exit-code ../servers/atos_servers/page/static
 
 page:
 	@cd page && npm ci --no-audit --no-fund && npm run build

@@ -12,9 +12,12 @@ must start at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = (
+    False  # as a type checker sees it; `typing` alone takes longer to import than `--version` may
+)
 if TYPE_CHECKING:
+    from typing import Any
+
     from atos.client import Atos, Goal
     from atos.goal_values import GoalEvent, GoalResult
     from atos.server_tools import ToolReply

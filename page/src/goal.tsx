@@ -5,7 +5,7 @@ import { Act, Section, State, Trouble } from "./parts";
 import { call } from "./server";
 import type { Seen } from "./store";
 import { FINAL, RESUMABLE, type Goal, type Happened, type Task } from "./types";
-import { clock, count, duration } from "./words";
+import { clock, count, duration, PROOF, proofText, shellWord } from "./words";
 
 export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
   const goal = seen.goal;
@@ -18,12 +18,12 @@ export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
         <h1>{goal.goal}</h1>
         <Steer goal={goal} />
       </header>
-      <Trouble fault={goal.error} />
-      {goal.error.code === "approval_needed" && <Approve goal={goal.id} />}
+      {goal.error.code === "approval_needed" ? <Approve goal={goal.id} /> : asking.length === 0 && <Trouble fault={goal.error} />}
       {goal.announcement && <p class="note">{goal.announcement}</p>}
       {goal.waiting && <p class="note">waits for: {goal.waiting}</p>}
       {asking.map((task) => <Answer key={task.id} goal={goal.id} task={task} />)}
       <Facts goal={goal} />
+      <Repository goal={goal} />
       {goal.tasks.length > 0 && (
         <Section title="Plan"><Graph goal={goal.id} tasks={goal.tasks} needs={seen.needs} /></Section>
       )}
@@ -39,26 +39,40 @@ function Steer({ goal }: { goal: Goal }) {
       {!FINAL.has(goal.state) && goal.state !== "paused" && <Act label="Pause" act={() => call("orchestrate", "pause_goal", about)} />}
       {goal.state === "paused" && <Act label="Go on" act={() => call("orchestrate", "resume_goal", about)} />}
       {!FINAL.has(goal.state) && <Act label="Cancel" confirm="Yes, cancel it" act={() => call("orchestrate", "cancel_goal", about)} />}
-      {RESUMABLE.has(goal.state) && <Act label="Try again" act={() => call("orchestrate", "retry_goal", about)} />}
+      {RESUMABLE.has(goal.state) && goal.error.code !== "approval_needed" && <Act label="Try again" act={() => call("orchestrate", "retry_goal", about)} />}
     </div>
   );
 }
 
-interface Shown { digest: string; plan?: unknown; tasks?: unknown }
+interface PlannedTask { id: string; title: string; files?: string[]; contract?: string; examples?: string[]; depends_on?: string[] }
+interface Shown { digest: string; plan: { tasks?: PlannedTask[] } }
 
 /** The plan that waits for a yes; the digest says that it is the one that was looked at. */
 function Approve({ goal }: { goal: string }) {
   const [shown, setShown] = useState<Shown | null>(null);
+  const [refused, setRefused] = useState(false);
   const look = async () => setShown(await call<Shown>("orchestrate", "get_plan", { goal_id: goal }));
   const approve = () => call("orchestrate", "approve_plan", { goal_id: goal, digest: shown!.digest });
   return (
     <section class="asks" aria-label="the plan waits for your approval">
       <h2>The plan waits for your approval</h2>
-      {shown && <pre class="code" tabIndex={0}>{JSON.stringify(shown.plan ?? shown.tasks ?? shown, null, 1)}</pre>}
+      {shown && <ol class="plan">{shown.plan.tasks?.map((task) => <Planned key={task.id} task={task} />)}</ol>}
+      {refused && <p role="status">Refused: nothing is built, and it waits. Change the plan with <code>atos-client edit {goal}</code>, or leave it.</p>}
       <div class="buttons">
-        {shown ? <Act label="Approve" kind="main" act={approve} /> : <Act label="Show the plan" act={look} />}
+        {shown ? <Act label="Approve" kind="main" act={approve} /> : <Act label="Show the plan" kind="main" act={look} />}
+        {shown && !refused && <Act label="Refuse" act={async () => setRefused(true)} />}
       </div>
     </section>
+  );
+}
+
+function Planned({ task }: { task: PlannedTask }) {
+  return (
+    <li>
+      <strong>{task.id}</strong> {task.title} <span class="quiet">{task.files?.join(", ")}{task.depends_on?.length ? `, after ${task.depends_on.join(", ")}` : ""}</span>
+      {task.contract && <p class="quiet">{task.contract}</p>}
+      {task.examples?.map((example) => <p key={example}><code>{example}</code></p>)}
+    </li>
   );
 }
 
@@ -81,6 +95,26 @@ export function Answer({ goal, task }: { goal: string; task: Task }) {
   );
 }
 
+/** What the code of the done tasks rests on, and whether that proves it. */
+function proofs(goal: Goal): string {
+  const done = goal.tasks.filter((task) => task.state === "done" && task.proof);
+  if (done.length === 1) return `${proofText(done[0]!)}`;
+  const counts = new Map<string, number>();
+  for (const { proof } of done) counts.set(proof, (counts.get(proof) ?? 0) + 1);
+  return [...counts].map(([proof, n]) => `${count(n, "task")}: ${PROOF[proof] ?? proof}`).join(", ");
+}
+
+/** Where the code is, and how a person looks at it. */
+function Repository({ goal }: { goal: Goal }) {
+  if (!goal.repository || !goal.tasks.some((task) => task.state === "done")) return null;
+  return (
+    <Section title="The code">
+      <p>Models wrote it: read it before you run it with your rights.</p>
+      <pre class="code" tabIndex={0}>{`cd ${shellWord(goal.repository)}\ngit log --stat\n`}</pre>
+    </Section>
+  );
+}
+
 function Facts({ goal }: { goal: Goal }) {
   const tests = goal.tests.passed + goal.tests.failed;
   const facts: [string, string][] = [
@@ -89,7 +123,7 @@ function Facts({ goal }: { goal: Goal }) {
     ["tests", tests ? `${goal.tests.passed} passed, ${goal.tests.failed} failed` : ""],
     ["models", goal.models.join(", ")],
     ["sandbox", goal.isolation],
-    ["repository", goal.repository],
+    ["rests on", proofs(goal)],
     ["queue", goal.state === "queued" && goal.ahead ? `${count(goal.ahead, "goal")} before it` : ""],
   ];
   return (

@@ -45,8 +45,8 @@ function Drawn({ goal, tasks, needs }: Plan) {
           return (
             <a key={id} href={`#/goal/${encodeURIComponent(goal)}/${id}`} class={`node is-${state}`} aria-label={`${id} ${task.title}: ${task.question.text ? "asks you" : said(state)}`}>
               <rect x={box(x)} y={box(y)} width={BOX.width} height={BOX.height} rx="8" />
-              <text x={box(x) + 12} y={box(y) + 21} class="name">{MARK[state] ?? "?"} {id} {cut(task.title, 22 - id.length)}</text>
-              <text x={box(x) + 12} y={box(y) + 40} class="sub">{task.question.text ? "asks you" : said(state)}{task.rounds ? `, ${task.rounds + 1} candidates` : ""}, {task.complexity}</text>
+              <text x={box(x) + 12} y={box(y) + 21} class="name">{MARK[state] ?? "?"} {id} {cut(task.title, 20 - id.length)}</text>
+              <text x={box(x) + 12} y={box(y) + 40} class="sub">{task.question.text ? "asks you" : said(state)}{task.rounds ? `, ${task.rounds + 1} candidates` : `, ${task.complexity}`}</text>
             </a>
           );
         })}

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { Act, Section, State } from "./parts";
+import { embedded } from "./place";
 import { call, get } from "./server";
 import type { Sample, Seen } from "./store";
 import type { Decision, Device } from "./types";
@@ -37,7 +38,7 @@ export function MachinePage({ seen }: { seen: Seen }) {
           {machine.leases.length === 0 && <p class="quiet">None.</p>}
           <ul class="rows">
             {machine.leases.map((one) => (
-              <li key={one.id} class="row">
+              <li key={`${one.id} ${one.goal} ${one.task} ${one.model}`} class="row">
                 <State of={one.state === "held" ? "running" : "waiting"} />
                 <span class="what mono">{one.model || one.pool}</span>
                 <span class="quiet">{one.goal ? `${one.goal} ${one.task}` : one.client}, {duration(one.seconds)}</span>
@@ -46,7 +47,7 @@ export function MachinePage({ seen }: { seen: Seen }) {
           </ul>
         </Section>
       )}
-      <Section title="Decisions"><Decisions decisions={seen.decisions} /></Section>
+      {!embedded && <Section title="Decisions"><Decisions decisions={seen.decisions} /></Section>}
     </>
   );
 }
@@ -54,8 +55,15 @@ export function MachinePage({ seen }: { seen: Seen }) {
 const W = 640;
 const H = 90;
 
+/** The last look holds to the right edge, so that the first one is seen, too. */
+function lastingTo(samples: Sample[]): Sample[] {
+  const [first, newest] = [samples[0], samples.at(-1)];
+  return first && newest && newest.at < first.at + 30 ? [...samples, { ...newest, at: first.at + 30 }] : samples;
+}
+
 /** Committed and foreign memory over the time that the page was open, with swaps marked. */
-function Memory({ device, samples, decisions }: { device: Device; samples: Sample[]; decisions: Decision[] }) {
+function Memory({ device, samples: seen, decisions }: { device: Device; samples: Sample[]; decisions: Decision[] }) {
+  const samples = lastingTo(seen);
   const [first, last] = [samples[0]?.at ?? 0, Math.max(samples.at(-1)?.at ?? 1, (samples[0]?.at ?? 0) + 30)];
   const most = Math.max(device.total, 1);
   const x = (at: number) => ((at - first) / (last - first)) * W;

@@ -4,6 +4,7 @@ import { GoalPage } from "./goal";
 import { Goals } from "./goals";
 import { MachinePage } from "./machine";
 import { Trouble } from "./parts";
+import { onMove, where } from "./place";
 import { follow, open, Refused } from "./server";
 import { heard, nothing, type Seen } from "./store";
 import { TaskPage } from "./task";
@@ -14,10 +15,6 @@ type Heard = { name: string; data: unknown } | "another goal";
 function told(seen: Seen, what: Heard): Seen {
   if (what === "another goal") return { ...seen, goal: null, events: [], needs: new Map() };
   return heard(seen, what.name, what.data, Date.now() / 1000);
-}
-
-function where(): string[] {
-  return location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
 }
 
 function App({ refused }: { refused: Fault | null }) {
@@ -33,9 +30,9 @@ function App({ refused }: { refused: Fault | null }) {
       window.scrollTo(0, 0);
       document.getElementById("main")?.focus();
     };
-    addEventListener("hashchange", moved);
+    const stop = onMove(moved);
     setPlace(where()); // the address may have changed between the first drawing and this listener
-    return () => removeEventListener("hashchange", moved);
+    return stop;
   }, []);
 
   useEffect(() => {
@@ -59,8 +56,8 @@ function App({ refused }: { refused: Fault | null }) {
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to content</a>
       <nav aria-label="pages">
         <strong>ATOS</strong>
-        <a href="#/" aria-current={page("")}>Goals</a>
-        <a href="#/machine" aria-current={page("machine")}>Machine</a>
+        {!seen.lacks.includes("goals") && <a href="#/" aria-current={page("")}>Goals</a>}
+        {!seen.lacks.includes("machine") && <a href="#/machine" aria-current={page("machine")}>Machine</a>}
         <span class={`live ${fault ? "off" : "on"}`} role="status">{fault ? "not connected" : "live"}</span>
       </nav>
       <main id="main" tabIndex={-1}>

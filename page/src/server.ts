@@ -1,15 +1,14 @@
 /** Speaks to the host: a code becomes a session, tools are called, a feed is followed and resumed. */
 
+import * as inHost from "./embedded";
+import { Refused } from "./fault";
+import { embedded } from "./place";
 import type { Fault } from "./types";
 
 const SECRET = "atos-secret";
 const RETRY_MS = [500, 1000, 2000, 4000];
 
-export class Refused extends Error {
-  constructor(readonly fault: Fault) {
-    super(fault.message);
-  }
-}
+export { Refused };
 
 const away: Fault = {
   code: "unreachable",
@@ -39,6 +38,7 @@ const json = async <T>(reply: Promise<Response>) => (await (await reply).json())
 
 /** Exchange the code in the address for a session; the address is cleaned before anything is sent. */
 export async function open(): Promise<void> {
+  if (embedded) return inHost.begin();
   const given = new URLSearchParams(location.hash.slice(1));
   const code = given.get("open");
   if (!code) return;
@@ -50,10 +50,12 @@ export async function open(): Promise<void> {
 }
 
 export function call<T>(server: string, tool: string, args: Record<string, unknown>): Promise<T> {
+  if (embedded) return inHost.call<T>(server, tool, args);
   return json<T>(ask("/page/call", { method: "POST", body: JSON.stringify({ server, tool, arguments: args }) }));
 }
 
 export function get<T>(path: string, query: Record<string, string>): Promise<T> {
+  if (embedded) return Promise.reject(new Refused({ code: "elsewhere", message: "only the page in a browser shows this", next: "Run `atos-client open`." }));
   return json<T>(ask(`/page/${path}?${new URLSearchParams(query)}`));
 }
 
@@ -65,6 +67,7 @@ export interface Listener {
 
 /** Follow the feed until the returned function is called; a hidden page lets go, so that ATOS may sleep. */
 export function follow(goal: string, listener: Listener): () => void {
+  if (embedded) return inHost.follow(goal, listener);
   let after = "0";
   let failures = 0;
   let over = false;

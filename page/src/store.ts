@@ -16,10 +16,12 @@ export interface Seen {
   goal: Goal | null;
   events: Happened[];
   needs: Map<string, string[]>;
+  /** What this connection has no tool for, inside an MCP host: `goals`, `machine`. */
+  lacks: string[];
 }
 
 export const nothing = (): Seen => ({
-  goals: null, machine: undefined, decisions: [], samples: new Map(), goal: null, events: [], needs: new Map(),
+  goals: null, machine: undefined, decisions: [], samples: new Map(), goal: null, events: [], needs: new Map(), lacks: [],
 });
 
 export function heard(seen: Seen, name: string, data: unknown, now: number): Seen {
@@ -35,6 +37,8 @@ export function heard(seen: Seen, name: string, data: unknown, now: number): See
     }
     case "news":
       return withNews(seen, data as News);
+    case "lacks":
+      return { ...seen, lacks: [...new Set([...seen.lacks, data as string])] };
     default:
       return seen;
   }

@@ -4,6 +4,7 @@ import { Act, Diff, Section, State, Trouble } from "./parts";
 import { call, get, Refused } from "./server";
 import type { Seen } from "./store";
 import type { Fault, TaskReport } from "./types";
+import { proofText } from "./words";
 
 interface Change { what: string; text: string }
 type Judged = { candidates: number; rows: number; passed: number[]; isolation: string };
@@ -18,11 +19,11 @@ export function TaskPage({ seen, goal, id }: { seen: Seen; goal: string; id: str
     let gone = false;
     const look = async () => {
       const found = await call<TaskReport>("orchestrate", "get_task", { goal_id: goal, task_id: id });
-      const code = await get<{ changes: Change[] }>("changes", { goal, task: id });
       if (gone) return;
       setReport(found);
-      setChanges(code.changes);
       setFault(null);
+      const code = await get<{ changes: Change[] }>("changes", { goal, task: id });
+      if (!gone) setChanges(code.changes);
     };
     look().catch((error) => !gone && error instanceof Refused && setFault(error.fault));
     return () => void (gone = true);
@@ -38,7 +39,7 @@ export function TaskPage({ seen, goal, id }: { seen: Seen; goal: string; id: str
       <dl class="facts">
         <div><dt>pool</dt><dd>{task.complexity}</dd></div>
         <div><dt>candidates</dt><dd>{task.rounds + 1}</dd></div>
-        {task.proof && <div><dt>rests on</dt><dd>{task.proof === "agreed" || task.proof === "unproven" ? `${task.proof}, not proven` : task.proof}{task.evidence && `: ${task.evidence}`}</dd></div>}
+        {task.proof && <div><dt>rests on</dt><dd>{proofText(task)}</dd></div>}
         {task.waiting && <div><dt>waits for</dt><dd>{task.waiting}</dd></div>}
         {task.why && <div><dt>not done</dt><dd class="lines">{task.why}</dd></div>}
       </dl>

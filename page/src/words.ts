@@ -24,4 +24,18 @@ export function size(bytes: number): string {
 
 export const clock = (at: number) => new Date(at * 1000).toLocaleTimeString([], { hour12: false });
 
+/** What code may rest on, as `proof_text` says it in a terminal. */
+export const PROOF: Record<string, string> = {
+  examples: "examples", tests: "tests that were handed in", agreed: "agreed, not proven", unproven: "not proven",
+};
+
+export function proofText({ proof, evidence }: { proof: string; evidence: string }): string {
+  const kind = PROOF[proof] ?? proof;
+  if (!evidence) return kind;
+  return kind.endsWith("not proven") ? `${kind}: ${evidence}` : evidence;
+}
+
+/** A path as a shell takes it. */
+export const shellWord = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
 export const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;

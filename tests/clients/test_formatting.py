@@ -11,7 +11,9 @@ from atos.cli.formatting import (
     EXIT_CODES,
     event_line,
     goal_report,
+    goals_table,
     result_object,
+    task_table,
 )
 
 VIEW: dict[str, Any] = {
@@ -38,6 +40,7 @@ VIEW: dict[str, Any] = {
     "announcement": "",
     "error": None,
 }  # fmt: skip
+from atos.cli.progress import MOST_REASONS, shown_tasks
 from atos_protocol.goals import FINAL_GOAL_STATES
 
 
@@ -188,3 +191,36 @@ def test_the_result_object_has_the_promised_fields_first() -> None:
 
 def test_every_terminal_state_has_an_exit_code() -> None:
     assert set(FINAL_GOAL_STATES) <= set(EXIT_CODES)
+
+
+def test_no_task_or_goal_takes_more_columns_than_the_terminal_has() -> None:
+    tasks = [
+        {"id": f"T{n}", "title": "Write a part of it " * 5, "complexity": "complex", "state": state, "rounds": 4}
+        for n, state in enumerate(("cancelled", "done", "skipped", "running"), start=27)
+    ]  # fmt: skip
+    goals = [{"id": "k87fd740cc62f8994", "state": "limit_reached", "goal": "Build it all " * 20}]
+    widest = [
+        max(map(len, lines))
+        for lines in (task_table(tasks, 79), task_table(tasks), goals_table(goals, 79), goals_table(goals))
+    ]  # fmt: skip
+    assert [widest[0] <= 79, widest[1] <= 89, widest[2] <= 79, widest[3] <= 106] == [True] * 4
+
+
+def test_the_end_of_a_goal_of_thirty_tasks_fits_a_terminal_of_24_rows() -> None:
+    tasks = [
+        {"id": f"T{n}", "title": f"Part {n}", "complexity": "simple", "state": "done", "rounds": 0,
+         "proof": "examples", "evidence": "3 of 3 examples"}
+        for n in range(1, 31)
+    ]  # fmt: skip
+    view = {
+        "id": "g", "goal": "Build it", "state": "success", "seconds": 3.0, "tasks": tasks,
+        "tests": {"passed": 90, "failed": 0}, "isolation": "landlock", "uid": 0,
+        "interpreter": "python", "models": ["m"], "engine": "llama_cpp", "repository": "/r",
+        "spent": {"writing_s": 90.0},
+    }  # fmt: skip
+    beside = len(goal_report(view, [], MOST_REASONS)) + 1
+    report = goal_report(view, shown_tasks(tasks, 24 - beside), MOST_REASONS)
+    assert len(report) < 24
+    assert [line for line in report if "more" in line] == snapshot(
+        ["  … and 20 more: 20 done", "              and 28 more: atos-client explain"]
+    )

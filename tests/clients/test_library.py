@@ -33,10 +33,19 @@ def test_the_examples_of_its_help_are_true(host: HostProcess) -> None:
     assert (runner.failures, runner.tries >= 5) == (0, True)
 
 
-@pytest.mark.parametrize("name", ["01_tracer_bullet.py", "02_without_await.py"])
-def test_an_example_program_ends_well(host: HostProcess, name: str) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["01_tracer_bullet.py"],
+        ["02_without_await.py"],
+        ["03_build_and_run.py"],
+        ["03_build_and_run.py", "--async"],
+    ],
+    ids=" ".join,
+)
+def test_an_example_program_ends_well(host: HostProcess, words: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, EXAMPLES / name], capture_output=True, text=True, timeout=200, check=False,
+        [sys.executable, EXAMPLES / words[0], *words[1:]], capture_output=True, text=True, timeout=200, check=False,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -7,7 +7,7 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from atos.cli.formatting import bytes_text, goal_report, goals_table
+from atos.cli.formatting import GOAL_WIDTH, bytes_text, columns, goal_report, goals_table
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos_protocol.daemons import Role, ensure, is_up, stop
 from atos_protocol.errors import AtosError, UnreachableError
@@ -125,7 +125,11 @@ def status_lines(seen: dict[str, Any], settings: Settings) -> list[str]:
     else:
         lines.append("servers    down (atos-client up starts them; so does every command)")
     lines += scheduler_lines(scheduler) if scheduler else ["scheduler  down"]
-    return [*lines, *records_lines(host), *goals_table(seen["goals"])] if host else lines
+    return (
+        [*lines, *records_lines(host), *goals_table(seen["goals"], columns(GOAL_WIDTH))]
+        if host
+        else lines
+    )
 
 
 def records_lines(host: dict[str, Any]) -> list[str]:

@@ -7,13 +7,14 @@ import platform
 import shutil
 import subprocess
 import sys
+import textwrap
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from atos.cli.daemons import database_trouble, records_text, versions_of
-from atos.cli.formatting import bytes_text
+from atos.cli.formatting import bytes_text, columns
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos.cli.models import ask
 from atos_protocol.daemons import ensure
@@ -53,10 +54,18 @@ def doctor(arguments: Namespace, settings: Settings) -> int:
     else:
         for finding in findings:
             mark = {"ok": "✓", "missing": "·", "broken": "✗"}[finding.state]
-            print(f"{mark} {finding.what:13}{finding.detail}")
+            print(f"{mark} {finding.what:13}{_hung(finding.detail)}")
             if finding.todo:
-                print(f"  {'':13}→ {finding.todo}")
+                print(f"  {'':13}→ {_hung(finding.todo)}")
     return 1 if any(f.state == "broken" for f in findings) else 0
+
+
+def _hung(text: str) -> str:
+    """Return text whose further lines begin below its first, on a terminal."""
+    lines = textwrap.wrap(
+        text, max(40, columns(100_000) - 17), break_long_words=False, break_on_hyphens=False
+    )
+    return f"\n{'':15}".join(lines)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

@@ -1,7 +1,10 @@
-"""What a person sees of goals, tasks and events: pure functions from JSON to lines of text."""
+"""What a person sees of goals, tasks and events: functions from JSON to lines of text, all but `columns` pure."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -189,14 +192,32 @@ SAY: dict[str, Callable[[Json], str]] = {
 def event_line(event: Json) -> str:
     """Return one plain line for an event, such as `12:03:01 T1 wrote add.py`."""
     clock = time.strftime("%H:%M:%S", time.localtime(float(event["at"])))
+    return clean(f"{clock} {event.get('task') or '--':3} {said(event)}", 500)
+
+
+def said(event: Json) -> str:
+    """Return what an event says, in one plain sentence: `wrote add.py`."""
     say = SAY.get(event["kind"], lambda d: f"{event['kind']} {clean(dict(d))}")
-    return clean(f"{clock} {event.get('task') or '--':3} {say(event.get('data') or {})}", 500)
+    return clean(say(event.get("data") or {}), 480)
 
 
-def task_table(tasks: Sequence[Json]) -> list[str]:
-    """Return one line per task: mark, id, title, complexity, state, rounds."""
+TASK_WIDTH = 89
+"""Columns of a task's line where nobody says how wide the terminal is."""
+BESIDE_TITLE = 41
+GOAL_WIDTH = 106
+BESIDE_GOAL = 17
+
+
+def columns(otherwise: int) -> int:
+    """Return how wide the terminal is, less one; where nothing is drawn on one, `otherwise`."""
+    return shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else otherwise
+
+
+def task_table(tasks: Sequence[Json], width: int = TASK_WIDTH) -> list[str]:
+    """Return one line per task, `width` columns at most: mark, id, title, complexity, state, rounds."""
+    title = max(12, min(width, TASK_WIDTH) - BESIDE_TITLE)
     return [
-        f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], 48):50}"
+        f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], title):{title + 2}}"
         f"{t.get('complexity') or '':9}{'waiting' if t.get('waiting') else t['state']:10}"
         + (f"{t['rounds'] + 1} candidates" if t.get("rounds") else "")
         for t in tasks
@@ -206,8 +227,20 @@ def task_table(tasks: Sequence[Json]) -> list[str]:
 UNTRUSTED = "models wrote it: read it before you run it with your rights"
 
 
-def goal_report(view: Json) -> list[str]:
-    """Return what is said at the end of a goal: outcome, repository, tests, isolation, next step."""
+def _first(lines: list[str], most: int) -> list[str]:
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], f"and {len(lines) - most + 1} more: atos-client explain"]
+
+
+def goal_report(view: Json, tasks: Sequence[str] | None = None, most: int = 1000) -> list[str]:
+    """Return what is said at the end of a goal: outcome, repository, tests, isolation, next step.
+
+    Args:
+        view: the goal as it stands.
+        tasks: lines that tell of its tasks; by default one for each.
+        most: lines of each list at most, where the report has to fit into a terminal.
+    """
     tests: dict[str, Any] = view.get("tests") or {}
     seconds = float(view.get("seconds") or 0)
     mark = MARKS.get(view["state"], "?")
@@ -215,11 +248,11 @@ def goal_report(view: Json) -> list[str]:
         "",
         f"{mark} {view['state']} in {seconds:.1f} s: {clean(view['goal'], 100)}",
         *labelled("queue", [queue_text(view)] if queue_text(view) else []),
-        *task_table(view.get("tasks", [])),
+        *(task_table(view.get("tasks", [])) if tasks is None else tasks),
         f"  tests       {tests.get('passed', 0)} passed, {tests.get('failed', 0)} failed",
     ]
-    lines += labelled("evidence", evidence_lines(view.get("tasks", [])))
-    lines += labelled("not done", reason_lines(view.get("tasks", [])))
+    lines += labelled("evidence", _first(evidence_lines(view.get("tasks", [])), most))
+    lines += labelled("not done", _first(reason_lines(view.get("tasks", [])), most))
     for task in view.get("tasks", []):
         if question_text(task):
             lines += labelled("asks", question_lines(task))
@@ -228,8 +261,10 @@ def goal_report(view: Json) -> list[str]:
     ]
     lines += labelled("kept", kept)
     if view.get("isolation"):
-        where = f"uid {view.get('uid')}, {view.get('interpreter')}"
-        lines.append(f"  sandbox     {view['isolation']} ({where})")
+        where = (
+            f" (uid {view.get('uid')}, {view['interpreter']})" if view.get("interpreter") else ""
+        )
+        lines.append(f"  sandbox     {view['isolation']}{where}")
     if view.get("models"):
         engine = f" ({view['engine']})" if view.get("engine") else ""
         lines.append(f"  models      {', '.join(view['models'])}{engine}")
@@ -321,10 +356,12 @@ def duration_text(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def goals_table(goals: Sequence[Json]) -> list[str]:
-    """Return one line per goal, newest first."""
+def goals_table(goals: Sequence[Json], width: int = GOAL_WIDTH) -> list[str]:
+    """Return one line per goal, newest first; `width` columns, where it is not queued."""
+    ids = max((len(g["id"]) for g in goals), default=0) + 2
+    text = max(20, width - BESIDE_GOAL - ids)
     return [
-        f"  {MARKS.get(g['state'], '?')} {g['id']:30}{g['state']:11}{clean(g['goal'], 60)}"
+        f"  {MARKS.get(g['state'], '?')} {g['id']:{ids}}{g['state']:13}{clean(g['goal'], text)}"
         + f" ({queue_text(g)})" * bool(queue_text(g))
         for g in goals
     ] or ['  none yet: atos-client build "Write a Python function to add two numbers"']

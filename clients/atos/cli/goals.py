@@ -147,6 +147,7 @@ def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:
             time.sleep(0.1)
             continue
         lost_since, seq, view = 0.0, answer["seq"], answer["goal"]
+        goal_id = view["id"]  # it may have been named by a part of its text
         show.update(view, answer["events"])
         if view["state"] in FINAL_GOAL_STATES and not answer["events"]:
             if answer_on_terminal(orchestrate, view, show) or approve_on_terminal(
@@ -173,7 +174,7 @@ def cancel(arguments: Namespace, settings: Settings) -> int:
     orchestrate = HostClient(settings, "orchestrate")
     goal_id = arguments.goal or latest(orchestrate)
     view = orchestrate.call("cancel_goal", {"goal_id": goal_id})
-    print(json.dumps(result_object(view)) if arguments.json else f"{goal_id}: {view['state']}")
+    print(json.dumps(result_object(view)) if arguments.json else f"{view['id']}: {view['state']}")
     return 0
 
 

@@ -16,6 +16,7 @@ from atos_protocol.errors import (
     MCP_META_KEY,
     AtosError,
     DeadlineError,
+    NotFoundError,
     UnreachableError,
     from_wire,
 )
@@ -29,6 +30,8 @@ META = {
     "io.modelcontextprotocol/clientInfo": {"name": "atos-client", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+MOST_GOALS = 100
+"""Among how many goals, the newest, one is looked for by its name."""
 CALL_SECONDS = 60.0
 """No ATOS tool takes longer than 45 s."""
 
@@ -48,10 +51,25 @@ class HostClient:
     def call(self, tool: str, arguments: Mapping[str, Any], *, resend: bool = True) -> Any:
         """Call a tool; return its structured result.
 
+        A goal may be named as a person would (`goal_names`): only an id that does not exist costs a second look.
+
         Raises:
             UnreachableError: the host is down and may not be started, or was lost meanwhile.
+            NotFoundError: there is no such goal, or several are called so; the next step names them.
             AtosError: the tool failed.
         """
+        try:
+            return self._call(tool, arguments, resend=resend)
+        except NotFoundError as error:
+            given = str(arguments.get("goal_id", ""))
+            if not given or f"no goal {given[:80]!r}" not in error.message:
+                raise
+        from atos.cli.goal_names import meant
+
+        goals = self._call("list_goals", {"limit": MOST_GOALS}, resend=True)["goals"]
+        return self._call(tool, {**arguments, "goal_id": meant(given, goals)}, resend=resend)
+
+    def _call(self, tool: str, arguments: Mapping[str, Any], *, resend: bool) -> Any:
         self._id += 1
         params = {"name": tool, "arguments": dict(arguments), "_meta": META}
         request = {"jsonrpc": "2.0", "id": self._id, "method": "tools/call", "params": params}

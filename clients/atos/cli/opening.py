@@ -14,6 +14,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from atos.cli.host_connection import HostClient
+from atos_protocol.daemons import is_up
 from atos_protocol.errors import UnreachableError
 from atos_protocol.settings import Settings
 
@@ -28,7 +29,12 @@ def open(arguments: Namespace, settings: Settings) -> int:
     Raises:
         UnreachableError: the host serves no HTTP.
     """
-    url = page_url(settings, str(arguments.goal or ""))
+    if not arguments.json and not is_up("servers", settings):
+        print("starting ATOS ...", file=sys.stderr, flush=True)
+    goal = str(arguments.goal or "")
+    if goal:
+        goal = HostClient(settings, "orchestrate").call("get_goal", {"goal_id": goal})["id"]
+    url = page_url(settings, goal)
     if arguments.json:
         print(json.dumps({"url": url}))
         return 0

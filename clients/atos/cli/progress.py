@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from atos.cli.formatting import (
     MARKS,
+    TASK_WIDTH,
     event_line,
     goal_report,
     question_text,
@@ -25,18 +26,22 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 ROWS_BESIDE = 4
 """Rows of the terminal that the tasks leave free: the goal's line, the last event, the prompt, one to spare."""
+FEWEST = 4
+"""Tasks that are shown at the end, however low the terminal is."""
+MOST_REASONS = 3
+"""Lines of evidence, and of reasons, at the end of a goal on a terminal; `explain` has them all."""
 FIRST = ("running", "failed", "queued", "pending", "skipped", "cancelled", "done")
 """Which tasks are shown where there is no room for all, the most telling first."""
 
 
-def shown_tasks(tasks: Sequence[Json], rows: int) -> list[str]:
+def shown_tasks(tasks: Sequence[Json], rows: int, width: int = TASK_WIDTH) -> list[str]:
     """Return the lines of the tasks that fit into so many rows; the others are counted in the last one.
 
     What asks something and what runs comes first, in the plan's order.
     """
     rows = max(rows, 1)
     if len(tasks) <= rows:
-        return task_table(tasks)
+        return task_table(tasks, width)
     asks = [bool(question_text(task)) for task in tasks]
     order = {state: at for at, state in enumerate(FIRST)}
     ranked = sorted(
@@ -50,7 +55,7 @@ def shown_tasks(tasks: Sequence[Json], rows: int) -> list[str]:
     kept = sorted(ranked[: rows - 1])
     left = [tasks[at]["state"] for at in sorted(ranked[rows - 1 :])]
     counts = ", ".join(f"{left.count(state)} {state}" for state in FIRST if state in left)
-    return [*task_table([tasks[at] for at in kept]), f"  … and {len(left)} more: {counts}"]
+    return [*task_table([tasks[at] for at in kept], width), f"  … and {len(left)} more: {counts}"]
 
 
 class Progress(Protocol):
@@ -137,16 +142,20 @@ class Live:
             head += f", {waits}"
         if view["state"] == "paused":
             head += f", go on: atos-client resume {view['id']}"
-        rows = shutil.get_terminal_size().lines - ROWS_BESIDE
-        self._draw(kept, [head, *shown_tasks(view.get("tasks", []), rows), f"  {self._last}"])
+        width, lines = shutil.get_terminal_size()
+        shown = shown_tasks(view.get("tasks", []), lines - ROWS_BESIDE, width - 1)
+        self._draw(kept, [head, *shown, f"  {self._last}"])
 
     def keep(self) -> None:
         """Draw the next block below what is there."""
         self._drawn = 0
 
     def finish(self, view: Json) -> None:
-        """Replace the block by the report."""
-        self._draw(goal_report(view), [])
+        """Replace the block by the report, as high as the terminal at most."""
+        width, rows = shutil.get_terminal_size()
+        beside = len(goal_report(view, [], MOST_REASONS)) + 1
+        shown = shown_tasks(view.get("tasks", []), max(rows - beside, FEWEST), width - 1)
+        self._draw(goal_report(view, shown, MOST_REASONS), [])
 
     def _draw(self, above: Sequence[str], block: Sequence[str]) -> None:
         width = shutil.get_terminal_size().columns - 1

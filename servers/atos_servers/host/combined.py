@@ -18,11 +18,12 @@ from fastmcp.tools import Tool
 from mcp.types import ToolAnnotations
 
 from atos_servers.host.connection import selection
+from atos_servers.host.page_resource import EmbeddedPage
 
 INSTRUCTIONS = """\
 ATOS has small local models build tested software. `start_goal` with 3 to 5 examples, then
 `wait_goal` with the last `seq` until the state is final; it goes on without you. `answer_question` when it asks.
-`run_pytest` and `run_python` run code in a sandbox; `vram_status` tells what is loaded.
+`run_pytest` and `run_python` run code in a sandbox.
 """
 
 CORE = (
@@ -59,8 +60,7 @@ READ = frozenset({"goal"})
 PROMPTS = frozenset({"build"})
 
 SHORT: Mapping[str, str] = {
-    "into": "Absolute path of a new or empty folder or a git repository, inside the allowed directories."
-    " Default: a new folder below ~/atos.",
+    "into": "Absolute path: a new or empty folder, or a git repository, where allowed. Default: below ~/atos.",
 }
 """Argument -> what `all` says of it instead."""
 
@@ -148,6 +148,7 @@ def combine(servers: Mapping[str, FastMCP]) -> FastMCP:
     """Build the server `all` over five others, whose lifespans are entered elsewhere."""
     server = FastMCP("atos", instructions=INSTRUCTIONS)
     server.add_provider(Combined(servers))
+    server.add_provider(EmbeddedPage())
     return server
 
 

@@ -16,11 +16,12 @@ from fastmcp.tools import ToolResult
 from mcp.types import TextContent
 from pydantic import TypeAdapter
 
+from atos.cli.formatting import said
 from atos_orchestrator.execution.goal_api import Progress
 from atos_protocol.goals import FINAL_GOAL_STATES, Event, GoalNews, GoalView
 from atos_servers.host.reply_limit import shrink
 from atos_servers.orchestrate.digest import MILESTONES, digest, facts
-from atos_servers.orchestrate.event_pages import page
+from atos_servers.orchestrate.event_pages import PAGE_BYTES, page
 from atos_servers.orchestrate.own_goals import OwnGoals
 
 Detail = Literal["digest", "events"]
@@ -67,12 +68,24 @@ def paged(news: GoalNews, after: int, *, whole: bool) -> ToolResult:
     """Return one page of what happened, with the goal as it stands."""
     events = EVENTS.dump_python(news.events, mode="json")
     taken, seq = page(events, after, news.seq)
+    _add_sentences(taken)
     view = VIEW.dump_python(news.goal, mode="json")
     shown = view if whole else shrink(view, GOAL_BYTES)
     structured = {"events": taken, "seq": seq, "goal": shown}
     return ToolResult(
         content=_text(json.dumps(structured, ensure_ascii=False)), structured_content=structured
     )
+
+
+def _add_sentences(events: Sequence[dict[str, Any]]) -> None:
+    """Say what events mean, the newest first, as far as there is room: sentences must not cost a page more."""
+    left = PAGE_BYTES - len(json.dumps(events, ensure_ascii=False).encode())
+    for event in reversed(events):
+        sentence = said(event)
+        left -= len(json.dumps({"said": sentence}, ensure_ascii=False).encode())
+        if left < 0:
+            return
+        event["said"] = sentence
 
 
 def told(view: GoalView, events: Sequence[Event], seq: int) -> ToolResult:

@@ -15,6 +15,7 @@ from atos_protocol.errors import BadRequestError
 from atos_protocol.goals import FINAL_TASK_STATES, GoalCheck, GoalView, TaskReport
 from atos_servers.host.asking import ask_person
 from atos_servers.host.connection import MODEL_CLIENTS, client, confinement, owner
+from atos_servers.host.page_resource import SHOWN, EmbeddedPage
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.orchestrate.agent_server import NAME, AgentTools, build_agent_server
@@ -300,10 +301,12 @@ def build(services: Services) -> FastMCP:
     """Build the server."""
     tools = OrchestrateTools(services)
     server = FastMCP("atos-orchestrate", instructions=INSTRUCTIONS)
-    server.tool(tools.start_goal, annotations=changing("Start a goal", idempotent=False))
+    starts = changing("Start a goal", idempotent=False)
+    server.tool(tools.start_goal, annotations=starts, meta=SHOWN)
     server.tool(tools.wait_goal, annotations=read_only("Follow a goal"))
     goal_schema = VIEW.json_schema(mode="serialization")
-    server.tool(tools.get_goal, annotations=read_only("Show a goal"), output_schema=goal_schema)
+    shows = read_only("Show a goal")
+    server.tool(tools.get_goal, annotations=shows, output_schema=goal_schema, meta=SHOWN)
     server.tool(tools.list_goals, annotations=read_only("List goals"), output_schema=None)
     server.tool(tools.cancel_goal, annotations=changing("Cancel a goal", destructive=True))
     server.tool(tools.pause_goal, annotations=changing("Pause a goal"))
@@ -321,4 +324,5 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.aggregate_results, annotations=read_only("Count results"), output_schema=None)
     add_steering(server, tools.goals)
     add_reading(server, tools.goals)
+    server.add_provider(EmbeddedPage())
     return server

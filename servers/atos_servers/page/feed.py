@@ -17,7 +17,7 @@ from typing import Any
 
 import anyio
 
-from atos.cli.formatting import event_line
+from atos.cli.formatting import said
 from atos.scheduler_client import SchedulerClient
 from atos_protocol.errors import AtosError, UnauthorizedError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES
@@ -33,7 +33,6 @@ LOOK_SECONDS = 2.0
 WAIT_SECONDS = 20.0
 """Longest wait for an event; a comment is sent then, so that a dead connection is noticed."""
 MOST_GOALS = 100
-CLOCK = len("12:00:00 ")
 DROPPED = ("goal", "seq")
 """Fields of an event that the page has already."""
 
@@ -142,8 +141,7 @@ class Feed:
 def _event(event: Json) -> Json:
     """Return an event with the sentence that a person reads."""
     kept = {name: value for name, value in event.items() if name not in DROPPED}
-    said = event_line(event)[CLOCK:].partition(" ")[2].strip()
-    return {**kept, "n": event["seq"], "said": said}
+    return {**kept, "n": event["seq"], "said": said(event)}
 
 
 def _row(goal: Json) -> Json:

@@ -12,6 +12,7 @@ from pydantic import Field
 from atos.scheduler_client import SchedulerClient
 from atos_protocol.errors import DeadlineError
 from atos_servers.host.connection import owner
+from atos_servers.host.page_resource import SHOWN, EmbeddedPage
 from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
 from atos_servers.vram.models import Loaded, ModelList, Unloaded, VramStatus
@@ -86,8 +87,9 @@ def build(services: Services) -> FastMCP:
     """Build the server."""
     tools = VramTools(services)
     server = FastMCP("atos-vram", instructions=INSTRUCTIONS, lifespan=tools.lifespan)
-    server.tool(tools.vram_status, annotations=read_only("Memory status"))
+    server.tool(tools.vram_status, annotations=read_only("Memory status"), meta=SHOWN)
     server.tool(tools.list_models, annotations=read_only("List models"))
     server.tool(tools.load_model, annotations=changing("Load a model"))
     server.tool(tools.unload_model, annotations=changing("Unload a model"))
+    server.add_provider(EmbeddedPage())
     return server

@@ -105,14 +105,14 @@ def test_a_page_left_open_goes_on_after_a_restart(page: Page, host: HostProcess)
     expect(page.get_by_role("status").first).to_have_text("live")
     port = page.url.split(":")[2].split("/")[0]
     host.kill()
-    expect(page.get_by_role("alert")).to_contain_text("atos-client up", timeout=20_000)
+    expect(page.get_by_role("alert")).to_contain_text("atos-client up", timeout=60_000)
     env = host.person / ".atos" / ".env"
     text = env.read_text(encoding="utf-8")
     env.write_text(
         f"{text}ATOS_HTTP_PORT={port}\n".replace("ATOS_HTTP_PORT=0\n", ""), encoding="utf-8"
     )
     host.ensure()
-    expect(page.get_by_role("status").first).to_have_text("live", timeout=30_000)
+    expect(page.get_by_role("status").first).to_have_text("live", timeout=60_000)
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
