@@ -55,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
         help="deploy the result and verify it: local serves it on this machine; of the others you are asked",
     )
     build.add_argument(
+        "--router", choices=("builtin", "n8n"), default="builtin",
+        help="n8n: your workflow `router` chooses each task's models; ATOS does where it does not answer",
+    )  # fmt: skip
+    build.add_argument(
         "--priority", choices=("low", "normal", "high"), default="normal",
         help="among queued goals: high counts as an hour older, low as an hour younger",
     )  # fmt: skip
