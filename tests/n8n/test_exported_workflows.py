@@ -28,7 +28,14 @@ OURS = {
 }
 MAY_FAIL = {*OURS, MCP_CLIENT, AGENT}
 TOOLS = {MCP_TOOL, "n8n-nodes-atos.atosGoalTool", f"{LANGCHAIN}.lmChatOpenAi"}
-KNOWN = MAY_FAIL | TOOLS | {WEBHOOK, RESPOND, TRIGGER, f"{CORE}.if", f"{CORE}.set"}
+CHAIN, ERRORS = f"{LANGCHAIN}.chainLlm", f"{CORE}.errorTrigger"
+OUTSIDE = {f"{CORE}.httpRequest", f"{CORE}.readWriteFile"}
+"""May fail too, and lead their errors anywhere in the workflow: the caller may have its answer by then."""
+TOOLS |= {f"{LANGCHAIN}.lmChatOllama"}
+KNOWN = {
+    *MAY_FAIL, *TOOLS, *OUTSIDE, CHAIN, ERRORS, WEBHOOK, RESPOND, TRIGGER,
+    f"{CORE}.if", f"{CORE}.set", f"{CORE}.wait",
+}  # fmt: skip
 SECRET = re.compile(r"(?i)^(token|password|secret|apikey|authorization)$")
 
 
@@ -87,17 +94,25 @@ def unanswered_webhooks(workflow: Json) -> list[str]:
 
 
 def missing_error_branches(workflow: Json) -> list[str]:
-    """Every node that may fail leads its last output to a respond node with its own status."""
+    """Every node that may fail leads its last output to a respond node with its own status.
+
+    After the caller has its answer (202), to any node that says what went wrong.
+    """
     answers = {
         node["name"]
         for node in of_type(workflow, {RESPOND})
         if str(node["parameters"]["options"].get("responseCode", "")).startswith("={{")
     }
+    later = {
+        node["name"]
+        for node in of_type(workflow, {f"{CORE}.set"})
+        if any(each["type"] == f"{CORE}.wait" for each in workflow["nodes"])
+    }
     return [
         node["name"]
-        for node in of_type(workflow, MAY_FAIL)
+        for node in of_type(workflow, MAY_FAIL | OUTSIDE | {CHAIN})
         if node.get("onError") != "continueErrorOutput"
-        or not answers.intersection(last_output(workflow, node["name"]))
+        or not (answers | later).intersection(last_output(workflow, node["name"]))
     ]
 
 
@@ -125,7 +140,9 @@ def dangling_links(workflow: Json) -> list[str]:
         for name in out
     }
     sources = set(workflow["connections"])
-    reached = linked | {node["name"] for node in of_type(workflow, {WEBHOOK, TRIGGER, *TOOLS})}
+    reached = linked | {
+        node["name"] for node in of_type(workflow, {WEBHOOK, TRIGGER, ERRORS, *TOOLS})
+    }
     return sorted((linked | sources) - names) + sorted(names - reached)
 
 
