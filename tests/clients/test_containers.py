@@ -86,7 +86,25 @@ def test_a_container_comes_in_by_name_and_token_and_nothing_else_does(
         for how, (status, body) in answers.items()
     }
     plain = {how: (s, b.replace(str(port), "PORT").replace(container.here, "BRIDGE")) for how, (s, b) in told.items()}  # fmt: skip
-    assert plain == snapshot()
+    assert plain == snapshot(
+        {
+            "token and address": (200, "ok"),
+            "token and name": (200, "ok"),
+            "no token": (
+                401,
+                "Send `Authorization: Bearer` with the content of the file run/token, or with a token of `atos-client token add`.",
+            ),
+            "the person's token": (403, "Give the container its own: atos-client token add NAME"),
+            "another name": (
+                421,
+                "From a container use one of BRIDGE:PORT, host.docker.internal:PORT; more names: ATOS_BRIDGE_HOSTS.",
+            ),
+            "loopback's name": (
+                421,
+                "From a container use one of BRIDGE:PORT, host.docker.internal:PORT; more names: ATOS_BRIDGE_HOSTS.",
+            ),
+        }
+    )
 
 
 def test_without_the_setting_a_container_reaches_nothing(container: Container) -> None:
@@ -106,10 +124,14 @@ def test_an_address_that_is_none_or_not_ours_says_what_to_do(
     monkeypatch.setattr("atos.cli.containers.BRIDGE", "no-such-net")
     with pytest.raises(NotFoundError) as caught:
         bridge_address("")
-    assert caught.value.next_step == snapshot()
+    assert caught.value.next_step == snapshot(
+        "Start Docker, or name the address of the containers' network: --docker 172.18.0.1. With Docker Desktop: --docker 127.0.0.1"
+    )
     monkeypatch.setenv("ATOS_BRIDGE_ADDRESS", "10.255.255.254")
     listeners, said = bind_bridge(_settings(), 18_756)
-    assert (listeners, said) == snapshot()
+    assert (listeners, said) == snapshot(
+        ([], "off: 10.255.255.254: port 18756 can't be used: Cannot assign requested address")
+    )
 
 
 def _settings() -> Settings:
