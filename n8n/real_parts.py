@@ -160,7 +160,7 @@ def check_models(host: Host, atos: Atos, key: str) -> None:
         expect(status == 200 and all("def " in t for t in texts), "both nodes were answered")
 
 
-class Upload(BaseHTTPRequestHandler):
+class _Upload(BaseHTTPRequestHandler):
     """Takes one body."""
 
     taken: list[bytes]
@@ -180,7 +180,7 @@ class Upload(BaseHTTPRequestHandler):
 def upload_server() -> Generator[tuple[str, list[bytes]]]:
     """Serve where n8n uploads to; yields the address and what came."""
     taken: list[bytes] = []
-    handler = type("Bound", (Upload,), {"taken": taken})
+    handler = type("Bound", (_Upload,), {"taken": taken})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
