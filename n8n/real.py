@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,8 @@ OTHERS = (
     "task-router.json",
 )
 """Workflows that real_agents.py and real_parts.py call."""
+START_SECONDS = 300.0
+"""Longest start of ATOS: a busy machine needs a minute."""
 PARTS = ("agents", *real_parts.CHECKS, "editor", "answers")
 """What can be checked by itself."""
 GATEWAY_ID = "atosOpenAi000002"
@@ -75,7 +79,9 @@ class Atos:
             StepFailedError: it failed.
         """
         line = [ROOT / ".venv" / "bin" / "atos-client", *arguments]
-        run(f"atos-client {' '.join(arguments)}", line, environ=self.environ, deadline=60)
+        run(
+            f"atos-client {' '.join(arguments)}", line, environ=self.environ, deadline=START_SECONDS
+        )
 
     def token(self) -> str:
         """Return the bearer token of the running servers."""
@@ -267,19 +273,47 @@ def _call_others(host: Host, atos: Atos, model: ScriptedModel, key: str) -> None
 
 
 def _check_parts(host: Host, atos: Atos, model: ScriptedModel, key: str, parts: set[str]) -> None:
-    if "agents" in parts:
-        _call_others(host, atos, model, key)
-    others = other_workflows(atos.url)
-    for name, (files, run_check) in real_parts.CHECKS.items():
-        if name in parts:
-            print(f"{name}:", flush=True)
-            for file in files:
-                host.activate(others[file].id, others[file].path)
-            run_check(host, atos, key)
-    if "editor" in parts:
-        import editor  # needs a browser and its driver, which the rest does not
+    """Check every part, also where one before it failed.
 
-        editor.check(host)
+    Raises:
+        StepFailedError: names those that failed, with their reasons.
+    """
+    others = other_workflows(atos.url)
+
+    def called(files: tuple[str, ...], run_check: Callable[[Host, Atos, str], None]) -> None:
+        for file in files:
+            host.activate(others[file].id, others[file].path)
+        run_check(host, atos, key)
+
+    checks: dict[str, Callable[[], None]] = {
+        "agents": partial(_call_others, host, atos, model, key),
+        **{name: partial(called, *each) for name, each in real_parts.CHECKS.items()},
+        "editor": partial(_editor, host),
+    }
+    failed: list[str] = []
+    for name, run_check in checks.items():
+        if name not in parts:
+            continue
+        print(f"{name}:", flush=True)
+        try:
+            run_check()
+        except (
+            StepFailedError,
+            OSError,
+            ValueError,
+            KeyError,
+            subprocess.SubprocessError,
+        ) as error:
+            print(f"  {name} FAILED: {error!r}", flush=True)
+            failed.append(f"{name}: {error}")
+    if failed:
+        raise StepFailedError("\n".join(failed))
+
+
+def _editor(host: Host) -> None:
+    import editor  # needs a browser and its driver, which the rest does not
+
+    editor.check(host)
 
 
 def check(node: Node, parts: set[str]) -> None:
