@@ -289,6 +289,26 @@ def test_a_rule_catches_its_mistake(
     assert rule(broken) != []
 
 
+def test_the_package_is_complete_and_names_no_placeholder() -> None:
+    package = load(PACKAGE / "package.json")
+    texts = [(PACKAGE / "package.json").read_text(encoding="utf-8")]
+    texts += [each.read_text(encoding="utf-8") for each in (PACKAGE / "nodes").rglob("*.json")]
+    texts += [each.read_text(encoding="utf-8") for each in (PACKAGE / "credentials").glob("*.ts")]
+    assert not [text for text in texts if "OWNER/" in text or "example.com" in text]
+    assert package["files"] == ["dist", "workflows"]
+    publish = (PACKAGE.parent / ".github" / "workflows" / "publish-n8n-nodes.yml").read_text()
+    assert "npm publish --provenance" in publish
+    assert "id-token: write" in publish
+
+
+def test_every_codex_file_lets_a_person_find_its_node() -> None:
+    for file in (PACKAGE / "nodes").glob("*/*.node.json"):
+        codex = load(file)
+        assert {"atos", "local model"} <= set(codex["alias"]), file.name
+        found = "Agents" if "Trigger" in file.name else "Root Nodes"
+        assert found in codex["subcategories"]["AI"], file.name
+
+
 def test_the_lock_file_pins_everything_and_holds_no_download_address() -> None:
     lock = (PACKAGE / "package-lock.json").read_text(encoding="utf-8")
     assert '"resolved"' not in lock
