@@ -169,7 +169,7 @@ class Host:
         while status in {0, 404, 503} and time.monotonic() < until:
             time.sleep(0.5)
             status, text, cookie = request(f"{self.url}/rest/login", login)
-        wish = {"label": "atos check", "scopes": SCOPES, "expiresAt": None}
+        wish = {"label": f"atos check {secrets.token_hex(4)}", "scopes": SCOPES, "expiresAt": None}
         if status == 200:
             status, text, _ = request(f"{self.url}/rest/api-keys", wish, {"cookie": cookie})
         if status not in {200, 201}:
