@@ -234,8 +234,13 @@ def check_approval(host: Host, atos: Atos, key: str) -> None:
         return told
 
     def answer(told: dict[str, Any], digest: str) -> tuple[int, str]:
+        status, text = 0, ""
         url = str(told["approve"]).replace("//localhost:", "//127.0.0.1:")
-        status, text, _ = request(url, {"digest": digest}, None, 120)
+        for _ in range(60):  # the 202 comes a moment before the execution waits
+            status, text, _ = request(url, {"digest": digest}, None, 120)
+            if "is running already" not in text:
+                break
+            time.sleep(1)
         print(f"    approval -> HTTP {status} {text[:300]}", flush=True)
         return status, text
 
