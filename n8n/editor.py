@@ -50,7 +50,7 @@ def check(host: Host) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for theme in ("light", "dark"):
-            page = browser.new_page(viewport=SIZE, color_scheme=theme)  # type: ignore[arg-type]
+            page = browser.new_page(viewport=SIZE, color_scheme=theme)
             page.set_default_timeout(WAIT_MS)
             _sign_in(page, host)
             _panel(page, host, folder, theme)

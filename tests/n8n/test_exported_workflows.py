@@ -27,11 +27,15 @@ OURS = {
     for name in ("atosAgentRouter", "atosResultAggregator", "atosGoal", "atosDeploy")
 }
 MAY_FAIL = {*OURS, MCP_CLIENT, AGENT}
-TOOLS = {MCP_TOOL, "n8n-nodes-atos.atosGoalTool", f"{LANGCHAIN}.lmChatOpenAi"}
+TOOLS = {
+    MCP_TOOL,
+    "n8n-nodes-atos.atosGoalTool",
+    f"{LANGCHAIN}.lmChatOpenAi",
+    f"{LANGCHAIN}.lmChatOllama",
+}
 CHAIN, ERRORS = f"{LANGCHAIN}.chainLlm", f"{CORE}.errorTrigger"
 OUTSIDE = {f"{CORE}.httpRequest", f"{CORE}.readWriteFile"}
 """May fail too, and lead their errors anywhere in the workflow: the caller may have its answer by then."""
-TOOLS |= {f"{LANGCHAIN}.lmChatOllama"}
 KNOWN = {
     *MAY_FAIL, *TOOLS, *OUTSIDE, CHAIN, ERRORS, WEBHOOK, RESPOND, TRIGGER,
     f"{CORE}.if", f"{CORE}.set", f"{CORE}.wait",
