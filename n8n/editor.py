@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,11 @@ def check(host: Host) -> None:
         StepFailedError: a node is not found by its search.
     """
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        chromium = None
-    if not chromium:
+    if not chromium or not find_spec("playwright"):
         print("editor: passed over: no Chromium, or no playwright")
         return
+    from playwright.sync_api import sync_playwright
+
     folder = Path(os.environ.get("ATOS_PICTURES") or CACHE / "pictures")
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as driver:
