@@ -59,15 +59,17 @@ def main() -> int:
     """Run the checks; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", action="store_true", help="also run a real n8n (4 GB, 5-10 min)")
-    parser.add_argument("--agents", action="store_true", help="of the real n8n, the agents alone")
+    parser.add_argument(
+        "--only", nargs="+", choices=real.PARTS, default=[], help="of the real n8n, these parts"
+    )
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     try:
         node = install_node()
         check_package(node)
         check_workflows()
-        if arguments.real or arguments.agents:
-            real.check(node, agents_only=arguments.agents)
+        if arguments.real or arguments.only:
+            real.check(node, set(arguments.only or real.PARTS))
     except StepFailedError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

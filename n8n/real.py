@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import real_agents
+import real_parts
 from host import Host, free_port, install_host, prepare_host, remove, request
 from scripted_model import ScriptedModel, scripted_model
 from toolchain import PACKAGE, ROOT, Node, StepFailedError, run
@@ -28,9 +31,20 @@ OTHERS = (
     "agent-with-mcp-tool.json",
     "agent-with-node-tool.json",
     "deploy-and-verify.json",
+    "error-workflow.json",
+    "files-to-disk-and-upload.json",
+    "goal-approve-deploy.json",
     "goal-ended.json",
+    "models-share-the-gpu.json",
+    "notification.json",
+    "task-router.json",
 )
-"""Workflows that real_agents.py calls."""
+"""Workflows that real_agents.py and real_parts.py call."""
+START_SECONDS = 300.0
+"""Longest start of ATOS: a busy machine needs a minute."""
+PARTS = ("agents", *real_parts.CHECKS, "editor", "answers")
+"""What can be checked by itself."""
+GATEWAY_ID = "atosOpenAi000002"
 EXPORTED_URL = "http://127.0.0.1:8756"
 
 
@@ -65,7 +79,9 @@ class Atos:
             StepFailedError: it failed.
         """
         line = [ROOT / ".venv" / "bin" / "atos-client", *arguments]
-        run(f"atos-client {' '.join(arguments)}", line, environ=self.environ, deadline=60)
+        run(
+            f"atos-client {' '.join(arguments)}", line, environ=self.environ, deadline=START_SECONDS
+        )
 
     def token(self) -> str:
         """Return the bearer token of the running servers."""
@@ -90,13 +106,17 @@ def other_workflows(url: str) -> dict[str, Exported]:
     """Return the workflows that are called otherwise, by their files' names."""
     folder = PACKAGE / "workflows"
     read = {name: (folder / name).read_text(encoding="utf-8") for name in OTHERS}
-    return {
-        name: _exported(json.loads(text.replace(EXPORTED_URL, url))) for name, text in read.items()
-    }
+    return {name: _exported(json.loads(_addressed(name, text, url))) for name, text in read.items()}
+
+
+def _addressed(name: str, text: str, url: str) -> str:
+    """Return a workflow for this check: the agents' model is scripted, that of the gateway is not."""
+    text = text.replace(EXPORTED_URL, url)
+    return text.replace("atosOpenAi000001", GATEWAY_ID) if name.startswith("models-") else text
 
 
 def _exported(workflow: dict[str, Any]) -> Exported:
-    path = next(n["webhookId"] for n in workflow["nodes"] if "webhookId" in n)
+    path = next((n["webhookId"] for n in workflow["nodes"] if "webhookId" in n), "")
     return Exported(workflow["id"], path, json.dumps(workflow))
 
 
@@ -127,13 +147,17 @@ def _variant(workflow: dict[str, Any], suffix: str) -> tuple[dict[str, Any], dic
     return copy, next(n for n in copy["nodes"] if n["type"].endswith("atosAgentRouter"))
 
 
-def credentials(atos: Atos, webhook_key: str, model_url: str) -> list[dict[str, Any]]:
+def credentials(
+    atos: Atos, webhook_key: str, model_url: str, gateway: str = ""
+) -> list[dict[str, Any]]:
     """Return the credentials that the workflows name, in the form that n8n imports."""
     token = atos.token()
     rows = [
         ("atosApi000000001", "ATOS local", "atosApi", {"baseUrl": atos.url, "token": token}),
         ("atosMcpBearer001", "ATOS token", "httpBearerAuth", {"token": token}),
         ("atosOpenAi000001", "ATOS models", "openAiApi", {"apiKey": "none", "url": model_url}),
+        (GATEWAY_ID, "Gateway", "openAiApi", {"apiKey": "atos", "url": f"{gateway}/v1"}),
+        ("atosOllama000001", "ATOS models (Ollama)", "ollamaApi", {"baseUrl": gateway}),
         (
             "atosWebhook00001",
             "ATOS webhook key",
@@ -156,9 +180,12 @@ def bring_in(
     folder.mkdir()
     for workflow in workflows:
         (folder / f"{workflow.id}.json").write_text(workflow.text, encoding="utf-8")
+    gateway = real_parts.gateway_url(atos)
     secret = host.folder / "credentials.json"
     secret.touch(mode=0o600)
-    secret.write_text(json.dumps(credentials(atos, webhook_key, model_url)), encoding="utf-8")
+    secret.write_text(
+        json.dumps(credentials(atos, webhook_key, model_url, gateway)), encoding="utf-8"
+    )
     host.command("credentials into n8n", "import:credentials", f"--input={secret}")
     host.command("workflows into n8n", "import:workflow", "--separate", f"--input={folder}")
 
@@ -245,12 +272,56 @@ def _call_others(host: Host, atos: Atos, model: ScriptedModel, key: str) -> None
     real_agents.check_callback(host, atos, others["goal-ended.json"])
 
 
-def check(node: Node, *, agents_only: bool = False) -> None:
+def _check_parts(host: Host, atos: Atos, model: ScriptedModel, key: str, parts: set[str]) -> None:
+    """Check every part, also where one before it failed.
+
+    Raises:
+        StepFailedError: names those that failed, with their reasons.
+    """
+    others = other_workflows(atos.url)
+
+    def called(files: tuple[str, ...], run_check: Callable[[Host, Atos, str], None]) -> None:
+        for file in files:
+            host.activate(others[file].id, others[file].path)
+        run_check(host, atos, key)
+
+    checks: dict[str, Callable[[], None]] = {
+        "agents": partial(_call_others, host, atos, model, key),
+        **{name: partial(called, *each) for name, each in real_parts.CHECKS.items()},
+        "editor": partial(_editor, host),
+    }
+    failed: list[str] = []
+    for name, run_check in checks.items():
+        if name not in parts:
+            continue
+        print(f"{name}:", flush=True)
+        try:
+            run_check()
+        except (
+            StepFailedError,
+            OSError,
+            ValueError,
+            KeyError,
+            subprocess.SubprocessError,
+        ) as error:
+            print(f"  {name} FAILED: {error!r}", flush=True)
+            failed.append(f"{name}: {error}")
+    if failed:
+        raise StepFailedError("\n".join(failed))
+
+
+def _editor(host: Host) -> None:
+    import editor  # needs a browser and its driver, which the rest does not
+
+    editor.check(host)
+
+
+def check(node: Node, parts: set[str]) -> None:
     """Run everything; leave nothing behind but the installation and n8n's log.
 
     Args:
         node: the Node that runs n8n.
-        agents_only: leave out the workflows without an agent, which take minutes.
+        parts: some of `PARTS`.
 
     Raises:
         StepFailedError: a step failed, or a workflow answered otherwise than promised.
@@ -266,9 +337,10 @@ def check(node: Node, *, agents_only: bool = False) -> None:
             everything = [*workflows, *other_workflows(atos.url).values()]
             bring_in(host, atos, everything, key, model.url)
             try:
+                host.hidden = home
                 host.start()
-                _call_others(host, atos, model, key)
-                if not agents_only:
+                _check_parts(host, atos, model, key, parts)
+                if "answers" in parts:
                     _call_all(host, atos, workflows, key)
             finally:
                 host.stop()

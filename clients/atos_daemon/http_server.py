@@ -56,13 +56,13 @@ class HttpServer(uvicorn.Server):
         if not any(isinstance(known, _CancelledAtTheEnd) for known in log.filters):
             log.addFilter(_CancelledAtTheEnd())
 
-    async def serve_on(self, listener: socket.socket) -> None:
-        """Serve until `stop`, then let open responses end, for a second at most.
+    async def serve_on(self, *listeners: socket.socket) -> None:
+        """Serve on sockets until `stop`, then let open responses end, for a second at most.
 
         A cancellation from outside does not interrupt it: call `stop`.
         """
         with anyio.CancelScope(shield=True):
-            await self.serve([listener])
+            await self.serve(list(listeners))
 
     def stop(self) -> None:
         """End `serve_on`: no new connections, and little time for the open ones."""

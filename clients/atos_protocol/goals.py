@@ -75,6 +75,7 @@ EventKind = Literal[
     "noted",
     "limits_set",
     "task_queued",
+    "task_routed",
     "task_started",
     "model_call",
     "code_written",

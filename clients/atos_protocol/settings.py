@@ -90,6 +90,17 @@ def _hosts(text: str) -> tuple[str, ...]:
     return names
 
 
+def _private_address(text: str) -> str:
+    from ipaddress import IPv4Address  # rarely needed, and the shim's start is waited for
+
+    if not text.strip():
+        return ""
+    address = IPv4Address(text.strip())
+    if not address.is_private or address.is_unspecified:
+        raise ValueError(text)
+    return str(address)
+
+
 def _sources(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or set(names) - set(MODEL_SOURCES):
@@ -138,6 +149,18 @@ class Settings:
         _hosts,
         "host names separated by ','",
         "where callbacks may go besides this machine, such as the container of n8n",
+    )
+    bridge_address: str = _setting(
+        "",
+        _private_address,
+        "a private IPv4 address of this machine",
+        "where containers reach ATOS, such as Docker's bridge; 127.0.0.1 with Docker Desktop; empty: nowhere",
+    )
+    bridge_hosts: tuple[str, ...] = _setting(
+        ("host.docker.internal",),
+        _hosts,
+        "host names separated by ','",
+        "by which names containers call this machine",
     )
     http_port: int = _setting(
         8756,
@@ -239,6 +262,11 @@ class Settings:
         False, _flag, "true or false", "use the simulated engine and device instead of real ones"
     )
     log_level: str = _setting("INFO", str, "a logging level", "how much the daemons write to logs/")
+
+    @property
+    def bridge_names(self) -> tuple[str, ...]:
+        """Names and address by which containers call; none where they may not."""
+        return (self.bridge_address, *self.bridge_hosts) if self.bridge_address else ()
 
     @property
     def run(self) -> Path:

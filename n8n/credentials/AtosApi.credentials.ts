@@ -17,7 +17,7 @@ export class AtosApi implements ICredentialType {
 
 	displayName = 'ATOS API';
 
-	documentationUrl = 'https://github.com/OWNER/atos/blob/main/docs/n8n.md';
+	documentationUrl = 'https://www.npmjs.com/package/n8n-nodes-atos';
 
 	icon: Icon = { light: 'file:../icons/atos.svg', dark: 'file:../icons/atos.dark.svg' };
 

@@ -210,3 +210,21 @@ describe('errors', () => {
 		]);
 	});
 });
+
+describe('routing a task of a goal', () => {
+	const ROUTE = { operation: 'routeTask', ticket: ' g1/T2/1/mac ', pool: 'medium', outputMode: 'single' };
+
+	it('answers with the ticket and the pool, and no task of its own is started', async () => {
+		const [[item]] = await run(ROUTE);
+		expect(server.calls).toMatchObject([
+			{ tool: 'run_task', args: { ticket: 'g1/T2/1/mac', pool: 'medium' } },
+		]);
+		expect(server.calls[0].args).not.toHaveProperty('key');
+		expect(item.json).toMatchObject({ id: 'g1', pool: 'medium', complexity: 'medium' });
+	});
+
+	it('says what is missing without a ticket', async () => {
+		await expect(run({ ...ROUTE, ticket: '' })).rejects.toThrow('Ticket is empty');
+		expect(server.calls).toEqual([]);
+	});
+});

@@ -16,6 +16,7 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     plan_ready       tasks [{id, title, complexity, depends_on}], notes [text], brief {modules, signatures, examples,
                      errors, constraints, packages (counts), language}
     task_queued      pool
+    task_routed      pool, by (n8n|builtin: the workflow did not), why, revision
     task_started     round
     model_call       role, pool, model, engine, started_at, ended_at, prompt_tokens, reused_tokens,
                      prompt_seconds (to read the rest), tokens, seconds (to write them), queued (seconds before

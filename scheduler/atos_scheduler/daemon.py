@@ -169,6 +169,11 @@ class Daemon:
         finally:
             await self._close()
 
+    def _bridge(self) -> str:
+        """Return the address where clients in containers reach their ports; empty where they don't."""
+        address = self._settings.bridge_address
+        return "" if address.startswith("127.") else address
+
     async def _stays(self) -> bool:
         return self._settings.stays
 
@@ -192,11 +197,11 @@ class Daemon:
 
         def make_app(client: GatewayClient) -> ASGIApp:
             assert state is not None, "ports open once the state is there"
-            return build_for(state, client, self._keep_alive)
+            return build_for(state, client, self._keep_alive, self._settings.bridge_names)
 
         devices = {s.initial.name: s.initial for s in self._selected.all}
         own = taken_ports(self._settings)
-        ports = ClientPorts(ClientFile(self._settings.home), group, make_app, own)
+        ports = ClientPorts(ClientFile(self._settings.home), group, make_app, own, self._bridge())
         state = SchedulerState(catalogue, dispatcher, event_log, plans, group, devices, ports)
         ports.open_all()
         return state

@@ -27,8 +27,19 @@ OURS = {
     for name in ("atosAgentRouter", "atosResultAggregator", "atosGoal", "atosDeploy")
 }
 MAY_FAIL = {*OURS, MCP_CLIENT, AGENT}
-TOOLS = {MCP_TOOL, "n8n-nodes-atos.atosGoalTool", f"{LANGCHAIN}.lmChatOpenAi"}
-KNOWN = MAY_FAIL | TOOLS | {WEBHOOK, RESPOND, TRIGGER, f"{CORE}.if", f"{CORE}.set"}
+TOOLS = {
+    MCP_TOOL,
+    "n8n-nodes-atos.atosGoalTool",
+    f"{LANGCHAIN}.lmChatOpenAi",
+    f"{LANGCHAIN}.lmChatOllama",
+}
+CHAIN, ERRORS = f"{LANGCHAIN}.chainLlm", f"{CORE}.errorTrigger"
+OUTSIDE = {f"{CORE}.httpRequest", f"{CORE}.readWriteFile"}
+"""May fail too, and lead their errors anywhere in the workflow: the caller may have its answer by then."""
+KNOWN = {
+    *MAY_FAIL, *TOOLS, *OUTSIDE, CHAIN, ERRORS, WEBHOOK, RESPOND, TRIGGER,
+    f"{CORE}.if", f"{CORE}.set", f"{CORE}.wait",
+}  # fmt: skip
 SECRET = re.compile(r"(?i)^(token|password|secret|apikey|authorization)$")
 
 
@@ -87,17 +98,25 @@ def unanswered_webhooks(workflow: Json) -> list[str]:
 
 
 def missing_error_branches(workflow: Json) -> list[str]:
-    """Every node that may fail leads its last output to a respond node with its own status."""
+    """Every node that may fail leads its last output to a respond node with its own status.
+
+    After the caller has its answer (202), to any node that says what went wrong.
+    """
     answers = {
         node["name"]
         for node in of_type(workflow, {RESPOND})
         if str(node["parameters"]["options"].get("responseCode", "")).startswith("={{")
     }
+    later = {
+        node["name"]
+        for node in of_type(workflow, {f"{CORE}.set"})
+        if any(each["type"] == f"{CORE}.wait" for each in workflow["nodes"])
+    }
     return [
         node["name"]
-        for node in of_type(workflow, MAY_FAIL)
+        for node in of_type(workflow, MAY_FAIL | OUTSIDE | {CHAIN})
         if node.get("onError") != "continueErrorOutput"
-        or not answers.intersection(last_output(workflow, node["name"]))
+        or not (answers | later).intersection(last_output(workflow, node["name"]))
     ]
 
 
@@ -125,7 +144,9 @@ def dangling_links(workflow: Json) -> list[str]:
         for name in out
     }
     sources = set(workflow["connections"])
-    reached = linked | {node["name"] for node in of_type(workflow, {WEBHOOK, TRIGGER, *TOOLS})}
+    reached = linked | {
+        node["name"] for node in of_type(workflow, {WEBHOOK, TRIGGER, ERRORS, *TOOLS})
+    }
     return sorted((linked | sources) - names) + sorted(names - reached)
 
 
@@ -270,6 +291,26 @@ def test_a_rule_catches_its_mistake(
     broken = copy.deepcopy(workflow())
     mistake(broken)
     assert rule(broken) != []
+
+
+def test_the_package_is_complete_and_names_no_placeholder() -> None:
+    package = load(PACKAGE / "package.json")
+    texts = [(PACKAGE / "package.json").read_text(encoding="utf-8")]
+    texts += [each.read_text(encoding="utf-8") for each in (PACKAGE / "nodes").rglob("*.json")]
+    texts += [each.read_text(encoding="utf-8") for each in (PACKAGE / "credentials").glob("*.ts")]
+    assert not [text for text in texts if "OWNER/" in text or "example.com" in text]
+    assert package["files"] == ["dist", "workflows"]
+    publish = (PACKAGE.parent / ".github" / "workflows" / "publish-n8n-nodes.yml").read_text()
+    assert "npm publish --provenance" in publish
+    assert "id-token: write" in publish
+
+
+def test_every_codex_file_lets_a_person_find_its_node() -> None:
+    for file in (PACKAGE / "nodes").glob("*/*.node.json"):
+        codex = load(file)
+        assert {"atos", "local model"} <= set(codex["alias"]), file.name
+        # Without it n8n's search shows none of them: seen in its editor, also for the trigger.
+        assert "Root Nodes" in codex["subcategories"]["AI"], file.name
 
 
 def test_the_lock_file_pins_everything_and_holds_no_download_address() -> None:

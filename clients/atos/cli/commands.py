@@ -55,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
         help="deploy the result and verify it: local serves it on this machine; of the others you are asked",
     )
     build.add_argument(
+        "--router", choices=("builtin", "n8n"), default="builtin",
+        help="n8n: your workflow `router` chooses each task's models; ATOS does where it does not answer",
+    )  # fmt: skip
+    build.add_argument(
         "--priority", choices=("low", "normal", "high"), default="normal",
         help="among queued goals: high counts as an hour older, low as an hour younger",
     )  # fmt: skip
@@ -94,10 +98,16 @@ def parser() -> argparse.ArgumentParser:
     _add_scheduler(commands)
     doctor = command("doctor", "Say what is there, what is missing, and what to do about it.")
     doctor.add_argument("--host", metavar="NAME", help="an MCP host: its entries and its logs")
-    command("up", "Start the daemons.").add_argument(
+    up = command("up", "Start the daemons.")
+    up.add_argument(
         "--stay", action=argparse.BooleanOptionalAction, default=None,
         help="have them stay although nobody uses them, from now on",
     )  # fmt: skip
+    up.add_argument(
+        "--docker", metavar="ADDRESS", nargs="?", const="",
+        help="let containers call too, by Docker's bridge (or that address), with a token of their own; they stay up",
+    )  # fmt: skip
+    _add_n8n(commands)
     _add_gateway(commands)
     lease = command("lease", "Run a program while memory is reserved for it among the models.")
     lease.add_argument("size", metavar="SIZE", help="such as 3GiB")
@@ -242,6 +252,32 @@ def _add_gateway(commands: Any) -> None:
             )  # fmt: skip
         if action == "off":
             made.add_argument("name", metavar="NAME")
+
+
+def _add_n8n(commands: Any) -> None:
+    about = "Put ATOS's nodes, credentials and workflows into an n8n, or look how they do."
+    actions = commands.add_parser("n8n", help=about, description=about).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    for action, says in (
+        ("setup", "Install the nodes, make the credentials, import and publish the workflows."),
+        ("check", "Say whether n8n has them and reaches ATOS, and what to do where not."),
+    ):
+        made = actions.add_parser(action, help=says, description=says)
+        made.add_argument("--json", action="store_true", help="machine-readable output")
+        made.add_argument("--container", metavar="NAME", default="", help="n8n's, in Docker")
+        made.add_argument(
+            "--n8n", metavar="COMMAND", default="n8n", help="n8n's own command; default n8n"
+        )
+        if action == "setup":
+            made.add_argument(
+                "--package", metavar="PATH", default="",
+                help="the packed nodes (.tgz) or their folder; default: of this checkout, else from npm",
+            )  # fmt: skip
+            made.add_argument(
+                "--model-url", metavar="URL", default="",
+                help="chat models for the agents' credential; default: a gateway port of n8n's own",
+            )  # fmt: skip
 
 
 def _add_models(commands: Any) -> None:

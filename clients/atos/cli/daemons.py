@@ -21,6 +21,11 @@ def up(arguments: Namespace, settings: Settings) -> int:
     """Start the scheduler and the server host, or find them running; one of another version is restarted."""
     stay: bool | None = getattr(arguments, "stay", None)
     said = [] if stay is None else _set_stay(settings, stay=stay)
+    if getattr(arguments, "docker", None) is not None:
+        from atos.cli.containers import open_bridge
+
+        settings, told = open_bridge(arguments.docker, settings)
+        said += told
     restarted = restart_outdated(settings)
     ensure("scheduler", settings)
     ensure("servers", settings)
@@ -181,7 +186,8 @@ def database_lines(host: dict[str, Any]) -> list[str]:
 def http_lines(http: dict[str, Any], settings: Settings) -> list[str]:
     """Say where HTTP clients connect, or why they can't."""
     if http.get("url"):
-        return [f"http       {http['url']} (token in {settings.token_file})"]
+        bridge = [f"containers {http['bridge']}"] if http.get("bridge") else []
+        return [f"http       {http['url']} (token in {settings.token_file})", *bridge]
     error = http.get("error")
     reason = f"{error['message']} {error['next']}" if isinstance(error, dict) else error
     return [f"http       off: {reason}"]

@@ -147,6 +147,12 @@ def _waiting(data: Json) -> str:
     return f"waits for {clean(data.get('for'))}" + f", {ahead} ahead" * bool(ahead)
 
 
+def _routed(data: Json) -> str:
+    if data.get("by") == "n8n":
+        return f"n8n chose the pool {clean(data.get('pool'))}"
+    return f"built-in route, pool {clean(data.get('pool'))}: {clean(data.get('why'), 300)}"
+
+
 SAY: dict[str, Callable[[Json], str]] = {
     "goal_submitted": lambda d: f"goal: {clean(d.get('goal', ''), 120)}",
     "goal_started": _started,
@@ -158,6 +164,7 @@ SAY: dict[str, Callable[[Json], str]] = {
         f"limits set: {d.get('seconds') or '-'} s, {d.get('model_calls') or '-'} model calls"
     ),
     "task_queued": lambda _: "queued",
+    "task_routed": _routed,
     "task_started": lambda _: "started",
     "model_call": _call,
     "code_written": _written,
@@ -314,7 +321,6 @@ def question_text(data: Json) -> str:
 def question_lines(task: Json, width: int = 100) -> list[str]:
     """Return what a task asks, with its numbered options."""
     question: Json = task.get("question") or {}
-    import textwrap
 
     asked = textwrap.wrap(f"{task['id']} asks: {clean(question_text(task), 1000)}", width)
     options = enumerate(question.get("options") or (), start=1)

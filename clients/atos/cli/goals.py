@@ -69,6 +69,8 @@ def _request(arguments: Namespace, orchestrate: HostClient) -> dict[str, Any]:
         request["deploy"] = arguments.deploy
     if arguments.review:
         request["review"] = True
+    if arguments.router != "builtin":
+        request["router"] = arguments.router
     if arguments.plan:
         request["plan"] = read_plan(Path(arguments.plan))
     request["key"] = f"atos-client {secrets.token_hex(8)}"  # so that it may be sent again

@@ -33,6 +33,7 @@ MODULES = {
     "logs": "looking",
     "mcp-config": "plugging.installing",
     "models": "models",
+    "n8n": "n8n",
     "note": "reviewing",
     "open": "opening",
     "pause": "steering",

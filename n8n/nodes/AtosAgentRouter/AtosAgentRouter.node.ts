@@ -37,7 +37,8 @@ export class AtosAgentRouter implements INodeType {
 		icon: { light: 'file:../../icons/atos.svg', dark: 'file:../../icons/atos.dark.svg' },
 		group: ['transform'],
 		version: [1],
-		subtitle: '={{$parameter["operation"] === "classify" ? "classify" : "run on " + $parameter["pool"]}}',
+		subtitle:
+			'={{ {classify: "classify", routeTask: "route to " + $parameter["pool"], runTask: "run on " + $parameter["pool"]}[$parameter["operation"]] }}',
 		description: 'Give a task to the pool of local models that suits it',
 		defaults: { name: 'ATOS Agent Router' },
 		inputs: [NodeConnectionTypes.Main],

@@ -15,6 +15,12 @@ export const properties: INodeProperties[] = [
 				action: 'Classify a task',
 			},
 			{
+				name: "Route a Goal's Task",
+				value: 'routeTask',
+				description: 'Say with which pool a task begins that a goal handed to this workflow',
+				action: 'Route a task of a goal',
+			},
+			{
 				name: 'Run Task',
 				value: 'runTask',
 				description: 'Start a task on a pool and return its goal',
@@ -27,6 +33,7 @@ export const properties: INodeProperties[] = [
 		displayName: 'Task',
 		name: 'task',
 		type: 'string',
+		displayOptions: { show: { operation: ['classify', 'runTask'] } },
 		typeOptions: { rows: 4 },
 		default: '',
 		required: true,
@@ -34,10 +41,20 @@ export const properties: INodeProperties[] = [
 		description: 'What has to be done, in plain words',
 	},
 	{
+		displayName: 'Ticket',
+		name: 'ticket',
+		type: 'string',
+		displayOptions: { show: { operation: ['routeTask'] } },
+		default: '={{ $json.body.ticket }}',
+		required: true,
+		hint: 'What ATOS sent with the task: atos-client build GOAL --router n8n',
+		description: 'Of the task that waits; it needs no other right to the goal',
+	},
+	{
 		displayName: 'Pool',
 		name: 'pool',
 		type: 'options',
-		displayOptions: { show: { operation: ['runTask'] } },
+		displayOptions: { show: { operation: ['routeTask', 'runTask'] } },
 		options: [
 			{ name: 'Auto', value: 'auto', description: 'ATOS classifies the task' },
 			{ name: 'Complex', value: 'complex', description: 'Algorithms, full modules, hard bugs' },

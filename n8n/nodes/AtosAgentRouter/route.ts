@@ -58,6 +58,19 @@ async function classify(context: IExecuteFunctions, itemIndex: number): Promise<
 	return { json: { task, complexity, ...answer }, complexity };
 }
 
+/** Has a task that a goal handed to this workflow begin with a pool; twice the same answer is one. */
+async function routeTicket(context: IExecuteFunctions, itemIndex: number): Promise<Finished> {
+	const ticket = String(context.getNodeParameter('ticket', itemIndex) ?? '').trim();
+	if (ticket === '') {
+		const next = 'Pass the "ticket" that ATOS sent with the task.';
+		throw new AtosFailure('bad_request', 'Ticket is empty', next);
+	}
+	const pool = context.getNodeParameter('pool', itemIndex) as Complexity | 'auto';
+	const goal = asGoal(await callTool(context, 'run_task', { task: 'routed', pool, ticket }));
+	const complexity = pool === 'auto' ? undefined : pool;
+	return { json: { ...goal, pool, complexity, ended: hasEnded(goal) }, complexity };
+}
+
 /** Starts the task of one item and returns at once. */
 export async function startTask(context: IExecuteFunctions, itemIndex: number): Promise<Started> {
 	const task = taskOf(context, itemIndex);
@@ -102,6 +115,12 @@ function outputOf(finished: Finished, perComplexity: boolean): number {
 	return COMPLEXITIES.indexOf(finished.complexity);
 }
 
+/** What is done with an item whose task is not started here. */
+async function unstarted(context: IExecuteFunctions, itemIndex: number): Promise<Finished> {
+	const routes = context.getNodeParameter('operation', itemIndex) === 'routeTask';
+	return routes ? await routeTicket(context, itemIndex) : await classify(context, itemIndex);
+}
+
 /** What leaves for one item, and by which output; an item whose task was not started is classified. */
 export async function route(
 	context: IExecuteFunctions,
@@ -112,7 +131,7 @@ export async function route(
 	if (started instanceof AtosFailure) throw started;
 	const finished = started
 		? await finishTask(context, itemIndex, started, perComplexity)
-		: await classify(context, itemIndex);
+		: await unstarted(context, itemIndex);
 	const { json, binary } = finished;
 	return { json, binary, output: outputOf(finished, perComplexity) };
 }

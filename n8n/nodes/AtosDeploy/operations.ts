@@ -30,7 +30,14 @@ async function plan(context: IExecuteFunctions, item: number): Promise<IDataObje
 	const path = required(context, item, 'path', 'Repository');
 	const target = context.getNodeParameter('target', item, 'local') as string;
 	const name = String(context.getNodeParameter('newName', item, '') ?? '').trim();
-	return await call(context, 'plan_deployment', { path, target, ...(name ? { name } : {}) });
+	const destination =
+		target === 'local' ? '' : String(context.getNodeParameter('destination', item, '') ?? '').trim();
+	return await call(context, 'plan_deployment', {
+		path,
+		target,
+		...(name ? { name } : {}),
+		...(destination ? { destination } : {}),
+	});
 }
 
 /** Deploys what was planned: the digest is what a person approved; without one, what is there now. */
@@ -38,6 +45,7 @@ async function deploy(context: IExecuteFunctions, item: number): Promise<IDataOb
 	const marker = String(context.getNodeParameter('marker', item, '') ?? '');
 	const approved = String(context.getNodeParameter('digest', item, '') ?? '').trim();
 	const planned = await plan(context, item);
+	if (context.getNodeParameter('dryRun', item, false)) return planned;
 	const digest = String((planned.planned as IDataObject).digest);
 	if (approved !== '' && approved !== digest) {
 		const message = `What is there now is ${digest.slice(0, 12)}, approved was ${approved.slice(0, 12)}`;

@@ -73,11 +73,26 @@ export const properties: INodeProperties[] = [
 	{
 		displayName: 'Target',
 		name: 'target',
-		type: 'string',
+		type: 'options',
 		displayOptions: { show: { operation: OF_A_FOLDER } },
+		options: [
+			{ name: 'GitHub', value: 'github', description: 'A repository of yours, or a pull request' },
+			{ name: 'GitHub Pages', value: 'pages', description: 'The same, served by GitHub as a site' },
+			{ name: 'Local', value: 'local', description: 'On the machine of ATOS, in its sandbox' },
+			{ name: 'Webhook', value: 'webhook', description: 'Anything else, through a workflow' },
+		],
 		default: 'local',
-		description:
-			'Where to deploy: "local" is the machine of ATOS. Others as its documentation names them.',
+		hint: 'What is public the person approves in a terminal: the answer says with which command',
+		description: 'Where to deploy; others by an expression, as the documentation of ATOS names them',
+	},
+	{
+		displayName: 'Destination',
+		name: 'destination',
+		type: 'string',
+		displayOptions: { show: { operation: OF_A_FOLDER, target: ['github', 'pages', 'webhook'] } },
+		default: '',
+		placeholder: 'e.g. jane/toolkit',
+		description: 'OWNER/NAME of the repository, or the workflow; empty: one of your own',
 	},
 	{
 		displayName: 'Name',
@@ -86,6 +101,14 @@ export const properties: INodeProperties[] = [
 		displayOptions: { show: { operation: OF_A_FOLDER } },
 		default: '',
 		description: 'Of the deployment; empty: from the folder',
+	},
+	{
+		displayName: 'Dry Run',
+		name: 'dryRun',
+		type: 'boolean',
+		displayOptions: { show: { operation: ['deploy'] } },
+		default: false,
+		description: 'Whether to say what would go out, and change nothing',
 	},
 	{
 		displayName: 'Approved Digest',

@@ -118,6 +118,8 @@ class GoalInput:
     """Whether a person approves the plan before anything works on it."""
     deploy: str = ""
     """The target to which the result is deployed; empty: none."""
+    router: str = "builtin"
+    """Who decides with which pool a task begins: `builtin`, or `n8n` (`task_routing`)."""
     revision: int = 1
     """Which run of the goal this is."""
     resumed: Resumption | None = field(default=None, hash=False)

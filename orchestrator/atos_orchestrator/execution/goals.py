@@ -44,6 +44,7 @@ from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.execution.goal_views import GoalViews, in_thread
 from atos_orchestrator.execution.plan_requests import PlanRequests
 from atos_orchestrator.execution.plan_review import plan_under_review
+from atos_orchestrator.execution.task_routing import RouteAnswers
 from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.task_report import task_report
 from atos_orchestrator.workspace.delivered_files import Delivered, read_delivered
@@ -83,6 +84,7 @@ class Goals(GoalViews):
         self._cancelling = GoalCancelling(self._client, events, notify)
         self.steering = GoalSteering(self._acceptance, self._known, notify)
         self.pausing = GoalPausing(events, self._known, notify)
+        self.routes = RouteAnswers(settings, events, self._known)
         self.plans = PlanRequests(self._intake, self._client, notify)
 
     def prepare(self) -> None:
@@ -110,6 +112,7 @@ class Goals(GoalViews):
         key: str = "",
         deploy: str = "",
         review: bool = False,
+        router: str = "builtin",
         owner: str = "",
     ) -> GoalView:
         """Accept a goal and queue it; `owner` is the token that started it, "" for the person.
@@ -134,7 +137,9 @@ class Goals(GoalViews):
         goal_input = await self._intake.decide(
             goal, text, into=place, plan=plan, examples=read_examples(examples), tests=tests
         )
-        goal_input = replace(goal_input, priority=priority, deploy=deploy, review=review)
+        goal_input = replace(
+            goal_input, priority=priority, deploy=deploy, review=review, router=router
+        )
         return await self._submit(goal_input, owner)
 
     async def run_task(

@@ -1,6 +1,7 @@
 """The task workflow: worktree -> debug graph -> commit.
 
     worktree   a checkout of what the goal has so far
+    route      where the goal wants it so, n8n is asked with which pool to begin (`task_routing`)
     packages   what its code may import besides the standard library, if anything, is installed
     debug      the loop of code, syntax check, tests and reflection (each of its nodes one step)
     commit     the task's files on the task's own branch, once
@@ -25,6 +26,7 @@ from atos_orchestrator.execution.goal_input import GoalInput, Resumption
 from atos_orchestrator.execution.package_environment import prepared
 from atos_orchestrator.execution.step_errors import as_atos_error
 from atos_orchestrator.execution.steps import DurableEmit, DurableSteps
+from atos_orchestrator.execution.task_routing import N8N, TaskRouting, Ticket, with_route
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.ports import Json, Tools
 from atos_orchestrator.strategies.registry import strategy_named
@@ -107,6 +109,8 @@ class _TaskRun:
     async def until_committed(self) -> TaskResult:
         """Do everything, and close what was opened for the task's folder, however it ends."""
         worktree = Path((await self.steps("worktree", self._open_worktree))["worktree"])
+        if self.goal_input.router == N8N:
+            self.task = with_route(self.task, await self.steps("route", self._route))
         try:
             result = await self._debug(worktree, await self._modules(worktree))
         finally:
@@ -131,6 +135,15 @@ class _TaskRun:
         folder = await open_worktree(self.repository, self.task.id)
         self.emit("task_started", {"round": 0}, key="start")
         return {"worktree": str(folder)}
+
+    async def _route(self) -> Json:
+        goal_input = self.goal_input
+        ticket = Ticket(goal_input.goal, self.task.id, goal_input.revision)
+        routing = TaskRouting(self.deps.settings, self.deps.events, self.tools)
+        await (
+            self.emit.written()
+        )  # the decision comes after the task's start, which is appended soon
+        return await routing.route(ticket, self.task)
 
     async def _modules(self, worktree: Path) -> tuple[str, ...]:
         """Have the task's packages installed; return what they may be imported as."""

@@ -76,10 +76,14 @@ def build(state: SchedulerState, report: Callable[[], None]) -> ASGIApp:
 
 
 def build_for(
-    state: SchedulerState, client: GatewayClient, keep_alive: float = KEEP_ALIVE_SECONDS
+    state: SchedulerState,
+    client: GatewayClient,
+    keep_alive: float = KEEP_ALIVE_SECONDS,
+    bridge: tuple[str, ...] = (),
 ) -> ASGIApp:
     """Return the application of one client's port, which has no control routes."""
-    return LoopbackGuard(_application(inference_routes(Answering(state, client, keep_alive))))
+    app = _application(inference_routes(Answering(state, client, keep_alive)))
+    return LoopbackGuard(app, bridge)
 
 
 def inference_routes(answering: Answering) -> list[Route]:

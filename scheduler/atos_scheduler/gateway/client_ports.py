@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -42,6 +43,7 @@ class ClientPorts:
         file: what is remembered.
         group: where the servers run.
         make_app: the application of one client.
+        bridge: a further address to listen at, for containers; empty: none.
         taken: ports that none of them may have, such as that of the Ollama server behind us.
     """
 
@@ -51,11 +53,13 @@ class ClientPorts:
         group: TaskGroup,
         make_app: Callable[[GatewayClient], ASGIApp],
         taken: frozenset[int] = frozenset(),
+        bridge: str = "",
     ) -> None:
         self._file = file
         self._group = group
         self._make_app = make_app
         self._taken = taken
+        self._bridge = bridge
         self._clients: dict[str, GatewayClient] = {}
         self._servers: dict[str, HttpServer] = {}
         self._switches: dict[str, Switch] = {}
@@ -129,13 +133,14 @@ class ClientPorts:
 
     def _listen(self, client: GatewayClient) -> GatewayClient:
         listener = self._bound(client)
+        listeners = [listener, *self._bridged(listener.getsockname()[1])]
         known = replace(client, port=listener.getsockname()[1])
         room = Admission(max(FEWEST, connections_per_listener() // 4))
         switch = Switch(self._make_app(known))
         server = HttpServer(switch, room)
         self._close(known.name)  # the port that it had before
         self._servers[known.name], self._switches[known.name] = server, switch
-        self._group.start_soon(_serve, server, listener)
+        self._group.start_soon(_serve, server, listeners)
         logger.info("client %s has port %d", known.name, known.port)
         return known
 
@@ -156,8 +161,18 @@ class ClientPorts:
         message = f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free"
         raise ConflictError(message, next_step="Name one with --port.")
 
-    def _bind(self, port: int) -> socket.socket:
-        """Listen on a loopback port.
+    def _bridged(self, port: int) -> list[socket.socket]:
+        """Listen at the bridge too; a client in a container is told nothing where that can't be had."""
+        if not self._bridge:
+            return []
+        try:
+            return [self._bind(port, self._bridge)]
+        except ConflictError as error:
+            logger.warning("no port for containers at %s: %s", self._bridge, error)
+            return []
+
+    def _bind(self, port: int, address: str = "127.0.0.1") -> socket.socket:
+        """Listen on a port of loopback, or of the bridge.
 
         Raises:
             ConflictError: somebody else does, or it belongs to the server behind us.
@@ -169,7 +184,7 @@ class ClientPorts:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", port))
+            listener.bind((address, port))
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
@@ -178,6 +193,6 @@ class ClientPorts:
         return listener
 
 
-async def _serve(server: HttpServer, listener: socket.socket) -> None:
-    with listener:
-        await server.serve_on(listener)
+async def _serve(server: HttpServer, listeners: list[socket.socket]) -> None:
+    with contextlib.ExitStack() as held:
+        await server.serve_on(*(held.enter_context(listener) for listener in listeners))

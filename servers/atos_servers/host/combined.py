@@ -43,13 +43,14 @@ SETS: Mapping[str, str] = {
 """Toolset -> the server all of whose tools it holds."""
 
 RARE: Mapping[str, frozenset[str]] = {
-    "start_goal": frozenset({"priority", "tests", "deploy", "review"}),
+    "start_goal": frozenset({"priority", "tests", "deploy", "review", "router"}),
     "read_text_file": frozenset({"tail"}),
     "write_file": frozenset({"create_only", "expect_sha256"}),
     "run_pytest": frozenset({"coverage", "overlay", "policy", "ticket", "packages"}),
     "run_python": frozenset({"file", "args", "stdin", "packages", "ticket"}),
     "evaluate": frozenset({"ticket"}),
     "check_syntax": frozenset({"ticket"}),
+    "run_task": frozenset({"ticket"}),
     "verified_code": frozenset({"wait_s"}),
     "trigger_workflow": frozenset({"timeout_s"}),
 }

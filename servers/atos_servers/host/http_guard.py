@@ -4,6 +4,9 @@ A loopback port is reachable by every program and every web page on the machine,
 name this very host and port (DNS rebinding), come from no browser page (an `Origin` or a
 cross-site fetch), and carry a token, which tells whose request it is.
 
+A container calls by the bridge's address, which others on that network reach as well: there the names are those of
+the settings, and the person's own token, which may do everything, is refused.
+
     headers checked -> caller known -> served in the caller's name --answered--> end
                                             |--token not valid any more--> closed
                                             |--client gone--> its call is cancelled
@@ -23,6 +26,7 @@ import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
+from atos_protocol.tokens import DEFAULT
 from atos_servers.host.callers import Caller, Identify
 from atos_servers.host.connection import Connection, connected
 from atos_servers.host.revocation import until_revoked
@@ -56,13 +60,20 @@ class Guard:
     """Pure ASGI, outermost: lets a request through, or answers it with one JSON error."""
 
     def __init__(
-        self, app: App, identify: Identify, port: int, origins: Iterable[str] = ()
+        self,
+        app: App,
+        identify: Identify,
+        port: int,
+        origins: Iterable[str] = (),
+        bridge: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._identify = identify
         self._origins = frozenset(origin.encode() for origin in origins)
         hosts = ("127.0.0.1", "localhost", "[::1]")
-        self._hosts = frozenset(f"{host}:{port}".encode() for host in hosts)
+        self._bridge = frozenset(f"{host}:{port}".encode() for host in bridge)
+        # With Docker Desktop a container's call comes by loopback, with the bridge's name.
+        self._hosts = self._bridge | {f"{host}:{port}".encode() for host in hosts}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -71,7 +82,7 @@ class Guard:
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
         try:
-            token, caller = self._check(scope["headers"])
+            token, caller = self._check(scope["headers"], bridged=_is_bridged(scope))
         except Refusal as refusal:
             await _answer(send, refusal)
             return
@@ -94,16 +105,22 @@ class Guard:
             logger.info("a request of %s was closed: its token is not valid now", caller.name)
             await body.refuse(_not_valid_now())
 
-    def _check(self, pairs: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, Caller]:
+    def _check(
+        self, pairs: Iterable[tuple[bytes, bytes]], *, bridged: bool
+    ) -> tuple[bytes, Caller]:
         headers: dict[bytes, bytes] = {}
         for name, value in pairs:
             if name in headers and name in UNIQUE_HEADERS:
                 text = f"the header {name.decode('latin-1')} is given twice"
                 raise Refusal(400, "bad_request", text, "Send it once.")
             headers[name] = value
-        if headers.get(b"host", b"").lower() not in self._hosts:
+        if headers.get(b"host", b"").lower() not in (self._bridge if bridged else self._hosts):
             text = "this server does not go by that Host"
-            raise Refusal(421, "unauthorized", text, "Use the URL that `atos-client doctor` names.")
+            step = "Use the URL that `atos-client doctor` names."
+            if bridged:
+                names = ", ".join(sorted(name.decode() for name in self._bridge))
+                step = f"From a container use one of {names}; more names: ATOS_BRIDGE_HOSTS."
+            raise Refusal(421, "unauthorized", text, step)
         if (origin := headers.get(b"origin")) is not None and origin not in self._origins:
             text = "requests from web pages are not accepted"
             raise Refusal(403, "unauthorized", text, "Call from a program, without an Origin.")
@@ -120,9 +137,19 @@ class Guard:
                 " of `atos-client token add`."
             )
             raise Refusal(401, "unauthorized", text, step)
+        if bridged and caller.name == DEFAULT:
+            text = "the token in run/token is for this machine alone, not for containers"
+            step = "Give the container its own: atos-client token add NAME"
+            raise Refusal(403, "unauthorized", text, step)
         if _length(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
             raise _too_large()
         return token, caller
+
+
+def _is_bridged(scope: Message) -> bool:
+    """Tell whether a request came to another address than loopback."""
+    server = scope.get("server") or ("127.0.0.1", 0)
+    return not str(server[0]).startswith("127.") and str(server[0]) != "::1"
 
 
 class _Body:

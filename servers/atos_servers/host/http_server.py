@@ -38,6 +38,8 @@ class HttpStatus:
 
     url: str | None = None
     error: str | None = None
+    bridge: str | None = None
+    """Where containers reach them, or why they can't; None where nothing was set."""
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -46,14 +48,32 @@ def bind(settings: Settings) -> socket.socket:
     Raises:
         ConflictError: another program has it.
     """
+    return _listener(LOOPBACK, settings.http_port)
+
+
+def bind_bridge(settings: Settings, port: int) -> tuple[list[socket.socket], str | None]:
+    """Take the same port of the bridge's address, if one is set; return the socket, and what is said of it."""
+    if not settings.bridge_address:
+        return [], None
+    names = ", ".join(f"http://{name}:{port}" for name in settings.bridge_hosts)
+    if settings.bridge_address.startswith("127."):
+        return [], names
+    try:
+        listener = _listener(settings.bridge_address, port)
+    except ConflictError as error:
+        return [], f"off: {settings.bridge_address}: {error.message}"
+    return [listener], f"http://{settings.bridge_address}:{port} ({names})"
+
+
+def _listener(address: str, port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, settings.http_port))
+        listener.bind((address, port))
         listener.listen(BACKLOG)  # from here on the kernel keeps callers until they are served
     except OSError as error:
         listener.close()
-        message = f"port {settings.http_port} can't be used: {error.strerror}"
+        message = f"port {port} can't be used: {error.strerror}"
         step = "Set ATOS_HTTP_PORT to a free port and restart; stdio works meanwhile."
         raise ConflictError(message, next_step=step) from error
     return listener
@@ -125,13 +145,13 @@ async def serving_http(
         return
     port: int = listener.getsockname()[1]
     routes = Routes(suite, idle, below)
-    page = Page(
-        Guard(routes, Callers(settings).identify, port), suite, settings, access, port, idle
-    )
+    bridged, said = bind_bridge(settings, port)
+    guard = Guard(routes, Callers(settings).identify, port, bridge=settings.bridge_names)
+    page = Page(guard, suite, settings, access, port, idle)
     server = HttpServer(page)
     async with routes.running(), aclosing(page), anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve_on, listener)
+        tasks.start_soon(server.serve_on, listener, *bridged)
         try:
-            yield HttpStatus(url=f"http://{LOOPBACK}:{port}")
+            yield HttpStatus(url=f"http://{LOOPBACK}:{port}", bridge=said)
         finally:
             server.stop()

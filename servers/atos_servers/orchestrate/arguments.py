@@ -65,6 +65,10 @@ Deploy = Annotated[
         description="`local` serves the finished result on this machine; the goal has its URL then."
     ),
 ]
+Router = Annotated[
+    Literal["builtin", "n8n"],
+    Field(description="n8n: the user's workflow `router` chooses each task's pool."),
+]
 TaskPool = Literal["auto", "simple", "medium", "complex"]
 Pool = Annotated[
     TaskPool, Field(description="Pool of models to start with; auto classifies the task.")
@@ -74,6 +78,9 @@ Key = Annotated[
     Field(
         description="Idempotency key: a call with a known key returns its goal and starts nothing."
     ),
+]
+RouteTicket = Annotated[
+    str, Field(description="Of a goal's task that waits for its route: it begins with `pool`.")
 ]
 Answer = Annotated[
     str,

@@ -79,6 +79,7 @@ class Callbacks:
         self.outbox = Outbox(folder / "outbox")
         self._subscriptions = Subscriptions(folder)
         self._cursor = folder / "cursor"
+        self._looking = anyio.Lock()
         self._goals, self._owner, self._hosts = goals, owner, hosts
         one = f"{PREFIX}/{{id}}"
         self.app = Router(
@@ -102,13 +103,17 @@ class Callbacks:
     async def look(self) -> None:
         """Read the ends since the last look, and put what they become into the outbox."""
         goals = await self._goals()
-        after = await anyio.to_thread.run_sync(self._read_cursor)
-        for seq, goal in await goals.ends(after):
-            view, whose = await goals.get(goal), await goals.owner(goal)
-            for each in await anyio.to_thread.run_sync(self._subscriptions.all):
-                for event in set(events_of(view)) & set(each.events) if each.owner == whose else ():
-                    await self.outbox.put(message_of(each, seq, event, view))
-            await anyio.to_thread.run_sync(self._cursor.write_text, str(seq))
+        async with self._looking:
+            after = await anyio.to_thread.run_sync(self._read_cursor)
+            for seq, goal in await goals.ends(after):
+                await self._tell(goals, seq, goal)
+                await anyio.to_thread.run_sync(self._cursor.write_text, str(seq))
+
+    async def _tell(self, goals: Goals, seq: int, goal: str) -> None:
+        view, whose = await goals.get(goal), await goals.owner(goal)
+        for each in await anyio.to_thread.run_sync(self._subscriptions.all):
+            for event in set(events_of(view)) & set(each.events) if each.owner == whose else ():
+                await self.outbox.put(message_of(each, seq, event, view))
 
     def _read_cursor(self) -> int:
         try:
@@ -127,11 +132,13 @@ class Callbacks:
             message = "the body is not JSON"
             raise BadRequestError(message, next_step="Send an object.") from error
         made = check_subscription(given, self._owner(), self._hosts)
-        if not self._cursor.exists():  # what ended before the first subscription is nobody's news
-            newest = await (await self._goals()).newest_end()
-            await anyio.to_thread.run_sync(self._subscriptions.add, made)
-            await anyio.to_thread.run_sync(self._cursor.write_text, str(newest))
-        else:
+        goals = await self._goals()
+        async with self._looking:
+            # What ended while nobody was subscribed is nobody's news, and the number stood still meanwhile.
+            if not await anyio.to_thread.run_sync(self._subscriptions.all):
+                newest = await goals.newest_end()
+                self._cursor.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                await anyio.to_thread.run_sync(self._cursor.write_text, str(newest))
             await anyio.to_thread.run_sync(self._subscriptions.add, made)
         return JSONResponse(made.shown(), status_code=201)
 

@@ -56,6 +56,7 @@ class OwnGoals:
         key: str = "",
         deploy: str = "",
         review: bool = False,
+        router: str = "builtin",
     ) -> GoalView:
         """Accept a goal in the caller's name."""
         return await self._goals.start(
@@ -68,6 +69,7 @@ class OwnGoals:
             key=key,
             deploy=deploy,
             review=review,
+            router=router,
             owner=self._owner,
         )
 

@@ -31,6 +31,8 @@ from atos_servers.orchestrate.arguments import (
     Key,
     Pool,
     Review,
+    Router,
+    RouteTicket,
     TaskId,
     Tests,
     Urgency,
@@ -91,6 +93,7 @@ class OrchestrateTools:
         key: Key = "",
         deploy: Deploy = "",
         review: Review = False,
+        router: Router = "builtin",
     ) -> ToolResult:
         """Start building something: plan it, write it, test it, commit it to a git repository.
 
@@ -110,6 +113,7 @@ class OrchestrateTools:
             key=key,
             deploy=deploy,
             review=review,
+            router=router,
         )
         return whole_goal(started)
 
@@ -157,11 +161,14 @@ class OrchestrateTools:
         pool: Pool = "auto",
         key: Key = "",
         tests: Tests = "",
+        ticket: RouteTicket = "",
     ) -> ToolResult:
         """Run a single task as a separate goal.
 
         Use from workflow tools that route tasks themselves; for anything larger use `start_goal`.
         """
+        if ticket:
+            return whole_goal(await (await self._lazy.get()).routes.take(ticket, pool))
         goals = await self.goals()
         return whole_goal(
             await goals.run_task(task, pool=pool, key=key, examples=examples, tests=tests)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from atos_daemon import outbound_http
@@ -25,6 +26,8 @@ from atos_servers.workflow.configuration import LONGEST_SECONDS, Workflow
 
 BODY_LIMIT = 16 * 1024
 """Bytes of an answer that are passed on: about 4,000 tokens."""
+
+Begin = Callable[[str, str], Mapping[str, str]]
 
 HIDDEN = "[secret]"
 
@@ -137,7 +140,12 @@ async def _exchange(
 
 
 async def trigger(
-    workflow: Workflow, payload: Mapping[str, Any], *, key: str, seconds: float
+    workflow: Workflow,
+    payload: Mapping[str, Any],
+    *,
+    key: str,
+    seconds: float,
+    begin: Begin = lambda _handle, _name: {},
 ) -> Answer:
     """Call the webhook and return what it answered, whatever the status.
 
@@ -146,6 +154,7 @@ async def trigger(
         payload: the JSON object to send.
         key: idempotency key; empty makes a new one.
         seconds: longest wait; the workflow's own limit holds too.
+        begin: told handle and name before it is sent; returns further headers.
 
     Raises:
         BadRequestError: key or payload can't be sent.
@@ -159,7 +168,8 @@ async def trigger(
     key, correlation_id = _check_key(key), str(uuid4())
     request = _request(workflow, payload)
     secret = workflow.secret.value() if workflow.secret else ""
-    request.headers.update({KEY_HEADER: key, CORRELATION_HEADER: correlation_id})
+    told = await anyio.to_thread.run_sync(begin, correlation_id, workflow.name)
+    request.headers.update({KEY_HEADER: key, CORRELATION_HEADER: correlation_id, **told})
     if workflow.secret:
         request.headers[workflow.secret.header] = secret
     limit = min(seconds, workflow.timeout)
@@ -170,6 +180,8 @@ async def trigger(
     except TimeoutError as error:
         message = f"{workflow.name} did not answer within {limit:g} s; it may still be running"
         step = f"Trigger it again with key {key!r}: a workflow that checks it won't start twice."
+        if told:
+            step += f" Or, where it calls back: get_execution({correlation_id!r})."
         raise DeadlineError(message, next_step=step) from error
     except httpx.HTTPError as error:
         message = f"{workflow.name} at {workflow.address} gave no answer: {type(error).__name__}"

@@ -35,7 +35,7 @@ NO_PATHS: dict[str, set[str]] = {
     # the paths in `plan` and `files` are below the goal's repository; `tests` is a text
     "orchestrate": {
         "after_seq", "answer", "cursor", "deploy", "detail", "digest", "review", "seconds", "model_calls", "text", "examples", "files", "goal", "goal_id", "ids", "key", "limit",
-        "plan", "pool", "priority", "spec", "task", "task_id", "tests", "timeout_s", "wait_s",
+        "plan", "pool", "priority", "router", "spec", "task", "task_id", "tests", "ticket", "timeout_s", "wait_s",
     },
     "filesystem": {
         "change", "content", "context", "create_only", "cursor", "dryRun", "edits", "excludePatterns",
@@ -47,7 +47,8 @@ NO_PATHS: dict[str, set[str]] = {
         "ticket", "timeout_s",
     },
     "workflow": {
-        "destination", "digest", "key", "lines", "marker", "name", "payload", "target", "text", "timeout_s",
+        "destination", "digest", "handle", "key", "lines", "marker", "name", "payload", "target", "text", "timeout_s",
+        "wait_s",
     },
     "vram": {"model"},
     # `file` is the name of a file in a commit, which is looked up and never opened

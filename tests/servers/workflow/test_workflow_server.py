@@ -52,6 +52,7 @@ async def test_the_tools_say_what_they_do_and_how_far_they_reach(client: Client[
     }
     assert hints == {
         "list_workflows": (True, False), "trigger_workflow": (False, True), "notify": (False, True),
+        "get_execution": (True, False),
         "plan_deployment": (False, False), "deploy": (False, False), "verify_deployment": (False, False),
         "roll_back": (False, False), "list_deployments": (True, False), "stop_deployment": (False, False),
         "start_deployment": (False, False), "deployment_log": (True, False),
