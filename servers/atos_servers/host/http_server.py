@@ -125,9 +125,9 @@ async def serving_http(
         return
     port: int = listener.getsockname()[1]
     routes = Routes(suite, idle, below)
-    page = Page(
-        Guard(routes, Callers(settings).identify, port), suite, settings, access, port, idle
-    )
+    identify = Callers(settings).identify
+    guard = Guard(routes, identify, port, settings.http_origins, settings.http_rate)
+    page = Page(guard, suite, settings, access, port, idle)
     server = HttpServer(page)
     async with routes.running(), aclosing(page), anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve_on, listener)
