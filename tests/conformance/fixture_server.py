@@ -1,6 +1,6 @@
 """A server of the suite's fixtures, on the factory, the middleware, the guard and the transports of the real host.
 
-    python -m conformance.fixture_server      prints its address, and serves until stdin is closed
+python -m conformance.fixture_server      prints its address, and serves until stdin is closed
 """
 
 from __future__ import annotations

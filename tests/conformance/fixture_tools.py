@@ -14,7 +14,13 @@ from fastmcp import Context, FastMCP
 from fastmcp.exceptions import ToolError
 from fastmcp.prompts import Message
 from fastmcp.tools import FunctionTool
-from mcp.types import AudioContent, EmbeddedResource, ImageContent, TextContent, TextResourceContents
+from mcp.types import (
+    AudioContent,
+    EmbeddedResource,
+    ImageContent,
+    TextContent,
+    TextResourceContents,
+)
 
 SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -39,7 +45,9 @@ def png() -> bytes:
 
     header = (1).to_bytes(4) * 2 + bytes([8, 2, 0, 0, 0])
     point = zlib.compress(b"\0\xff\0\0")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", point) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", point) + chunk(b"IEND", b"")
+    )
 
 
 def wav() -> bytes:
@@ -141,7 +149,7 @@ async def watched() -> str:
     return "Watched resource content."
 
 
-async def template(id: str) -> str:  # noqa: A002 - the suite's own name
+async def template(id: str) -> str:
     """Return data of an id."""
     return json.dumps({"id": id, "templateTest": True, "data": f"Data for ID: {id}"})
 
@@ -156,7 +164,7 @@ async def test_prompt_with_arguments(arg1: str, arg2: str) -> str:
     return f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"
 
 
-async def test_prompt_with_embedded_resource(resourceUri: str) -> list[Message]:  # noqa: N803
+async def test_prompt_with_embedded_resource(resourceUri: str) -> list[Message]:
     """Carry a resource."""
     text = "Embedded resource content for testing."
     return [Message(embedded(resourceUri, text)), Message("Please process the resource above.")]

@@ -110,9 +110,7 @@ class Combined(Provider):
     async def _list_resources(self) -> Sequence[Resource]:
         return [each for each in await self._resources() if each.name in READ]
 
-    async def _get_resource(
-        self, uri: str, version: VersionSpec | None = None
-    ) -> Resource | None:
+    async def _get_resource(self, uri: str, version: VersionSpec | None = None) -> Resource | None:
         """Find a resource that is not listed as well."""
         return next((each for each in await self._resources() if str(each.uri) == uri), None)
 

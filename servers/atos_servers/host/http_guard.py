@@ -136,7 +136,9 @@ class Guard:
         if (origin := headers.get(b"origin")) is not None:
             if not self._origins.allows(origin):
                 text = "requests from web pages are not accepted"
-                step = "Call from a program, without an Origin; or name this one in ATOS_HTTP_ORIGINS."
+                step = (
+                    "Call from a program, without an Origin; or name this one in ATOS_HTTP_ORIGINS."
+                )
                 raise Refusal(403, "unauthorized", text, step)
         elif headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             text = "cross-site requests are not accepted"
