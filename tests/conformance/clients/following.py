@@ -28,9 +28,13 @@ def say(**found: Any) -> None:
     sys.stdout.flush()
 
 
+TASK = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+"""What the command line names."""
+
+
 async def follow(connect: Connect) -> None:
-    """Do it for the task that the command line names; everything is read from text, as a model does."""
-    task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    """Do it; everything is read from text, as a model does."""
+    task = TASK
     called: dict[str, int] = {}
     for name, tool in task["calls"].items():
         async with connect(task["mcpServers"][name]) as (tools, call):
