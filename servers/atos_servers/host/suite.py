@@ -32,6 +32,8 @@ def build_suite(services: Services, names: tuple[str, ...] = SERVERS) -> Suite:
     suite = {name: _build(name, services) for name in names}
     if set(names) >= set(SERVERS):
         suite[ALL] = finished(combine(suite), plain=True)
+        for extension in services.extensions:
+            suite[ALL].add_extension(extension())
     dropped: Counter[str] = Counter()
     for name, server in services.entries.items():
         suite[name] = finished(server, plain=True, dropped=dropped)
