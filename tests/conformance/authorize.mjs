@@ -1,6 +1,8 @@
 // Preloaded into the conformance suite (`node --import`), which has no option for a token: gives every request
-// that has none the one of ATOS_TOKEN. The suite sends through the global `fetch` and through its own undici.
-import { createRequire } from "node:module";
+// that has none the one of ATOS_TOKEN. The suite sends through
+// the global `fetch`, through its own undici and through `http`.
+import http from "node:http";
+import { createRequire, syncBuiltinESMExports } from "node:module";
 
 const BEARER = `Bearer ${process.env.ATOS_TOKEN}`;
 const plainFetch = globalThis.fetch;
@@ -19,3 +21,11 @@ const authorized = (dispatch) => (options, handler) => {
   return dispatch({ ...options, headers }, handler);
 };
 undici.setGlobalDispatcher(new undici.Agent().compose(authorized));
+
+const plainRequest = http.request;
+http.request = (...words) => {
+  const request = plainRequest(...words);
+  if (!request.headersSent && !request.hasHeader("authorization")) request.setHeader("authorization", BEARER);
+  return request;
+};
+syncBuiltinESMExports();

@@ -12,6 +12,7 @@ from fastmcp import Context, FastMCP
 from mcp import MCPError
 from mcp.types import (
     INVALID_PARAMS,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
     CreateMessageRequest,
     CreateMessageRequestParams,
     ElicitRequest,
@@ -172,7 +173,26 @@ async def test_elicitation(message: str, context: Context) -> str:
     return f"User response: action={reply.action}, content={json.dumps(reply.content)}"
 
 
+async def test_missing_capability(context: Context) -> str:
+    """Need a client that can be asked for a model's words."""
+    params = context.session.client_params
+    if params is None or params.capabilities.sampling is None:
+        wanted = {"requiredCapabilities": {"sampling": {}}}
+        text = "this tool needs a client with sampling"
+        raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, text, wanted)
+    return "This client can be asked."
+
+
+async def test_input_required_result_prompt(context: Context) -> Asked:
+    """Ask for a context before the prompt is there."""
+    said = (given(context, "user_context") or {}).get("context")
+    if not isinstance(said, str):
+        return want(user_context=form("What context should the prompt use?", context="string"))
+    return f"Use this context: {said}"
+
+
 TOOLS = (
+    test_missing_capability,
     test_input_required_result_elicitation, test_input_required_result_sampling,
     test_input_required_result_list_roots, test_input_required_result_request_state,
     test_input_required_result_multiple_inputs, test_input_required_result_multi_round,
@@ -185,3 +205,4 @@ def add_questions(server: FastMCP) -> None:
     """Add them to a server."""
     for tool in TOOLS:
         server.tool(tool, output_schema=None)
+    server.prompt(test_input_required_result_prompt)

@@ -29,7 +29,11 @@ async def serve() -> None:
     with tempfile.TemporaryDirectory(prefix="atos") as home:
         settings = load_settings({"HOME": home, "ATOS_HOME": home, "ATOS_HTTP_PORT": "0"})
         settings.prepare()
-        server = FastMCP("atos-conformance", instructions="The fixtures of the conformance suite.")
+        server = FastMCP(
+            "atos-conformance",
+            instructions="The fixtures of the conformance suite.",
+            dereference_schemas=False,
+        )
         add_fixtures(server)
         add_questions(server)
         suite = {NAME: finished(server)}

@@ -27,12 +27,17 @@ SCHEMA = {
     "type": "object",
     "$defs": {
         "address": {
+            "$anchor": "addressDef",
             "type": "object",
             "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
         }
     },
     "properties": {"name": {"type": "string"}, "address": {"$ref": "#/$defs/address"}},
     "additionalProperties": False,
+    "allOf": [{"anyOf": [{"required": ["name"]}, {"required": ["address"]}, {"type": "object"}]}],
+    "if": {"required": ["name"]},
+    "then": {"properties": {"name": {"type": "string"}}},
+    "else": {"type": "object"},
 }
 
 
