@@ -16,6 +16,7 @@ from fastmcp.prompts import Message
 from fastmcp.tools import FunctionTool
 from mcp.types import (
     AudioContent,
+    CompletionArgument,
     EmbeddedResource,
     ImageContent,
     TextContent,
@@ -180,6 +181,12 @@ async def test_prompt_with_image() -> list[Message]:
     return [Message(image()), Message("Please analyze the image above.")]
 
 
+def complete(ref: object, argument: CompletionArgument, context: object) -> list[str]:
+    """Complete any argument."""
+    del ref, context
+    return [word for word in ("paris", "park", "party") if word.startswith(argument.value)]
+
+
 TOOLS: tuple[Callable[..., Any], ...] = (
     test_simple_text, test_image_content, test_audio_content, test_embedded_resource,
     test_multiple_content_types, test_error_handling, test_tool_with_logging, test_logging_tool,
@@ -206,3 +213,4 @@ def add_fixtures(server: FastMCP) -> None:
         server.resource(uri, mime_type=kind)(read)
     for prompt in PROMPTS:
         server.prompt(prompt)
+    server.add_completion_handler(complete)
