@@ -159,7 +159,7 @@ class Settings:
         "web pages that may call the MCP servers with a token; none by default",
     )
     http_rate: float = _setting(
-        100.0,
+        200.0,
         _amount,
         "a number of requests a second",
         "most that one token's holder may make over HTTP for long, twice as many at once; 0: any number",
