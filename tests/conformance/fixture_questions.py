@@ -27,14 +27,18 @@ SECRET = secrets.token_bytes(32)
 Asked = str | InputRequiredResult
 
 
-def form(message: str, **fields: str) -> ElicitRequest:
-    """Return a request for fields of these types."""
-    schema: dict[str, Any] = {
+def fields_schema(**fields: str) -> dict[str, Any]:
+    """Return the schema of a form with fields of these types."""
+    return {
         "type": "object",
         "properties": {name: {"type": kind} for name, kind in fields.items()},
         "required": list(fields),
     }
-    params = ElicitRequestFormParams(message=message, requested_schema=schema)
+
+
+def form(message: str, **fields: str) -> ElicitRequest:
+    """Return a request for fields of these types."""
+    params = ElicitRequestFormParams(message=message, requested_schema=fields_schema(**fields))
     return ElicitRequest(method="elicitation/create", params=params)
 
 
@@ -167,7 +171,7 @@ async def test_elicitation(message: str, context: Context) -> str:
     """Ask by a request."""
     reply = await context.session.elicit(
         message=message,
-        requested_schema=form(message, username="string", email="string").params.requested_schema,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+        requested_schema=fields_schema(username="string", email="string"),
         related_request_id=context.request_id,
     )
     return f"User response: action={reply.action}, content={json.dumps(reply.content)}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from fastmcp import Context
 from fastmcp.server.extensions import (
@@ -150,7 +150,8 @@ def knows_tasks(meta: Mapping[str, Any] | None) -> bool:
     """Tell whether a request's `_meta` declares the extension."""
     declared: Any = (meta or {}).get(CLIENT_CAPABILITIES_META_KEY)
     for name in ("extensions", IDENTIFIER):
-        declared = declared.get(name) if isinstance(declared, Mapping) else None
+        known = cast("Mapping[str, Any]", declared) if isinstance(declared, Mapping) else {}
+        declared = known.get(name)
     return isinstance(declared, Mapping)
 
 

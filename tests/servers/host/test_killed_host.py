@@ -66,7 +66,7 @@ class Reader:
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[Client[Any]]:
         self._host.ensure()
-        async with Client(self._transport(self._host), mode=self._mode) as client:  # pyright: ignore[reportArgumentType]
+        async with Client(self._transport(self._host), mode=self._mode) as client:
             yield client
 
     async def read(self, goal: str, *, until: int | None = None) -> None:

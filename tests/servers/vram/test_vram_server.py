@@ -120,7 +120,7 @@ async def test_the_status_is_a_resource_as_well() -> None:
         (content,) = await client.read_resource("vram://status")
         status = await ask(client, "vram_status")
     assert str(listed.uri) == "vram://status"
-    assert json.loads(content.text) == status
+    assert json.loads(getattr(content, "text", "")) == status
 
 
 async def test_models_are_listed_with_their_pools_and_whether_they_are_loaded() -> None:
