@@ -13,7 +13,7 @@ from inline_snapshot import snapshot
 from atos_protocol.errors import ConflictError
 from atos_protocol.settings import load_settings
 from doubles.installation import CLIENT
-from doubles.scripted_host import ScriptedHost
+from doubles.scripted_host import ScriptedHost, Tool
 from doubles.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(60)
@@ -50,7 +50,7 @@ def approve_plan(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @pytest.fixture
 def host(atos_home: Path) -> Iterator[ScriptedHost]:
-    tools = {
+    tools: dict[str, Tool] = {
         "get_plan": lambda _: {"plan": PLAN, "digest": "0123456789ab"},
         "approve_plan": approve_plan,
         "edit_plan": lambda _: VIEW,

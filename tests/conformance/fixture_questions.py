@@ -82,9 +82,15 @@ def given(context: Context, name: str, kind: str = "content") -> Any:
     return getattr(reply, kind, None)
 
 
+def field(context: Context, name: str, key: str) -> Any:
+    """Return one field of the form that was answered under a name."""
+    content: dict[str, Any] = given(context, name) or {}
+    return content.get(key)
+
+
 async def test_input_required_result_elicitation(context: Context) -> Asked:
     """Ask for a name."""
-    name = (given(context, "user_name") or {}).get("name")
+    name = field(context, "user_name", "name")
     if not isinstance(name, str):
         return want(user_name=form("What is your name?", name="string"))
     return f"Hello, {name}!"
@@ -135,7 +141,7 @@ async def test_input_required_result_multi_round(context: Context) -> Asked:
     if (first := given(context, "step1")) is not None:
         ask = form("Step 2: What is your favorite color?", color="string")
         return want(sealed(json.dumps(first)), step2=ask)
-    return f"{state.get('name')} likes {(given(context, 'step2') or {}).get('color')}"
+    return f"{state.get('name')} likes {field(context, 'step2', 'color')}"
 
 
 async def test_input_required_result_tampered_state(context: Context) -> Asked:
@@ -181,7 +187,7 @@ async def test_missing_capability(context: Context) -> str:
     """Need a client that can be asked for a model's words."""
     params = context.session.client_params
     if params is None or params.capabilities.sampling is None:
-        wanted = {"requiredCapabilities": {"sampling": {}}}
+        wanted: dict[str, Any] = {"requiredCapabilities": {"sampling": {}}}
         text = "this tool needs a client with sampling"
         raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, text, wanted)
     return "This client can be asked."
@@ -189,7 +195,7 @@ async def test_missing_capability(context: Context) -> str:
 
 async def test_input_required_result_prompt(context: Context) -> Asked:
     """Ask for a context before the prompt is there."""
-    said = (given(context, "user_context") or {}).get("context")
+    said = field(context, "user_context", "context")
     if not isinstance(said, str):
         return want(user_context=form("What context should the prompt use?", context="string"))
     return f"Use this context: {said}"

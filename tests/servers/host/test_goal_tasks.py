@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(240)
 
 GOAL = "Write a Python function to add two numbers"
 EXTENSION = "io.modelcontextprotocol/tasks"
-CAPABLE = {
+CAPABLE: dict[str, Any] = {
     **META,
     "io.modelcontextprotocol/clientCapabilities": {"extensions": {EXTENSION: {}}},
 }

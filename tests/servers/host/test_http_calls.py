@@ -65,18 +65,20 @@ async def test_a_run_of_a_minute_shows_progress_and_is_fetched_by_its_handle(
 ) -> None:
     heard: list[tuple[float, str | None]] = []
 
-    async def progress(done: float, total: float | None, text: str | None) -> None:
-        heard.append((done, text))
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, message))
 
     source = "import time\ntime.sleep(60)\nprint('a minute later')"
     arguments = {"path": str(host.settings.workspaces), "code": source, "timeout_s": 90}
     async with client_of(host, way) as client:
         first = await client.call_tool(
-            "run_python", arguments, progress_handler=progress, raise_on_error=False
+            "run_python", arguments, progress_handler=on_progress, raise_on_error=False
         )
         error = (first.meta or {})["atos/error"]
         handle = error["data"]["handle"]
-        ended = await client.call_tool("run_result", {"handle": handle}, progress_handler=progress)
+        ended = await client.call_tool(
+            "run_result", {"handle": handle}, progress_handler=on_progress
+        )
     assert "a minute later" in str(ended.content)
     assert len(heard) >= 6
     with capsys.disabled():
