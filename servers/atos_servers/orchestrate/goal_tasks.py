@@ -121,9 +121,8 @@ class GoalTasks(ServerExtension):
         self._check(asked)
         goals = await self._goals()
         for task, reply in params.input_responses.items():
-            said = (
-                (reply.get("content") or {}).get(FIELD) if reply.get("action") == "accept" else ""
-            )
+            content: dict[str, Any] = reply.get("content") or {}
+            said = content.get(FIELD) if reply.get("action") == "accept" else ""
             if isinstance(said, str) and said.strip():
                 await _known(goals.answer(params.task_id, task, said))
         return Acknowledged()
@@ -136,7 +135,7 @@ class GoalTasks(ServerExtension):
     def _check(self, asked: Asked) -> None:
         """Raise MCPError for a client that has not declared the extension."""
         if self.client_settings(asked) is None:
-            wanted = {"requiredCapabilities": {"extensions": {IDENTIFIER: {}}}}
+            wanted: dict[str, Any] = {"requiredCapabilities": {"extensions": {IDENTIFIER: {}}}}
             text = f"declare the extension {IDENTIFIER} to use tasks"
             raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, text, wanted)
 
@@ -150,8 +149,9 @@ def knows_tasks(meta: Mapping[str, Any] | None) -> bool:
     """Tell whether a request's `_meta` declares the extension."""
     declared: Any = (meta or {}).get(CLIENT_CAPABILITIES_META_KEY)
     for name in ("extensions", IDENTIFIER):
-        known = cast("Mapping[str, Any]", declared) if isinstance(declared, Mapping) else {}
-        declared = known.get(name)
+        if not isinstance(declared, Mapping):
+            return False
+        declared = cast("Mapping[str, Any]", declared).get(name)
     return isinstance(declared, Mapping)
 
 
