@@ -15,6 +15,7 @@ export ATOS_DEPLOY := $(DEPLOY)
 
 .DEFAULT_GOAL := help
 .PHONY: help goal test test-long test-chaos test-real test-install test-n8n test-page check page audit sbom bench up down doctor
+.PHONY: help goal test test-long test-chaos test-real test-install test-n8n test-conformance check page audit sbom bench up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first, DEPLOY=local serves the result'
@@ -25,11 +26,13 @@ help:
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
 	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
 	@echo 'make test-page            the front end: types, unit tests, and whether the committed build is theirs (needs Node)'
+	@echo 'make test-conformance     the official MCP conformance suite, and other makers clients (Node is fetched once)'
 	@echo 'make check                lint, types, layers'
 	@echo 'make page                 build the page anew after a change in page/src (needs Node)'
 	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
 	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
 	@echo 'make bench NAME=...       first-minute, shim, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
+	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make up, down, doctor     the daemons'
 
 goal:
@@ -53,6 +56,10 @@ test-install:
 
 test-n8n:
 	@$(IN_TEST_ENV) python n8n/check.py $(if $(REAL),--real)
+
+test-conformance:
+	@$(IN_TEST_ENV) env PYTHONPATH=tests:n8n python -m conformance.check
+	@$(IN_TEST_ENV) env PYTHONPATH=tests:n8n python -m conformance.check_clients
 
 check:
 	@$(IN_CHECK_ENV) ruff check .

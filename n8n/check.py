@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import real
+
 from toolchain import CACHE, NODE_VERSION, PACKAGE, ROOT, Node, StepFailedError, install_node, run
 
 

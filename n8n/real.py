@@ -22,6 +22,7 @@ import real_agents
 import real_parts
 from host import Host, free_port, install_host, prepare_host, remove, request
 from scripted_model import ScriptedModel, scripted_model
+
 from toolchain import PACKAGE, ROOT, Node, StepFailedError, run
 
 GOAL = "Write a Python function to add two numbers"

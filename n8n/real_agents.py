@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from host import Host, request
 from scripted_model import ScriptedModel
+
 from toolchain import StepFailedError
 
 if TYPE_CHECKING:

@@ -59,10 +59,10 @@ def _count(text: str) -> int:
     return number
 
 
-def _days(text: str) -> float:
-    if not 0 <= (days := float(text)) < float("inf"):
+def _amount(text: str) -> float:
+    if not 0 <= (amount := float(text)) < float("inf"):
         raise ValueError(text)
-    return days
+    return amount
 
 
 def _port(text: str) -> int:
@@ -99,6 +99,13 @@ def _private_address(text: str) -> str:
     if not address.is_private or address.is_unspecified:
         raise ValueError(text)
     return str(address)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", name) for name in names):
+        raise ValueError(text)
+    return names
 
 
 def _sources(text: str) -> tuple[str, ...]:
@@ -167,6 +174,18 @@ class Settings:
         _port,
         "a port from 0 to 65535",
         "loopback port of the MCP servers; 0 picks a free one",
+    )
+    http_origins: tuple[str, ...] = _setting(
+        (),
+        _origins,
+        "origins such as http://localhost:6274, separated by ','",
+        "web pages that may call the MCP servers with a token; none by default",
+    )
+    http_rate: float = _setting(
+        200.0,
+        _amount,
+        "a number of requests a second",
+        "most that one token's holder may make over HTTP for long, twice as many at once; 0: any number",
     )
     idle_seconds: float = _setting(
         900.0, float, "seconds", "a daemon without goals, shims or leases ends after this long"
@@ -242,7 +261,7 @@ class Settings:
     )
     keep_days: float = _setting(
         90.0,
-        _days,
+        _amount,
         "a number of days",
         "records of goals that ended earlier are removed; 0: never by age",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from fastmcp import FastMCP
@@ -68,6 +68,10 @@ class CallGate:
             message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
             step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
             return error_result(errors.DeadlineError(message, next_step=step))
+        if not isinstance(
+            cast("object", result), ToolResult
+        ):  # an extension's answer, such as a task
+            return result
         exact = is_exact(result)
         if self._plain:
             result = text_alone(result)

@@ -15,6 +15,7 @@ from fastmcp.prompts import Prompt
 from fastmcp.resources import Resource, ResourceTemplate
 from fastmcp.server.providers import Provider
 from fastmcp.tools import Tool
+from fastmcp.utilities.versions import VersionSpec
 from mcp.types import ToolAnnotations
 
 from atos_servers.host.connection import selection
@@ -57,7 +58,7 @@ RARE: Mapping[str, frozenset[str]] = {
 """Tool -> arguments that are taken and not listed."""
 
 READ = frozenset({"goal"})
-"""Names of the resource templates that are listed: a host loads those as well."""
+"""Names of the resources and templates that are listed: a host loads those as well."""
 PROMPTS = frozenset({"build"})
 
 SHORT: Mapping[str, str] = {
@@ -108,6 +109,13 @@ class Combined(Provider):
         ]
 
     async def _list_resources(self) -> Sequence[Resource]:
+        return [each for each in await self._resources() if each.name in READ]
+
+    async def _get_resource(self, uri: str, version: VersionSpec | None = None) -> Resource | None:
+        """Find a resource that is not listed as well."""
+        return next((each for each in await self._resources() if str(each.uri) == uri), None)
+
+    async def _resources(self) -> Sequence[Resource]:
         servers = self._servers.values()
         listed = [await each.list_resources(run_middleware=False) for each in servers]
         return [resource for resources in listed for resource in resources]

@@ -2,7 +2,8 @@
 
 A loopback port is reachable by every program and every web page on the machine, so a request must
 name this very host and port (DNS rebinding), come from no browser page (an `Origin` or a
-cross-site fetch), and carry a token, which tells whose request it is.
+cross-site fetch) unless the settings name its origin, carry a token, which tells whose request it is, and
+be no more than that caller may make.
 
 A container calls by the bridge's address, which others on that network reach as well: there the names are those of
 the settings, and the person's own token, which may do everything, is refused.
@@ -19,7 +20,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import anyio
@@ -29,7 +32,9 @@ from mcp.server.auth.provider import AccessToken
 from atos_protocol.tokens import DEFAULT
 from atos_servers.host.callers import Caller, Identify
 from atos_servers.host.connection import Connection, connected
+from atos_servers.host.rate_limit import RateLimit
 from atos_servers.host.revocation import until_revoked
+from atos_servers.host.web_origins import Headers, WebOrigins
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -50,14 +55,24 @@ logger = logging.getLogger(__name__)
 class Refusal(Exception):
     """A request that the guard does not let through."""
 
-    def __init__(self, status: int, code: str, message: str, step: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, step: str, headers: Headers | None = None
+    ) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.headers = status, headers or []
         self.body = {"error": {"code": code, "message": message, "next": step}}
 
 
 class Guard:
-    """Pure ASGI, outermost: lets a request through, or answers it with one JSON error."""
+    """Pure ASGI, outermost: lets a request through, or answers it with one JSON error.
+
+    Args:
+        app: what is guarded.
+        identify: whose token it is.
+        port: where it is served.
+        origins: web pages that may call.
+        rate: requests a second that one caller may make for long; 0: any number.
+    """
 
     def __init__(
         self,
@@ -65,11 +80,14 @@ class Guard:
         identify: Identify,
         port: int,
         origins: Iterable[str] = (),
+        rate: float = 0.0,
+        *,
         bridge: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._identify = identify
-        self._origins = frozenset(origin.encode() for origin in origins)
+        self._origins = WebOrigins(origins)
+        self._limit = RateLimit(rate, time.monotonic)
         hosts = ("127.0.0.1", "localhost", "[::1]")
         self._bridge = frozenset(f"{host}:{port}".encode() for host in bridge)
         # With Docker Desktop a container's call comes by loopback, with the bridge's name.
@@ -82,7 +100,15 @@ class Guard:
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
         try:
-            token, caller = self._check(scope["headers"], bridged=_is_bridged(scope))
+            bridged = _is_bridged(scope)
+            headers = self._check_sender(scope["headers"], bridged=bridged)
+            origin = headers.get(b"origin")
+            if origin is not None and self._origins.asks(scope, origin):
+                await _empty(send, self._origins.preflight(origin))
+                return
+            readable = self._origins.readable(origin)
+            send = _with_headers(send, readable) if readable else send
+            token, caller = self._check_caller(headers, bridged=bridged)
         except Refusal as refusal:
             await _answer(send, refusal)
             return
@@ -105,9 +131,10 @@ class Guard:
             logger.info("a request of %s was closed: its token is not valid now", caller.name)
             await body.refuse(_not_valid_now())
 
-    def _check(
+    def _check_sender(
         self, pairs: Iterable[tuple[bytes, bytes]], *, bridged: bool
-    ) -> tuple[bytes, Caller]:
+    ) -> dict[bytes, bytes]:
+        """Return the headers of a request that names this host and comes from no foreign web page."""
         headers: dict[bytes, bytes] = {}
         for name, value in pairs:
             if name in headers and name in UNIQUE_HEADERS:
@@ -121,12 +148,22 @@ class Guard:
                 names = ", ".join(sorted(name.decode() for name in self._bridge))
                 step = f"From a container use one of {names}; more names: ATOS_BRIDGE_HOSTS."
             raise Refusal(421, "unauthorized", text, step)
-        if (origin := headers.get(b"origin")) is not None and origin not in self._origins:
-            text = "requests from web pages are not accepted"
-            raise Refusal(403, "unauthorized", text, "Call from a program, without an Origin.")
-        if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+        if (origin := headers.get(b"origin")) is not None:
+            if not self._origins.allows(origin):
+                text = "requests from web pages are not accepted"
+                step = (
+                    "Call from a program, without an Origin; or name this one in ATOS_HTTP_ORIGINS."
+                )
+                raise Refusal(403, "unauthorized", text, step)
+        elif headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             text = "cross-site requests are not accepted"
             raise Refusal(403, "unauthorized", text, "Call from a program.")
+        return headers
+
+    def _check_caller(
+        self, headers: Mapping[bytes, bytes], *, bridged: bool
+    ) -> tuple[bytes, Caller]:
+        """Return the token and whose it is."""
         scheme, _, presented = headers.get(b"authorization", b"").partition(b" ")
         token = presented.strip()
         caller = self._identify(token) if scheme.lower() == b"bearer" and token else None
@@ -141,6 +178,8 @@ class Guard:
             text = "the token in run/token is for this machine alone, not for containers"
             step = "Give the container its own: atos-client token add NAME"
             raise Refusal(403, "unauthorized", text, step)
+        if seconds := self._limit.wait(caller.name):
+            raise _too_many(caller, seconds)
         if _length(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
             raise _too_large()
         return token, caller
@@ -228,6 +267,13 @@ def _not_valid_now() -> Refusal:
     return Refusal(401, "unauthorized", "this token is not valid any more", "Ask for another one.")
 
 
+def _too_many(caller: Caller, seconds: float) -> Refusal:
+    text = f"{caller.name} has made more requests than ATOS_HTTP_RATE allows"
+    step = f"Go on after {seconds:.1f} s; follow goals with wait_goal, which waits by itself."
+    after = [(b"retry-after", str(math.ceil(seconds)).encode())]
+    return Refusal(429, "busy", text, step, after)
+
+
 def _too_large() -> Refusal:
     text = f"a request body may have {MAX_BODY_BYTES} bytes at most"
     return Refusal(413, "bad_request", text, "Send less, or use the stdio shim.")
@@ -240,8 +286,28 @@ def _too_slow() -> Refusal:
 
 async def _answer(send: Send, refusal: Refusal) -> None:
     # closed, because a caller without the token must not hold a connection
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"connection", b"close"),
+        *refusal.headers,
+    ]
     if refusal.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="atos"'))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(refusal.body).encode()})
+
+
+async def _empty(send: Send, headers: Headers) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _with_headers(send: Send, headers: Headers) -> Send:
+    """Return `send` that adds headers to the answer."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *headers]}
+        await send(message)
+
+    return sending

@@ -145,8 +145,16 @@ async def serving_http(
         return
     port: int = listener.getsockname()[1]
     routes = Routes(suite, idle, below)
+    identify = Callers(settings).identify
     bridged, said = bind_bridge(settings, port)
-    guard = Guard(routes, Callers(settings).identify, port, bridge=settings.bridge_names)
+    guard = Guard(
+        routes,
+        identify,
+        port,
+        settings.http_origins,
+        settings.http_rate,
+        bridge=settings.bridge_names,
+    )
     page = Page(guard, suite, settings, access, port, idle)
     server = HttpServer(page)
     async with routes.running(), aclosing(page), anyio.create_task_group() as tasks:

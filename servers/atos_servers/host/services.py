@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 from fastmcp import FastMCP
+from fastmcp.server.extensions import ServerExtension
 from starlette.types import ASGIApp
 
 from atos_daemon.idle_shutdown import BusyCheck
@@ -77,6 +78,10 @@ class Services:
     """Where it adds what it answers over HTTP beside MCP, by the beginning of the path (`/goals/`)."""
     entries: dict[str, FastMCP] = field(default_factory=dict[str, FastMCP])
     """Where it adds another server over the same state, by name: for clients that need other tools."""
+    extensions: list[Callable[[], ServerExtension]] = field(
+        default_factory=list[Callable[[], ServerExtension]]
+    )
+    """Where it adds what makes an extension of the protocol that `all` has as well."""
     reports: dict[str, Callable[[], dict[str, Any]]] = field(
         default_factory=dict[str, Callable[[], dict[str, Any]]]
     )

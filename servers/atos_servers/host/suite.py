@@ -31,10 +31,12 @@ def build_suite(services: Services, names: tuple[str, ...] = SERVERS) -> Suite:
     quiet_fastmcp()
     suite = {name: _build(name, services) for name in names}
     if set(names) >= set(SERVERS):
-        suite[ALL] = _finished(combine(suite), plain=True)
+        suite[ALL] = finished(combine(suite), plain=True)
+        for extension in services.extensions:
+            suite[ALL].add_extension(extension())
     dropped: Counter[str] = Counter()
     for name, server in services.entries.items():
-        suite[name] = _finished(server, plain=True, dropped=dropped)
+        suite[name] = finished(server, plain=True, dropped=dropped)
     services.reports["dropped_arguments"] = lambda: dict(dropped)
     return suite
 
@@ -55,12 +57,13 @@ def _build(name: str, services: Services) -> FastMCP:
         message = f"the {name} server can't be built: {type(error).__name__}: {error}"
         step = "Install ATOS again; if that does not help, report this line."
         raise BadConfigError(message, next_step=step) from error
-    return _finished(server)
+    return finished(server)
 
 
-def _finished(
+def finished(
     server: FastMCP, *, plain: bool = False, dropped: Counter[str] | None = None
 ) -> FastMCP:
+    """Return the server behind the suite's middleware, with the version of ATOS."""
     server.add_middleware(ToolMiddleware(server, plain=plain, dropped=dropped))
     low_level(server).version = version("atos")
     return server

@@ -21,6 +21,7 @@ from mcp.types import (
 from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY
 from atos_servers.host.call_gate import CALL_SECONDS, N8N_EXTRAS, CallGate, without_extras
+from atos_servers.host.heartbeat import heartbeat
 from atos_servers.host.tool_failures import foreseen, masked
 
 Call = MiddlewareContext[CallToolRequestParams]
@@ -58,9 +59,12 @@ class ToolMiddleware(Middleware):
         self, context: Call, call_next: CallNext[CallToolRequestParams, ToolResult]
     ) -> ToolResult:
         """Run one tool call; every failure leaves as a result that a model can act on."""
+        asked = context.fastmcp_context
+        report = asked.report_progress if asked is not None else None
 
         async def run() -> ToolResult:
-            return await call_next(await self._without_extras(context))
+            async with heartbeat(context.message.name, report):
+                return await call_next(await self._without_extras(context))
 
         return await self.gate.answer(context.message.name, run)
 

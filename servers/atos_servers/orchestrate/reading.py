@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastmcp import FastMCP
+from mcp.types import (
+    CompletionArgument,
+    CompletionContext,
+    PromptReference,
+    ResourceTemplateReference,
+)
 from pydantic import TypeAdapter
 
 from atos_protocol.goals import Event, GoalNews
@@ -14,6 +20,8 @@ from atos_servers.orchestrate.plan_text import mermaid
 
 LOG = TypeAdapter(tuple[Event, ...])
 NEWS = TypeAdapter(GoalNews)
+COMPLETED = 100
+"""Goals whose ids are offered: the protocol allows no more."""
 
 
 class Readings:
@@ -36,6 +44,19 @@ class Readings:
         """Show a goal's plan as a Mermaid diagram."""
         events = await self._events(goal_id)
         return mermaid(await (await self._goals()).get(goal_id), events)
+
+    async def complete(
+        self,
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> list[str] | None:
+        """Complete the id of a goal, newest first: hosts ask this while a person types."""
+        del ref, context  # every prompt and template means the same by a goal_id
+        if argument.name != "goal_id":
+            return None
+        views, _ = await (await self._goals()).list(COMPLETED, 0)
+        return [view.id for view in views if view.id.startswith(argument.value)]
 
     async def _events(self, goal_id: str) -> tuple[Event, ...]:
         return tuple(await (await self._goals()).events(goal_id))
@@ -80,3 +101,4 @@ def add_reading(server: FastMCP, goals: Callable[[], Awaitable[OwnGoals]]) -> No
         server.resource(uri, mime_type=kind)(read)
     for prompt in (build, review_plan, whats_new):
         server.prompt(prompt)
+    server.add_completion_handler(readings.complete)

@@ -39,6 +39,7 @@ from atos_servers.orchestrate.arguments import (
 )
 from atos_servers.orchestrate.callbacks import Callbacks
 from atos_servers.orchestrate.following import VIEW, Detail, every_event, follow, whole_goal
+from atos_servers.orchestrate.goal_tasks import GoalTasks
 from atos_servers.orchestrate.lazy_goals import LazyGoals
 from atos_servers.orchestrate.models import Aggregate, GoalList, PlanView, aggregate
 from atos_servers.orchestrate.own_goals import OwnGoals
@@ -332,4 +333,6 @@ def build(services: Services) -> FastMCP:
     add_steering(server, tools.goals)
     add_reading(server, tools.goals)
     server.add_provider(EmbeddedPage())
+    server.add_extension(GoalTasks(tools.goals))
+    services.extensions.append(lambda: GoalTasks(tools.goals))
     return server

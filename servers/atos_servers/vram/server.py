@@ -54,6 +54,10 @@ class VramTools:
         """
         return status_view(await self._scheduler.status(), show_goals=not owner())
 
+    async def status_resource(self) -> str:
+        """Show what `vram_status` shows, as JSON."""
+        return (await self.vram_status()).model_dump_json()
+
     async def list_models(self) -> ModelList:
         """List the installed models with size, pools, and whether they are loaded.
 
@@ -92,4 +96,7 @@ def build(services: Services) -> FastMCP:
     server.tool(tools.load_model, annotations=changing("Load a model"))
     server.tool(tools.unload_model, annotations=changing("Unload a model"))
     server.add_provider(EmbeddedPage())
+    server.resource("vram://status", name="vram_status", mime_type="application/json")(
+        tools.status_resource
+    )
     return server

@@ -56,3 +56,30 @@ time.sleep(60)
     assert await gone(word, 30)
     with capsys.disabled():
         sys.stdout.write(f"\n{way}: gone {time.monotonic() - began:.2f} s after its caller\n")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_run_of_a_minute_shows_progress_and_is_fetched_by_its_handle(
+    host: HostProcess, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[tuple[float, str | None]] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, message))
+
+    source = "import time\ntime.sleep(60)\nprint('a minute later')"
+    arguments = {"path": str(host.settings.workspaces), "code": source, "timeout_s": 90}
+    async with client_of(host, way) as client:
+        first = await client.call_tool(
+            "run_python", arguments, progress_handler=on_progress, raise_on_error=False
+        )
+        error = (first.meta or {})["atos/error"]
+        handle = error["data"]["handle"]
+        ended = await client.call_tool(
+            "run_result", {"handle": handle}, progress_handler=on_progress
+        )
+    assert "a minute later" in str(ended.content)
+    assert len(heard) >= 6
+    with capsys.disabled():
+        sys.stdout.write(f"\n{way}: {len(heard)} notices, the last one {heard[-1]}\n")

@@ -127,6 +127,47 @@ async def test_a_listed_origin_comes_through() -> None:
     assert served.sent[0]["status"] == 200
 
 
+PAGE = "http://localhost:3000"
+
+
+async def asked_by_page(served: Served, method: str, headers: Headers) -> dict[bytes, bytes]:
+    """Send a request of a page that the settings name; return the headers of the answer."""
+    guard = Guard(served.app, only, 8756, origins=[PAGE])
+    pairs = [(name.encode(), value.encode()) for name, value in [HOST, ("origin", PAGE), *headers]]
+    scope = {"type": "http", "method": method, "headers": pairs}
+    await guard(scope, served.receive, served.send)
+    return dict(served.sent[0].get("headers", []))
+
+
+async def test_a_browser_that_asks_for_a_listed_page_is_told_what_it_may_send() -> None:
+    served = Served()
+    told = await asked_by_page(served, "OPTIONS", [("sec-fetch-site", "cross-site")])
+    assert served.sent[0]["status"] == 204
+    assert told[b"access-control-allow-origin"] == PAGE.encode()
+    assert b"authorization" in told[b"access-control-allow-headers"]
+    assert not served.reached
+
+
+async def test_a_listed_page_reads_answers_and_refusals_and_needs_the_token() -> None:
+    served, refused = Served(), Served()
+    told = await asked_by_page(served, "POST", [AUTH, ("sec-fetch-site", "cross-site")])
+    assert (served.sent[0]["status"], told[b"access-control-allow-origin"]) == (200, PAGE.encode())
+    told = await asked_by_page(refused, "POST", [])
+    assert (refused.sent[0]["status"], told[b"access-control-allow-origin"]) == (401, PAGE.encode())
+    assert not refused.reached
+
+
+async def test_who_asks_for_too_much_is_told_when_to_go_on() -> None:
+    served = Served()
+    guard = Guard(served.app, only, 8756, rate=1)
+    for _ in range(3):
+        await guard({"type": "http", "headers": PAIRS}, served.receive, served.send)
+        served = Served() if served.sent[0]["status"] == 200 else served
+    assert served.sent[0]["status"] == 429
+    assert dict(served.sent[0]["headers"])[b"retry-after"] == b"1"
+    assert served.error["code"] == "busy"
+
+
 async def test_a_body_without_a_length_is_cut_off_at_the_limit() -> None:
     chunk = b"x" * (1 << 20)
     served = Served([chunk] * 9)

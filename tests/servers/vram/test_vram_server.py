@@ -1,5 +1,6 @@
 """The vram server, in memory, on a real scheduler whose engine follows a script."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -111,6 +112,15 @@ async def test_status_shows_budget_residents_and_pools() -> None:
         [{"name": "scripted", "ok": True, "models": 2, "reason": ""}]
     )
     assert (status["leases"], status["waiting"]) == ([], 0)
+
+
+async def test_the_status_is_a_resource_as_well() -> None:
+    async with served() as (client, _, _):
+        (listed,) = await client.list_resources()
+        (content,) = await client.read_resource("vram://status")
+        status = await ask(client, "vram_status")
+    assert str(listed.uri) == "vram://status"
+    assert json.loads(getattr(content, "text", "")) == status
 
 
 async def test_models_are_listed_with_their_pools_and_whether_they_are_loaded() -> None:
