@@ -32,7 +32,7 @@ for model, base in (("ollama_chat/a", url), ("openai/a", url + "/v1"), ("anthrop
 CLIENTS = {
     "langchain-ollama": (["langchain-ollama"], ["python", "-c", LANGCHAIN]),
     "litellm": (["litellm"], ["python", "-c", LITELLM]),
-    "llm": (["llm", "llm-ollama"], ["llm", "-m", "a", "hi"]),
+    "llm": (["llm", "llm-ollama"], ["llm", "-m", "ollama/a", "hi"]),
     "aider": (
         ["aider-chat"],
         ["aider", "--model", "openai/a", "--message", "hi", "--yes-always", "--no-git",
