@@ -22,8 +22,8 @@ DEFAULT_CONTEXT = 4096
 VARIANT = "@ctx"
 """Stands between a model's name and the context of a variant of it."""
 REMOTE_SLOTS = 4
-GPU_SLOTS = 8
-"""Slots up to which a model on a GPU may be loaded: it writes eight replies in about three times the time of one."""
+GPU_SLOTS = 16
+"""Slots up to which a model on a GPU may be loaded, where waiting work can use them (decisions/0031)."""
 HOST_BESIDE = 512 * MIB
 """What llama-server with CUDA takes of the machine's memory until it is measured."""
 SMALL_BYTES = 3_500_000_000

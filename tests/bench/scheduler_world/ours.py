@@ -12,7 +12,7 @@ from bench.scheduler_world.hardware import candidate
 from bench.scheduler_world.requests import Request
 
 FOREVER = 1e9
-MOST_SLOTS = 8
+MOST_SLOTS = 16
 
 
 class Ours:
