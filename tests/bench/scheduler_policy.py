@@ -28,7 +28,12 @@ from bench.scheduler_world.world import Policy, World
 
 OUT = Path("build/bench/scheduler-policy.json")
 SLOTS = 3
-NOT_ON_ONE_SLOT = {"Ollama, 3 slots", "ours, fixed slots", "ours, bound early, slots decided", "ours"}
+NOT_ON_ONE_SLOT = {
+    "Ollama, 3 slots",
+    "ours, fixed slots",
+    "ours, bound early, slots decided",
+    "ours",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ def deployment_of(
         place,
         _beside(caps, device),
         most_slots=_most_slots(caps, entry, device),
-        slot_bytes=_estimate(caps, installed, shape, replace(spec, slots=slots + 1), device) - needs,
+        slot_bytes=_estimate(caps, installed, shape, replace(spec, slots=slots + 1), device)
+        - needs,
         pinned=entry.pin,
     )
     return Deployment(engine, installed, entry, spec, candidate, min(slots, pays))

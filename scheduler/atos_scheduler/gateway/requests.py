@@ -106,9 +106,7 @@ async def read_body(request: Request, kind: type[Checked]) -> Checked:
 async def _checked_aside(kind: type[Checked], raw: bytes) -> Checked | dict[str, Any]:
     """Check a large body in a process of its own: 30 MB of small values take seconds of the interpreter."""
     with anyio.move_on_after(ASIDE_SECONDS):
-        return await anyio.to_process.run_sync(
-            _checked_and_counted, kind, raw, cancellable=True
-        )
+        return await anyio.to_process.run_sync(_checked_and_counted, kind, raw, cancellable=True)
     message = f"the body of {len(raw)} bytes was not read within {ASIDE_SECONDS:.0f} s"
     return BadRequestError(message, next_step="Send less at once.").to_wire()
 

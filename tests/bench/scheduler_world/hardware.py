@@ -66,9 +66,7 @@ def candidate(model: str, slots: int, most_slots: int = 0) -> Candidate:
     """Return a model as a demand names it; with `most_slots` their number is decided at each load."""
     found = MODELS[model]
     further = found.cache * MIB if most_slots > slots else 0
-    return Candidate(
-        model, found.bytes(slots), slots, most_slots=most_slots, slot_bytes=further
-    )
+    return Candidate(model, found.bytes(slots), slots, most_slots=most_slots, slot_bytes=further)
 
 
 def efficiency(slots: int) -> float:

@@ -170,9 +170,7 @@ class World:
         self.run.ready[request.id] = self.now
         if not request.after:
             self._publish(request)
-        candidates = tuple(
-            candidate(m, self._slots, self._most_slots) for m in request.models
-        )
+        candidates = tuple(candidate(m, self._slots, self._most_slots) for m in request.models)
         planned = request.planned
         demand = Demand(
             goal=request.owner if planned else "",

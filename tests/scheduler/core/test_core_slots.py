@@ -131,6 +131,8 @@ def test_a_pinned_model_goes_last_and_only_for_who_has_waited_long() -> None:
     shell.at(13, Released("3"))
     assert shell.ask(20, "4", Candidate("large", 10, 1)) == [], "the pinned one has to stay"
     late = 20 + PATIENCE["batch"]
+    while (moment := shell.core.timer) is not None and moment < late:
+        assert shell.at(moment, Tick()) == []
     assert shell.core.timer == late
     assert sorted(str(e) for e in shell.at(late, Tick())) == [
         "Evict(model='new')",

@@ -18,7 +18,6 @@ def engine() -> Simulated:
     return Simulated([SimulatedModel("a", 1 << 20)])
 
 
-@pytest.mark.parametrize("megabytes", [5, 31])
 @pytest.mark.parametrize(
     ("route", "wanted"),
     [
@@ -28,9 +27,9 @@ def engine() -> Simulated:
     ],
 )
 async def test_a_long_text_is_refused_with_the_numbers_and_not_as_malformed(
-    megabytes: int, route: str, wanted: str
+    route: str, wanted: str
 ) -> None:
-    text = "x " * (megabytes << 19)
+    text = "x " * (5 << 19)
     asked = [{"role": "user", "content": text}]
     body = {"model": "a", "max_tokens": 9}
     body |= {"prompt": text} if route == "/api/generate" else {"messages": asked}
