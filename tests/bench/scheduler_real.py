@@ -4,7 +4,7 @@ The same clients ask a scheduler daemon with a budget for one model, and then a 
 first come, first served; the model loaded is unloaded, once idle, for the first request that needs the other one.
 Rows go to `build/bench/scheduler-real.json`. A goal is a chain of fans of requests with 0.3 s of work between them, and
 publishes what is left of it, as ATOS's goals do; the chat client thinks for a second. `CALLS` (6) sets how many rounds each
-of them makes, `BUDGET` (1600MiB, for a 0.5B and a 1.5B) the memory. Both arms have the same threads and one slot.
+of them makes, `TOKENS` (24) the length of a reply, `BUDGET` (1600MiB, for a 0.5B and a 1.5B) the memory. Both arms have the same threads and one slot.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from bench.scheduler_policy import quantile
 
 OUT = Path("build/bench/scheduler-real.json")
 CALLS = int(os.environ.get("CALLS", "6"))
-TOKENS, CONTEXT, WORK, THINK = 24, 4096, 0.3, 1.0
+TOKENS = int(os.environ.get("TOKENS", "24"))
+CONTEXT, WORK, THINK = 4096, 0.3, 1.0
 THREADS = os.cpu_count() or 1
 PROMPT = "Write a Python function that returns the sum of a list of numbers. Number {}."
 
@@ -178,7 +179,9 @@ def row(name: str, seconds: float, loads: int, clients: Clients) -> dict[str, An
     """Return one row; `p50` and `p99` are whole replies, waiting included, in seconds."""
     p50, p99 = (round(quantile(clients.waits, share), 2) for share in (0.5, 0.99))
     found = {"arm": name, "makespan_s": round(seconds, 1), "loads": loads}
-    return found | {"requests": len(clients.waits), "p50_s": p50, "p99_s": p99}
+    found |= {"requests": len(clients.waits), "p50_s": p50, "p99_s": p99}
+    print(found, flush=True)
+    return found
 
 
 async def measure(paths: list[Path]) -> list[dict[str, Any]]:
@@ -200,8 +203,6 @@ def same_disk(path: Path, link: Path) -> bool:
 def main() -> None:
     """Print the rows, and keep them."""
     rows = anyio.run(measure, [Path(path).resolve() for path in os.environ["MODELS"].split()])
-    for found in rows:
-        print(found)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=1) + "\n")
 
