@@ -18,7 +18,7 @@ SMALL_BYTES = 1 << 20
 """Bodies up to this size are read at once: in some 10 ms, whatever they hold."""
 MOST_VALUES = 50_000
 """Of a larger body."""
-ASIDE_SECONDS = 20.0
+ASIDE_SECONDS = 60.0
 DEFAULT_SECONDS = 600.0
 """Deadline, in seconds, of a request that names none."""
 MOST_SECONDS = 3600.0

@@ -43,4 +43,4 @@ async def test_a_load_that_fails_on_the_server_is_a_failed_load() -> None:
                 await engine.load(SPEC)
         finally:
             await engine.close()
-    assert str(caught.value) == snapshot()
+    assert caught.value.message == snapshot("the server could not load m (exit code 1)")

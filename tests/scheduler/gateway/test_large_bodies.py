@@ -46,10 +46,8 @@ async def test_a_body_of_a_million_values_is_refused_while_the_loop_goes_on() ->
         await running.http.get("/api/version")
         with watched_loop() as busiest:
             reply = await running.http.post("/api/chat", content=raw, timeout=120)
-    assert (reply.status_code, reply.json()["error"]) == (
-        400,
-        "the body has 1600002 values, the most are 50000",
-    )
+    told = "the body has 1600002 values, the most are 50000"
+    assert (reply.status_code, reply.json()["error"].startswith(told)) == (400, True)
     assert busiest.seconds < LOOP_SECONDS, busiest.callback
 
 
