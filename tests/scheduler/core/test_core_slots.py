@@ -1,6 +1,6 @@
 """With how many slots a model is loaded, and what a pinned model is spared."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atos_protocol.scheduler_api import Demand
@@ -96,6 +96,7 @@ def test_the_same_events_load_with_the_same_slots() -> None:
     assert again.memory.residencies == shell.core.memory.residencies
 
 
+@settings(deadline=None)
 @given(
     wanted=st.integers(0, 40),
     own=st.integers(1, 4),
