@@ -21,5 +21,5 @@ async def test_pages_of_files_do_not_count_as_used_since_the_system_counts_them_
     async with anyio.create_task_group() as group:
         dispatcher = Dispatcher(Core({HOST: 4 * GIB}), EventLog(), group)
         dispatcher.adopt(deployment_of(engine, installed, ModelEntry(), "cpu"), found)
-    assert dispatcher.core.memory.committed == GIB, "the whole model is charged"
-    assert dispatcher.occupied(HOST) == GIB // 4, "or the budget would grow by what it maps"
+        assert dispatcher.core.memory.committed == GIB, "the whole model is charged"
+        assert dispatcher.occupied(HOST) == GIB // 4, "or the budget would grow by what it maps"

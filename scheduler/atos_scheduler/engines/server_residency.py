@@ -10,7 +10,7 @@ Which one it is, the server's own answers say. Any other is left alone: its mode
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import anyio
 
@@ -91,7 +91,7 @@ class ServerResidency:
 
     async def _status(self, model: str) -> str:
         listed: list[dict[str, Any]] = (await self._json("/v1/models")).get("data") or []
-        found = next((m for m in listed if m.get("id") == model), {})
+        found: dict[str, Any] = next((m for m in listed if m.get("id") == model), {})
         status: dict[str, Any] = found.get("status") or {}
         if status.get("failed"):
             message = f"the server could not load {model} (exit code {status.get('exit_code')})"
@@ -106,8 +106,9 @@ class ServerResidency:
 
     async def _instances(self, model: str) -> list[str]:
         listed: list[dict[str, Any]] = (await self._json("/api/v1/models")).get("models") or []
-        found = next((m for m in listed if m.get("key") == model), {})
-        return [str(instance["id"]) for instance in found.get("loaded_instances") or []]
+        found: dict[str, Any] = next((m for m in listed if m.get("key") == model), {})
+        instances: list[dict[str, Any]] = found.get("loaded_instances") or []
+        return [str(instance["id"]) for instance in instances]
 
     async def _asleep(self) -> bool:
         return bool((await self._json("/is_sleeping")).get("is_sleeping"))
@@ -129,7 +130,7 @@ class ServerResidency:
             found: Any = reply.json() if reply.status_code == 200 else {}
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
     async def _post(
         self, path: str, body: dict[str, Any] | None = None, seconds: float = UNLOAD_SECONDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import anyio
 import anyio.to_process
@@ -139,13 +139,11 @@ def _values(body: dict[str, Any]) -> int:
     """Return how many values a body has, those inside of others included."""
     left, count = list[Any]([body]), 0
     while left:
-        match left.pop():
-            case dict() as fields:
-                left += fields.values()
-            case list() | tuple() as items:
-                left += items
-            case _:
-                pass
+        found = left.pop()
+        if isinstance(found, dict):
+            left += cast("dict[str, Any]", found).values()
+        elif isinstance(found, list | tuple):
+            left += cast("list[Any]", found)
         count += 1
     return count
 
