@@ -91,7 +91,7 @@ class ServerResidency:
 
     async def _status(self, model: str) -> str:
         listed: list[dict[str, Any]] = (await self._json("/v1/models")).get("data") or []
-        found: dict[str, Any] = next((m for m in listed if m.get("id") == model), {})
+        found = next((m for m in listed if m.get("id") == model), dict[str, Any]())
         status: dict[str, Any] = found.get("status") or {}
         if status.get("failed"):
             message = f"the server could not load {model} (exit code {status.get('exit_code')})"
@@ -106,7 +106,7 @@ class ServerResidency:
 
     async def _instances(self, model: str) -> list[str]:
         listed: list[dict[str, Any]] = (await self._json("/api/v1/models")).get("models") or []
-        found: dict[str, Any] = next((m for m in listed if m.get("key") == model), {})
+        found = next((m for m in listed if m.get("key") == model), dict[str, Any]())
         instances: list[dict[str, Any]] = found.get("loaded_instances") or []
         return [str(instance["id"]) for instance in instances]
 
