@@ -194,7 +194,10 @@ class Settings:
         "", str, "a SQLAlchemy URL", "goals database; empty means a SQLite file below the home"
     )
     ollama_url: str = _setting(
-        "http://127.0.0.1:11434", str, "an http URL", "the Ollama server to attach to; empty: none"
+        "http://127.0.0.1:11434",
+        str,
+        "an http URL, or private",
+        "the Ollama server to attach to; empty: none; private: one that ATOS starts and ends",
     )
     openai_url: str = _setting(
         "", str, "an http URL", "an OpenAI-compatible server to use, such as llama-server or vLLM"

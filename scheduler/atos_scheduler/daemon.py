@@ -61,6 +61,8 @@ logger = logging.getLogger(__name__)
 CHECK_SECONDS = 4.0
 """How often resident models and the device are checked, while anything is resident."""
 CLOSE_SECONDS = 10.0
+PRIVATE = "private"
+"""Value of ATOS_OLLAMA_URL that asks for an Ollama of our own."""
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 ADOPT_SECONDS = 5.0
 
@@ -78,7 +80,11 @@ def make_engines(settings: Settings, server: LlamaServer | None = None) -> list[
         place, setting = settings.openai_key_file, "ATOS_OPENAI_KEY_FILE"
         key = KeySource(place, setting) if place else None
         engines.append(OpenAi(settings.openai_url, key))
-    if settings.ollama_url:
+    if settings.ollama_url == PRIVATE:
+        from atos_scheduler.engines.private_ollama import PrivateOllama
+
+        engines.append(PrivateOllama(settings.engine_sockets))
+    elif settings.ollama_url:
         from atos_scheduler.engines.ollama import Ollama
 
         engines.append(Ollama(settings.ollama_url))

@@ -216,11 +216,11 @@ class Dispatcher:
 
     def _apply(self, effect: Effect) -> None:
         match effect:
-            case Load(model):
+            case Load(model, slots):
                 self._changed.set()
                 self._changed = anyio.Event()
                 self._event_log.add("model_loading", model=model)
-                self._group.start_soon(self._load, model)
+                self._group.start_soon(self._load, model, slots)
             case Evict(model):
                 self._event_log.add("model_evicting", model=model)
                 self._group.start_soon(self._evict, model)
@@ -244,8 +244,8 @@ class Dispatcher:
             case _:
                 assert_never(effect)
 
-    async def _load(self, model: str) -> None:
-        self.post(await self.loader.load(model))
+    async def _load(self, model: str, slots: int) -> None:
+        self.post(await self.loader.load(model, slots))
 
     async def _evict(self, model: str) -> None:
         self.post(await self.loader.unload(model))

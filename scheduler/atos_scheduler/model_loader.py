@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 import anyio
 from tenacity import AsyncRetrying, wait_fixed
@@ -88,13 +89,14 @@ class ModelLoader:
         self._adopted.discard(model)
         return anyio.current_time() - began
 
-    async def load(self, model: str) -> Loaded | LoadFailed:
-        """Load a model; a failure of any kind is an outcome too."""
+    async def load(self, model: str, slots: int = 0) -> Loaded | LoadFailed:
+        """Load a model, with other slots than it always has if so many are named; a failure is an outcome too."""
         deployment, began = self._deployments[model], anyio.current_time()
+        spec = replace(deployment.spec, slots=slots) if slots else deployment.spec
         crashpoint("scheduler.load.before")
         try:
             with anyio.fail_after(LOAD_SECONDS):
-                found = await deployment.engine.load(deployment.spec)
+                found = await deployment.engine.load(spec)
         except TimeoutError:
             message = f"{deployment.engine.name} did not load {model} within {LOAD_SECONDS:.0f} s"
             error: AtosError = LoadFailedError(message)

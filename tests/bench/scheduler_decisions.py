@@ -19,7 +19,7 @@ from atos_scheduler.core.events import Event, Loaded, Released, Requested
 from atos_scheduler.core.state_machine import Core
 from atos_scheduler.core.types import Candidate
 from bench.scheduler_world.hardware import BUDGETS, MODELS
-from bench.scheduler_world.ours import Ours
+from bench.scheduler_world.ours import MOST_SLOTS, Ours
 from bench.scheduler_world.requests import Request, goals
 from bench.scheduler_world.world import World
 
@@ -31,7 +31,7 @@ class Timed(Ours):
     """The core, with the time of each call."""
 
     def __init__(self, budget: int, slots: int) -> None:
-        super().__init__(budget, slots)
+        super().__init__(budget, slots, most_slots=MOST_SLOTS)
         self.took = list[float]()
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -63,7 +63,7 @@ def with_plans() -> dict[str, float]:
     took = list[float]()
     for seed in range(20):
         policy = Timed(BUDGETS["6 GB"], 3)
-        World(goals(seed, 6, 0.01), BUDGETS["6 GB"], policy, 3).go()
+        World(goals(seed, 6, 0.01), BUDGETS["6 GB"], policy, 3, MOST_SLOTS).go()
         took += policy.took
     return quantiles(took)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.scheduler_world.hardware import BUDGETS, MODELS
 from bench.scheduler_world.optimum import shortest
-from bench.scheduler_world.ours import Ours, without_plans
+from bench.scheduler_world.ours import MOST_SLOTS, Ours, deciding_slots, without_plans
 from bench.scheduler_world.requests import (
     WORKLOADS,
     Maker,
@@ -28,6 +28,12 @@ from bench.scheduler_world.world import Policy, World
 
 OUT = Path("build/bench/scheduler-policy.json")
 SLOTS = 3
+NOT_ON_ONE_SLOT = {
+    "Ollama, 3 slots",
+    "ours, fixed slots",
+    "ours, bound early, slots decided",
+    "ours",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Arm:
     slots: int = SLOTS
     early: bool = True
     """Whether requests name one model, as a client of that program must."""
+    most_slots: int = 0
+    """Up to how many slots it may decide to load a model with; 0: always `slots`."""
 
 
 ARMS = (
@@ -48,7 +56,9 @@ ARMS = (
     Arm("collating LRU", Rule),
     Arm("ours, no plans", without_plans),
     Arm("ours, bound early", Ours),
-    Arm("ours", Ours, early=False),
+    Arm("ours, fixed slots", Ours, early=False),
+    Arm("ours, bound early, slots decided", deciding_slots, most_slots=MOST_SLOTS),
+    Arm("ours", deciding_slots, early=False, most_slots=MOST_SLOTS),
 )
 
 
@@ -81,7 +91,7 @@ def measure(name: str, card: str, make: Maker, arm: Arm, seeds: int) -> Row:
     for seed in range(seeds):
         workload = (bound_early(make) if arm.early else make)(seed)
         policy = arm.make(BUDGETS[card], arm.slots)
-        run = World(workload, BUDGETS[card], policy, arm.slots).go()
+        run = World(workload, BUDGETS[card], policy, arm.slots, arm.most_slots).go()
         waits = [run.began[n] - run.ready[n] for n in run.began]
         ends = dict[str, float]()
         for request in workload.requests:
@@ -98,7 +108,7 @@ def measure(name: str, card: str, make: Maker, arm: Arm, seeds: int) -> Row:
 def ratios(dags: int) -> dict[str, tuple[float, float]]:
     """Return mean and largest ratio to the optimum: one slot, three models that exclude each other."""
     budget = MODELS["orch7b"].bytes(1) + 1
-    arms = [arm for arm in ARMS if arm.name not in {"Ollama, 3 slots", "ours"}]
+    arms = [arm for arm in ARMS if arm.name not in NOT_ON_ONE_SLOT]
     found: dict[str, list[float]] = {arm.name: [] for arm in arms}
     for seed in range(dags):
         workload = random_dag(seed)
@@ -123,7 +133,7 @@ def table(seeds: int) -> list[Row]:
 
 def _line(row: Row) -> str:
     return (
-        f"{row.workload:12} {row.card}  {row.policy:18} makespan {row.makespan:6.1f}  goal {row.goal:6.1f}"
+        f"{row.workload:12} {row.card}  {row.policy:32} makespan {row.makespan:6.1f}  goal {row.goal:6.1f}"
         f"  wait p50 {row.wait_p50:5.1f} p99 {row.wait_p99:6.1f}  loads {row.loads:5.1f}"
         f" ({row.loads_per_request:.2f} a request)  over budget {row.over:.1f}"
     )

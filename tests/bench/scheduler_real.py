@@ -2,8 +2,9 @@
 
 The same clients ask a scheduler daemon with a budget for one model, and then a rule by hand over the same engine:
 first come, first served; the model loaded is unloaded, once idle, for the first request that needs the other one.
-Rows go to `build/bench/scheduler-real.json`. A goal is a chain of fans of requests with 0.3 s of work between them; the
-chat client thinks for a second. `CALLS` (6) sets how many rounds each of them makes, `BUDGET` (900MiB) the memory.
+Rows go to `build/bench/scheduler-real.json`. A goal is a chain of fans of requests with 0.3 s of work between them, and
+publishes what is left of it, as ATOS's goals do; the chat client thinks for a second. `CALLS` (6) sets how many rounds each
+of them makes, `TOKENS` (24) the length of a reply, `BUDGET` (1600MiB, for a 0.5B and a 1.5B) the memory. Both arms have the same threads and one slot.
 """
 
 from __future__ import annotations
@@ -28,19 +29,27 @@ from bench.scheduler_policy import quantile
 
 OUT = Path("build/bench/scheduler-real.json")
 CALLS = int(os.environ.get("CALLS", "6"))
-TOKENS, CONTEXT, WORK, THINK = 24, 4096, 0.3, 1.0
+TOKENS = int(os.environ.get("TOKENS", "24"))
+CONTEXT, WORK, THINK = 4096, 0.3, 1.0
+THREADS = os.cpu_count() or 1
 PROMPT = "Write a Python function that returns the sum of a list of numbers. Number {}."
 
 Ask = Callable[[str, str, Demand], Awaitable[None]]
 """Model, prompt, demand."""
+Publish = Callable[[str, int, list[dict[str, Any]]], Awaitable[None]]
+"""Goal, revision, tasks that are left."""
+
+
+async def nobody_asks(goal: str, revision: int, tasks: list[dict[str, Any]]) -> None:
+    """Publish a plan where nobody looks at plans."""
 
 
 class Clients:
     """What is asked, of whomever."""
 
-    def __init__(self, ask: Ask, models: list[str]) -> None:
+    def __init__(self, ask: Ask, models: list[str], publish: Publish = nobody_asks) -> None:
         self.waits = list[float]()
-        self._ask, self._models = ask, models
+        self._ask, self._models, self._publish = ask, models, publish
 
     async def run(self) -> float:
         """Let all clients run to their ends; return the seconds that it took."""
@@ -54,11 +63,27 @@ class Clients:
     async def _goal(self, name: str, first: int) -> None:
         for step in range(CALLS):
             model = self._models[(first + step) % 2]
+            await self._publish(name, step, self._left(first, step))
             async with anyio.create_task_group() as group:
                 for part in range(2):
                     demand = Demand(goal=name, task=f"{step}.{part}")
                     group.start_soon(self._timed, model, f"{name} {step} {part}", demand)
             await anyio.sleep(WORK)
+
+    def _left(self, first: int, done: int) -> list[dict[str, Any]]:
+        """Return the tasks of a goal's plan from one step on."""
+        return [
+            {
+                "id": f"{step}.{part}",
+                "depends_on": [f"{step - 1}.{one}" for one in range(2)] if step > done else [],
+                "state": "waiting",
+                "pool": self._models[(first + step) % 2],
+                "tokens": TOKENS,
+                "off_gpu": WORK,
+            }
+            for step in range(done, CALLS)
+            for part in range(2)
+        ]
 
     async def _chat(self) -> None:
         for step in range(CALLS):
@@ -88,8 +113,7 @@ class Lru:
                 await self.close()
                 weights = str(self._files[name])
                 spec = ModelSpec(name, weights, CONTEXT, slots=1)
-                threads = os.cpu_count() or 1
-                self._model = await LlamaModel.load(spec, weights, threads, self._sockets)
+                self._model = await LlamaModel.load(spec, weights, THREADS, self._sockets)
                 self._name, self.loads = name, self.loads + 1
             assert self._model is not None
             body = {"prompt": prompt, "n_predict": TOKENS, "temperature": 0, "ignore_eos": True}
@@ -106,8 +130,9 @@ class Lru:
 @asynccontextmanager
 async def daemon(folder: Path) -> AsyncGenerator[httpx.AsyncClient]:
     """Run a scheduler over the folder's models."""
-    budget = os.environ.get("BUDGET", "900MiB")
-    with private_home(ATOS_GGUF=str(folder), ATOS_BUDGET=budget) as settings:
+    given = {"ATOS_BUDGET": os.environ.get("BUDGET", "1600MiB")}
+    given |= {"ATOS_GGUF": str(folder), "ATOS_CPU_THREADS": str(THREADS)}
+    with private_home(**given) as settings:
         await anyio.to_thread.run_sync(ensure, "scheduler", settings)
         transport = httpx.AsyncHTTPTransport(uds=str(settings.scheduler_socket))
         async with httpx.AsyncClient(
@@ -128,7 +153,12 @@ async def over_daemon(folder: Path) -> dict[str, Any]:
 
         listed = (await http.get("/api/tags")).json()["models"]
         names = sorted(m["name"] for m in listed if "atos-mini" not in m["name"])
-        clients = Clients(ask, names[:2])
+
+        async def publish(goal: str, revision: int, tasks: list[dict[str, Any]]) -> None:
+            body = {"revision": revision, "ttl": 60, "tasks": tasks}
+            (await http.put(f"/atos/v1/plans/{goal}", json=body)).raise_for_status()
+
+        clients = Clients(ask, names[:2], publish)
         seconds = await clients.run()
         steps = (await http.get("/atos/v1/decisions")).json()["decisions"]
         loads = sum(e["kind"] == "Load" for step in steps for e in step["effects"])
@@ -149,7 +179,9 @@ def row(name: str, seconds: float, loads: int, clients: Clients) -> dict[str, An
     """Return one row; `p50` and `p99` are whole replies, waiting included, in seconds."""
     p50, p99 = (round(quantile(clients.waits, share), 2) for share in (0.5, 0.99))
     found = {"arm": name, "makespan_s": round(seconds, 1), "loads": loads}
-    return found | {"requests": len(clients.waits), "p50_s": p50, "p99_s": p99}
+    found |= {"requests": len(clients.waits), "p50_s": p50, "p99_s": p99}
+    print(found, flush=True)
+    return found
 
 
 async def measure(paths: list[Path]) -> list[dict[str, Any]]:
@@ -171,8 +203,6 @@ def same_disk(path: Path, link: Path) -> bool:
 def main() -> None:
     """Print the rows, and keep them."""
     rows = anyio.run(measure, [Path(path).resolve() for path in os.environ["MODELS"].split()])
-    for found in rows:
-        print(found)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -100,9 +100,11 @@ class FakeOllama(AbstractContextManager["FakeOllama"]):
     active: int = 0
     library: dict[str, int] = field(default_factory=dict[str, int])
     """What it can pull: name -> bytes."""
+    port: int = 0
+    """Where it listens; 0: at a free one."""
 
     def __enter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = socket.create_server(("127.0.0.1", self.port))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(_app(self), log_level="error", lifespan="off")
         self._server = _QuietServer(config)

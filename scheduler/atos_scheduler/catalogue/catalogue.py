@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 import anyio
+from anyio.abc import TaskGroup
 
 from atos_protocol.errors import AtosError, NoModelError
 from atos_protocol.redaction import redacted
@@ -24,6 +25,7 @@ LIST_SECONDS = 10.0
 TOO_SLOW = f"it did not answer within {LIST_SECONDS:.0f} s"
 FRESH_SECONDS = 2.0
 """Age up to which a list is not asked for again, however often it is needed."""
+PATIENCE_SECONDS = 0.025
 STALE_SECONDS = 30.0
 """Age from which a list is asked for again although it has an answer."""
 INSTALL = "Run `atos-client models pull`, or name a GGUF file in ATOS_GGUF."
@@ -63,6 +65,8 @@ class Catalogue:
         self._pools: dict[str, tuple[Pool, tuple[Deployment, ...]]] = {}
         self._fresh = fresh
         self._asked = float("-inf")
+        self._listed = float("-inf")
+        """When there last was a list."""
         self._last: dict[str, list[InstalledModel]] = {}
         """What every engine listed when it last answered."""
         self._taken: dict[str, list[InstalledModel]] | None = None
@@ -80,9 +84,34 @@ class Catalogue:
                 for engine in self._engines:
                     group.start_soon(self._ask, engine, answers)
             self._take(answers)
+            self._listed = time.monotonic()
             slow = any(status.reason == TOO_SLOW for status, _ in answers.values())
             # what an engine could not tell in time is asked again by whoever comes next
             self._asked = float("-inf") if slow else time.monotonic()
+
+    async def refresh_soon(self, group: TaskGroup, patience: float = PATIENCE_SECONDS) -> None:
+        """Refresh, but wait for it only briefly: meanwhile the last list is as good.
+
+        Args:
+            group: where the refresh goes on.
+            patience: longest wait in seconds, once there has been a list of late.
+        """
+        if time.monotonic() - self._listed > STALE_SECONDS:
+            await self.refresh()
+        elif time.monotonic() - self._asked >= self._fresh:
+            done = anyio.Event()
+
+            async def refresh() -> None:
+                try:
+                    await self.refresh()
+                except Exception:  # an engine's bug must not end the daemon
+                    logger.exception("the engines could not be listed")
+                finally:
+                    done.set()
+
+            group.start_soon(refresh)
+            with anyio.move_on_after(patience):
+                await done.wait()
 
     async def _ask(
         self, engine: Engine, answers: dict[str, tuple[EngineStatus, list[InstalledModel]]]

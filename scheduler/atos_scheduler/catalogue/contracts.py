@@ -22,6 +22,8 @@ DEFAULT_CONTEXT = 4096
 VARIANT = "@ctx"
 """Stands between a model's name and the context of a variant of it."""
 REMOTE_SLOTS = 4
+GPU_SLOTS = 16
+"""Slots up to which a model on a GPU may be loaded, where waiting work can use them (decisions/0031)."""
 HOST_BESIDE = 512 * MIB
 """What llama-server with CUDA takes of the machine's memory until it is measured."""
 SMALL_BYTES = 3_500_000_000
@@ -85,8 +87,25 @@ def deployment_of(
     )
     needs = _estimate(caps, installed, shape, spec, device)
     pays = parallel(cores) if caps.load and device == "cpu" else slots
-    candidate = Candidate(installed.name, needs, slots, place, _beside(caps, device))
+    candidate = Candidate(
+        installed.name,
+        needs,
+        slots,
+        place,
+        _beside(caps, device),
+        most_slots=_most_slots(caps, entry, device),
+        slot_bytes=_estimate(caps, installed, shape, replace(spec, slots=slots + 1), device)
+        - needs,
+        pinned=entry.pin,
+    )
     return Deployment(engine, installed, entry, spec, candidate, min(slots, pays))
+
+
+def _most_slots(caps: Caps, entry: ModelEntry, device: str) -> int:
+    """Return up to how many slots a model may be loaded with; 0 where their number is fixed."""
+    if not caps.slots or device != "cuda":
+        return 0  # on a CPU further slots only slow the others
+    return entry.most_slots or GPU_SLOTS
 
 
 def variant(

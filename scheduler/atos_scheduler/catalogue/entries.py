@@ -81,6 +81,10 @@ class ModelEntry(_Checked):
     compute: Size = 0
     context: Context = 0
     slots: int = Field(default=0, ge=1, le=64)
+    most_slots: int = Field(default=0, ge=1, le=64)
+    """Up to how many slots it may be loaded with where waiting work can use them; 0: the engine's own rule."""
+    pin: bool = False
+    """Whether it keeps its memory for as long as nobody has waited too long for that."""
     cache: Literal["f16", "q8_0"] = "f16"
     """Type of the key/value cache's elements: `q8_0` takes half the memory (embedded engine)."""
     system: bool = True

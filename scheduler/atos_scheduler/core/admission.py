@@ -12,12 +12,14 @@ demands, and it needs no lock.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.core.bindings import Bindings
 from atos_scheduler.core.choices import Choice, Turn, options, why_loaded
 from atos_scheduler.core.demands import Demands
 from atos_scheduler.core.effects import Effect, Evict, Grant, Load
+from atos_scheduler.core.further_slots import further_slots
 from atos_scheduler.core.load_times import LoadTimes
 from atos_scheduler.core.memory import Memory, fits
 from atos_scheduler.core.outlook import Outlook
@@ -233,10 +235,28 @@ class Admission:
         here = candidate.model in self._memory.residencies
         if here or not fits(self._memory.charges(candidate), self._memory.free()):
             return None
-        self._memory.charge(candidate, Load, now)
-        self.times.begin(candidate.model, now)
         self.claim = None
-        return Load(candidate.model)
+        return self._load(candidate, now, self._further_slots(candidate))
+
+    def _load(self, candidate: Candidate, now: float, further: int = 0) -> Load:
+        self._memory.charge(candidate, Load, now, further)
+        self.times.begin(candidate.model, now)
+        return Load(candidate.model, candidate.slots + further if further else 0)
+
+    def _further_slots(self, candidate: Candidate) -> int:
+        """Return how many slots beyond its own a model should be loaded with."""
+        if candidate.most_slots <= candidate.slots:
+            return 0
+        memory, model = self._memory, candidate.model
+        waiting = sum(1 for _ in islice(self._demands.wanting({model}), candidate.most_slots))
+        own = memory.charges(candidate)
+        room = {device: free - own.get(device, 0) for device, free in memory.free().items()}
+        waiting_for = [c for w, c in self._absent() if model not in w.models]
+        planned = (s.candidates[0] for _, s in self.plans.remaining() if s.candidates)
+        others = {c.model: c for c in (*waiting_for, *planned) if c.model != model}
+        charges = [memory.charges(c) for m, c in others.items() if m not in memory.residencies]
+        wanted = max(waiting, self.plans.ready_for(model))
+        return further_slots(candidate, memory.device(candidate), wanted, room, charges)
 
     def _load_past(self, now: float) -> Load | None:
         """Load a model that fits the free bytes, past the demand that waits for room, if that loses nothing.
@@ -254,9 +274,7 @@ class Admission:
                 continue
             if fits(charges, free) and fits(charges, left):
                 self._note_load(waiter, candidate, now, "beside")
-                self._memory.charge(candidate, Load, now)
-                self.times.begin(candidate.model, now)
-                return Load(candidate.model)
+                return self._load(candidate, now)
         return None
 
     def _claim_to_come(self) -> Claim | None:

@@ -12,6 +12,8 @@ class Load:
     """Load a model; answer with `Loaded` or `LoadFailed`."""
 
     model: str
+    slots: int = 0
+    """With so many; 0: with those that it always has."""
 
 
 @dataclass(frozen=True, slots=True)

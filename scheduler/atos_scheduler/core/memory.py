@@ -31,7 +31,7 @@ class Memory:
         """What may be committed now."""
         self.residencies: dict[str, Residency] = {}
         self._measured: dict[tuple[str, str], dict[str, int]] = {}
-        """Model and the device it was placed on -> the most that was seen on each."""
+        """Model and the device it was placed on -> the most that was seen on each, without further slots."""
 
     @property
     def budget(self) -> int:
@@ -71,9 +71,13 @@ class Memory:
                     found[device] += size
         return found
 
+    def device(self, candidate: Candidate) -> str:
+        """Return the device that a model would lie on."""
+        return candidate.device if candidate.device in self.budgets else self.first
+
     def charges(self, candidate: Candidate) -> dict[str, int]:
         """Return what a model must be charged: its estimate, or what was measured if larger."""
-        device = candidate.device if candidate.device in self.budgets else self.first
+        device = self.device(candidate)
         found = {device: candidate.bytes}
         if candidate.host and device != HOST and HOST in self.budgets:
             found[HOST] = candidate.host
@@ -94,15 +98,27 @@ class Memory:
         found = self.residencies.get(model)
         return found is not None and not found.retiring and found.state != "evicting"
 
-    def charge(self, candidate: Candidate, cause: type[Load | Adopted], now: float) -> None:
-        """Begin a residency: a load, or the adoption of a model that an engine holds already."""
+    def charge(
+        self, candidate: Candidate, cause: type[Load | Adopted], now: float, further: int = 0
+    ) -> None:
+        """Begin a residency: a load, or the adoption of a model that an engine holds already.
+
+        Args:
+            candidate: the model.
+            cause: which of both.
+            now: the moment.
+            further: how many slots it gets beyond those that it always has.
+        """
         state = RESIDENCY["absent"][cause]
         assert state != "absent"
         charges = self.charges(candidate)
+        charges[self.device(candidate)] += further * candidate.slot_bytes
         self.residencies[candidate.model] = Residency(
             model=candidate.model,
             bytes=sum(charges.values()),
-            slots=candidate.slots,
+            slots=candidate.slots + further,
+            further=further * candidate.slot_bytes,
+            pinned=candidate.pinned,
             state=state,
             last_used=now,
             charges=charges,
@@ -137,7 +153,8 @@ class Memory:
             seen[HOST] = host
         known = self._measured.setdefault((model, device), {})
         for name, size in seen.items():
-            known[name] = max(size, known.get(name, 0))
+            own = size - (found.further if name == device else 0)
+            known[name] = max(own, known.get(name, 0))
             found.charges[name] = max(size, found.charges.get(name, 0))
         found.bytes = sum(found.charges.values())
 

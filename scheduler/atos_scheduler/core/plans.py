@@ -107,6 +107,15 @@ class Plans:
         """Return the next moment at which something expected is late, or infinity."""
         return min((at for at in self._soon.values() if at > now), default=float("inf"))
 
+    def ready_for(self, model: str) -> int:
+        """Return how many steps that nothing delays a model could do now."""
+        return sum(
+            bool(plan.left[name]) and plan.ready(name)
+            for plan in self._plans.values()
+            for name, step in plan.steps.items()
+            if any(c.model == model for c in step.candidates)
+        )
+
     def remaining(self) -> Iterator[tuple[str, PlannedStep]]:
         """Iterate over the steps that are not done, each with its goal."""
         for goal, plan in self._plans.items():

@@ -58,14 +58,14 @@ class Tenure:
         """Return the moment from which this model may go for that demand.
 
         An idle one goes at once, unless its callers are expected back sooner than it could be loaded again.
-        A busy one goes when the demand has lost patience. Either has its tenure first, but not before an
+        A busy one, and one that is pinned, goes when the demand has lost patience. Either has its tenure first, but not before an
         interactive demand if only batch work uses it. Every moment is at most a patience and a tenure away.
         """
         load = self._times.predict(residency.model, residency.bytes)
         tenure = residency.loaded_at + TENURE * load
         if waiter.demand.kind == "interactive" and not residency.interactive:
             tenure = 0.0
-        if not residency.idle:
+        if residency.pinned or not residency.idle:
             return max(tenure, impatient_at(waiter))
         rhythm = self._rhythms.expected_until(residency.model, load)
         expected = max(rhythm, self._plans.expected_until(residency.model))
@@ -73,12 +73,12 @@ class Tenure:
 
 
 def eviction_order(residencies: Iterable[Residency]) -> list[Residency]:
-    """Return resident models, idle ones first, each group least recently used first.
+    """Return resident models, pinned ones last, idle ones first, each group least recently used first.
 
     Models that are charged nothing are left alone: evicting them would free nothing.
     """
     here = [r for r in residencies if r.state == "resident" and r.bytes and not r.retiring]
-    return sorted(here, key=lambda r: (not r.idle, r.last_used))
+    return sorted(here, key=lambda r: (r.pinned, not r.idle, r.last_used))
 
 
 def victims(memory: Memory, wanted: Charges, may_go: MayGo) -> set[str] | None:

@@ -48,6 +48,12 @@ class Candidate:
     """Where the engine puts it; "" is the ledger's first device."""
     host: int = 0
     """Bytes of the machine's memory beside those, for a model on another device."""
+    most_slots: int = 0
+    """Up to so many slots pay, where they are decided at the load; 0: always `slots`."""
+    slot_bytes: int = 0
+    """What each slot beyond `slots` takes of its device."""
+    pinned: bool = False
+    """It goes last, and only for a demand that has lost patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,9 @@ class Residency:
     """An interactive demand was granted on it."""
     charges: dict[str, int] = field(default_factory=dict[str, int])
     """The part of `bytes` on each device."""
+    further: int = 0
+    """The part of `bytes` for slots beyond those that the model always has."""
+    pinned: bool = False
     measured: bool = False
     retiring: bool = False
     """It takes no new lease, and is evicted as soon as the last one ends."""

@@ -83,6 +83,7 @@ class LlamaCpp:
             devices=("cuda",) if server and server.gpus else ("cpu",),
             prompt_cache=True,
             variants=True,
+            slots=True,
             shortfall=f"model files are parsed by {server.path}, unconfined"
             if server
             else shortfall(),

@@ -43,7 +43,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def main() -> int:
     """Start the server, report that it answers, and end it when stdin is closed."""
-    _die_with_parent()
+    die_with_parent()
     os.umask(0o177)
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the server prints must not fill the pipe that nobody reads any more
@@ -57,9 +57,9 @@ def main() -> int:
         stdin=subprocess.DEVNULL,
         env=os.environ
         | {"LLAMA_API_KEY": config["key"]},  # a command line can be read by everybody
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread has been started yet
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread has been started yet
     )
-    threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+    threading.Thread(target=end_with_stdin, args=(server,), daemon=True).start()
     if _ready(server, config["socket"]):
         with report:
             ready = {"version": config["binary"], "confined": "", "pid": server.pid}
@@ -80,13 +80,13 @@ def _ready(server: subprocess.Popen[bytes], path: str) -> bool:
     return False
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask the kernel for SIGKILL when the parent dies; Linux only, elsewhere stdin is closed."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _end_with_stdin(server: subprocess.Popen[bytes]) -> None:
+def end_with_stdin(server: subprocess.Popen[bytes]) -> None:
     """Block until the scheduler closes the pipe or is gone, then end both."""
     while os.read(0, 4096):
         pass

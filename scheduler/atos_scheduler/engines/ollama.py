@@ -7,6 +7,7 @@ has no call for the version. A model counts as unloaded only when `/api/ps` no l
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -40,6 +41,8 @@ from atos_scheduler.engines.stream import ReplyCheck, accepted, broken_off, post
 if TYPE_CHECKING:
     import httpx
     from ollama import AsyncClient
+
+logger = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 1.0
 LIST_SECONDS = 10.0
@@ -120,6 +123,11 @@ class Ollama:
         if (found := await self._resident(source)) is None:
             message = f"Ollama loaded {source} and dropped it at once"
             raise LoadFailedError(message, next_step="It may not fit: see the log of Ollama.")
+        if 0 < found.vram < found.bytes:
+            logger.warning(
+                "Ollama put a part of the model into the machine's memory: it is several times slower",
+                extra={"model": source, "bytes": found.bytes, "of_them_on_the_gpu": found.vram},
+            )
         return LoadedModel(spec.name, found.bytes, found.vram, found.context)
 
     async def unload(self, model: str) -> None:

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that somebody else runs: llama-server, vLLM, LM Studio, Ray Serve LLM.
 
 The protocol has no load and no unload and does not report memory: its models count as always
-resident, at no cost here. `load` therefore only checks that the server offers the model.
+resident, at no cost here. Where the server itself can load and unload (`server_residency`), it is asked to.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from atos_scheduler.engines.protocol import (
     Request,
 )
 from atos_scheduler.engines.schema import Schema
+from atos_scheduler.engines.server_residency import ServerResidency
 from atos_scheduler.engines.stream import (
     BegunReply,
     ReplyCheck,
@@ -58,6 +59,7 @@ class OpenAi:
         self._plain = False
         """Whether the server has refused the fields that the protocol itself does not have."""
         self._http: httpx.AsyncClient | None = None
+        self._residency = ServerResidency(self._client)
 
     async def health(self) -> str:
         """Return "" if the server lists its models within a second, else why it can't be used."""
@@ -91,20 +93,31 @@ class OpenAi:
         return [_footprint(s) for s in self._specs.values() if (s.source or s.name) in offered]
 
     async def load(self, spec: ModelSpec) -> LoadedModel:
-        """Check that the server offers a model.
+        """Check that the server offers a model, and have it load it if it can.
 
         Raises:
-            NoModelError: it does not.
+            NoModelError: it does not offer it.
+            LoadFailedError: it could not load it.
         """
         offered = await self._names()
         if (spec.source or spec.name) not in offered:
             message = f"the server at {self._url} does not offer {spec.source or spec.name!r}"
             raise NoModelError(message, next_step=f"It offers: {', '.join(offered) or 'nothing'}.")
+        async with self._errors():
+            await self._residency.load(spec.source or spec.name)
         self._specs[spec.name] = spec
         return _footprint(spec)
 
     async def unload(self, model: str) -> None:
-        """Stop using a model; whether it stays loaded is the server's decision."""
+        """Stop using a model; a server that can unload it does.
+
+        Raises:
+            EngineError: the server did not say that it is gone.
+        """
+        spec = self._specs.get(model)
+        if spec is not None:
+            async with self._errors():
+                await self._residency.unload(spec.source or spec.name)
         self._specs.pop(model, None)
 
     async def answer(self, request: Request) -> AsyncGenerator[Chunk]:

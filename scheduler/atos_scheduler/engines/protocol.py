@@ -30,6 +30,8 @@ class Caps:
     """Kinds of devices that it puts models on, first choice first; none: whichever the machine has."""
     variants: bool = False
     """One file can be loaded several times at once, each with a context of its own."""
+    slots: bool = False
+    """How many requests a model answers at once may be decided at each load."""
     prompt_cache: bool = False
     """Prompts can be remembered beside the slots, in `ModelSpec.prompt_cache` bytes of memory."""
     real_weights: bool = True

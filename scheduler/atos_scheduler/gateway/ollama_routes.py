@@ -40,6 +40,8 @@ class OllamaRoutes:
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
         self._state = answering.state
+        self._shown: tuple[dict[str, Deployment], bytes] = ({}, b"")
+        """The last deployments that were listed, and the list as it was sent."""
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -66,9 +68,12 @@ class OllamaRoutes:
     async def tags(self, _: Request) -> Response:
         """List the installed models."""
         catalogue = self._state.catalogue
-        await catalogue.refresh()
-        models = [_listed(deployment) for deployment in catalogue.deployments.values()]
-        return JSONResponse({"models": models})
+        await catalogue.refresh_soon(self._state.group)
+        found = catalogue.deployments
+        if found is not self._shown[0]:
+            models = [_listed(deployment) for deployment in found.values()]
+            self._shown = found, bytes(JSONResponse({"models": models}).body)
+        return Response(self._shown[1], media_type="application/json")
 
     async def ps(self, _: Request) -> Response:
         """List the models in memory."""

@@ -46,7 +46,9 @@ class ModelCommands:
         self._settings = settings
         self._meter = meter
         self._store = ModelStore(settings.models)
-        self._ollama = OllamaLibrary(settings.ollama_url)
+        self._ollama = OllamaLibrary(
+            "" if settings.ollama_url == "private" else settings.ollama_url
+        )
 
     def list(self) -> Outcome:
         """Show the catalogue: what is here, what fits, under which licence."""

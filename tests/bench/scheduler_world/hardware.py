@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from atos_scheduler.core.types import Candidate
+
 MIB = 1 << 20
 CONTEXT = 150
 """MiB of the CUDA context of one engine process."""
@@ -58,6 +60,13 @@ MODELS = {
     "q3b": Hardware(2141, 77, 1.93, 80, "5e"),
     "q1.5b": Hardware(1240, 60, 0.99, 130, "18"),
 }
+
+
+def candidate(model: str, slots: int, most_slots: int = 0) -> Candidate:
+    """Return a model as a demand names it; with `most_slots` their number is decided at each load."""
+    found = MODELS[model]
+    further = found.cache * MIB if most_slots > slots else 0
+    return Candidate(model, found.bytes(slots), slots, most_slots=most_slots, slot_bytes=further)
 
 
 def efficiency(slots: int) -> float:

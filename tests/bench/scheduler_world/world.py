@@ -11,8 +11,7 @@ from typing import Protocol
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.core.effects import Effect, Evict, Grant, Load, Refuse, Revoke, SetTimer
 from atos_scheduler.core.events import Event, Evicted, Loaded, Released, Requested, Tick
-from atos_scheduler.core.types import Candidate
-from bench.scheduler_world.hardware import MODELS, SPILL, UNLOAD, efficiency
+from bench.scheduler_world.hardware import MODELS, SPILL, UNLOAD, candidate, efficiency
 from bench.scheduler_world.requests import Request, Workload
 
 FOREVER = 1e9
@@ -58,10 +57,13 @@ class Run:
 class World:
     """One run of one workload."""
 
-    def __init__(self, workload: Workload, budget: int, policy: Policy, slots: int) -> None:
+    def __init__(
+        self, workload: Workload, budget: int, policy: Policy, slots: int, most_slots: int = 0
+    ) -> None:
         self.run = Run()
         self.now = 0.0
         self._workload, self._budget, self._policy, self._slots = workload, budget, policy, slots
+        self._most_slots = most_slots
         self._by_id = {r.id: r for r in workload.requests}
         self._next: dict[int, list[Request]] = defaultdict(list)
         self._missing = {r.id: len(r.after) for r in workload.requests}
@@ -77,6 +79,8 @@ class World:
         self._evicting = dict[str, float]()
         self._resident = set[str]()
         self._slow = set[str]()
+        self._slots_of = dict[str, int]()
+        """Model -> the slots that it was loaded with."""
         self._timer: float | None = None
 
     def go(self) -> Run:
@@ -166,9 +170,7 @@ class World:
         self.run.ready[request.id] = self.now
         if not request.after:
             self._publish(request)
-        candidates = tuple(
-            Candidate(m, MODELS[m].bytes(self._slots), self._slots) for m in request.models
-        )
+        candidates = tuple(candidate(m, self._slots, self._most_slots) for m in request.models)
         planned = request.planned
         demand = Demand(
             goal=request.owner if planned else "",
@@ -185,8 +187,8 @@ class World:
     def _obey(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Load(model):
-                    self._load(model)
+                case Load(model, slots):
+                    self._load(model, slots or self._slots)
                 case Evict(model):
                     assert all(r.model != model for r in self._running.values())
                     self._resident.remove(model)
@@ -199,17 +201,20 @@ class World:
                 case Refuse() | Revoke():
                     raise AssertionError(effect)
 
-    def _load(self, model: str) -> None:
+    def _load(self, model: str, slots: int) -> None:
         assert model not in self._resident | self._loading.keys()
         self._loading[model] = MODELS[model].load_seconds
+        self._slots_of[model] = slots
         self.run.loads += 1
         occupied = [*self._resident, *self._loading, *self._evicting]
-        if sum(MODELS[m].bytes(self._slots) for m in occupied) > self._budget:
+        if sum(MODELS[m].bytes(self._slots_of[m]) for m in occupied) > self._budget:
             self.run.over += 1
             self._slow.add(model)
 
     def _grant(self, request: Request, model: str) -> None:
         assert model in self._resident & set(request.models)
+        used = sum(reply.model == model for reply in self._running.values())
+        assert used < self._slots_of[model]
         self.run.began[request.id] = self.now
         work = MODELS[model].seconds(request.prompt, request.tokens) * request.wrong
         self._running[f"r{request.id}"] = Running(request, model, work)

@@ -9,10 +9,11 @@ from inline_snapshot import snapshot
 from atos_protocol.errors import NoModelError
 from atos_protocol.scheduler_api import EngineStatus, Pool
 from atos_scheduler.catalogue.catalogue import Catalogue
-from atos_scheduler.catalogue.contracts import deployment_of
+from atos_scheduler.catalogue.contracts import GPU_SLOTS, deployment_of
 from atos_scheduler.catalogue.entries import ModelEntry, load_entries
 from atos_scheduler.core.types import Candidate
-from atos_scheduler.engines.protocol import InstalledModel
+from atos_scheduler.engines.protocol import InstalledModel, LoadedModel, ModelSpec
+from atos_scheduler.model_loader import ModelLoader
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
 GIB = 1 << 30
@@ -191,6 +192,59 @@ async def test_side_by_side_pays_on_a_gpu_for_every_slot_and_on_a_small_cpu_for_
         for device, cores in (("cuda", 2), ("cpu", 2), ("cpu", 8), ("cpu", 64))
     ]
     assert found == [4, 1, 2, 4]
+
+
+class Choosing(ScriptedEngine):
+    """Its slots may be decided at each load."""
+
+    caps = replace(ScriptedEngine.caps, slots=True, real_weights=True)
+
+
+async def test_slots_are_decided_at_the_load_only_where_the_engine_can_and_on_a_gpu() -> None:
+    (installed,) = await Choosing(models("a")).installed()
+    found = [
+        deployment_of(engine, installed, entry, device).candidate.most_slots
+        for engine, entry, device in (
+            (Choosing(models("a")), ModelEntry(slots=2), "cuda"),
+            (Choosing(models("a")), ModelEntry(slots=2, most_slots=4), "cuda"),
+            (Choosing(models("a")), ModelEntry(slots=2), "cpu"),
+            (ScriptedEngine(models("a")), ModelEntry(slots=2), "cuda"),
+        )
+    ]
+    assert found == [GPU_SLOTS, 4, 0, 0]
+
+
+async def test_a_further_slot_is_charged_its_part_of_the_cache() -> None:
+    (installed,) = await Choosing(models("a")).installed()
+    entry = ModelEntry(slots=2, context=1000, kv_per_token=500)
+    found = deployment_of(Choosing(models("a")), installed, entry, "cuda").candidate
+    assert found.slot_bytes == 500_000
+
+
+async def test_a_model_is_pinned_by_its_entry() -> None:
+    (installed,) = await ScriptedEngine(models("a")).installed()
+    pinned = [
+        deployment_of(ScriptedEngine(models("a")), installed, entry, "cuda").candidate.pinned
+        for entry in (ModelEntry(), ModelEntry(pin=True))
+    ]
+    assert pinned == [False, True]
+
+
+async def test_a_model_is_loaded_with_the_slots_that_were_decided() -> None:
+    specs = list[ModelSpec]()
+
+    class Noting(ScriptedEngine):
+        async def load(self, spec: ModelSpec) -> LoadedModel:
+            specs.append(spec)
+            return await super().load(spec)
+
+    engine = Noting(models("a"))
+    (installed,) = await engine.installed()
+    loader = ModelLoader()
+    loader.register(deployment_of(engine, installed, ModelEntry(slots=2), "cuda"))
+    await loader.load("a", 5)
+    await loader.load("a")
+    assert [spec.slots for spec in specs] == [5, 2]
 
 
 class Slow(ScriptedEngine):

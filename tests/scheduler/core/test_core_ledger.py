@@ -1,6 +1,6 @@
 """Every device has its own ledger: what fits one says nothing of the other."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atos_protocol.scheduler_api import Demand
@@ -96,6 +96,7 @@ placed = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(placed, max_size=4, unique_by=lambda c: c.model), placed)
 def test_victims_are_enough_and_none_of_them_is_useless(
     here: list[Candidate], wanted: Candidate
@@ -117,6 +118,7 @@ def test_victims_are_enough_and_none_of_them_is_useless(
     assert fits(charges, free)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(placed, st.floats(0, 9)), max_size=12))
 def test_no_load_exceeds_any_budget_and_history_replays(
     asked: list[tuple[Candidate, float]],

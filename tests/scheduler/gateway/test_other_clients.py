@@ -32,13 +32,21 @@ for model, base in (("ollama_chat/a", url), ("openai/a", url + "/v1"), ("anthrop
 CLIENTS = {
     "langchain-ollama": (["langchain-ollama"], ["python", "-c", LANGCHAIN]),
     "litellm": (["litellm"], ["python", "-c", LITELLM]),
-    "llm": (["llm", "llm-ollama"], ["llm", "-m", "a", "hi"]),
+    "llm": (["llm", "llm-ollama"], ["llm", "-m", "ollama/a", "hi"]),
     "aider": (
         ["aider-chat"],
         ["aider", "--model", "openai/a", "--message", "hi", "--yes-always", "--no-git",
-         "--no-check-update", "--no-show-model-warnings", "--analytics-disable"],
+         "--no-check-update", "--no-show-model-warnings", "--no-show-release-notes",
+         "--analytics-disable"],
     ),
 }  # fmt: skip
+
+
+def versions(place: Path, packages: list[str]) -> list[str]:
+    """Return each package with the version that was tried."""
+    code = "import sys, importlib.metadata as m; print(*(f'{p} {m.version(p)}' for p in sys.argv[1:]), sep='\\n')"
+    command = [place / "bin" / "python", "-c", code, *packages]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -66,5 +74,6 @@ async def test_a_client_of_others_gets_its_answer(name: str, tmp_path: Path) -> 
 
         await anyio.to_thread.run_sync(install)
         done = await anyio.to_thread.run_sync(run)
+    sys.stdout.write(f"\n{name}: {', '.join(versions(place, packages))}\n")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "This is a simulated reply" in done.stdout
