@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from host import OWNER, Host
+
 from toolchain import CACHE, PACKAGE, StepFailedError
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from host import Host, request
+
 from toolchain import ROOT, StepFailedError, run
 
 if TYPE_CHECKING:

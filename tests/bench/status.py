@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,7 @@ def idle_rows() -> list[Row]:
 
 
 @contextmanager
-def daemons_up() -> Iterator[Settings]:
+def daemons_up() -> Generator[Settings]:
     """Run the daemons in a fresh home."""
     with private_home() as settings:
         for role in ("scheduler", "servers"):

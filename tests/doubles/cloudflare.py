@@ -103,7 +103,7 @@ class CloudflareDouble:
                 self.workers[name] = {
                     path: self._blobs[each] for path, each in self._manifest.items()
                 }
-                script = {"etag": "e", "handlers": []}
+                script: Json = {"etag": "e", "handlers": []}
                 made = {"id": name, "startup_time_ms": 1, "metadata": {"hasPreview": False}}
                 return 200, {**made, "number": 1, "resources": {"script": script}}
             case ["GET", "scripts", _, "deployments"]:

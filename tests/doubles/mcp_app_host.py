@@ -74,7 +74,7 @@ def shown_in_host(
         asked = json.loads(text)
         return json.dumps(_called(atos, server, asked["name"], dict(asked["arguments"])))
 
-    page.expose_function("callTool", call)
+    page.expose_function("callTool", call)  # pyright: ignore[reportUnknownMemberType]
     page.set_content(HOST)
     result = _called(atos, server, tool, dict(arguments))
     document = page_document(server)

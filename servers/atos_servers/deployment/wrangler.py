@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +129,7 @@ class Wrangler:
 @contextmanager
 def _started(
     command: list[str], work: Path, environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[str]]:
+) -> Generator[subprocess.Popen[str]]:
     """Run a program in a group of its own, all of which ends with the block."""
     try:
         process = subprocess.Popen(
@@ -162,8 +162,9 @@ def _put(told: Path, said: str) -> Put:
         json.loads(line)
         for line in (told.read_text(encoding="utf-8") if told.exists() else "").splitlines()
     ]
-    targets = next((each.get("targets") for each in lines if each.get("type") == "deploy"), None)
-    address = next((str(each).split()[0] for each in targets or [] if str(each).strip()), "")
+    found = (each.get("targets") for each in lines if each.get("type") == "deploy")
+    targets: list[object] = next(found, None) or []
+    address = next((str(each).split()[0] for each in targets if str(each).strip()), "")
     if not address:
         message = f"wrangler does not say where the files are: {said.strip()[-200:]!r}"
         raise UnreachableError(message, next_step=AGAIN)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from dbos._dbos import BACKGROUND_JOBS_THREAD_NAME  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+from dbos._dbos import BACKGROUND_JOBS_THREAD_NAME  # pyright: ignore[reportPrivateImportUsage]
 
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS, TASKS, Run
