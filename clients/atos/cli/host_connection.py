@@ -99,6 +99,10 @@ class HostClient:
             self._socket.close()
         self._socket, self._buffer = None, b""
 
+    def __del__(self) -> None:
+        """Drop the connection of a client that nobody uses any more: a command does not say when it is done."""
+        self.close()
+
     def _exchange(self, request: dict[str, Any], *, resend: bool) -> dict[str, Any]:
         try:
             return self._once(request)

@@ -215,7 +215,8 @@ def _end_unused_threads() -> None:
     """End what DBOS does once a second for features that ATOS does not use.
 
     Three threads look for new queues, for delayed runs and runs with a deadline, and into a queue of its own; one looks
-    for schedules. They took 1.3 % of a core of a worker that had nothing to do.
+    for schedules. Without them a worker that had nothing to do took 0.35 % of a core; with them, its first minute included, 1.3 %
+    (one run each, on a loaded machine).
     """
     dbos = _get_dbos_instance()
     for unused in (*dbos.background_thread_stop_events, dbos._background_jobs_stop_event):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
