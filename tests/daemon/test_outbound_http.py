@@ -17,7 +17,7 @@ MADE_ELSEWHERE = {
     "clients/atos/scheduler_client.py": "the library, which knows no daemon: to the scheduler's socket, without proxies",
     "clients/atos/cli/scheduler_call.py": "standard library only: over the scheduler's socket",
     "clients/atos/cli/gateway.py": "standard library only: asks a port of this machine who is there",
-    "clients/atos/cli/host_connection.py": "standard library only: over the scheduler's socket",
+    "scheduler/atos_scheduler/engines/ollama_worker.py": "standard library only: asks the Ollama on loopback that it started",
 }
 CLIENTS = {
     "AsyncClient",

@@ -136,6 +136,7 @@ class PlainTools:
             "ended_at": time.time(),
             "limit": "",
             "cpu_s": 0.0,
+            "coverage": [],
             "proven": "outside" if state in {"passed", "failed"} else "nothing",
             "explanation": "",
         }

@@ -35,10 +35,15 @@ def test_a_frozen_suite_delivers_what_passes_all_of_it_and_nothing_without_a_sui
 
 
 def test_atos_stops_at_the_first_program_that_meets_the_examples() -> None:
+    facts = unit(RIGHT, RIGHT, right=(True, True), examples=(0,), suites=((1,),)).facts
+    assert decide(facts) == Decision(0, accepted=True, samples=1)
+
+
+def test_atos_takes_one_of_two_that_agree_where_an_earlier_program_failed_an_example() -> None:
     facts = unit(
         WRONG, RIGHT, RIGHT, right=(False, True, True), examples=(0,), suites=((1,),)
     ).facts
-    assert decide(facts) == Decision(1, accepted=True, samples=2)
+    assert decide(facts) == Decision(1, accepted=True, samples=3)
 
 
 def test_atos_asks_where_no_program_meets_the_examples() -> None:

@@ -13,7 +13,7 @@ import json
 from argparse import Namespace
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from atos.cli.n8n_instance import Instance
 from atos.cli.n8n_package import find_package
@@ -161,7 +161,10 @@ def _router_file(settings: Settings) -> list[str]:
 def _status(base: str) -> int:
     """Return the status of ATOS's health route without a token; 0 where nothing answers."""
     try:
-        with urlopen(f"{base}/healthz", timeout=REACH_SECONDS) as answer:
+        # what is on this machine goes through no proxy
+        with build_opener(ProxyHandler({})).open(
+            f"{base}/healthz", timeout=REACH_SECONDS
+        ) as answer:
             return answer.status
     except HTTPError as error:
         return error.code

@@ -56,8 +56,11 @@ def main() -> int:
 def _version(server: subprocess.Popen[bytes], host: str) -> str:
     """Wait until the server answers, and return its version; "" if it ends before."""
     while server.poll() is None:
-        with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
-            connection = http.client.HTTPConnection(host, timeout=5)
+        connection = http.client.HTTPConnection(host, timeout=5)
+        with (
+            contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError),
+            contextlib.closing(connection),
+        ):
             connection.request("GET", "/api/version")
             return str(json.loads(connection.getresponse().read())["version"])
         time.sleep(POLL_SECONDS)

@@ -109,6 +109,7 @@ FAILED test_impl.py::test_wrong
             "proven": "outside",
             "explanation": "The tests ran in one process and the code in another; only plain values crossed and were compared where the code can't reach, so it can return wrong values but can't change a verdict. Not proven: anything the tests don't check.",
             "limit": "",
+            "coverage": [],
         }
     )
 
@@ -359,11 +360,11 @@ async def test_sandbox_status_names_the_level_and_its_remedies(client: Client[An
 
 async def test_the_tools_tell_clients_what_they_are(client: Client[Any]) -> None:
     tools = {tool.name: tool for tool in await client.list_tools()}
-    installs = "prepare_packages"
+    installs = {"prepare_packages", "environment"}
     runs = {
-        "check_syntax", "evaluate", "run_pytest", "run_python", "run_result", "sandbox_status",
+        "check_syntax", "coverage_report", "evaluate", "run_pytest", "run_python", "run_result", "sandbox_status",
     }  # fmt: skip
-    assert set(tools) == {installs, *runs}
+    assert set(tools) == installs | runs
     for tool in tools.values():
         schemas = f"{tool.input_schema} {tool.output_schema}"
         assert "$ref" not in schemas
@@ -372,7 +373,7 @@ async def test_the_tools_tell_clients_what_they_are(client: Client[Any]) -> None
         assert tool.description is not None
         assert tool.description.startswith("Use ")
         assert tool.annotations is not None
-        assert tool.annotations.read_only_hint is (tool.name != installs)
+        assert tool.annotations.read_only_hint is (tool.name not in installs)
 
 
 async def test_several_runs_at_once_each_get_their_own_verdict(

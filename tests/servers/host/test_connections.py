@@ -258,7 +258,7 @@ async def test_the_host_reports_its_state_and_accepts_a_shutdown() -> None:
     assert status.pop("uptime_s") >= 0
     assert status.pop("version")
     assert status == {
-        "http": {"url": "http://x", "error": None},
+        "http": {"url": "http://x", "error": None, "bridge": None},
         "worker": {
             "pid": None,
             "state": "starting",

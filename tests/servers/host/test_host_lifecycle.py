@@ -114,6 +114,7 @@ def test_a_taken_port_leaves_the_socket_serving_until_a_word_ends_it(home: HostP
         "url": None,
         "error": f"port {port} can't be used: Address already in use "
         "Set ATOS_HTTP_PORT to a free port and restart; stdio works meanwhile.",
+        "bridge": None,
     }
     assert http["error"] in home.log()
     assert home.ask({"op": "shutdown"}) == {"ok": True}

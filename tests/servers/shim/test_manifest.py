@@ -9,7 +9,7 @@ WITHOUT_SCHEMA = {
     "read_media_file",  # a picture or a sound, which no schema describes
     # goals, which `get_goal` describes; what is loaded into every conversation need not do it eleven times
     "start_goal", "wait_goal", "cancel_goal", "pause_goal", "resume_goal", "verified_code", "answer_question", "submit_fix", "retry_goal",
-    "get_plan", "approve_plan", "edit_plan", "note_goal", "set_limits", "run_result",
+    "coverage_report", "environment", "get_plan", "approve_plan", "edit_plan", "note_goal", "set_limits", "run_result",
     "run_task", "list_goals", "aggregate_results",
 }  # fmt: skip
 

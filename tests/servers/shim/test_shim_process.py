@@ -93,7 +93,7 @@ def test_toolsets_and_read_only_choose_what_is_listed(tmp_path: Path) -> None:
         "start_goal", "wait_goal", "get_goal", "answer_question",
     }  # fmt: skip
     assert set(listed(tmp_path, "--tools=models,workflows", "--read-only")) == {
-        "vram_status", "list_models", "list_workflows", "list_deployments", "deployment_log",
+        "vram_status", "list_models", "list_workflows", "list_deployments", "deployment_log", "get_execution",
     }  # fmt: skip
     assert "start_goal" not in listed(tmp_path, "--read-only")
     assert len(listed(tmp_path, "--tools=all")) > 35
