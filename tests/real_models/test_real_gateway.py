@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,14 @@ def port(weights: Path) -> Iterator[tuple[str, str]]:
 
 def test_the_ollama_package(port: tuple[str, str]) -> None:
     url, model = port
-    client = ollama.Client(host=url)
-    whole = client.chat(model, HI, options={"num_predict": 8})
-    pieces = [p.message.content for p in client.chat(model, HI, stream=True, options={"num_predict": 8})]  # fmt: skip
-    held = client.chat(model, ASK, format=City.model_json_schema(), options={"num_predict": 80})
-    called = client.chat(model, ASK, tools=[TOOL], options={"temperature": 0, "num_predict": 80})
-    found = client.embed(model, ["a cat", "a dog", "an invoice"])
+    with closing(ollama.Client(host=url)) as client:
+        whole = client.chat(model, HI, options={"num_predict": 8})
+        pieces = [p.message.content for p in client.chat(model, HI, stream=True, options={"num_predict": 8})]  # fmt: skip
+        held = client.chat(model, ASK, format=City.model_json_schema(), options={"num_predict": 80})
+        called = client.chat(
+            model, ASK, tools=[TOOL], options={"temperature": 0, "num_predict": 80}
+        )
+        found = client.embed(model, ["a cat", "a dog", "an invoice"])
     assert whole.message.content
     assert "".join(p or "" for p in pieces)
     City.model_validate_json(held.message.content or "")
@@ -94,18 +97,18 @@ def test_the_ollama_package(port: tuple[str, str]) -> None:
 
 def test_the_openai_package(port: tuple[str, str]) -> None:
     url, model = port
-    client = openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0)
-    whole = client.chat.completions.create(model=model, messages=HI, max_tokens=8)
-    stream = client.chat.completions.create(model=model, messages=HI, max_tokens=8, stream=True)
-    text = "".join(p.choices[0].delta.content or "" for p in stream)
-    city = client.chat.completions.parse(
-        model=model, messages=ASK, response_format=City, max_tokens=80
-    )
-    called = client.chat.completions.create(
-        model=model, messages=ASK, tools=[TOOL], tool_choice="required", max_tokens=80
-    )
-    answer = client.responses.create(model=model, input="Say hello.", max_output_tokens=16)
-    found = client.embeddings.create(model=model, input="a cat")
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0) as client:
+        whole = client.chat.completions.create(model=model, messages=HI, max_tokens=8)
+        stream = client.chat.completions.create(model=model, messages=HI, max_tokens=8, stream=True)
+        text = "".join(p.choices[0].delta.content or "" for p in stream)
+        city = client.chat.completions.parse(
+            model=model, messages=ASK, response_format=City, max_tokens=80
+        )
+        called = client.chat.completions.create(
+            model=model, messages=ASK, tools=[TOOL], tool_choice="required", max_tokens=80
+        )
+        answer = client.responses.create(model=model, input="Say hello.", max_output_tokens=16)
+        found = client.embeddings.create(model=model, input="a cat")
     assert whole.choices[0].message.content
     assert text
     assert city.choices[0].message.parsed
@@ -118,13 +121,13 @@ def test_the_openai_package(port: tuple[str, str]) -> None:
 
 def test_the_anthropic_package(port: tuple[str, str]) -> None:
     url, model = port
-    client = anthropic.Anthropic(base_url=url, api_key="any", max_retries=0)
-    with client.messages.stream(model=model, max_tokens=8, messages=HI) as stream:
-        text = "".join(stream.text_stream)
-    tool: Any = ABOUT | {"input_schema": PARAMETERS}
-    used = client.messages.create(
-        model=model, max_tokens=80, messages=ASK, tools=[tool], tool_choice={"type": "any"}
-    )
+    with anthropic.Anthropic(base_url=url, api_key="any", max_retries=0) as client:
+        with client.messages.stream(model=model, max_tokens=8, messages=HI) as stream:
+            text = "".join(stream.text_stream)
+        tool: Any = ABOUT | {"input_schema": PARAMETERS}
+        used = client.messages.create(
+            model=model, max_tokens=80, messages=ASK, tools=[tool], tool_choice={"type": "any"}
+        )
     assert text
     (use,) = used.content
     assert use.type == "tool_use"
