@@ -57,8 +57,7 @@ class Held:
 
 def held_inputs(clause: str) -> list[Held]:
     """Return what the inputs of a clause hold, each of which is one case; none where its words don't say."""
-    read = ((pattern, made) for pattern, made in _WORDS)
-    found = [(each, made) for pattern, made in read for each in pattern.finditer(clause)]
+    found = [(each, made) for pattern, made in _WORDS for each in pattern.finditer(clause)]
     if any(_NOT.search(clause[: each.start()]) for each, _ in found):
         return []  # `unless it is empty` says the contrary
     return [made(each) for each, made in found]
