@@ -43,7 +43,7 @@ async def test_a_stopped_worker_is_found_by_one_probe_and_its_reader_gets_an_eng
     worker = await worker_of(engine)
     stream = engine.answer(LONG)
     await anext(stream)
-    os.kill(worker.pid, signal.SIGSTOP)
+    await stop(worker.pid)
 
     await engine.probe()
 
@@ -52,6 +52,21 @@ async def test_a_stopped_worker_is_found_by_one_probe_and_its_reader_gets_an_eng
         async for _chunk in stream:
             pass
     assert (await worker_of(engine)).alive, "and the model can be loaded again"
+
+
+async def stop(pid: int) -> None:
+    """Stop a process and return when its last thread stands: one that still computes is given more time."""
+    os.kill(pid, signal.SIGSTOP)
+    while running_threads(pid):  # noqa: ASYNC110
+        await anyio.sleep(0.001)
+
+
+def running_threads(pid: int) -> list[str]:
+    states = [
+        stat.read_text().rpartition(")")[2].split()[0]
+        for stat in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
+    return [state for state in states if state != "T"]
 
 
 async def test_a_worker_that_answers_passes_its_probe_also_while_it_computes(
