@@ -19,6 +19,7 @@ from atos_orchestrator.agents.model_request import ModelRequest, Role
 from atos_orchestrator.planning.brief.special_methods import special_methods
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
+from atos_orchestrator.web_application import application_of, application_opening
 
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
@@ -124,7 +125,16 @@ class Assignment:
         """The signature, or the bare name, if the task is one new function; else empty."""
         heads = self.task.signatures
         alone = len(heads) == 1 and len(self.task.files) == 1 and not self.replaces
-        return heads[0] if alone and not heads[0].startswith("class ") else ""
+        is_function = alone and not heads[0].startswith("class ") and not self.application
+        return heads[0] if is_function else ""
+
+    @property
+    def application(self) -> str:
+        """The source that gives the web application which the task is to make in a new file; empty for anything else."""
+        heads, task = self.task.signatures, self.task
+        if len(heads) != 1 or len(task.files) != 1 or self.replaces:
+            return ""
+        return application_of(heads[0], task.packages)
 
 
 def assignment(
@@ -181,7 +191,8 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
     stops = _CODE_STOPS if wants_command(given.text) else (*_CODE_STOPS, _MAIN_STOP)
     if len(part.functions) == 1:
         stops = (*stops, "\ndef ")
-    begin = f"{FENCE}{_begun(task, part)}"
+    opening = application_opening(given.application) if given.application else ""
+    begin = f"{FENCE}{_begun(task, part) or opening}"
     tokens = MODULE_TOKENS - len(part.kept.encode()) // 4
     return request_of("coder", given, words, sampling, tokens, begin, stops)
 

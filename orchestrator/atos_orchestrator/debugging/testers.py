@@ -44,9 +44,9 @@ from atos_orchestrator.debugging.sampling import assigned, draft_name
 from atos_orchestrator.debugging.sources import defined_names
 from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import decode, encode
-from atos_orchestrator.planning.brief.web_requests import application_of
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, functions_of, name_of, parameters_of, unshown_errors
+from atos_orchestrator.web_application import application_of
 from atos_protocol.errors import LengthError
 
 TEMPERATURE = 0.8

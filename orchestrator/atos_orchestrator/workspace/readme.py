@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from atos_orchestrator.planning.brief.web_requests import FACTORY
+from atos_orchestrator.web_application import FACTORY
 from atos_orchestrator.workspace.scaffold import record_path, title_of
 from atos_protocol.goals import Proof, TaskState
 from atos_protocol.printable import printable

@@ -6,7 +6,7 @@ from inline_snapshot import snapshot
 
 from atos_orchestrator.planning.brief.reading import read_brief
 from atos_orchestrator.planning.brief.web_examples import web_examples
-from atos_orchestrator.planning.brief.web_requests import application_of
+from atos_orchestrator.web_application import application_of
 
 
 def rows(text: str) -> list[str]:
@@ -97,15 +97,33 @@ def test_conditions_templates_and_other_frameworks_give_no_example() -> None:
     assert rows("Flask: GET /broken answers {1: [}. GET /n answers 2000.") == []
 
 
+def test_an_application_is_defined_by_the_head_that_makes_it_or_as_a_variable() -> None:
+    heads = [
+        [each.head for each in read_brief(text).signatures]
+        for text in (
+            'Flask, create_app(): GET /health answers {"ok": true}.',
+            'A Flask app in shop.py: GET /health answers {"ok": true}.',
+            "A Flask app that greets.",
+            "Flask with create_app(path).",
+            "shop.py with total(prices) for my Flask app.",
+        )
+    ]
+    assert heads == snapshot(
+        [["create_app()"], ["app"], ["app"], ["create_app(path)"], ["total(prices)"]]
+    )
+
+
 def test_the_source_of_an_application_follows_from_its_name() -> None:
-    names = ["create_app", "make_shop_app", "app", "total"]
+    names = ["create_app", "make_shop_app()", "app", "total", "create_app(path)", "app(x)"]
     found = {name: application_of(name, ("flask",)) for name in names}
     assert found == snapshot(
         {
             "create_app": "create_app()",
-            "make_shop_app": "make_shop_app()",
+            "make_shop_app()": "make_shop_app()",
             "app": "app",
             "total": "",
+            "create_app(path)": "",
+            "app(x)": "",
         }
     )
     assert application_of("create_app", ("click",)) == ""

@@ -12,10 +12,10 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from atos_orchestrator.planning.brief.findings import Example, Place
+from atos_orchestrator.planning.brief.findings import Example, Place, Signature
 from atos_orchestrator.planning.brief.spans import (
     bracket_end,
     parse,
@@ -24,13 +24,8 @@ from atos_orchestrator.planning.brief.spans import (
     string_end,
 )
 from atos_orchestrator.planning.brief.web_refusals import refused_requests
-from atos_orchestrator.planning.brief.web_requests import (
-    FACTORY,
-    VARIABLE,
-    Answer,
-    WebRequest,
-    assertion_of,
-)
+from atos_orchestrator.planning.brief.web_requests import Answer, WebRequest, assertion_of
+from atos_orchestrator.web_application import FACTORY, VARIABLE
 
 _FLASK = re.compile(r"\bflask\b", re.IGNORECASE)
 _FACTORY = re.compile(rf"\b({FACTORY})\(([^()]*)\)")
@@ -80,8 +75,7 @@ class _Told:
 
 def web_examples(text: str) -> Iterator[Example]:
     """Yield what the text says that single requests answer, as assertions about the application."""
-    application = _application(text) if _FLASK.search(text) else ""
-    if not application:
+    if not (application := application_in(text)):
         return
     told = list(_told(text))
     for each in told:
@@ -94,11 +88,24 @@ def web_examples(text: str) -> Iterator[Example]:
         yield Example(row, application.removesuffix("()"), refused.place)
 
 
-def _application(text: str) -> str:
-    """Return the source that gives the application; empty where making it needs arguments."""
+def application_in(text: str) -> str:
+    """Return the source that gives the application that a goal wants; empty where making it needs arguments, or it wants none."""
+    if not _FLASK.search(text):
+        return ""
     if not (factory := _FACTORY.search(text)):
         return VARIABLE
     return "" if factory[2].strip() else f"{factory[1]}()"
+
+
+def with_application(signatures: Sequence[Signature], application: str) -> list[Signature]:
+    """Return what a goal wants to have defined, its application by the head that makes it.
+
+    Where it names nothing else, the application is what it wants.
+    """
+    if application == VARIABLE and not signatures:
+        return [Signature(VARIABLE, VARIABLE, "function", "", Place(0, 0))]
+    name = application.removesuffix("()")
+    return [replace(each, head=application) if each.head == name else each for each in signatures]
 
 
 def _told(text: str) -> Iterator[_Told]:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-FACTORY = r"(?:create|make|build|get)_(?:\w+_)?app(?:lication)?"
-"""What a function that gives an application is called."""
-VARIABLE = "app"
-"""What an application is called that no function gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +66,3 @@ def assertion_of(
         *(f"client.{each.source}" for each in earlier),
     ]
     return "\n".join([*lines, f"assert client.{request.source}.{answer.source}"])
-
-
-def application_of(name: str, packages: Collection[str]) -> str:
-    """Return the source that gives the web application of this name; empty where it is none with a test client."""
-    if "flask" not in packages:
-        return ""
-    return f"{name}()" if re.fullmatch(FACTORY, name) else name if name == VARIABLE else ""
