@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from atos_orchestrator.agents.model_request import ModelRequest, Role
+from atos_orchestrator.planning.brief.command_examples import program_of
 from atos_orchestrator.planning.brief.special_methods import special_methods
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
@@ -68,10 +69,12 @@ _CHECK = (
     " case and in no other: {clause}. It returns None. Write it in one ```python fence. Code only: no docstring."
 )
 
+_PROGRAM = ' It is run as a program: what it does then stands below `if __name__ == "__main__":`.'
+
 FENCE = "```python\n"
 _CODE_STOPS = ("```", "\nprint(", "\nassert ", "\n# Test", "\n# Example")
 _MAIN_STOP = "\nif __name__"
-_COMMANDS = ("command", "script", "argparse", "argv", "main(", "__main__", " cli")
+_COMMANDS = ("command", "script", "argparse", "argv", "main(", "__main__", " cli", "`python")
 
 REFLECTION_SCHEMA: Json = {
     "type": "object",
@@ -159,7 +162,8 @@ def assignment(
     parts = [fit("the goal", goal, _GOAL)]
     if task.contract and task.contract.strip() not in goal:
         parts.append(f"Your part: {task.title}\n{fit('the contract', task.contract, _CONTRACT)}")
-    given = [line for line in task.examples if line not in goal]
+    # what a program prints stands in the goal in fewer words
+    given = [line for line in task.examples if line not in goal and not program_of(line)]
     if given:
         parts.append("These hold:\n" + fit("the examples", "\n".join(given), _CONTRACT))
     share = _FILES // max(1, len(files))
@@ -241,6 +245,7 @@ def _files(task: Task) -> str:
         words = f"Write the complete files {listed}, each in one fence named ```python path.py. Code only."
     # of a class the goal's own words tell the methods: listed here, they would become functions
     heads = [f"class {name_of(head)}" for head in classes_of(task)] or list(task.signatures)
+    words += _PROGRAM if any(map(program_of, task.examples)) else ""
     return f"{words} Define: {'; '.join(heads)}." if heads else words
 
 

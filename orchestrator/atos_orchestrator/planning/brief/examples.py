@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise
 
+from atos_orchestrator.planning.brief.command_examples import command_examples
 from atos_orchestrator.planning.brief.findings import Example, Place
 from atos_orchestrator.planning.brief.outcomes import read_outcome
 from atos_orchestrator.planning.brief.sessions import (
@@ -63,6 +64,7 @@ def _all(text: str, modules: frozenset[str]) -> Iterator[Example]:
     for said in spoken_calls(text):
         yield from read_statements([said], modules)
     yield from web_examples(text)
+    yield from command_examples(text)
 
 
 def blanked(text: str, places: Iterable[Place]) -> str:
