@@ -9,7 +9,8 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from atos_protocol.settings import TUNABLE, Settings, read_env_file
+from atos_protocol.env_file import read_env_file
+from atos_protocol.settings import TUNABLE, Settings
 
 WIDTH = 80
 """Columns of the help pages in docs/commands.md."""
@@ -36,7 +37,7 @@ def config(arguments: Namespace, settings: Settings) -> int:
 def origins(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield name, value and origin of every setting; what may hold a password is not shown."""
     file = settings.home / ".env"
-    written = read_env_file(file)
+    written = read_env_file(file, TUNABLE)
     values: dict[str, Any] = {"ATOS_HOME": settings.home, "ATOS_WORKSPACES": settings.workspaces}
     values |= {name: getattr(settings, field.name) for name, field in TUNABLE.items()}
     for name, value in values.items():
