@@ -329,7 +329,6 @@ def test_candidates_are_compared_by_what_an_assertion_looks_at_after_its_set_up(
     assert compared_calls(rows[3:], ["Stack", "f"]) == snapshot(
         [
             "argument = [1]\nf(argument)\nargument",
-            "Stack()",
             "f([1])",
             "Stack().is_empty()",
             "f([])",
