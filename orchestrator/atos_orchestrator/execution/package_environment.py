@@ -42,6 +42,7 @@ async def prepared(
     wanted = sorted(set(packages))
     if not wanted:
         return NOTHING
+    found: PackagesReport | AtosError = NOTHING
     async with anyio.create_task_group() as group:
         group.start_soon(_tell_later, tell, f"{', '.join(wanted)} to be installed for the sandbox")
         try:
