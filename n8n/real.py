@@ -35,6 +35,7 @@ OTHERS = (
     "error-workflow.json",
     "files-to-disk-and-upload.json",
     "goal-approve-deploy.json",
+    "goal-by-callback.json",
     "goal-ended.json",
     "models-share-the-gpu.json",
     "notification.json",
