@@ -65,7 +65,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", action="store_true", help="also run a real n8n (4 GB, 5-10 min)")
     parser.add_argument(
-        "--only", nargs="+", choices=real.PARTS, default=[], help="of the real n8n, these parts; nothing else"
+        "--only",
+        nargs="+",
+        choices=real.PARTS,
+        default=[],
+        help="of the real n8n, these parts; nothing else",
     )
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
