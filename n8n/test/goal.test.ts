@@ -154,6 +154,26 @@ describe('trouble', () => {
 		expect(tools()).toContain('cancel_goal');
 	});
 
+	it('does not happen when it is stopped while the goal is being started', async () => {
+		const stop = new AbortController();
+		server.tools.start_goal = () => {
+			stop.abort();
+			return goal('queued');
+		};
+		await expect(run(START, { cancel: stop.signal, goesOn: true })).rejects.toThrow();
+		expect(tools()).toEqual(['start_goal', 'cancel_goal']);
+	});
+
+	it('leaves no goal behind that was only to be started when the execution was stopped', async () => {
+		const stop = new AbortController();
+		server.tools.start_goal = () => {
+			stop.abort();
+			return goal('queued');
+		};
+		await run({ ...START, wait: false }, { cancel: stop.signal });
+		expect(tools()).toEqual(['start_goal', 'cancel_goal']);
+	});
+
 	it('makes the next try another goal, as the first was cancelled', async () => {
 		const kept = {};
 		server.tools.wait_goal = () => {

@@ -7,7 +7,7 @@ import { withFiles } from '../shared/files';
 import type { Goal } from '../shared/goals';
 import { asGoal, hasEnded, waitForGoal } from '../shared/goals';
 import { defaultKey } from '../shared/key';
-import { callRoute, callTool } from '../shared/transport';
+import { callRoute, callTool, callToolAnyway } from '../shared/transport';
 
 const DEFAULT_WAIT_SECONDS = 300;
 
@@ -61,7 +61,8 @@ function linesOf(value: string | undefined): string[] {
 
 const start: Operation = async (context, item, begun) => {
 	const options = optionsOf(context, item);
-	const started = await callTool(context, 'start_goal', {
+	// Not given up by a stop: a goal whose id is not known could not be cancelled.
+	const started = await callToolAnyway(context, 'start_goal', {
 		goal: text(context, item, 'goal', 'Goal'),
 		examples: linesOf(options.examples),
 		priority: options.priority ?? 'normal',

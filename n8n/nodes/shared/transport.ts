@@ -100,7 +100,7 @@ export async function callTool(
 	return toolResult(statusCode, body, REQUEST_ID);
 }
 
-/** Calls one tool although the execution was stopped: to clean up after it. */
+/** Calls one tool although the execution is stopped: to clean up after it, or to know what was started. */
 export async function callToolAnyway(
 	context: IExecuteFunctions,
 	tool: string,
