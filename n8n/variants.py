@@ -51,7 +51,7 @@ def for_trouble(files: dict[str, Any], ended: dict[str, Any]) -> list[dict[str, 
     _goal_of(retry).update(retryOnFail=True, maxTries=5, waitBetweenTries=5000)
     _several(items)
     count = _renamed(ended, "count")
-    report = {
+    report: dict[str, Any] = {
         "method": "POST",
         "url": "={{ $json.report }}",
         "sendBody": True,
@@ -86,8 +86,11 @@ def _several(workflow: dict[str, Any]) -> None:
     goal = _goal_of(workflow)
     goal["onError"] = "continueRegularOutput"
     goal["parameters"] |= {"goal": "={{ $json.goal }}", "options": {}}
-    split = {"fieldToSplitOut": "body.goals", "options": {"destinationFieldName": "goal"}}
-    gather = {"aggregate": "aggregateAllItemData", "options": {}}
+    split: dict[str, Any] = {
+        "fieldToSplitOut": "body.goals",
+        "options": {"destinationFieldName": "goal"},
+    }
+    gather: dict[str, Any] = {"aggregate": "aggregateAllItemData", "options": {}}
     for name, kind, parameters in (("Split", "splitOut", split), ("Gather", "aggregate", gather)):
         workflow["nodes"].append(
             {
