@@ -265,8 +265,6 @@ def check_approval(host: Host, atos: Atos, key: str) -> None:
     url = json.loads(text)["url"]
     expect(request(url)[0] == 200, f"and verified from outside: {url} answers")
     _deploy_again(host, key, repository, told["digest"])
-    stays = live(told) == told["digest"] and request(url)[0] == 200
-    expect(stays, "and the one before stays live and answers")
     tool(atos, "workflow", "stop_deployment", {"name": told["deployment"]})
 
 
