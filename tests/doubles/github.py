@@ -271,17 +271,25 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def github(root: Path) -> Generator[GitHubDouble]:
-    """Serve a GitHub on loopback."""
-    double = GitHubDouble(root)
-    server = make_server("127.0.0.1", 0, double.app, server_class=_Server, handler_class=_Quiet)
-    double.url = f"http://127.0.0.1:{server.server_port}"
+def quiet_server(app: Any) -> Generator[str]:
+    """Serve a WSGI application on loopback; give its address."""
+    server = make_server("127.0.0.1", 0, app, server_class=_Server, handler_class=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield double
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        double.over.set()
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def github(root: Path) -> Generator[GitHubDouble]:
+    """Serve a GitHub on loopback."""
+    double = GitHubDouble(root)
+    with quiet_server(double.app) as double.url:
+        try:
+            yield double
+        finally:
+            double.over.set()

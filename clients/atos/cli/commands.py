@@ -11,7 +11,7 @@ EPILOG = """exit codes:
   3 nothing to run it with             4 it needs a person       130 cancelled"""
 
 
-TARGETS = ("local", "github", "pages", "cloudflare", "webhook")
+TARGETS = ("local", "github", "pages", "cloudflare", "heroku", "webhook")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -195,7 +195,7 @@ def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> 
     made.add_argument(
         "target", metavar="TARGET", nargs="?", choices=TARGETS, default="local",
         help="local (default): served on this machine, in the sandbox; github: a public repository, or a pull"
-        " request; pages: the same, served by GitHub as a site; cloudflare: a site, without a token for an hour; webhook: through a workflow of n8n",
+        " request; pages: the same, served by GitHub as a site; cloudflare: a site, without a token for an hour; heroku: an app; webhook: through a workflow of n8n",
     )  # fmt: skip
     made.add_argument("--name", metavar="NAME", help="of the deployment; default after the folder")
     made.add_argument(

@@ -18,6 +18,7 @@ from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment, Release
 from atos_servers.deployment.targets.cloudflare import Cloudflare
 from atos_servers.deployment.targets.github import GitHub
+from atos_servers.deployment.targets.heroku import Heroku
 from atos_servers.deployment.targets.local import Local
 from atos_servers.deployment.targets.target import Target
 from atos_servers.deployment.targets.webhook import Send, Webhook
@@ -39,15 +40,17 @@ Path_ = Annotated[
     ),
 ]
 TargetName = Annotated[
-    Literal["local", "github", "pages", "cloudflare", "webhook"],
+    Literal["local", "github", "pages", "cloudflare", "heroku", "webhook"],
     Field(
         description="local: on this machine's loopback, in the sandbox. Public: github (repository or pull request),"
-        " pages and cloudflare (a site), webhook (through n8n)."
+        " pages and cloudflare (a site), heroku (an app), webhook (through n8n)."
     ),
 ]
 Destination = Annotated[
     str,
-    Field(description="OWNER/NAME of the repository, or the webhook's workflow; may be empty."),
+    Field(
+        description="OWNER/NAME of the repository, app of Heroku, or the webhook's workflow; may be empty."
+    ),
 ]
 Name = Annotated[str, Field(description="Name of a deployment, as plan_deployment says it.")]
 Digest = Annotated[
@@ -264,7 +267,8 @@ def targets_of(settings: Settings, send: Send) -> dict[str, Target]:
         Path(settings.home) / "cloudflare",
         settings.cloudflare_url,
     )
-    targets: list[Target] = [Local(), hub(), hub(pages=True), workers, Webhook(send)]
+    apps = Heroku(settings.heroku_url, settings.heroku_token_file)
+    targets: list[Target] = [Local(), hub(), hub(pages=True), workers, apps, Webhook(send)]
     return {target.name: target for target in targets}
 
 

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from atos_protocol.errors import AtosError, RefusedError, UnauthorizedError
-from atos_servers.deployment import github_api
+from atos_servers.deployment import rest_api
 from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
@@ -252,7 +252,7 @@ async def test_trouble_is_said_with_what_was_done_and_gone_on_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     if status == SLOW:
-        monkeypatch.setattr(github_api, "REQUEST_SECONDS", 3.0)
+        monkeypatch.setattr(rest_api, "REQUEST_SECONDS", 3.0)
     commit(tmp_path / "site", index_html=PAGE)
     hub.site, hub.trouble = PAGE, {(method, end): [status]}
     failed = await deployed(deployments, tmp_path / "site", "pages", seconds=2)
