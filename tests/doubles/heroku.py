@@ -292,7 +292,7 @@ def answered(files: dict[str, bytes], start: Any) -> Iterable[bytes]:
     module, name = (part.decode() for part in named.groups())
     space: dict[str, Any] = {"__name__": module}
     try:
-        exec(compile(files[f"{module}.py"], module, "exec"), space)
+        exec(compile(files[f"{module}.py"], module, "exec"), space)  # noqa: S102 - the test's own application
         application: Callable[..., Iterable[bytes]] = space[name]
         return application({"PATH_INFO": "/", "REQUEST_METHOD": "GET"}, start)
     except Exception:  # noqa: BLE001 - whatever the application raises

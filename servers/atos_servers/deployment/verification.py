@@ -21,7 +21,7 @@ REQUEST_SECONDS = 20.0
 async def until_ok(
     look: Callable[[], Awaitable[Seen]], seconds: float, *, patient: bool = False
 ) -> Seen:
-    """Look with growing pauses until it is ok, or the time is over; return what was seen last.
+    """Look with growing pauses until it is ok, never will be, or the time is over; return what was seen last.
 
     Args:
         look: looks once.
@@ -31,6 +31,8 @@ async def until_ok(
     seen, pause = Seen(ok=False, reason="no answer came", pending=patient), FIRST_PAUSE
     with anyio.move_on_after(seconds):
         while not (seen := await look()).ok:
+            if seen.final:
+                return seen
             await anyio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         return seen

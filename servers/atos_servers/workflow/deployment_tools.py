@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,12 +23,14 @@ from atos_servers.deployment.targets.local import Local
 from atos_servers.deployment.targets.target import Target
 from atos_servers.deployment.targets.webhook import Send, Webhook
 from atos_servers.host.connection import client, confinement, owner
+from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
+from atos_servers.workflow.under_way import UnderWay, Work
 
 MOST_LINES = 200
 MOST_FILES_SHOWN = 50
 DEADLINE_SECONDS = 15.0
-"""Of one verification: a deployment verifies twice within one call, which may last 45 s."""
+"""Of one verification: a deployment verifies twice."""
 
 NOTHING = Release("", "", "nothing was planned", (), 0)
 
@@ -92,6 +94,8 @@ class DeploymentView(BaseModel):
     next: str
     public: bool = False
     """Whether others can see it: the person has to approve it."""
+    under_way: bool = False
+    """Whether it goes on after the call that began it."""
 
 
 class DeploymentList(BaseModel):
@@ -116,7 +120,9 @@ def _release(release: Release) -> ReleaseView:
     )  # fmt: skip
 
 
-def _next(found: Deployment, *, up: bool, public: bool) -> str:
+def _next(found: Deployment, *, up: bool, public: bool, under_way: bool) -> str:
+    if under_way:
+        return f"It goes on: verify_deployment({found.name!r}) waits for it."
     match found.state:
         case "planned" if public:
             command = f"atos-client deploy {found.source} {found.target}"
@@ -138,7 +144,9 @@ def _next(found: Deployment, *, up: bool, public: bool) -> str:
             return f"Call deploy again: {found.name} was interrupted."
 
 
-def view(found: Deployment, *, up: bool, public: bool = False) -> DeploymentView:
+def view(
+    found: Deployment, *, up: bool, public: bool = False, under_way: bool = False
+) -> DeploymentView:
     """Return a deployment as its callers see it; `up` tells whether its live release is."""
     return DeploymentView(
         name=found.name, target=found.target, source=found.source, state=found.state,
@@ -146,8 +154,8 @@ def view(found: Deployment, *, up: bool, public: bool = False) -> DeploymentView
         planned=_release(found.planned or NOTHING),
         live=found.live.digest if found.live else "",
         previous=found.previous.digest if found.previous else "",
-        evidence=list(found.evidence), reason=found.reason, next=_next(found, up=up, public=public),
-        public=public,
+        evidence=list(found.evidence), reason=found.reason, public=public, under_way=under_way,
+        next=_next(found, up=up, public=public, under_way=under_way),
     )  # fmt: skip
 
 
@@ -156,6 +164,7 @@ class DeploymentTools:
     """The tools, over the deployments of one home; a caller sees those of its own directories."""
 
     deployments: Deployments
+    under_way: UnderWay = field(default_factory=UnderWay)
 
     async def plan_deployment(
         self,
@@ -175,23 +184,25 @@ class DeploymentTools:
         Use after plan_deployment, with its digest. A release that does not answer is taken away again.
         """
         self._check_approval(self._visible(name))
-        by = owner() or client()
-        return self._view(
-            await self.deployments.deploy(
-                name, digest, by=by, marker=marker, seconds=DEADLINE_SECONDS
-            )
-        )
+        work = partial(
+            self.deployments.deploy, name, digest, by=owner() or client(), marker=marker, seconds=DEADLINE_SECONDS
+        )  # fmt: skip
+        return await self._done(name, f"deploy {digest}", work)
 
     async def verify_deployment(self, name: Name, marker: Marker = "") -> DeploymentView:
-        """Look again whether a deployment answers with what was deployed."""
+        """Look again whether a deployment answers with what was deployed; waits for one under way."""
         self._visible(name)
-        return self._view(await self.deployments.verify(name, marker, seconds=DEADLINE_SECONDS))
+        if self.under_way.has(name):
+            return self._after(name, await self.under_way.wait(name))
+        work = partial(self.deployments.verify, name, marker, seconds=DEADLINE_SECONDS)
+        return await self._done(name, "verify", work)
 
     async def roll_back(self, name: Name) -> DeploymentView:
         """Bring back the release before the live one, and verify it."""
         self._check_approval(self._visible(name))
         by = owner() or client()
-        return self._view(await self.deployments.roll_back(name, by=by, seconds=DEADLINE_SECONDS))
+        work = partial(self.deployments.roll_back, name, by=by, seconds=DEADLINE_SECONDS)
+        return await self._done(name, "roll_back", work)
 
     async def list_deployments(self) -> DeploymentList:
         """List deployments with their addresses and states."""
@@ -201,12 +212,13 @@ class DeploymentTools:
     async def stop_deployment(self, name: Name) -> DeploymentView:
         """Take a deployment down; start_deployment brings it back."""
         self._visible(name)
-        return self._view(await self.deployments.stop(name))
+        return await self._done(name, "stop", partial(self.deployments.stop, name))
 
     async def start_deployment(self, name: Name) -> DeploymentView:
         """Bring a deployment up again that was stopped, or that ended with the machine."""
         self._visible(name)
-        return self._view(await self.deployments.start(name, seconds=DEADLINE_SECONDS))
+        work = partial(self.deployments.start, name, seconds=DEADLINE_SECONDS)
+        return await self._done(name, "start", work)
 
     async def deployment_log(
         self, name: Name, lines: Annotated[int, Field(ge=1, le=MOST_LINES)] = 50
@@ -215,10 +227,18 @@ class DeploymentTools:
         self._visible(name)
         return DeploymentLog(name=name, lines=self.deployments.log(name, lines))
 
-    def _view(self, found: Deployment) -> DeploymentView:
+    async def _done(self, name: str, what: str, work: Work) -> DeploymentView:
+        """Do it; what takes longer than a call may goes on after it."""
+        return self._after(name, await self.under_way.begin(name, what, work))
+
+    def _after(self, name: str, done: Deployment | None) -> DeploymentView:
+        found = done or self.deployments.journals.known(name).read()
+        return self._view(found, under_way=done is None)
+
+    def _view(self, found: Deployment, *, under_way: bool = False) -> DeploymentView:
         target = self.deployments.targets.get(found.target)
         public = target is not None and target.is_public
-        return view(found, up=self.deployments.is_up(found), public=public)
+        return view(found, up=self.deployments.is_up(found), public=public, under_way=under_way)
 
     def _visible(self, name: str) -> Deployment:
         """Return a deployment that the caller may see.
@@ -272,10 +292,13 @@ def targets_of(settings: Settings, send: Send) -> dict[str, Target]:
     return {target.name: target for target in targets}
 
 
-def add_deployment_tools(server: FastMCP, settings: Settings, send: Send) -> None:
+def add_deployment_tools(server: FastMCP, services: Services, send: Send) -> None:
     """Add the tools to a server."""
+    settings, under_way = services.settings, UnderWay()
+    services.background.append(under_way.serve)
+    services.busy_checks.append(under_way.is_busy)
     journals = Journals(Path(settings.home) / "deployments")
-    tools = DeploymentTools(Deployments(journals, targets_of(settings, send)))
+    tools = DeploymentTools(Deployments(journals, targets_of(settings, send)), under_way)
     deploying = changing("Deploy", destructive=True, idempotent=True)
     server.tool(tools.plan_deployment, annotations=changing("Plan a deployment"))
     server.tool(tools.deploy, annotations=deploying)

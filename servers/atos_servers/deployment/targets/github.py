@@ -243,7 +243,10 @@ class GitHub:
             error = cast("Json", build.get("error") or {})
             said = str(error.get("message") or "no reason given")[:300]
             return Seen(
-                ok=False, reason=f"GitHub could not build the site: {said}", evidence=evidence
+                ok=False,
+                reason=f"GitHub could not build the site: {said}",
+                evidence=evidence,
+                final=True,
             )
         if status != "built" or commit != release.commit:
             told = f"GitHub is building the site ({status}, {commit[:12] or 'no commit yet'})"

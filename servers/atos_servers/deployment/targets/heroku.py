@@ -126,10 +126,16 @@ class Heroku:
         app = self._app(place, release)
         build = await app.build_of(release.digest, _kept(place).get(release.digest, ""))
         if build is None:
-            return Seen(ok=False, reason=f"{app.name} has no build of release {release.id}")
+            return Seen(
+                ok=False, reason=f"{app.name} has no build of release {release.id}", final=True
+            )
         if build["status"] == "failed":
             said = await app.note_build(build)
-            return Seen(ok=False, reason=f"Heroku could not build it: {said or 'no reason given'}")
+            return Seen(
+                ok=False,
+                reason=f"Heroku could not build it: {said or 'no reason given'}",
+                final=True,
+            )
         if build["status"] != "succeeded":
             return Seen(ok=False, reason="Heroku is building it", pending=True)
         runs = current(await app.releases())
@@ -140,7 +146,9 @@ class Heroku:
             return Seen(ok=False, reason=f"{about} runs another build", pending=True)
         if runs["status"] != "succeeded":
             waits = runs["status"] == "pending"
-            return Seen(ok=False, reason=f"{about} is {runs['status']}", pending=waits)
+            return Seen(
+                ok=False, reason=f"{about} is {runs['status']}", pending=waits, final=not waits
+            )
         evidence = (f"Heroku built release {release.id}", f"{about} runs that build")
         seen = await look_outside(url, None, marker, most_status=MOST_STATUS)
         return replace(seen, evidence=(*evidence, *seen.evidence))
