@@ -1,8 +1,11 @@
 """Cloudflare: the real wrangler against a stand-in for its API, and whole deployments with a program in its place."""
 
 import json
+import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -123,10 +126,10 @@ def site(folder: Path, page: str = PAGE) -> Path:
     return folder
 
 
-async def deployed(made: Deployments, source: Path) -> Deployment:
+async def deployed(made: Deployments, source: Path, seconds: float = 10) -> Deployment:
     plan = await made.plan(source, "cloudflare")
     assert plan.planned is not None
-    return await made.deploy(plan.name, plan.planned.digest, by="test", seconds=10)
+    return await made.deploy(plan.name, plan.planned.digest, by="test", seconds=seconds)
 
 
 async def test_without_a_token_the_site_answers_and_the_claim_link_is_told(
@@ -256,6 +259,55 @@ def test_a_wrangler_that_hangs_is_ended_with_all_that_it_started(
         Wrangler(str(program), tmp_path / "home").deploy("shop", tmp_path)
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert "sleep 3217" not in running.stdout
+
+
+@pytest.fixture
+def dev(program: Path, tmp_path: Path) -> Generator[Path]:
+    """The program in wrangler's place, whose site Cloudflare's own server of assets answers: `wrangler dev`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = tmp_path / "sites" / "served"
+    site(served, "not deployed yet")
+    text = program.read_text()
+    text = text.replace(repr(str(tmp_path / "sites")) + ", name", repr(str(served)))
+    text = re.sub(r"'http://127[^']*' \+ name", f"'http://127.0.0.1:{port}/'", text)
+    text = text.replace("shutil.rmtree(site, ignore_errors=True)\n", "")
+    program.write_text(text.replace("+ 1], site)", "+ 1], site, dirs_exist_ok=True)"))
+    command = [
+        str(REAL), "dev", "--assets", str(served), "--name", "shop", "--compatibility-date", wrangler.COMPATIBILITY,
+        "--ip", "127.0.0.1", "--port", str(port), "--inspector-port", "0",
+    ]  # fmt: skip
+    home = tmp_path / "dev"
+    home.mkdir()
+    own = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "CI": "1",
+        "WRANGLER_SEND_METRICS": "false",
+    }
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=home, env=own, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield program
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@needs_wrangler
+async def test_what_cloudflares_own_server_answers_is_verified_and_rolled_back(
+    atos_home: Path, dev: Path, token: str, tmp_path: Path
+) -> None:
+    made = deployments(atos_home, dev, token)
+    first = await deployed(made, site(tmp_path / "shop"), seconds=60)
+    second = await deployed(made, site(tmp_path / "shop", "<h1>second</h1>"), seconds=60)
+    back = await made.roll_back("shop", by="test", seconds=60)
+    assert [each.state for each in (first, second, back)] == ["verified"] * 3, back.reason
+    assert back.live == first.live
+    assert back.evidence[1] == f"GET {back.url} answers as deployed, {len(PAGE)} bytes"
 
 
 @needs_wrangler
