@@ -12,7 +12,7 @@ import json
 import re
 import tarfile
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from jsonschema import Draft4Validator
 
-from doubles.github import CUT, SLOW, SLOW_SECONDS, quiet_server
+from doubles.github import CUT, SLOW, SLOW_SECONDS, WRONG_KINDS, quiet_server
 
 SCHEMA = Path(__file__).parents[1] / "fixtures" / "heroku" / "schema.json"
 TOKEN = "HRKU-" + "canary0-" * 5
@@ -91,6 +91,26 @@ def example(schema: Json) -> Any:
     return [] if "array" in schema.get("type", []) else None
 
 
+def wrong_ones(schema: Schema, method: str, path: str, body: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield a request made wrong in each way that the schema can tell of: path, body, and each member."""
+    yield method, f"{path}/more", body
+    yield "PUT", path, body
+    link = schema.link(method, path)
+    assert link is not None
+    described: Json | None = link["schema"]
+    if described is None:
+        yield method, path, {"x": 1}
+        return
+    yield method, path, ["no object"]
+    yield method, path, body | {"unknown": 1}
+    for name in described.get("required", []):
+        yield method, path, {key: value for key, value in body.items() if key != name}
+    for name, member in described["properties"].items():
+        for value in WRONG_KINDS:
+            if against(member, value) or unknown(member, value, name):
+                yield method, path, body | {name: value}
+
+
 @dataclass
 class App:
     """One app: its builds, its releases, oldest first, and the source of each slug."""
@@ -125,6 +145,7 @@ class HerokuDouble:
 
     Attributes:
         wrong: requests that Heroku's description does not allow.
+        asked: requests that it does, as method, path and body.
         writes: requests that changed something, `METHOD path`.
         trouble: what the next requests of a kind are answered with instead: `(method, end of path)` -> statuses.
         build: status of the builds that are started.
@@ -137,6 +158,7 @@ class HerokuDouble:
         self.sources: dict[str, bytes] = {}
         self.theirs: set[str] = set()
         self.wrong: list[str] = []
+        self.asked: list[tuple[str, str, Any]] = []
         self.writes: list[str] = []
         self.trouble: dict[tuple[str, str], list[int]] = {}
         self.build = "succeeded"
@@ -201,12 +223,14 @@ class HerokuDouble:
 
     def _asked(self, method: str, path: str, environ: Json, raw: bytes) -> tuple[int, Any]:
         if environ.get("HTTP_AUTHORIZATION") != f"Bearer {self.token}":
-            return 401, {"id": "unauthorized", "message": "Invalid credentials provided."}
+            sent = environ.get("HTTP_AUTHORIZATION")  # careless, as some servers are
+            return 401, {"id": "unauthorized", "message": f"Invalid credentials provided: {sent}"}
         body = json.loads(raw) if raw else None
         version = environ.get("HTTP_ACCEPT") == "application/vnd.heroku+json; version=3"
         if faults := self.schema.faults(method, path, body) + ["no version"] * (not version):
             self.wrong += faults
             return 500, {"id": "wrong", "message": "; ".join(faults)}
+        self.asked.append((method, path, body))
         status, said = self._found(method, path, body or {})
         self.writes += [f"{method} {path}"] * (method != "GET" and status < 300)
         if status >= 300:

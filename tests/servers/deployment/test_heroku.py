@@ -18,7 +18,7 @@ from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
 from atos_servers.deployment.targets.heroku import BUILT, CREATED, RELEASED, Heroku
 from doubles.github import CUT, SLOW
-from doubles.heroku import TOKEN, HerokuDouble, heroku, unpacked
+from doubles.heroku import TOKEN, HerokuDouble, heroku, unpacked, wrong_ones
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -198,6 +198,23 @@ async def test_trouble_is_said_with_what_was_done_and_gone_on_from(
     done = await deployed(deployments, app(tmp_path / "shop"))
     assert done.state == "verified"
     assert (len(there.apps), len(there.apps[NAME].builds)) == (1, 1)
+
+
+async def test_every_wrong_request_that_the_schema_can_tell_is_refused(
+    there: HerokuDouble, deployments: Deployments, tmp_path: Path
+) -> None:
+    """Each request of deployments, a roll back and a stop is made wrong in each way."""
+    await deployed(deployments, app(tmp_path / "shop"))
+    await deployed(deployments, app(tmp_path / "shop", "two"))
+    await deployments.roll_back("shop", by="test", seconds=10)
+    await deployments.stop("shop")
+    told = 0
+    for method, path, body in there.asked:
+        assert there.schema.faults(method, path, body) == []
+        for wrong in wrong_ones(there.schema, method, path, body):
+            assert there.schema.faults(*wrong), wrong
+            told += 1
+    assert told > 60
 
 
 async def test_a_revoked_token_is_named_and_not_shown(
