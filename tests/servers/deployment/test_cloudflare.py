@@ -15,6 +15,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from atos_daemon.key_source import KeySource
@@ -31,7 +32,7 @@ from atos_servers.deployment import wrangler
 from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
-from atos_servers.deployment.targets.cloudflare import Cloudflare
+from atos_servers.deployment.targets.cloudflare import PUT, Cloudflare
 from atos_servers.deployment.wrangler import Put, Wrangler
 from doubles.cloudflare import CLAIM, TOKEN, CloudflareDouble, cloudflare
 
@@ -224,6 +225,40 @@ async def test_a_first_look_that_does_not_end_in_time_takes_nothing_back(
     assert (waiting.state, waiting.live) == ("applied", first.live)
     done = await made.verify("shop", seconds=10)
     assert (done.state, served(program)) == ("verified", ["<h1>second</h1>"])
+
+
+async def test_who_is_killed_after_the_files_are_there_goes_on_with_the_same_worker(
+    atos_home: Path, program: Path, tmp_path: Path
+) -> None:
+    made = deployments(atos_home, program)
+    plan = await made.plan(site(tmp_path / "shop"), "cloudflare")
+    assert plan.planned is not None
+    command = [sys.executable, "-c", DEPLOY, str(atos_home), str(program), plan.planned.digest]
+    killed = await anyio.run_process(
+        command, check=False, env={**os.environ, "ATOS_CRASHPOINT": PUT}
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert made.journals.known("shop").read().state == "approved"
+    done = await made.deploy("shop", plan.planned.digest, by="test", seconds=10)
+    assert (done.state, served(program)) == ("verified", [PAGE])
+    assert CLAIM in done.evidence[-1]
+
+
+DEPLOY = """
+import sys
+from pathlib import Path
+import anyio
+from atos_protocol.settings import load_settings
+from atos_servers.deployment.deployments import Deployments
+from atos_servers.deployment.journal import Journals
+from atos_servers.deployment.targets.cloudflare import Cloudflare
+
+home, program, digest = sys.argv[1:]
+load_settings().prepare()
+target = Cloudflare("", program, Path(home) / "cloudflare")
+made = Deployments(Journals(Path(home) / "deployments"), {"cloudflare": target})
+anyio.run(lambda: made.deploy("shop", digest, by="test"))
+"""
 
 
 async def test_another_approval_than_that_of_the_plan_sends_nothing(
