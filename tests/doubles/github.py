@@ -104,7 +104,7 @@ def wrong_ones(
     openapi: OpenApi, method: str, path: str, query: Json, body: Any
 ) -> Iterator[Request]:
     """Yield a request made wrong in each way that a description can tell of: path, query, body, and each member."""
-    yield method, f"{path}/more", query, body
+    yield method, f"/no{path}", query, body
     yield "PUT", path, query, body
     yield method, path, query | {"unknown": "x"}, body
     operation = openapi.operation(method, path)

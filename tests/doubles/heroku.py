@@ -93,7 +93,7 @@ def example(schema: Json) -> Any:
 
 def wrong_ones(schema: Schema, method: str, path: str, body: Any) -> Iterator[tuple[str, str, Any]]:
     """Yield a request made wrong in each way that the schema can tell of: path, body, and each member."""
-    yield method, f"{path}/no/such", body
+    yield method, f"/no{path}", body
     yield "PUT", path, body
     link = schema.link(method, path)
     assert link is not None
