@@ -116,7 +116,16 @@ class HerokuApp:
 
 def slug_of(about: Json) -> str:
     """Return the slug of a build or release; empty where it has none (yet). Pure."""
-    return str(cast("Json", about.get("slug") or {}).get("id") or "")
+    return _id_in(about, "slug")
+
+
+def release_of(build: Json) -> str:
+    """Return the release that a build has made; empty where it has made none (yet). Pure."""
+    return _id_in(build, "release")
+
+
+def _id_in(about: Json, name: str) -> str:
+    return str(cast("Json", about.get(name) or {}).get("id") or "")
 
 
 def current(releases: list[Json]) -> Json | None:

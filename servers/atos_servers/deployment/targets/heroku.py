@@ -28,7 +28,7 @@ from atos_protocol.errors import (
     UnreachableError,
 )
 from atos_servers.deployment.heroku_api import HEROKU
-from atos_servers.deployment.heroku_app import HerokuApp, before, current, slug_of
+from atos_servers.deployment.heroku_app import HerokuApp, before, current, release_of, slug_of
 from atos_servers.deployment.heroku_source import copy_source, packed
 from atos_servers.deployment.record import Release
 from atos_servers.deployment.rest_api import Json, RestApi, saying_what_was_done
@@ -101,7 +101,7 @@ class Heroku:
 
     async def _release(self, app: HerokuApp, build: Json) -> None:
         """Make the release of a build the current one again, where another was made so since."""
-        made = str((build.get("release") or {}).get("id") or "")
+        made = release_of(build)
         if build["status"] != "succeeded" or not made:
             return
         runs = current(await app.releases())
