@@ -235,10 +235,8 @@ class HerokuDouble:
         self.writes += [f"{method} {path}"] * (method != "GET" and status < 300)
         if status >= 300:
             return status, {"id": "refused", "message": said}
-        whole = self.schema.whole(method, path, said)
-        if (
-            isinstance(whole, dict) and "web_url" in whole
-        ):  # the description knows herokuapp.com only
+        whole: Any = self.schema.whole(method, path, said)
+        if "web_url" in whole:  # the description knows herokuapp.com only
             whole["web_url"] = f"{self.url}/site/{said['name']}/"
         return status, whole
 

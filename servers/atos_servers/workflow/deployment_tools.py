@@ -51,7 +51,7 @@ TargetName = Annotated[
 Destination = Annotated[
     str,
     Field(
-        description="OWNER/NAME of the repository, app of Heroku, or the webhook's workflow; may be empty."
+        description="OWNER/NAME of the repository, Heroku app, or the webhook's workflow; may be empty."
     ),
 ]
 Name = Annotated[str, Field(description="Name of a deployment, as plan_deployment says it.")]
@@ -71,7 +71,7 @@ class ReleaseView(BaseModel):
     file_count: int
     bytes: int
     commit: str = Field(description="Empty where it comes from a plain folder.")
-    requirements: list[str] = Field(description="Packages that will be installed, wheels only.")
+    requirements: list[str] = Field(description="Packages to install.")
     warnings: list[str]
 
 
@@ -82,14 +82,14 @@ class DeploymentView(BaseModel):
     target: str
     source: str
     state: str = Field(
-        description="planned, approved, applied, verified, failed or stopped; it is about `planned`."
+        description="Of `planned`: planned, approved, applied, verified, failed or stopped."
     )
     up: bool = Field(description="Whether the live release is up.")
     url: str = Field(description="Of the live release; empty while none is up.")
     planned: ReleaseView
     live: str = Field(description="Digest of what answers.")
-    previous: str = Field(description="Digest that roll_back returns to.")
-    evidence: list[str] = Field(description="What the verification of the live release saw.")
+    previous: str = Field(description="What roll_back returns to.")
+    evidence: list[str] = Field(description="What was seen of the live release.")
     reason: str = Field(description="Why it failed.")
     next: str
     public: bool = False
