@@ -70,10 +70,10 @@ def put_out(workflow: HostClient, plan: Mapping[str, Any], arguments: Namespace)
 def _waited_for(workflow: HostClient, done: dict[str, Any]) -> dict[str, Any]:
     """Ask until a target that takes its time, such as Pages, says whether the release answers."""
     for _ in range(LOOKS):
-        if done["state"] != "applied" and not done["under_way"]:
+        if done["state"] != "applied" and not done.get("under_way"):
             break
         told = (
-            "it goes on ..." if done["under_way"] else "it is there; waiting until it answers ..."
+            "it goes on ..." if done.get("under_way") else "it is there; waiting until it answers ..."
         )
         print(told, file=sys.stderr, flush=True)
         done = workflow.call("verify_deployment", {"name": done["name"]})
