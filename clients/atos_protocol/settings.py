@@ -136,6 +136,13 @@ class Settings:
     wrangler: str = _setting(
         "wrangler", str, "a name or a path", "Cloudflare's program, which `deploy cloudflare` runs"
     )
+    heroku_token_file: str = _setting(
+        "",
+        str,
+        "a path, or keyring:SERVICE/NAME",
+        "the token that `deploy heroku` uses: a file that is yours alone (0600), or the keyring",
+    )
+    heroku_url: str = _setting("https://api.heroku.com", str, "an https URL", "Heroku's API")
     gguf: tuple[Path, ...] = _setting(
         (),
         values.read_paths,

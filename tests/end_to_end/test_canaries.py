@@ -63,6 +63,9 @@ def atos(canaries: Canaries, engine: LeakyServer) -> Iterator[Installation]:
         "ATOS_OPENAI_URL": f"http://me:{password}@127.0.0.1:{engine.port}/v1",
         "ATOS_OPENAI_KEY_FILE": str(key),
         "ATOS_LOG_LEVEL": "DEBUG",
+        "ATOS_GITHUB_TOKEN_FILE": str(key.with_name("github.token")),
+        "ATOS_CLOUDFLARE_TOKEN_FILE": str(key.with_name("cloudflare.token")),
+        "ATOS_HEROKU_TOKEN_FILE": str(key.with_name("heroku.token")),
     }
     (home / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     yield installation

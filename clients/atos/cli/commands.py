@@ -11,7 +11,7 @@ EPILOG = """exit codes:
   3 nothing to run it with             4 it needs a person       130 cancelled"""
 
 
-TARGETS = ("local", "github", "pages", "cloudflare", "webhook")
+TARGETS = ("local", "github", "pages", "cloudflare", "heroku", "webhook")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -195,13 +195,14 @@ def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> 
     made.add_argument(
         "target", metavar="TARGET", nargs="?", choices=TARGETS, default="local",
         help="local (default): served on this machine, in the sandbox; github: a public repository, or a pull"
-        " request; pages: the same, served by GitHub as a site; cloudflare: a site, without a token for an hour; webhook: through a workflow of n8n",
+        " request; pages: the same, served by GitHub as a site; cloudflare: a site, without a token for an hour;"
+        " heroku: an app; webhook: through a workflow of n8n",
     )  # fmt: skip
     made.add_argument("--name", metavar="NAME", help="of the deployment; default after the folder")
     made.add_argument(
         "--to",
         metavar="OWNER/NAME",
-        help="the repository, by default one of your own; webhook: the workflow",
+        help="the repository, by default one of your own; heroku: the app; webhook: the workflow",
     )
     made.add_argument("--yes", action="store_true", help="do not ask; local only")
     made.add_argument(
