@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from atos.cli.formatting import (
-    EXIT_CODES,
-    event_line,
-    goal_report,
-    goals_table,
-    result_object,
-    task_table,
-)
+from atos.cli.event_lines import event_line
+from atos.cli.goal_report import EXIT_CODES, goal_report, goals_table, result_object, task_table
 
 VIEW: dict[str, Any] = {
     "id": "add-two-numbers-1",

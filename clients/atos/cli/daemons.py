@@ -7,7 +7,8 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from atos.cli.formatting import GOAL_WIDTH, bytes_text, columns, goal_report, goals_table
+from atos.cli.formatting import bytes_text, columns
+from atos.cli.goal_report import GOAL_WIDTH, goal_report, goals_table
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos_protocol.daemons import Role, ensure, is_up, stop
 from atos_protocol.errors import AtosError, UnreachableError

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from atos.cli.daemons import gather, versions_of
-from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
+from atos.cli.event_lines import event_line
+from atos.cli.formatting import clean
+from atos.cli.goal_report import EXIT_CODES, result_object
 from atos.cli.host_connection import HostClient, http_get, scheduler_status
 from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress

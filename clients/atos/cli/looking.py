@@ -10,15 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from atos.cli.daemons import scheduler_lines
-from atos.cli.formatting import (
-    bytes_text,
-    clean,
-    event_line,
-    evidence_lines,
-    question_lines,
-    queue_text,
-    reason_lines,
-)
+from atos.cli.event_lines import event_line
+from atos.cli.formatting import bytes_text, clean
+from atos.cli.goal_report import evidence_lines, question_lines, queue_text, reason_lines
 from atos.cli.goals import latest
 from atos.cli.host_connection import HostClient, http_get, scheduler_status
 from atos.cli.steering import place

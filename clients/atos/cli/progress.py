@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from atos.cli.formatting import (
-    MARKS,
+from atos.cli.event_lines import event_line
+from atos.cli.formatting import MARKS
+from atos.cli.goal_report import (
     TASK_WIDTH,
-    event_line,
     goal_report,
     question_text,
     queue_text,

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from atos.cli.formatting import clean, question_lines, question_text
+from atos.cli.formatting import clean
+from atos.cli.goal_report import question_lines, question_text
 from atos.cli.host_connection import HostClient
 from atos.cli.progress import Progress
 from atos_protocol.errors import AtosError, BadRequestError, ConflictError, WorkspaceError

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atos.cli.formatting import clean, result_object
+from atos.cli.formatting import clean
+from atos.cli.goal_report import result_object
 from atos.cli.host_connection import HostClient
 from atos.cli.progress import Progress
 from atos.cli.questions import read_line, read_plan, say_error
