@@ -123,6 +123,8 @@ def test_the_report_names_repository_sandbox_and_model() -> None:
             "  repository  /home/ann/atos/add-two-numbers",
             "  untrusted   models wrote it: read it before you run it with your rights",
             "  time        3 s: reading prompts 1, writing 1, sandbox 0, waiting 0, rest 1",
+            "  next        git -C /home/ann/atos/add-two-numbers show",
+            "              atos-client open add-two-numbers-1    atos-client deploy add-two-numbers-1",
         ]
     )
 
@@ -215,6 +217,4 @@ def test_the_end_of_a_goal_of_thirty_tasks_fits_a_terminal_of_24_rows() -> None:
     beside = len(goal_report(view, [], MOST_REASONS)) + 1
     report = goal_report(view, shown_tasks(tasks, 24 - beside), MOST_REASONS)
     assert len(report) < 24
-    assert [line for line in report if "more" in line] == snapshot(
-        ["  … and 20 more: 20 done", "              and 28 more: atos-client explain"]
-    )
+    assert [line for line in report if "more" in line] == snapshot(["  … and 20 more: 20 done"])

@@ -159,12 +159,17 @@ def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:
     lines = [f"scheduler  up, pid {scheduler['pid']}"]
     for device in scheduler.get("devices", []):
         committed, budget = bytes_text(device["committed"]), bytes_text(device["budget"])
-        lines.append(f"  {device['kind']:9}{device['name']}: {committed} of {budget} committed")
+        lines.append(f"  {device['kind']:9}{device_text(device)}{committed} of {budget} committed")
     lines += [
         f"  model    {r['model']} ({r['engine']}): {r['state']}, {bytes_text(r['bytes'])}"
         for r in scheduler.get("residencies", [])
     ]
     return [*lines, *([f"  notice   {scheduler['notice']}"] if scheduler.get("notice") else [])]
+
+
+def device_text(device: dict[str, Any]) -> str:
+    """Return a device's name and a colon, where the name says more than its kind."""
+    return "" if device["name"] == device["kind"] else f"{device['name']}: "
 
 
 def database_trouble(host: dict[str, Any]) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from atos.cli.formatting import MARKS, clean, duration_text, labelled
+from atos.cli.next_steps import after_success, as_commands
 from atos_protocol.proof_words import proof_text
 
 Json = Mapping[str, Any]
@@ -39,9 +40,11 @@ def task_table(tasks: Sequence[Json], width: int = TASK_WIDTH) -> list[str]:
     """Return one line per task, `width` columns at most: mark, id, title, complexity, state, rounds."""
     title = max(12, min(width, TASK_WIDTH) - BESIDE_TITLE)
     return [
-        f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], title):{title + 2}}"
-        f"{t.get('complexity') or '':9}{'waiting' if t.get('waiting') else t['state']:10}"
-        + (f"{t['rounds'] + 1} candidates" if t.get("rounds") else "")
+        (
+            f"  {MARKS.get(t['state'], '?')} {t['id']:4}{clean(t['title'], title):{title + 2}}"
+            f"{t.get('complexity') or '':9}{'waiting' if t.get('waiting') else t['state']:10}"
+            + (f"{t['rounds'] + 1} candidates" if t.get("rounds") else "")
+        ).rstrip()
         for t in tasks
     ]
 
@@ -63,54 +66,92 @@ def goal_report(view: Json, tasks: Sequence[str] | None = None, most: int = 1000
         tasks: lines that tell of its tasks; by default one for each.
         most: lines of each list at most, where the report has to fit into a terminal.
     """
-    tests: dict[str, Any] = view.get("tests") or {}
     seconds = float(view.get("seconds") or 0)
     mark = MARKS.get(view["state"], "?")
-    lines = [
+    return [
         "",
         f"{mark} {view['state']} in {seconds:.1f} s: {clean(view['goal'], 100)}",
         *labelled("queue", [queue_text(view)] if queue_text(view) else []),
         *(task_table(view.get("tasks", [])) if tasks is None else tasks),
-        f"  tests       {tests.get('passed', 0)} passed, {tests.get('failed', 0)} failed",
+        *_proof(view, most),
+        *_place(view),
+        *labelled("time", time_lines(view) if view.get("spent") else []),
+        *_next(view),
     ]
-    lines += labelled("evidence", _first(evidence_lines(view.get("tasks", [])), most))
-    lines += labelled("not done", _first(reason_lines(view.get("tasks", [])), most))
-    for task in view.get("tasks", []):
-        if question_text(task):
-            lines += labelled("asks", question_lines(task))
+
+
+def _proof(view: Json, most: int) -> list[str]:
+    """Return what the code rests on, what is missing, and what is asked."""
+    tests: Json = view.get("tests") or {}
+    tasks: Sequence[Json] = view.get("tasks", [])
+    counts = f"{tests.get('passed', 0)} passed, {tests.get('failed', 0)} failed"
     kept = [
-        f"{t['id']}: {', '.join(t['branches'])}" for t in view.get("tasks", []) if t.get("branches")
+        f"{task['id']}: {', '.join(task['branches'])}" for task in tasks if task.get("branches")
     ]
-    lines += labelled("kept", kept)
+    asked = [line for task in tasks if question_text(task) for line in question_lines(task)]
+    return [
+        *labelled("tests", [counts]),
+        *labelled("evidence", _first(evidence_lines(tasks), most)),
+        *labelled("not done", _first(reason_lines(tasks), most)),
+        *labelled("asks", asked),
+        *labelled("kept", kept),
+    ]
+
+
+def _place(view: Json) -> list[str]:
+    """Return by what and where it was made."""
+    rows: list[tuple[str, str]] = []
     if view.get("isolation"):
-        where = (
-            f" (uid {view.get('uid')}, {view['interpreter']})" if view.get("interpreter") else ""
-        )
-        lines.append(f"  sandbox     {view['isolation']}{where}")
+        known = view.get("interpreter")
+        where = f" (uid {view.get('uid')}, {known})" if known else ""
+        rows.append(("sandbox", f"{view['isolation']}{where}"))
     if view.get("models"):
         engine = f" ({view['engine']})" if view.get("engine") else ""
-        lines.append(f"  models      {', '.join(view['models'])}{engine}")
+        rows.append(("models", f"{', '.join(view['models'])}{engine}"))
     if view.get("repository"):
-        lines.append(f"  repository  {view['repository']}")
+        rows.append(("repository", view["repository"]))
         if view["state"] == "success":
-            lines += labelled("untrusted", [UNTRUSTED])
+            rows.append(("untrusted", UNTRUSTED))
     if view.get("deployment_url"):
-        lines.append(f"  answers at  {view['deployment_url']}")
-    if view.get("spent"):
-        lines += labelled("time", time_lines(view))
-    if error := view.get("error"):
-        lines.append(f"  why         {clean(error.get('message', ''), 600)}")
-        lines += [f"  next        {clean(error['next'], 400)}"] if error.get("next") else []
-    return lines
+        rows.append(("answers at", view["deployment_url"]))
+    return [line for label, text in rows for line in labelled(label, [text])]
+
+
+def _next(view: Json) -> list[str]:
+    """Return what a person does now: with what was built, or with what went wrong."""
+    error: Json = view.get("error") or {}
+    if not error:
+        ready = view["state"] == "success" and view.get("repository")
+        return labelled("next", after_success(view) if ready else [])
+    step = clean(as_commands(error.get("next") or ""), 400)
+    why = labelled("why", [clean(error.get("message", ""), 600)])
+    return [*why, *labelled("next", [step] if step else [])]
 
 
 def evidence_lines(tasks: Sequence[Json]) -> list[str]:
-    """Return what the code of each done task rests on."""
-    return [
-        f"{t['id']}: {clean(proof_text(t.get('proof') or '', t.get('evidence') or ''))}"
-        for t in tasks
-        if t["state"] == "done"
+    """Return what the code of the done tasks rests on; those with the same evidence share a line."""
+    shared: dict[str, list[str]] = {}
+    for task in tasks:
+        if task["state"] == "done":
+            told = clean(proof_text(task.get("proof") or "", task.get("evidence") or ""))
+            shared.setdefault(told, []).append(task["id"])
+    return [f"{task_ranges(ids)}: {told}" for told, ids in shared.items()]
+
+
+def task_ranges(ids: Sequence[str]) -> str:
+    """Return tasks as a person names them: `T1 to T4, T6`."""
+    runs: list[list[str]] = []
+    for task in ids:
+        if runs and task == f"T{int(runs[-1][-1][1:]) + 1}":
+            runs[-1].append(task)
+        else:
+            runs.append([task])
+    ends = [(run[0], run[-1], len(run)) for run in runs]
+    named = [
+        first if size == 1 else f"{first} to {last}" if size > 2 else f"{first}, {last}"
+        for first, last, size in ends
     ]
+    return ", ".join(named)
 
 
 def reason_lines(tasks: Sequence[Json]) -> list[str]:

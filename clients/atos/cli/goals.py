@@ -192,7 +192,10 @@ def debug(arguments: Namespace, settings: Settings) -> int:
         print(json.dumps(task))
         return 0
     print(f"{request['goal_id']}/{task['id']}  {clean(task['title'])}")
-    print(f"state {task['state']}, {task.get('complexity')}, {task.get('rounds')} repair(s)")
+    candidates = int(task.get("rounds") or 0) + 1
+    print(
+        f"{task['state']}, {task.get('complexity')}, {candidates} candidate{'s' * (candidates > 1)}"
+    )
     for event in task.get("events", []):
         print(event_line(event))
     if digest := task.get("digest"):

@@ -75,10 +75,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     import json
 
+    from atos.cli.action_commands import with_default
     from atos.cli.commands import parser
     from atos_protocol.errors import AtosError, exit_code
 
     top = parser()
+    if not words:
+        top.print_help()
+        return 0
+    words = with_default(words)
     if (told := _no_command(words, top)) is not None:
         print(told, file=sys.stderr)
         return 2
@@ -91,36 +96,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             print(f"atos-client: {error.message}", file=sys.stderr)
             if error.next_step:
-                print(f"  → {_as_commands(error.next_step)}", file=sys.stderr)
+                from atos.cli.next_steps import as_commands
+
+                print(f"  → {as_commands(error.next_step)}", file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone, as `| head` does; there is nobody to tell
         return 0
-
-
-COMMANDS_OF_TOOLS = {
-    "list_goals": "`atos-client status`",
-    "get_goal": "`atos-client status GOAL`",
-    "get_task": "`atos-client debug GOAL/T1`",
-    "wait_goal": "`atos-client watch`",
-    "answer_question": "`atos-client answer`",
-    "submit_fix": "`atos-client fix`",
-    "retry_goal": "`atos-client retry`",
-    "cancel_goal": "`atos-client cancel`",
-    "start_goal": "`atos-client build`",
-    "GET /atos/v1/decisions": "`atos-client scheduler decisions`",
-    "vram_status": "`atos-client vram`",
-    "list_models": "`atos-client models list`",
-}
-"""Tool -> what does the same here: errors name tools, because models read most of them."""
-
-
-def _as_commands(step: str) -> str:
-    for tool, command in COMMANDS_OF_TOOLS.items():
-        step = step.replace(f"`{tool}`", command).replace(tool, command)
-    return step
 
 
 def _no_command(words: list[str], top: argparse.ArgumentParser) -> str | None:

@@ -1,0 +1,61 @@
+"""How the command line tells of itself: commands in groups, a mistake with its next step."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Mapping
+from typing import NoReturn
+
+ABOUT = "Small local models doing real software work."
+FIRST_STEP = 'atos-client build "Write a Python function to add two numbers"'
+GROUPS = {
+    "goals": ("build", "plan", "watch", "status", "open", "explain", "debug", "logs"),
+    "steering a goal": (
+        "answer", "approve", "edit", "note", "limits", "fix", "retry", "pause", "resume", "cancel",
+    ),
+    "what was built": ("deploy", "deployments", "clean"),
+    "models and memory": ("models", "vram", "scheduler", "gateway", "lease"),
+    "other programs": ("install", "uninstall", "mcp-config", "token", "n8n", "workflows"),
+    "ATOS itself": ("doctor", "config", "up", "down", "completion"),
+}  # fmt: skip
+"""How the help orders the commands: by what a person is about to do."""
+USAGE = "atos-client COMMAND ...   (atos-client COMMAND --help tells more)"
+NAME_WIDTH = 15
+WIDEST = 100
+
+
+class Command(argparse.ArgumentParser):
+    """The arguments of one command."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the words and what to do next; end with 2."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: {message}\n  → {self.prog} --help\n")
+
+
+class Commands(Command):
+    """All commands of the program."""
+
+    choices: Mapping[str, argparse.ArgumentParser]
+    """Command -> its arguments."""
+
+    def format_help(self) -> str:
+        """Return the help, as wide as the terminal."""
+        lines = [ABOUT, "", f"Begin with: {FIRST_STEP}"]
+        for title, names in GROUPS.items():
+            lines += ["", f"{title}:"]
+            lines += [row for name in names for row in self._rows(name)]
+        self.description = "\n".join(lines)
+        return super().format_help()
+
+    def _rows(self, name: str) -> list[str]:
+        import shutil
+
+        width = min(shutil.get_terminal_size().columns - 2, WIDEST)
+        about = self.choices[name].description or ""
+        return textwrap.wrap(
+            about, width, initial_indent=f"  {name:{NAME_WIDTH - 2}}",
+            subsequent_indent=" " * NAME_WIDTH,
+        )  # fmt: skip
