@@ -129,6 +129,22 @@ def test_the_report_names_repository_sandbox_and_model() -> None:
     )
 
 
+def test_tasks_with_the_same_evidence_share_a_line() -> None:
+    told = {1: "3 of 3", 2: "3 of 3", 3: "3 of 3", 4: "2 of 2", 5: "3 of 3", 6: "3 of 3"}
+    tasks = [
+        {"id": f"T{n}", "state": "done", "proof": "", "evidence": text} for n, text in told.items()
+    ]
+    assert evidence_lines(tasks) == ["T1 to T3, T5, T6: 3 of 3", "T4: 2 of 2"]
+
+
+def test_no_next_step_is_left_with_the_name_of_a_tool() -> None:
+    error = {"message": "T1 asks.", "next": "Answer it with `answer_question`, or use retry_goal."}
+    report = goal_report({**VIEW, "state": "needs_help", "error": error})
+    assert report[-1] == (
+        "  next        Answer it with `atos-client answer`, or use `atos-client retry`."
+    )
+
+
 def test_a_failure_says_why_and_what_next() -> None:
     error = {"code": "length", "message": "T1 ran into its limit.", "next": "Ask for less."}
     report = goal_report({**VIEW, "state": "failed", "repository": None, "error": error})

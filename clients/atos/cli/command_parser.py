@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ABOUT = "Small local models doing real software work."
 FIRST_STEP = 'atos-client build "Write a Python function to add two numbers"'
@@ -22,8 +21,35 @@ GROUPS = {
 }  # fmt: skip
 """How the help orders the commands: by what a person is about to do."""
 USAGE = "atos-client COMMAND ...   (atos-client COMMAND --help tells more)"
+NAMES = tuple(name for names in GROUPS.values() for name in names)
 NAME_WIDTH = 15
 WIDEST = 100
+
+
+class Asked:
+    """Adds the one command that is called: describing all of them takes 10 ms, which `status` would wait for."""
+
+    def __init__(self, commands: Any, only: str) -> None:
+        self._commands, self._only = commands, only
+
+    def add_parser(self, name: str, **about: Any) -> Any:
+        """Add a command, if it is the one."""
+        return self._commands.add_parser(name, **about) if name == self._only else Unasked()
+
+
+class Unasked:
+    """Takes the arguments of a command that is not called, and forgets them."""
+
+    def add_argument(self, *_: Any, **__: Any) -> None:
+        """Forget an argument."""
+
+    def add_subparsers(self, **_: Any) -> Unasked:
+        """Forget its actions."""
+        return self
+
+    def add_parser(self, *_: Any, **__: Any) -> Unasked:
+        """Forget an action."""
+        return self
 
 
 class Command(argparse.ArgumentParser):
@@ -51,7 +77,8 @@ class Commands(Command):
         return super().format_help()
 
     def _rows(self, name: str) -> list[str]:
-        import shutil
+        import shutil  # what only the help needs is imported for it: `status` is waited for
+        import textwrap
 
         width = min(shutil.get_terminal_size().columns - 2, WIDEST)
         about = self.choices[name].description or ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 from atos.cli.action_commands import (
     add_gateway,
@@ -12,7 +13,7 @@ from atos.cli.action_commands import (
     add_scheduler,
     add_tokens,
 )
-from atos.cli.command_parser import USAGE, Command, Commands
+from atos.cli.command_parser import USAGE, Asked, Command, Commands
 
 EPILOG = """exit codes:
   0 done (or started, with --detach)   1 the goal failed         2 wrong usage
@@ -23,18 +24,19 @@ NAMING = "its id, the beginning of it, its folder, or words of its text"
 TARGETS = ("local", "github", "pages", "cloudflare", "webhook")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe the commands."""
+def parser(only: str = "") -> Commands:
+    """Describe the commands, or only the one of this name."""
     plain = argparse.RawDescriptionHelpFormatter
     top = Commands(prog="atos-client", epilog=EPILOG, formatter_class=plain)
     top.add_argument("--version", action="store_true", help="print the version and end")
-    commands = top.add_subparsers(
+    commands: Any = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS,
         parser_class=Command,
     )  # fmt: skip
     top.usage, top.choices = USAGE, commands.choices
+    commands = Asked(commands, only) if only else commands
 
-    def command(name: str, about: str) -> argparse.ArgumentParser:
+    def command(name: str, about: str) -> Any:
         made = commands.add_parser(name, help=about, description=about)
         made.add_argument("--json", action="store_true", help="machine-readable output")
         return made
@@ -135,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add_looking(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _add_looking(command: Callable[[str, str], Any]) -> None:
     """Commands that only look, and start nothing that runs on."""
     plan = command("plan", "Show the plan that a goal would get; nothing is built.")
     plan.add_argument("goal", metavar="GOAL", nargs="+", help="what would be built")
@@ -161,7 +163,7 @@ def _add_looking(command: Callable[[str, str], argparse.ArgumentParser]) -> None
     )
 
 
-def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _add_hosts(command: Callable[[str, str], Any]) -> None:
     about = "Plug ATOS into an MCP host, and prove that it works there."
     install = command("install", about)
     hosts = "claude-desktop, claude-code, cursor, vscode, n8n, or print"
@@ -185,7 +187,7 @@ def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     )
 
 
-def _add_steering(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _add_steering(command: Callable[[str, str], Any]) -> None:
     approve = command("approve", "Show the plan that a goal waits with, and have the work begin.")
     approve.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
     approve.add_argument("digest", metavar="DIGEST", nargs="?", help="of the plan; not asked then")
@@ -202,7 +204,7 @@ def _add_steering(command: Callable[[str, str], argparse.ArgumentParser]) -> Non
     limits.add_argument("--calls", type=int, default=0, help="of models")
 
 
-def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _add_deployments(command: Callable[[str, str], Any]) -> None:
     made = command("deploy", "Deploy a goal's repository or a folder, and verify that it answers.")
     made.add_argument("what", metavar="GOAL|PATH", nargs="?", help="default: the newest goal")
     made.add_argument(

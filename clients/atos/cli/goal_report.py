@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -199,8 +198,9 @@ def question_text(data: Json) -> str:
 
 def question_lines(task: Json, width: int = 100) -> list[str]:
     """Return what a task asks, with its numbered options."""
-    question: Json = task.get("question") or {}
+    import textwrap
 
+    question: Json = task.get("question") or {}
     asked = textwrap.wrap(f"{task['id']} asks: {clean(question_text(task), 1000)}", width)
     options = enumerate(question.get("options") or (), start=1)
     return [*asked, *(f"  {number}) {clean(option, width - 6)}" for number, option in options)]

@@ -76,18 +76,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     import json
 
     from atos.cli.action_commands import with_default
+    from atos.cli.command_parser import NAMES
     from atos.cli.commands import parser
     from atos_protocol.errors import AtosError, exit_code
 
-    top = parser()
     if not words:
-        top.print_help()
+        parser().print_help()
         return 0
-    words = with_default(words)
-    if (told := _no_command(words, top)) is not None:
+    if (told := _no_command(words, NAMES)) is not None:
         print(told, file=sys.stderr)
         return 2
-    arguments = top.parse_args(words)
+    arguments = parser(words[0] if words[0] in NAMES else "").parse_args(with_default(words))
     try:
         return run(arguments)
     except AtosError as error:
@@ -107,11 +106,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _no_command(words: list[str], top: argparse.ArgumentParser) -> str | None:
+def _no_command(words: list[str], known: Sequence[str]) -> str | None:
     """Say what was probably meant where the first word is no command; None where it is one."""
     if not words or words[0].startswith("-"):
         return None
-    known = command_names(top)
     if words[0] in known:
         return None
     if " " in words[0] or len(words) > 2:
@@ -124,13 +122,6 @@ def _no_command(words: list[str], top: argparse.ArgumentParser) -> str | None:
     near = difflib.get_close_matches(words[0], known, 3)
     meant = f"did you mean {' or '.join(near)}?" if near else "`atos-client --help` lists them."
     return f"atos-client: {words[0][:40]!r} is no command\n  → {meant}"
-
-
-def command_names(top: argparse.ArgumentParser) -> list[str]:
-    """Return the names of the commands."""
-    from atos.cli.describing import subcommands
-
-    return list(subcommands(top))
 
 
 if __name__ == "__main__":

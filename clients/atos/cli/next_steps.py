@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +34,8 @@ def as_commands(step: str) -> str:
 
 def after_success(view: Mapping[str, Any]) -> list[str]:
     """Return what a person does with a goal that is done: look at it, then have it run."""
+    import shlex  # `status` is waited for, and seldom ends here
+
     return [
         f"git -C {shlex.quote(view['repository'])} show",
         f"atos-client open {view['id']}    atos-client deploy {view['id']}",
