@@ -8,7 +8,15 @@ import pytest
 from inline_snapshot import snapshot
 
 from atos.cli.event_lines import event_line
-from atos.cli.goal_report import EXIT_CODES, goal_report, goals_table, result_object, task_table
+from atos.cli.formatting import hung
+from atos.cli.goal_report import (
+    EXIT_CODES,
+    evidence_lines,
+    goal_report,
+    goals_table,
+    result_object,
+    task_table,
+)
 
 VIEW: dict[str, Any] = {
     "id": "add-two-numbers-1",
@@ -34,7 +42,7 @@ VIEW: dict[str, Any] = {
     "announcement": "",
     "error": None,
 }  # fmt: skip
-from atos.cli.progress import MOST_REASONS, shown_tasks
+from atos.cli.progress import MOST_REASONS, Live, shown_tasks
 from atos_protocol.goals import FINAL_GOAL_STATES
 
 
@@ -234,3 +242,34 @@ def test_the_end_of_a_goal_of_thirty_tasks_fits_a_terminal_of_24_rows() -> None:
     report = goal_report(view, shown_tasks(tasks, 24 - beside), MOST_REASONS)
     assert len(report) < 24
     assert [line for line in report if "more" in line] == snapshot(["  … and 20 more: 20 done"])
+
+
+def test_a_long_line_goes_on_below_its_text_and_paths_stay_whole() -> None:
+    path = "/home/ann/" + "x" * 60
+    lines = ["", "  evidence    " + "seven assertions " * 4, f"  repository  {path}"]
+    assert hung(lines, 50) == snapshot(
+        [
+            "",
+            "  evidence    seven assertions seven assertions",
+            "              seven assertions seven assertions",
+            "  repository",
+            "              /home/ann/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ]
+    )
+
+
+def test_where_a_question_follows_the_block_makes_room_so_that_nothing_scrolls_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("COLUMNS", "80")
+    tasks = [
+        {"id": f"T{n}", "title": f"Part {n}", "complexity": "simple", "state": "done"}
+        for n in range(1, 31)
+    ]
+    live = Live()
+    live.update({"id": "g", "state": "needs_help", "seconds": 3.0, "tasks": tasks}, [])
+    whole = capsys.readouterr().out.count("\n")
+    live.keep(below=6)
+    room = capsys.readouterr().out.split("\x1b[22F")[-1].count("\n")
+    assert (whole, room) == (22, 16)

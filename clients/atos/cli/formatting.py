@@ -37,6 +37,28 @@ def labelled(label: str, texts: Sequence[str]) -> list[str]:
     return [f"  {label if at == 0 else '':12}{text}" for at, text in enumerate(texts)]
 
 
+HANG = 14
+"""Columns before the text of a report's line; an event's text begins one before."""
+
+
+def hung(lines: Sequence[str], width: int) -> list[str]:
+    """Return lines of `width` columns at most: what is longer goes on below its text; a word, such as a path, stays whole."""
+    import textwrap
+
+    return [
+        part
+        for line in lines
+        for part in textwrap.wrap(
+            line,
+            max(width, 2 * HANG),
+            subsequent_indent=" " * HANG,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        or [""]
+    ]
+
+
 def duration_text(seconds: float) -> str:
     """Return a rough duration as a person says it: `40 s`, `7 min`, `2.5 h`."""
     if seconds < 90:

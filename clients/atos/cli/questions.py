@@ -100,8 +100,9 @@ def answer_on_terminal(orchestrate: HostClient, view: Mapping[str, Any], show: P
     task = asking(view)
     if task is None or not show.asks or view["state"] != "needs_help":
         return False
-    show.keep()
-    print("\n" + "\n".join(question_lines(task, terminal_width())))
+    lines = question_lines(task, terminal_width())
+    show.keep(below=len(lines) + 2)
+    print("\n" + "\n".join(lines))
     while line := read_line("Answer (a number, a value or an example; Enter leaves it open):"):
         request = {"goal_id": view["id"], "task_id": task["id"], "answer": line}
         try:
