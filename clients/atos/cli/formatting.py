@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from atos_protocol.printable import printable
 
@@ -23,9 +23,9 @@ def clean(text: object, limit: int = 300) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def columns(otherwise: int) -> int:
+def columns(otherwise: int, stream: TextIO | None = None) -> int:
     """Return how wide the terminal is, less one; where nothing is drawn on one, `otherwise`."""
-    if not sys.stdout.isatty():
+    if not (stream or sys.stdout).isatty():
         return otherwise
     import shutil  # 5 ms that `status` in a pipe need not wait for
 
@@ -41,17 +41,17 @@ HANG = 14
 """Columns before the text of a report's line; an event's text begins one before."""
 
 
-def hung(lines: Sequence[str], width: int) -> list[str]:
+def hung(lines: Sequence[str], width: int, indent: int = HANG) -> list[str]:
     """Return lines of `width` columns at most: what is longer goes on below its text; a word, such as a path, stays whole."""
     import textwrap
 
     return [
         part
-        for line in lines
+        for line in "\n".join(lines).split("\n")
         for part in textwrap.wrap(
             line,
             max(width, 2 * HANG),
-            subsequent_indent=" " * HANG,
+            subsequent_indent=" " * indent,
             break_on_hyphens=False,
             break_long_words=False,
         )

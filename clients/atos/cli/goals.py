@@ -178,7 +178,12 @@ def cancel(arguments: Namespace, settings: Settings) -> int:
     orchestrate = HostClient(settings, "orchestrate")
     goal_id = arguments.goal or latest(orchestrate)
     view = orchestrate.call("cancel_goal", {"goal_id": goal_id})
-    print(json.dumps(result_object(view)) if arguments.json else f"{view['id']}: {view['state']}")
+    told = (
+        f"{view['id']} had ended already: {view['state']}"
+        if view["state"] in FINAL_GOAL_STATES and view["state"] != "cancelled"
+        else f"{view['id']}: {view['state']}"
+    )
+    print(json.dumps(result_object(view)) if arguments.json else told)
     return 0
 
 

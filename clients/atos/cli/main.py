@@ -93,11 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             print(json.dumps({"error": error.to_wire()}))
         else:
-            print(f"atos-client: {error.message}", file=sys.stderr)
-            if error.next_step:
-                from atos.cli.next_steps import as_commands
+            from atos.cli.formatting import columns, hung
+            from atos.cli.next_steps import as_commands
 
-                print(f"  → {as_commands(error.next_step)}", file=sys.stderr)
+            lines = [f"atos-client: {error.message}"]
+            lines += [f"  → {as_commands(error.next_step)}"] if error.next_step else []
+            print("\n".join(hung(lines, columns(10_000, sys.stderr), 4)), file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
         return 130

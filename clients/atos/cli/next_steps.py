@@ -17,6 +17,7 @@ COMMANDS = {
     "resume_goal": "`atos-client resume`",
     "set_limits": "`atos-client limits`",
     "start_goal": "`atos-client build`",
+    "with `review`": "with `--review`",
     "GET /atos/v1/decisions": "`atos-client scheduler decisions`",
     "GET /atos/v1/status": "`atos-client vram`",
     "vram_status": "`atos-client vram`",

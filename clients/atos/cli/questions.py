@@ -57,7 +57,8 @@ def read_text(path: Path) -> str:
     try:
         return path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} can't be read: {error}"
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        message = f"{path} can't be read: {why}"
         raise WorkspaceError(message, next_step="Name a text file.") from error
 
 
