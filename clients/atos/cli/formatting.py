@@ -47,9 +47,10 @@ def hung(lines: Sequence[str], width: int, indent: int = HANG) -> list[str]:
 
     return [
         part
-        for line in "\n".join(lines).split("\n")
+        for line in lines
+        for text in line.split("\n")
         for part in textwrap.wrap(
-            line,
+            text,
             max(width, 2 * HANG),
             subsequent_indent=" " * indent,
             break_on_hyphens=False,
