@@ -106,10 +106,14 @@ function proofs(goal: Goal): string {
 
 /** Where the code is, and how a person looks at it. */
 function Repository({ goal }: { goal: Goal }) {
-  if (!goal.repository || !goal.tasks.some((task) => task.state === "done")) return null;
+  const done = goal.tasks.filter((task) => task.state === "done");
+  if (!goal.repository || !done.length) return null;
   return (
     <Section title="The code">
-      <p>Models wrote it: read it before you run it with your rights.</p>
+      <p>
+        Models wrote it: read it before you run it with your rights. Here, by task:{" "}
+        {done.map((task) => <><a href={`#/goal/${encodeURIComponent(goal.id)}/${task.id}`}>{task.id}</a>{" "}</>)}
+      </p>
       <pre class="code" tabIndex={0}>{`cd ${shellWord(goal.repository)}\ngit log --stat\n`}</pre>
     </Section>
   );

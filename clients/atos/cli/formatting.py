@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from atos_protocol.printable import printable
@@ -41,7 +41,7 @@ HANG = 14
 """Columns before the text of a report's line; an event's text begins one before."""
 
 
-def hung(lines: Sequence[str], width: int, indent: int = HANG) -> list[str]:
+def hung(lines: Iterable[str], width: int, indent: int = HANG) -> list[str]:
     """Return lines of `width` columns at most: what is longer goes on below its text; a word, such as a path, stays whole."""
     import textwrap
 
@@ -58,6 +58,17 @@ def hung(lines: Sequence[str], width: int, indent: int = HANG) -> list[str]:
         )
         or [""]
     ]
+
+
+UNBOUND = 100_000
+"""Columns of a pipe: whoever reads from it breaks lines itself."""
+
+
+def for_terminal(
+    lines: Iterable[str], indent: int = HANG, stream: TextIO | None = None
+) -> list[str]:
+    """Return lines as wide as the terminal; where nothing is drawn on one, as they are."""
+    return hung(lines, columns(UNBOUND, stream), indent)
 
 
 def duration_text(seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from atos.cli.daemons import gather, versions_of
 from atos.cli.event_lines import event_line
-from atos.cli.formatting import clean
+from atos.cli.formatting import clean, for_terminal
 from atos.cli.goal_report import EXIT_CODES, result_object
 from atos.cli.host_connection import HostClient, http_get, scheduler_status
 from atos.cli.models import fetch_for
@@ -201,8 +201,7 @@ def debug(arguments: Namespace, settings: Settings) -> int:
     print(
         f"{task['state']}, {task.get('complexity')}, {candidates} candidate{'s' * (candidates > 1)}"
     )
-    for event in task.get("events", []):
-        print(event_line(event))
+    print("\n".join(for_terminal(map(event_line, task.get("events", [])), 13)))
     if digest := task.get("digest"):
         print("\nlast failure:")
         print("\n".join(clean(line, 500) for line in str(digest).splitlines()))

@@ -11,7 +11,7 @@ from typing import Any
 
 from atos.cli.daemons import device_text, scheduler_lines
 from atos.cli.event_lines import event_line
-from atos.cli.formatting import bytes_text, clean
+from atos.cli.formatting import bytes_text, clean, for_terminal
 from atos.cli.goal_report import evidence_lines, question_lines, queue_text, reason_lines
 from atos.cli.goals import latest
 from atos.cli.host_connection import HostClient, http_get, scheduler_status
@@ -85,7 +85,8 @@ def _goal_log(arguments: Namespace, settings: Settings) -> int:
         }  # fmt: skip
         news = orchestrate.call("wait_goal", request)
         for event in news["events"]:
-            print(json.dumps(event) if arguments.json else event_line(event))
+            line = event_line(event)
+            print(json.dumps(event) if arguments.json else "\n".join(for_terminal([line], 13)))
         if not news["events"]:
             return 0
         seq = news["seq"]
@@ -119,7 +120,7 @@ def explain(arguments: Namespace, settings: Settings) -> int:
             )
         )
         return 0
-    print("\n".join(_reasons(view, tasks)))
+    print("\n".join(for_terminal(_reasons(view, tasks), 13)))
     return 0
 
 

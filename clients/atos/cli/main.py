@@ -93,12 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             print(json.dumps({"error": error.to_wire()}))
         else:
-            from atos.cli.formatting import columns, hung
+            from atos.cli.formatting import for_terminal
             from atos.cli.next_steps import as_commands
 
             lines = [f"atos-client: {error.message}"]
             lines += [f"  → {as_commands(error.next_step)}"] if error.next_step else []
-            print("\n".join(hung(lines, columns(10_000, sys.stderr), 4)), file=sys.stderr)
+            print("\n".join(for_terminal(lines, 4, sys.stderr)), file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
         return 130
