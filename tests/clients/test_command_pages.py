@@ -95,6 +95,24 @@ def test_the_version_is_the_installed_one_and_needs_no_parser() -> None:
     assert installed_version() == installed()
 
 
+def test_status_imports_nothing_that_it_need_not_wait_for() -> None:
+    slow = {
+        "asyncio",
+        "email",
+        "http",
+        "importlib.metadata",
+        "random",
+        "shlex",
+        "shutil",
+        "subprocess",
+        "tempfile",
+        "textwrap",
+    }
+    code = f"import sys; from atos.cli.main import main; main(['status']); print(sorted({slow} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["scheduler  down", "[]"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from atos.cli.terminal import terminal_columns
+
 ABOUT = "Small local models doing real software work."
 FIRST_STEP = 'atos-client build "Write a Python function to add two numbers"'
 GROUPS = {
@@ -24,6 +26,17 @@ USAGE = "atos-client COMMAND ...   (atos-client COMMAND --help tells more)"
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 NAME_WIDTH = 15
 WIDEST = 100
+
+
+class Formatter(argparse.HelpFormatter):
+    """Writes help as wide as the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=terminal_columns() - 2)
+
+
+class RawFormatter(Formatter, argparse.RawDescriptionHelpFormatter):
+    """The same; lines of descriptions stay as they are."""
 
 
 class Asked:
@@ -55,6 +68,9 @@ class Unasked:
 class Command(argparse.ArgumentParser):
     """The arguments of one command."""
 
+    def __init__(self, **about: Any) -> None:
+        super().__init__(**{"formatter_class": Formatter, **about})
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the words and what to do next; end with 2."""
         self.print_usage(sys.stderr)
@@ -77,10 +93,9 @@ class Commands(Command):
         return super().format_help()
 
     def _rows(self, name: str) -> list[str]:
-        import shutil  # what only the help needs is imported for it: `status` is waited for
-        import textwrap
+        import textwrap  # what only the help needs is imported for it: `status` is waited for
 
-        width = min(shutil.get_terminal_size().columns - 2, WIDEST)
+        width = min(terminal_columns() - 2, WIDEST)
         about = self.choices[name].description or ""
         return textwrap.wrap(
             about, width, initial_indent=f"  {name:{NAME_WIDTH - 2}}",

@@ -13,7 +13,7 @@ from atos.cli.action_commands import (
     add_scheduler,
     add_tokens,
 )
-from atos.cli.command_parser import USAGE, Asked, Command, Commands
+from atos.cli.command_parser import USAGE, Asked, Command, Commands, RawFormatter
 
 EPILOG = """exit codes:
   0 done (or started, with --detach)   1 the goal failed         2 wrong usage
@@ -26,8 +26,7 @@ TARGETS = ("local", "github", "pages", "cloudflare", "webhook")
 
 def parser(only: str = "") -> Commands:
     """Describe the commands, or only the one of this name."""
-    plain = argparse.RawDescriptionHelpFormatter
-    top = Commands(prog="atos-client", epilog=EPILOG, formatter_class=plain)
+    top = Commands(prog="atos-client", epilog=EPILOG, formatter_class=RawFormatter)
     top.add_argument("--version", action="store_true", help="print the version and end")
     commands: Any = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
+from atos.cli.terminal import terminal_columns
 from atos_protocol.printable import printable
 
 Json = Mapping[str, Any]
@@ -27,9 +28,7 @@ def columns(otherwise: int, stream: TextIO | None = None) -> int:
     """Return how wide the terminal is, less one; where nothing is drawn on one, `otherwise`."""
     if not (stream or sys.stdout).isatty():
         return otherwise
-    import shutil  # 5 ms that `status` in a pipe need not wait for
-
-    return shutil.get_terminal_size().columns - 1
+    return terminal_columns() - 1
 
 
 def labelled(label: str, texts: Sequence[str]) -> list[str]:
