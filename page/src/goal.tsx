@@ -1,6 +1,7 @@
 import { Component } from "preact";
 import { useState } from "preact/hooks";
 import { Graph } from "./graph";
+import { embedded } from "./place";
 import { Act, Section, State, Trouble } from "./parts";
 import { call } from "./server";
 import type { Seen } from "./store";
@@ -111,8 +112,8 @@ function Repository({ goal }: { goal: Goal }) {
   return (
     <Section title="The code">
       <p>
-        Models wrote it: read it before you run it with your rights. Here, by task:{" "}
-        {done.map((task) => <><a href={`#/goal/${encodeURIComponent(goal.id)}/${task.id}`}>{task.id}</a>{" "}</>)}
+        Models wrote it: read it before you run it with your rights.{!embedded && " Here, by task: "}
+        {!embedded && done.map((task) => <><a href={`#/goal/${encodeURIComponent(goal.id)}/${task.id}`}>{task.id}</a>{" "}</>)}
       </p>
       <pre class="code" tabIndex={0}>{`cd ${shellWord(goal.repository)}\ngit log --stat\n`}</pre>
     </Section>

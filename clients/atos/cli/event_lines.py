@@ -157,7 +157,7 @@ SAY: dict[str, Callable[[Json], str]] = {
         if d.get("untested")
         else f"verified: {d.get('passed', 0)} passed, {d.get('failed', 0)} failed"
     ),
-    "goal_finished": lambda d: f"finished: {d.get('state')}",
+    "goal_finished": lambda d: f"finished: {str(d.get('state')).replace('_', ' ')}",
     "waiting": _waiting,
     "warning": lambda d: f"warning: {clean(d.get('text', ''))}",
 }

@@ -64,7 +64,7 @@ def test_a_goal_is_shown_walked_and_answered_through_the_hosts_tool_calls(
     )
     expect(app.get_by_role("group", name="plan: 30 tasks")).to_be_visible()
     expect(app.get_by_role("list", name="events, newest first")).to_contain_text(
-        "finished: needs_help"
+        "finished: needs help"
     )
     expect(app.get_by_role("link", name="Machine")).to_have_count(0)  # this server has no such tool
     app.get_by_role("link", name=re.compile("^T30 .*asks you")).first.click()
