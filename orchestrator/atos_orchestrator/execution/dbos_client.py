@@ -185,7 +185,7 @@ class DbosClient:
             handle: WorkflowHandleAsync[Json] = await self._client.retrieve_workflow_async(run)
         except dbos_error.DBOSNonExistentWorkflowError as error:
             message = f"the database has no run {run!r}"
-            raise NotFoundError(message, next_step="Start the goal again.") from error
+            raise NotFoundError(message) from error
         return await outcome(handle)
 
     async def requeue(self, run: Run) -> bool:

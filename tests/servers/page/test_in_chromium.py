@@ -90,7 +90,8 @@ def test_a_goal_is_walked_by_keyboard_from_the_list_to_an_answer(
     tab_to(page, "1.5")
     page.keyboard.press("Enter")
     # the goal has events and no workflow: what comes back says so, and what to do
-    expect(page.get_by_role("alert").first).to_be_visible()
+    expect(page.get_by_role("alert").first).to_contain_text("left no record to go on from")
+    expect(page.get_by_role("alert").first).to_contain_text("Start the goal again.")
 
 
 def tab_to(page: Page, name: str) -> None:
