@@ -105,6 +105,9 @@ function proofs(goal: Goal): string {
   return [...counts].map(([proof, n]) => `${count(n, "task")}: ${PROOF[proof] ?? proof}`).join(", ");
 }
 
+/** So many tasks are named beside the code; more are in the plan below it. */
+const FEW = 6;
+
 /** Where the code is, and how a person looks at it. */
 function Repository({ goal }: { goal: Goal }) {
   const done = goal.tasks.filter((task) => task.state === "done");
@@ -112,8 +115,9 @@ function Repository({ goal }: { goal: Goal }) {
   return (
     <Section title="The code">
       <p>
-        Models wrote it: read it before you run it with your rights.{!embedded && " Here, by task: "}
-        {!embedded && done.map((task) => <><a href={`#/goal/${encodeURIComponent(goal.id)}/${task.id}`}>{task.id}</a>{" "}</>)}
+        Models wrote it: read it before you run it with your rights.
+        {!embedded && done.length > FEW && " Here: open a task below."}
+        {!embedded && done.length <= FEW && <>{" "}Here, by task:{done.map((task) => <>{" "}<a href={`#/goal/${encodeURIComponent(goal.id)}/${task.id}`}>{task.id}</a></>)}</>}
       </p>
       <pre class="code" tabIndex={0}>{`cd ${shellWord(goal.repository)}\ngit log --stat\n`}</pre>
     </Section>
