@@ -131,7 +131,7 @@ def test_the_report_names_repository_sandbox_and_model() -> None:
             "  repository  /home/ann/atos/add-two-numbers",
             "  untrusted   models wrote it: read it before you run it with your rights",
             "  time        3 s: reading prompts 1, writing 1, sandbox 0, waiting 0, rest 1",
-            "  next        git -C /home/ann/atos/add-two-numbers show",
+            "  next        git -C /home/ann/atos/add-two-numbers log --stat",
             "              atos-client open add-two-numbers-1    atos-client deploy add-two-numbers-1",
         ]
     )

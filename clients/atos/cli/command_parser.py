@@ -69,7 +69,8 @@ class Command(argparse.ArgumentParser):
     """The arguments of one command."""
 
     def __init__(self, **about: Any) -> None:
-        super().__init__(**{"formatter_class": Formatter, **about})
+        about.setdefault("formatter_class", Formatter)
+        super().__init__(**about)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the words and what to do next; end with 2."""

@@ -38,6 +38,6 @@ def after_success(view: Mapping[str, Any]) -> list[str]:
     import shlex  # `status` is waited for, and seldom ends here
 
     return [
-        f"git -C {shlex.quote(view['repository'])} show",
+        f"git -C {shlex.quote(view['repository'])} log --stat",
         f"atos-client open {view['id']}    atos-client deploy {view['id']}",
     ]
