@@ -28,10 +28,21 @@ def config(arguments: Namespace, settings: Settings) -> int:
     if arguments.json:
         print(json.dumps({name: {"value": value, "from": origin} for name, value, origin in found}))
         return 0
-    for name, value, origin in found:
-        print(f"{name} = {value or '(empty)'}\n    {origin}")
+    print("\n".join(_setting_lines(found)))
     print(f"\nwrite others into {settings.home / '.env'}, then: atos-client down")
     return 0
+
+
+def _setting_lines(found: list[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield what somebody has set, with its origin, and then the defaults."""
+    wide = max(len(name) for name, _, _ in found) + 2
+    for name, value, origin in found:
+        if origin != "default":
+            yield f"{name:{wide}}{value or '(empty)'}\n    {origin}"
+    yield "\ndefaults:"
+    for name, value, origin in found:
+        if origin == "default":
+            yield f"  {name:{wide}}{value or '(empty)'}"
 
 
 def origins(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

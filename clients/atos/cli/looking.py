@@ -9,18 +9,13 @@ from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from atos.cli.daemons import scheduler_lines
-from atos.cli.formatting import (
-    bytes_text,
-    clean,
-    event_line,
-    evidence_lines,
-    question_lines,
-    queue_text,
-    reason_lines,
-)
+from atos.cli.daemons import device_text, scheduler_lines
+from atos.cli.event_lines import event_line
+from atos.cli.formatting import bytes_text, clean, for_terminal
+from atos.cli.goal_report import evidence_lines, question_lines, queue_text, reason_lines
 from atos.cli.goals import latest
 from atos.cli.host_connection import HostClient, http_get, scheduler_status
+from atos.cli.next_steps import as_commands
 from atos.cli.steering import place
 from atos_protocol.daemons import connect
 from atos_protocol.errors import NotFoundError, from_wire
@@ -41,7 +36,8 @@ def plan(arguments: Namespace, settings: Settings) -> int:
     for task in made["plan"].get("tasks", []):
         after = f"  after {', '.join(task['depends_on'])}" if task.get("depends_on") else ""
         print(f"{task['id']:4}{clean(task['title'], 60)} ({task.get('complexity', '')}){after}")
-    print("\n".join(f"note: {clean(note)}" for note in made["notes"]))
+    for note in made["notes"]:
+        print(f"note: {clean(note)}")
     print("to change it first: atos-client plan --json, then atos-client build --plan FILE")
     return 0
 
@@ -65,7 +61,8 @@ def logs(arguments: Namespace, settings: Settings) -> int:
         print(
             f"{settings.logs / name}.log" if lines else f"{settings.logs / name}.log: nothing yet"
         )
-        print("\n".join(f"  {clean(line, 1000)}" for line in lines))
+        for line in lines:
+            print(f"  {clean(line, 1000)}")
     return 0
 
 
@@ -88,7 +85,8 @@ def _goal_log(arguments: Namespace, settings: Settings) -> int:
         }  # fmt: skip
         news = orchestrate.call("wait_goal", request)
         for event in news["events"]:
-            print(json.dumps(event) if arguments.json else event_line(event))
+            line = event_line(event)
+            print(json.dumps(event) if arguments.json else "\n".join(for_terminal([line], 13)))
         if not news["events"]:
             return 0
         seq = news["seq"]
@@ -122,7 +120,7 @@ def explain(arguments: Namespace, settings: Settings) -> int:
             )
         )
         return 0
-    print("\n".join(_reasons(view, tasks)))
+    print("\n".join(for_terminal(_reasons(view, tasks), 13)))
     return 0
 
 
@@ -142,7 +140,7 @@ def _reasons(view: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Iterable[s
             yield f"  next       atos-client answer {view['id']}/{task['id']} ANSWER"
     if view["error"]:
         yield f"  why        {clean(view['error'].get('message', ''), 600)}"
-        yield f"  next       {clean(view['error'].get('next', ''), 400)}"
+        yield f"  next       {clean(as_commands(view['error'].get('next', '')), 400)}"
     elif view["state"] not in FINAL_GOAL_STATES:
         yield f"  next       atos-client watch {view['id']}"
 
@@ -164,7 +162,7 @@ def vram(arguments: Namespace, settings: Settings) -> int:
 def _memory(status: Mapping[str, Any]) -> Iterable[str]:
     yield from scheduler_lines(dict(status))
     for device in status.get("devices", []):
-        yield f"  others   {device['name']}: {bytes_text(device['foreign'])}"
+        yield f"  others   {device_text(device)}{bytes_text(device['foreign'])} used by other programs"
     for lease in status.get("leases", []):
         who = " ".join(filter(None, (lease["goal"], lease["task"], lease.get("client", ""))))
         what = lease["model"] or lease["pool"]
