@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import anyio
 import pytest
-from anyio.abc import SocketStream
+from anyio.abc import UNIXSocketStream
 from fastmcp import FastMCP
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
@@ -20,7 +20,8 @@ from mcp.types import CallToolRequestParams
 from atos_protocol.settings import load_settings
 from atos_servers.filesystem import server as filesystem
 from atos_servers.host.connection import Connection, connected
-from atos_servers.host.mcp_session import LineStream, serve_mcp
+from atos_servers.host.line_stream import LineStream
+from atos_servers.host.mcp_session import serve_mcp
 from atos_servers.host.services import EventNotifier, Services
 from atos_servers.host.tool_middleware import ToolMiddleware
 
@@ -95,12 +96,12 @@ async def opened(home: Path, folder: Path, way: Way) -> AsyncGenerator[Wire]:
 
         async def serve() -> None:
             with connected(Connection("shim", (folder,))):
-                stream = await SocketStream.from_socket(theirs)
+                stream = await UNIXSocketStream.from_socket(theirs)
                 async with stream:
                     await serve_mcp(server, LineStream(stream))
 
         tasks.start_soon(serve)
-        async with await SocketStream.from_socket(ours) as stream:
+        async with await UNIXSocketStream.from_socket(ours) as stream:
             with anyio.fail_after(15):
                 wire = Wire(LineStream(stream), counted)
                 if way == "sdk":
