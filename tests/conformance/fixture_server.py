@@ -21,6 +21,7 @@ from atos_servers.host.suite import finished, running
 from atos_servers.page.access import PageAccess
 from conformance.fixture_questions import add_questions
 from conformance.fixture_requests import add_requests
+from conformance.fixture_tasks import add_tasks
 from conformance.fixture_tools import add_fixtures
 
 NAME = "fixture"
@@ -52,13 +53,16 @@ async def serve() -> None:
         suite = {NAME: finished(server)}
         token = default_token(settings.token_file)
         access = PageAccess(settings)
-        async with (
-            running(suite),
-            serving_http(suite, settings, IdleShutdown(), access) as http,
-        ):
-            sys.stdout.write(f"{http.url}/{NAME}/mcp {token}\n")
-            sys.stdout.flush()
-            await anyio.to_thread.run_sync(sys.stdin.read)
+        async with anyio.create_task_group() as tasks:
+            add_tasks(server, tasks.start_soon)
+            async with (
+                running(suite),
+                serving_http(suite, settings, IdleShutdown(), access) as http,
+            ):
+                sys.stdout.write(f"{http.url}/{NAME}/mcp {token}\n")
+                sys.stdout.flush()
+                await anyio.to_thread.run_sync(sys.stdin.read)
+            tasks.cancel_scope.cancel()
 
 
 if __name__ == "__main__":
