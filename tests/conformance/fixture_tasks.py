@@ -38,6 +38,7 @@ from atos_servers.orchestrate.goal_tasks import (
     TaskParams,
     TaskResult,
     UpdateParams,
+    check_name,
     knows_tasks,
 )
 from conformance.fixture_questions import form, given, want
@@ -204,6 +205,7 @@ class FixtureTasks(ServerExtension):
         return Acknowledged()
 
     def _job(self, asked: Asked, params: TaskParams) -> Job:
+        check_name(asked, params)
         if self.client_settings(asked) is None:
             raise _missing()
         if (job := self._jobs.get(params.task_id)) is None:
