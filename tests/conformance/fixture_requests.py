@@ -65,7 +65,7 @@ async def ask(context: Context, message: str, schema: dict[str, Any]) -> ElicitR
 async def test_sampling(prompt: str, context: Context) -> str:
     """Ask the client's model."""
     said = SamplingMessage(role="user", content=TextContent(type="text", text=prompt))
-    reply = await context.session.create_message(
+    reply = await context.session.create_message(  # pyright: ignore[reportDeprecated]
         [said], max_tokens=100, related_request_id=context.request_id
     )
     return f"LLM response: {getattr(reply.content, 'text', reply.content)}"

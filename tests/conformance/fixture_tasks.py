@@ -41,9 +41,10 @@ from atos_servers.orchestrate.goal_tasks import (
     check_name,
     knows_tasks,
 )
-from conformance.fixture_questions import form, given, want
+from conformance.fixture_questions import field as answered_field
+from conformance.fixture_questions import form, want
 
-Start = Callable[..., None]
+Start = Callable[..., object]
 """Runs a coroutine function beside the server, with its arguments."""
 
 
@@ -175,7 +176,7 @@ class FixtureTasks(ServerExtension):
             return await call_next()
         arguments = dict(params.arguments or {})
         if params.name == "test_tool_with_task":
-            name = (given(context, "user_name") or {}).get("name")
+            name = answered_field(context, "user_name", "name")
             if name is None:
                 return want(user_name=form("What is your name?", name="string"))
             arguments["user_name"] = name

@@ -52,7 +52,7 @@ class StreamableHttp:
         self._stream = server.http_app(path=path, stateless_http=True)
         self._sessions = server.http_app(
             path=path,
-            event_store=RecentEvents(),  # pyright: ignore[reportArgumentType]  # any of the SDK's is taken
+            event_store=RecentEvents(),
             retry_interval=RETRY_MS,
             session_idle_timeout=IDLE_SECONDS,
         )

@@ -50,7 +50,7 @@ class Served:
         return await self.send("POST", session, json=body)
 
     async def send(self, verb: str, session: str = "", **more: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self)  # pyright: ignore[reportArgumentType]
+        transport = httpx.ASGITransport(self)
         headers = {**ACCEPT, **({"mcp-session-id": session} if session else {})}
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(verb, "/mcp", headers=headers, **more)
@@ -143,7 +143,7 @@ async def test_a_call_in_a_session_ends_with_its_client() -> None:
 async def test_a_call_in_a_session_ends_when_its_client_says_so() -> None:
     params = {"requestId": 7}
     notice = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
-    hang = {"name": "hang", "arguments": {}}
+    hang: dict[str, Any] = {"name": "hang", "arguments": {}}
     async with served() as server:
         session = await server.opened()
         async with anyio.create_task_group() as tasks:
