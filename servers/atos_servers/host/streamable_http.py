@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
@@ -30,10 +31,12 @@ Send = Callable[[Message], Awaitable[None]]
 
 RETRY_MS = 500
 """After how many milliseconds a client should take up a stream that was closed."""
-IDLE_SECONDS = 3600.0
-"""How long a session is kept that nobody uses."""
+IDLE_SECONDS = 900.0
+"""How long a session is kept that nobody uses; most clients never end theirs."""
 FORGOTTEN_SECONDS = IDLE_SECONDS - 60
 """How long after its last use an id still leads to its session: its end must not be met in mid-request."""
+MOST_OPEN = 500
+"""Sessions of one server at once: a client that loops must not fill the memory. Further clients are served without."""
 MOST_ENDED = 1000
 """Ids of ended sessions that are remembered."""
 CANCEL_SECONDS = 5.0
@@ -58,6 +61,8 @@ class StreamableHttp:
         )
         self._used: dict[bytes, float] = {}
         """Open sessions, and when they were used last, in monotonic seconds."""
+        self._listening = Counter[bytes]()
+        """How many streams a session's client keeps open beside its calls: it is in use as long as there is one."""
         self._ended: dict[bytes, None] = {}
 
     @asynccontextmanager
@@ -84,16 +89,22 @@ class StreamableHttp:
         if scope["method"] != "POST" or not streams or session is not None:
             return await once(scope, receive, send)
         body = await Body.read(receive)
-        if body.message.get("method") != "initialize":
+        if body.message.get("method") != "initialize" or not self._has_room():
             return await once(scope, body.receive, send)
         return await self._sessions(scope, body.receive, self._noting(send))
 
     def _is_open(self, session: bytes) -> bool:
-        last = self._used.get(session)
-        if last is not None and time.monotonic() - last > FORGOTTEN_SECONDS:
+        return session in self._used and not self._is_forgotten(session)
+
+    def _is_forgotten(self, session: bytes) -> bool:
+        unused = time.monotonic() - self._used[session] > FORGOTTEN_SECONDS
+        return unused and not self._listening[session]
+
+    def _has_room(self) -> bool:
+        for session in [each for each in self._used if self._is_forgotten(each)]:
             del self._used[session]
-            return False
-        return last is not None
+            del self._listening[session]
+        return len(self._used) < MOST_OPEN
 
     def _noting(self, send: Send) -> Send:
         """Return `send` that notes the session that an answer opens."""
@@ -110,18 +121,21 @@ class StreamableHttp:
     async def _in_session(
         self, session: bytes, scope: Message, receive: Receive, send: Send
     ) -> None:
+        listens = scope["method"] == "GET"
+        self._listening[session] += listens
         try:
-            if scope["method"] == "POST":
-                await self._call(scope, receive, send)
-            else:
-                await self._sessions(scope, receive, send)
+            serve = self._call if scope["method"] == "POST" else self._sessions
+            await serve(scope, receive, send)
         finally:
-            self._used[session] = time.monotonic()
+            self._listening[session] -= listens
             if scope["method"] == "DELETE":
                 self._end(session)
+            elif session in self._used:
+                self._used[session] = time.monotonic()
 
     def _end(self, session: bytes) -> None:
-        del self._used[session]
+        self._used.pop(session, None)
+        del self._listening[session]
         self._ended[session] = None
         if len(self._ended) > MOST_ENDED:
             del self._ended[next(iter(self._ended))]

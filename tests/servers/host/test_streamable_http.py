@@ -1,9 +1,11 @@
 """Sessions over streamable HTTP: for who opens one; everybody else is served without."""
 
 import json
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -16,6 +18,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.streamable_http import EventMessage
 from mcp.types import JSONRPCNotification
 
+from atos_servers.host import streamable_http
 from atos_servers.host.recent_events import RecentEvents
 from atos_servers.host.streamable_http import Message, Receive, Send, StreamableHttp
 
@@ -113,6 +116,29 @@ async def test_no_session_is_needed_and_one_of_an_earlier_host_does_no_harm() ->
         earlier = await server.post("tools/call", ADD, session="a" * 32)
     assert [text_of(answer) for answer in (without, earlier)] == ["5", "5"]
     assert "mcp-session-id" not in without.headers
+
+
+async def test_beyond_so_many_sessions_a_client_is_served_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streamable_http, "MOST_OPEN", 2)
+    async with served() as server:
+        answers = [await server.post("initialize", HELLO) for _ in range(3)]
+        call = await server.post("tools/call", ADD)
+    assert ["mcp-session-id" in answer.headers for answer in answers] == [True, True, False]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert text_of(call) == "5"
+
+
+async def test_a_session_that_nobody_used_for_long_is_served_as_one_that_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with served() as server:
+        session = await server.opened()
+        later = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
+        monkeypatch.setattr(streamable_http, "time", later)
+        answer = await server.post("tools/call", ADD, session=session)
+    assert (text_of(answer), "mcp-session-id" in answer.headers) == ("5", False)
 
 
 async def test_a_session_is_of_no_use_to_somebody_else() -> None:
