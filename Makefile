@@ -14,7 +14,6 @@ export ATOS_PULL := $(PULL)
 export ATOS_DEPLOY := $(DEPLOY)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-long test-chaos test-real test-install test-n8n test-page check page audit sbom bench up down doctor
 .PHONY: help goal test test-long test-chaos test-real test-install test-n8n test-conformance check page audit sbom bench up down doctor
 
 help:
@@ -31,8 +30,7 @@ help:
 	@echo 'make page                 build the page anew after a change in page/src (needs Node)'
 	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
 	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
-	@echo 'make bench NAME=...       first-minute, shim, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
-	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
+	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make up, down, doctor     the daemons'
 
 goal:
