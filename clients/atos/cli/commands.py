@@ -137,6 +137,23 @@ def _add_looking(command: Callable[[str, str], argparse.ArgumentParser]) -> None
         "what", metavar="WHAT", nargs="?", default="",
         help="a goal's id, GOAL/T1, T1 of the newest goal, or the number of a decision",
     )  # fmt: skip
+    explain.add_argument(
+        "--short", action="store_true", help="only where it stands: no story, no waterfall of time"
+    )
+    film = command("film", "Write a goal's story as one HTML file that can be sent to somebody.")
+    film.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
+    film.add_argument(
+        "-o", "--output", metavar="FILE", help="default: GOAL.html; with .svg only the waterfall"
+    )
+    trace = command("trace", "Send a goal's trace to a tool of yours; nothing is sent by itself.")
+    trace.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
+    trace.add_argument(
+        "--to", metavar="PLACE", default="",
+        help="otlp:URL, langsmith[:PROJECT], wandb[:online], or file:PATH; default: print it",
+    )  # fmt: skip
+    trace.add_argument(
+        "--content", action="store_true", help="with the goal's words, titles and questions"
+    )
     command("vram", "Show the memory budget, the models in it and the requests.").add_argument(
         "--watch", action="store_true", help="again every second, until Ctrl-C"
     )

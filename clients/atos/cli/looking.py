@@ -123,6 +123,11 @@ def explain(arguments: Namespace, settings: Settings) -> int:
         )
         return 0
     print("\n".join(_reasons(view, tasks)))
+    if not arguments.short:
+        from atos.cli.storytelling import events_of, story_lines
+
+        events = events_of(orchestrate, view["id"])
+        print("\n".join(story_lines(events, view["id"], task_id, settings)))
     return 0
 
 
