@@ -60,8 +60,13 @@ class _Teller:
     def sentences(self, event: Event) -> Iterator[Sentence]:
         """Yield what an event adds to the story; most add one sentence, some none."""
         tell: Callable[[Event], Iterator[Sentence]] | None = getattr(self, f"_{event.kind}", None)
-        if tell is not None:
-            yield from tell(event)
+        if tell is None:
+            return
+        try:
+            told = list(tell(event))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            told = [_said(event, f"Something was recorded that can't be read ({event.kind}).")]
+        yield from told
 
     def _goal_submitted(self, event: Event) -> Iterator[Sentence]:
         yield _said(event, f"You asked for: {_text(event, 'goal')}")
