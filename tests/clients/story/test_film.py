@@ -41,7 +41,21 @@ def test_the_waterfall_is_a_picture_whose_texts_are_escaped() -> None:
 def test_a_terminal_shows_the_longest_stretches_in_its_width() -> None:
     lines = terminal_lines(SPANS, 80, most=9)
     assert max(map(len, lines)) <= 80
-    assert lines == snapshot()
+    assert lines == snapshot(
+        [
+            "atos.goal                 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━   93.5 s",
+            "      wait for queue      ░░                                               4.9 s",
+            "  T1                        ─────────────────────────────────────────     84.6 s",
+            "    candidate 1             ···                                            6.5 s",
+            "      wait for busy              ░░░░░                                    10.9 s",
+            "    candidate 3                    ··································     70.0 s",
+            "      qwen:1.5b                    ███                                     6.0 s",
+            "      wait for person                  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░      60.3 s",
+            "  T2                                   ───────────────────────────────    64.5 s",
+            "and 12 shorter ones",
+            "█ model, ▓ load, ▒ sandbox, ░ wait",
+        ]
+    )
 
 
 def test_spans_are_read_as_a_tree() -> None:
