@@ -1,5 +1,6 @@
 """The events of a goal to which everything happened: a load, a failed candidate, a repair, waits, a question, an answer."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,6 +83,6 @@ DECISION: dict[str, Any] = {
 def events(goal: str = "g1") -> list[Event]:
     """Return them, numbered as the table numbers them: with gaps."""
     return [
-        Event(10 + 3 * at, goal, task, kind, MOMENT + seconds, data)
+        Event(10 + 3 * at, goal, task, kind, MOMENT + seconds, copy.deepcopy(data))
         for at, (seconds, task, kind, data) in enumerate(ROWS)
     ]

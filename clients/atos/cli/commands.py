@@ -132,6 +132,10 @@ def _add_looking(command: Callable[[str, str], argparse.ArgumentParser]) -> None
         help="servers, scheduler, worker, or a goal's id; default: the three",
     )  # fmt: skip
     logs.add_argument("-n", dest="lines", type=int, default=20, metavar="N", help="lines of each")
+    logs.add_argument(
+        "-f", "--follow", action="store_true",
+        help="go on with what comes: a log until Ctrl-C, a goal until it ends",
+    )  # fmt: skip
     explain = command("explain", "Say why a goal, a task or a decision is as it is.")
     explain.add_argument(
         "what", metavar="WHAT", nargs="?", default="",

@@ -15,37 +15,27 @@ from doubles.eventful_goal import DECISION, MOMENT, events
 STORY = story_of(events(), [DECISION])
 
 
+def values_of(value: Any) -> list[Any]:
+    """Return the numbers and texts of a JSON value, and how many things each list holds."""
+    if isinstance(value, dict):
+        return [each for member in value.values() for each in values_of(member)]
+    if isinstance(value, list):
+        return [len(value), *(each for member in value for each in values_of(member))]
+    return [] if isinstance(value, bool) else [value]
+
+
 def numbers_of(sources: list[Event]) -> set[str]:
     """Return every number that these events hold, as a sentence may round or count it."""
-    found: set[str] = set()
+    found = {"0"}
     for event in sources:
         data = event.data
-        values: list[float] = []
-
-        def walk(value: Any) -> None:
-            match value:
-                case bool():
-                    pass
-                case int() | float():
-                    values.append(float(value))
-                case str():
-                    found.update(re.findall(r"\d+(?:\.\d+)?", value))
-                case dict():
-                    for each in value.values():
-                        walk(each)
-                case list() | tuple():
-                    values.append(len(value))
-                    for each in value:
-                        walk(each)
-                case _:
-                    pass
-
-        walk(dict(data))
-        walk(event.task)
-        began, ended = data.get("started_at", 0.0), data.get("ended_at", 0.0)
-        values += [ended - began, data.get("queued", 0.0) - data.get("loading", 0.0)]
-        for value in values:
-            found |= {str(int(value)), str(int(value) + 1), f"{value:.1f}", "0"}
+        took = data.get("ended_at", 0.0) - data.get("started_at", 0.0)
+        waited = data.get("queued", 0.0) - data.get("loading", 0.0)
+        for value in [*values_of(dict(data)), event.task, took, waited]:
+            if isinstance(value, str):
+                found.update(re.findall(r"\d+(?:\.\d+)?", value))
+            else:
+                found |= {str(int(value)), str(int(value) + 1), f"{value:.1f}"}
     return found
 
 
