@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 
@@ -39,7 +38,7 @@ class GrowingLog:
 
     def _size(self) -> int:
         try:
-            return os.stat(self._path).st_size
+            return self._path.stat().st_size
         except FileNotFoundError:
             return 0
 
