@@ -83,7 +83,7 @@ sbom:
 	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/sbom.py build/atos.cdx.json
 
 release-check:
-	@$(IN_TEST_ENV) python tests/packaging/release_check.py
+	@$(IN_TEST_ENV) python tests/release_check.py
 
 docs:
 	@$(IN_TEST_ENV) env NO_MKDOCS_2_WARNING=1 mkdocs build

@@ -130,10 +130,10 @@ def shown_commands() -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for page in PAGES:
         for fence in re.findall(
-            r"^```(?:sh|bash|console)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S
+            r"^```(?:sh|bash|console)\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
         ):
             joined = fence.replace("\\\n", " ")
-            lines = re.findall(r"^(?:\$ )?(?:\.venv/bin/)?atos-client (.*)$", joined, re.M)
+            lines = re.findall(r"^(?:\$ )?(?:\.venv/bin/)?atos-client (.*)$", joined, re.MULTILINE)
             found += [(str(page.relative_to(ROOT)), line) for line in lines]
     return found
 

@@ -21,8 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "packaging"))
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (
     "atos",
     "atos_daemon",
@@ -109,17 +108,12 @@ def check_wheel(names: list[str]) -> str:
 
 def python_packages(tree: Path, folder: Path) -> str:
     """Build wheel and sdist, look into them, and have each reach a goal in an environment of its own."""
-    from check_installation import check
-
     ran([sys.executable, "-m", "build", "--outdir", str(folder / "dist"), str(tree)], tree)
-    said: list[str] = []
-    for artifact in sorted((folder / "dist").iterdir()):
-        names = contents(artifact)
-        about = check_wheel(names) if artifact.suffix == ".whl" else f"{len(names)} files"
-        place = folder / artifact.suffix.strip(".")
-        place.mkdir()
-        said.append(f"{artifact.name}: {about}; a goal: {check(sys.executable, artifact, place)}")
-    return "\n    ".join(said)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    (sdist,) = (folder / "dist").glob("*.tar.gz")
+    found = f"{check_wheel(contents(wheel))} and {len(contents(sdist))} files"
+    goals = ran([sys.executable, "tests/packaging/check_installation.py"], tree)
+    return "\n    ".join([found, *goals.splitlines()])
 
 
 def n8n_package(tree: Path) -> str:
