@@ -58,12 +58,10 @@ def decisions_of(goal: str, settings: Settings) -> list[Mapping[str, Any]]:
 
 
 def _of_goal(decisions: Any, goal: str, now: float) -> Iterator[Mapping[str, Any]]:
-    leases = {
-        step["event"].get("lease")
-        for step in decisions
-        if step["event"]["kind"] == "Requested"
-        and (step["event"].get("demand") or {}).get("goal") == goal
-    }
+    requests: list[dict[str, Any]] = [
+        step["event"] for step in decisions if step["event"]["kind"] == "Requested"
+    ]
+    leases = {each["lease"] for each in requests if each["demand"]["goal"] == goal}
     for step in decisions:
         choices = [choice for choice in step["choices"] if choice["lease"] in leases]
         if choices:

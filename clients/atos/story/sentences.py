@@ -262,10 +262,9 @@ def _swaps(decision: Mapping[str, Any], goal: str, otherwise: float) -> Iterator
     for choice in decision.get("choices") or ():
         if choice.get("kind") != "load" or decision.get("goal") != goal:
             continue
-        taken: Mapping[str, Any] = next(
-            (o for o in choice.get("options") or () if o["model"] == choice["chosen"]), {}
-        )
-        gone = ", ".join(map(_plain, taken.get("victims") or ()))
+        options: list[dict[str, Any]] = choice.get("options") or []
+        taken = [option for option in options if option["model"] == choice["chosen"]]
+        gone = ", ".join(map(_plain, (taken[0].get("victims") or ()) if taken else ()))
         text = f"The scheduler loaded {_plain(choice['chosen'])}: {_plain(choice.get('why'))}"
         text += f"; {gone} had to go" * bool(gone)
         yield Sentence(

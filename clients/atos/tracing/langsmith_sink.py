@@ -5,15 +5,17 @@ Over OTLP and not by its run client: one form for all receivers, times and ids a
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Sequence
-
-from langsmith.integrations.otel.processor import OtelExporter
+from typing import Any
 
 from atos.tracing.otlp_sink import SEND_SECONDS, export
 from atos.tracing.spans import Span
 from atos_protocol.errors import BadConfigError
 from atos_protocol.redaction import learn
+
+PACKAGE = "langsmith.integrations.otel.processor"
 
 
 def send(spans: Sequence[Span], project: str = "") -> None:
@@ -28,4 +30,5 @@ def send(spans: Sequence[Span], project: str = "") -> None:
         message = "LANGSMITH_API_KEY is not set"
         raise BadConfigError(message, next_step="LangSmith's settings page makes a key; export it.")
     learn([key])
-    export(OtelExporter(project=project or None, timeout=SEND_SECONDS), spans, "LangSmith")
+    theirs: Any = importlib.import_module(PACKAGE)  # it has no types
+    export(theirs.OtelExporter(project=project or None, timeout=SEND_SECONDS), spans, "LangSmith")

@@ -7,7 +7,7 @@ spans with the same ids, and what is sent twice is the same trace.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -236,7 +236,7 @@ class _Derivation:
         return (event for event in self._events if event.kind in kinds)
 
 
-def _grouped(events: Sequence[Event], key: Any) -> dict[str, list[Event]]:
+def _grouped(events: Sequence[Event], key: Callable[[Event], str]) -> dict[str, list[Event]]:
     found: dict[str, list[Event]] = {}
     for event in events:
         if about := key(event):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +18,11 @@ STORY = story_of(events(), [DECISION])
 def values_of(value: Any) -> list[Any]:
     """Return the numbers and texts of a JSON value, and how many things each list holds."""
     if isinstance(value, dict):
-        return [each for member in value.values() for each in values_of(member)]
+        members = cast("dict[str, Any]", value)
+        return [each for member in members.values() for each in values_of(member)]
     if isinstance(value, list):
-        return [len(value), *(each for member in value for each in values_of(member))]
+        items = cast("list[Any]", value)
+        return [len(items), *(each for item in items for each in values_of(item))]
     return [] if isinstance(value, bool) else [value]
 
 
@@ -126,7 +128,7 @@ def test_the_story_of_a_goal_to_which_everything_happened() -> None:
     )
 
 
-ODD = (
+ODD: tuple[Any, ...] = (
     None,
     True,
     -1,
@@ -144,7 +146,7 @@ ODD = (
     {},
     {"id": 1},
 )
-FIELDS = ("goal", "tasks", "round", "rows", "passed", "judged", "model", "loading", "queued", "for", "next",
+FIELDS: tuple[str, ...] = ("goal", "tasks", "round", "rows", "passed", "judged", "model", "loading", "queued", "for", "next",
           "candidate", "options", "question", "error", "state", "parts", "commit", "translated", "proof")  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from atos_protocol.errors import (
 from atos_protocol.settings import Settings, load_settings
 from doubles.eventful_goal import events
 from doubles.otlp_receiver import Receiver, otlp_receiver
+from doubles.wandb_records import records
 
 SPANS = spans_of(events())
 pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -143,15 +144,9 @@ def test_wandb_keeps_a_run_of_the_goal_that_its_own_reader_reads(tmp_path: Path)
 
 
 def read_by_wandb(path: Path) -> dict[str, Any]:
-    """Read a run's records with W&B's own reader."""
-    from wandb.proto import wandb_internal_pb2 as pb
-    from wandb.sdk.internal.datastore import DataStore
-
-    store, found = DataStore(), dict[str, Any](run=(), summary={}, lines=0)
-    store.open_for_scan(str(path))
-    while (data := store.scan_data()) is not None:
-        record = pb.Record()
-        record.ParseFromString(data)
+    """Return the run, its summary, and how many lines its charts have."""
+    found: dict[str, Any] = {"run": (), "summary": {}, "lines": 0}
+    for record in records(path):
         match record.WhichOneof("record_type"):
             case "run":
                 found["run"] = record.run.run_id, record.run.project
