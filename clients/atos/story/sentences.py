@@ -153,7 +153,7 @@ class _Teller:
             yield _said(event, f"{_candidate(int(at))} met {met} of {_counted(rows, 'assertion')}.")
 
     def _selected(self, event: Event) -> Iterator[Sentence]:
-        at, then = _count(event, "candidate"), str(event.data.get("next") or "")
+        at, then = _count(event, "candidate"), _text(event, "next")
         name, evidence = _candidate(at), _text(event, "evidence")
         going_on = {
             "combine": "None could be taken; functions of several were put together.",
