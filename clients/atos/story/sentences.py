@@ -273,7 +273,8 @@ def _swaps(decision: Mapping[str, Any], goal: str, otherwise: float) -> Iterator
 
 
 def _said(event: Event, text: str) -> Sentence:
-    return Sentence(text, event.task, event.at, (event.seq,))
+    begin = text[:1].upper() + text[1:] if text.startswith("candidate") else text
+    return Sentence(begin, event.task, event.at, (event.seq,))
 
 
 def _candidate(number: int) -> str:

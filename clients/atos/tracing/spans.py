@@ -16,6 +16,8 @@ from atos_protocol.goals import Event
 from atos_protocol.redaction import redacted, redacted_value
 
 Kind = Literal["goal", "task", "candidate", "model_call", "load", "sandbox_run", "wait"]
+LEAST_WAIT_SECONDS = 0.05
+"""A shorter wait for a model is the time that any request takes."""
 FAILED_STATES = frozenset({"failed", "needs_help", "limit_reached"})
 ENDS_OF_A_PERSONS_WAIT = frozenset({"goal_resumed", "goal_unpaused"})
 
@@ -185,7 +187,7 @@ class _Derivation:
                 },
             )  # fmt: skip
             yield call
-            if queued > loading:
+            if queued - loading >= LEAST_WAIT_SECONDS:
                 yield self._span(
                     "wait", f"call {event.seq}", event, start - queued, start - loading, f"wait for {model}",
                     parent=call.parent, attributes={names.WHAT: "model", names.RESPONSE_MODEL: model},
