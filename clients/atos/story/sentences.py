@@ -194,7 +194,8 @@ class _Teller:
             yield _said(event, f"The delivered tests {good}.")
             return
         counts = f"{_count(event, 'passed')} passed, {_count(event, 'failed')} failed"
-        yield _said(event, f"Its tests {'passed' if event.data.get('ok') else 'failed'}: {counts}.")
+        whose = "Its tests" if event.task else "All tests"
+        yield _said(event, f"{whose} {'passed' if event.data.get('ok') else 'failed'}: {counts}.")
 
     def _reflected(self, event: Event) -> Iterator[Sentence]:
         yield _said(event, f"The cause was thought to be: {_text(event, 'cause')}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def export(exporter: SpanExporter, spans: Sequence[Span], where: str) -> None:
     Raises:
         UnreachableError: it could not.
     """
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # the error below says it once
     try:
         result = exporter.export(readable(spans))
     finally:
