@@ -40,6 +40,7 @@ def test_the_examples_of_its_help_are_true(host: HostProcess) -> None:
         ["02_without_await.py"],
         ["03_build_and_run.py"],
         ["03_build_and_run.py", "--async"],
+        ["04_full_orchestration.py"],
     ],
     ids=" ".join,
 )
