@@ -40,7 +40,7 @@ def tools_page(servers: dict[str, Any]) -> str:
 
 def _tool(tool: dict[str, Any]) -> Iterator[str]:
     yield f"{_plain(tool.get('description') or '')}\n"
-    marks = tool.get("annotations") or {}
+    marks: dict[str, Any] = tool.get("annotations") or {}
     yield "Changes nothing.\n" if marks.get("readOnlyHint") else "May change something.\n"
     schema = tool["inputSchema"]
     if not schema.get("properties"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -74,7 +74,8 @@ def rewritten(text: str, source: str, page: str) -> str:
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put every decision into the navigation."""
     found: list[Any] = [{title: f"decisions/{name}"} for name, title in decisions(_decisions())]
-    config.nav = [*(config.nav or []), {"Decisions": [{"All decisions": DECISIONS}, *found]}]
+    nav: list[Any] = cast("list[Any]", config.nav or [])  # pyright: ignore[reportUnknownMemberType]
+    config.nav = [*nav, {"Decisions": [{"All decisions": DECISIONS}, *found]}]
     return config
 
 
