@@ -146,11 +146,32 @@ def _add_looking(command: Callable[[str, str], Any]) -> None:
         help="servers, scheduler, worker, or a goal; default: the three",
     )  # fmt: skip
     logs.add_argument("-n", dest="lines", type=int, default=20, metavar="N", help="lines of each")
+    logs.add_argument(
+        "-f", "--follow", action="store_true",
+        help="go on with what comes: a log until Ctrl-C, a goal until it ends",
+    )  # fmt: skip
     explain = command("explain", "Say why a goal, a task or a decision is as it is.")
     explain.add_argument(
         "what", metavar="WHAT", nargs="?", default="",
         help="a goal, GOAL/T1, T1 of the newest goal, or the number of a decision",
     )  # fmt: skip
+    explain.add_argument(
+        "--short", action="store_true", help="only where it stands: no story, no waterfall of time"
+    )
+    film = command("film", "Write a goal's story as one HTML file that can be sent to somebody.")
+    film.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
+    film.add_argument(
+        "-o", "--output", metavar="FILE", help="default: GOAL.html; with .svg only the waterfall"
+    )
+    trace = command("trace", "Send a goal's trace to a tool of yours; nothing is sent by itself.")
+    trace.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
+    trace.add_argument(
+        "--to", metavar="PLACE", default="",
+        help="otlp:URL, langsmith[:PROJECT], wandb[:online], or file:PATH; default: print it",
+    )  # fmt: skip
+    trace.add_argument(
+        "--content", action="store_true", help="with the goal's words, titles and questions"
+    )
     command("vram", "Show the memory for models, what is in it, and who asks for it.").add_argument(
         "--watch", action="store_true", help="again every second, until Ctrl-C"
     )

@@ -22,9 +22,8 @@ from atos_protocol.errors import NotFoundError, from_wire
 from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings
 
-LOGS = ("servers", "scheduler", "worker")
-TAIL_BYTES = 1 << 20
-"""How much of a log's end is read."""
+FOLLOW_SECONDS = 20
+"""How long one look waits for what comes."""
 
 
 def plan(arguments: Namespace, settings: Settings) -> int:
@@ -43,18 +42,18 @@ def plan(arguments: Namespace, settings: Settings) -> int:
 
 
 def logs(arguments: Namespace, settings: Settings) -> int:
-    """Show the end of logs, or all events of a goal.
+    """Show the end of logs, or all events of a goal; follow them where that is asked for.
 
     Raises:
         NotFoundError: there is neither such a log nor such a goal.
     """
+    from atos.cli.log_files import LOGS, follow, tail
+
     if arguments.what and arguments.what not in LOGS:
         return _goal_log(arguments, settings)
-    found = {
-        name: _tail(settings, name, arguments.lines)
-        for name in ([arguments.what] if arguments.what else LOGS)
-    }
-    if arguments.json:
+    names = [arguments.what] if arguments.what else list(LOGS)
+    found = {name: tail(settings, name, arguments.lines) for name in names}
+    if arguments.json and not arguments.follow:
         print(json.dumps(found))
         return 0
     for name, lines in found.items():
@@ -62,32 +61,26 @@ def logs(arguments: Namespace, settings: Settings) -> int:
             f"{settings.logs / name}.log" if lines else f"{settings.logs / name}.log: nothing yet"
         )
         for line in lines:
-            print(f"  {clean(line, 1000)}")
+            print(f"  {clean(line, 1000)}", flush=True)
+    if arguments.follow:
+        for name, line in follow(settings, names):
+            print(f"{name:10}{clean(line, 1000)}", flush=True)
     return 0
-
-
-def _tail(settings: Settings, name: str, lines: int) -> list[str]:
-    try:
-        with (settings.logs / f"{name}.log").open("rb") as log:
-            log.seek(0, 2)
-            log.seek(max(0, log.tell() - TAIL_BYTES))
-            text = log.read().decode(errors="replace")
-    except FileNotFoundError:
-        return []
-    return text.splitlines()[-lines:] if lines > 0 else []
 
 
 def _goal_log(arguments: Namespace, settings: Settings) -> int:
     orchestrate, seq = HostClient(settings, "orchestrate"), 0
     while True:
         request = {
-            "goal_id": arguments.what, "after_seq": seq, "timeout_s": 0, "detail": "events",
+            "goal_id": arguments.what, "after_seq": seq, "detail": "events",
+            "timeout_s": FOLLOW_SECONDS if arguments.follow else 0,
         }  # fmt: skip
         news = orchestrate.call("wait_goal", request)
         for event in news["events"]:
-            line = event_line(event)
-            print(json.dumps(event) if arguments.json else "\n".join(for_terminal([line], 13)))
-        if not news["events"]:
+            lines = for_terminal([event_line(event)], 13)
+            print(json.dumps(event) if arguments.json else "\n".join(lines), flush=True)
+        ended = not arguments.follow or news["goal"]["state"] in FINAL_GOAL_STATES
+        if not news["events"] and ended:
             return 0
         seq = news["seq"]
 
@@ -121,6 +114,11 @@ def explain(arguments: Namespace, settings: Settings) -> int:
         )
         return 0
     print("\n".join(for_terminal(_reasons(view, tasks), 13)))
+    if not arguments.short:
+        from atos.cli.storytelling import events_of, story_lines
+
+        events = events_of(orchestrate, view["id"])
+        print("\n".join(story_lines(events, view["id"], task_id, settings)))
     return 0
 
 
