@@ -35,6 +35,18 @@ it('deploys what is there, by its digest', async () => {
 	]);
 });
 
+it('waits for what goes on after the call that began it', async () => {
+	const looks = [{ name: 'kit', under_way: true }, { name: 'kit', state: 'verified' }];
+	server.tools.deploy = () => ({ name: 'kit', state: 'approved', under_way: true });
+	server.tools.verify_deployment = () => looks.shift() as IDataObject;
+	const [[item]] = await run(DEPLOY);
+	expect(item.json.state).toBe('verified');
+	expect(server.calls.map(({ tool }) => tool).slice(2)).toEqual([
+		'verify_deployment',
+		'verify_deployment',
+	]);
+});
+
 it('deploys nothing that was not approved', async () => {
 	await expect(run({ ...DEPLOY, digest: 'd0' })).rejects.toThrow(/approved was d0/);
 	expect(server.calls.map(({ tool }) => tool)).toEqual(['plan_deployment']);

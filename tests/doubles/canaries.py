@@ -23,6 +23,9 @@ FILES = {
     ".n8n/config": '{{"encryptionKey": "{}"}}\n',
     ".config/engine.key": "{}\n",
     ".config/webhook.key": "{}\n",
+    ".config/github.token": "{}\n",
+    ".config/cloudflare.token": "{}\n",
+    ".config/heroku.token": "{}\n",
 }
 """Path below the home directory -> its text, with a place for the canary."""
 

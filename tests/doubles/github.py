@@ -7,7 +7,7 @@ request that it does not allow is answered with 500 and kept in `wrong`, so that
 import json
 import re
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -34,6 +34,8 @@ CUT, SLOW = 0, 1
 """In place of a status: the answer ends in its middle, or does not come while the test lasts."""
 SLOW_SECONDS = 20.0
 Json = dict[str, Any]
+Request = tuple[str, str, Json, Any]
+WRONG_KINDS: tuple[Any, ...] = (7, "text", True, ["x"], {"x": 1}, None)
 
 
 def example(schema: Any) -> Any:
@@ -98,13 +100,37 @@ class OpenApi:
         return whole
 
 
+def wrong_ones(
+    openapi: OpenApi, method: str, path: str, query: Json, body: Any
+) -> Iterator[Request]:
+    """Yield a request made wrong in each way that a description can tell of: path, query, body, and each member."""
+    yield method, f"/no{path}", query, body
+    yield "PUT", path, query, body
+    yield method, path, query | {"unknown": "x"}, body
+    operation = openapi.operation(method, path)
+    assert operation is not None
+    schema: Json | None = operation["requestBody"]
+    if schema is None:
+        yield method, path, query, {"x": 1}
+        return
+    yield method, path, query, ["no object"]
+    for name in schema.get("required", []):
+        yield method, path, query, {key: value for key, value in body.items() if key != name}
+    for name, member in schema["properties"].items():
+        for value in WRONG_KINDS:
+            if against(member, value):
+                yield method, path, query, body | {name: value}
+
+
 class GitHubDouble:
     """One GitHub, with a user `me`.
 
     Attributes:
         wrong: requests that GitHub's description does not allow.
+        asked: requests that it does, as method, path, query and body.
         writes: requests that changed something, `METHOD path`.
-        trouble: what the next requests of a kind are answered with instead: `(method, end of path)` -> statuses.
+        trouble: what the next requests of a kind are answered with instead: `(method, end of path)` -> statuses;
+            of `("PUSH", "")`: the next pushes with git.
     """
 
     def __init__(self, root: Path) -> None:
@@ -115,6 +141,7 @@ class GitHubDouble:
         self.pulls: list[Json] = []
         self.statuses: list[Json] = []
         self.wrong: list[str] = []
+        self.asked: list[Request] = []
         self.writes: list[str] = []
         self.pushes = 0
         self.trouble: dict[tuple[str, str], list[int]] = {}
@@ -159,9 +186,25 @@ class GitHubDouble:
     def _git(self, environ: Json, start: Any) -> Iterable[bytes]:
         if password_of(environ) != self.token:
             start("401 Unauthorized", [("www-authenticate", 'Basic realm="GitHub"')])
-            return [b"no"]
-        self.pushes += environ["PATH_INFO"].endswith("/git-receive-pack")
-        return served(environ, start, self.root)
+            return [b"no: " + password_of(environ).encode()]
+        push = environ["PATH_INFO"].endswith("/git-receive-pack")
+        troubles = self.trouble.get(("PUSH", ""), []) if push else []
+        status = troubles.pop(0) if troubles else None
+        if status:
+            return self._no_push(status, start)
+        self.pushes += push
+        answer = served(environ, start, self.root)
+        return (
+            [b"".join(answer)[:4]] if status == CUT else answer
+        )  # git has taken it, and its answer is lost
+
+    def _no_push(self, status: int, start: Any) -> Iterable[bytes]:
+        """Answer a push with trouble, before git has seen it."""
+        if status == SLOW:
+            self.over.wait(SLOW_SECONDS)
+            status = 504
+        start(f"{status} {REASONS.get(status, 'Said')}", [("content-type", "text/plain")])
+        return [b"trouble"]
 
     def _site(self, path: str, start: Any) -> Iterable[bytes]:
         start("200 OK", [("content-type", "text/html")])
@@ -175,10 +218,12 @@ class GitHubDouble:
             if kind == method and path.endswith(end) and statuses:
                 return statuses.pop(0), {"message": "trouble"}
         if environ.get("HTTP_AUTHORIZATION") != f"Bearer {self.token}":
-            return 401, {"message": "Bad credentials"}
+            sent = environ.get("HTTP_AUTHORIZATION")  # careless, as some servers are
+            return 401, {"message": f"Bad credentials: {sent}"}
         if faults := self.openapi.faults(method, path, query, body):
             self.wrong += faults
             return 500, {"message": "; ".join(faults)}
+        self.asked.append((method, path, query, body))
         self.writes += [f"{method} {path}"] * (method != "GET")
         status, said = self._found(method, path, query, body or {})
         if status >= 300:
@@ -271,17 +316,25 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def github(root: Path) -> Generator[GitHubDouble]:
-    """Serve a GitHub on loopback."""
-    double = GitHubDouble(root)
-    server = make_server("127.0.0.1", 0, double.app, server_class=_Server, handler_class=_Quiet)
-    double.url = f"http://127.0.0.1:{server.server_port}"
+def quiet_server(app: Any) -> Generator[str]:
+    """Serve a WSGI application on loopback; give its address."""
+    server = make_server("127.0.0.1", 0, app, server_class=_Server, handler_class=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield double
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        double.over.set()
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def github(root: Path) -> Generator[GitHubDouble]:
+    """Serve a GitHub on loopback."""
+    double = GitHubDouble(root)
+    with quiet_server(double.app) as double.url:
+        try:
+            yield double
+        finally:
+            double.over.set()

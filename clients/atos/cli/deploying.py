@@ -70,9 +70,12 @@ def put_out(workflow: HostClient, plan: Mapping[str, Any], arguments: Namespace)
 def _waited_for(workflow: HostClient, done: dict[str, Any]) -> dict[str, Any]:
     """Ask until a target that takes its time, such as Pages, says whether the release answers."""
     for _ in range(LOOKS):
-        if done["state"] != "applied":
+        if done["state"] != "applied" and not done.get("under_way"):
             break
-        print("it is there; waiting until it answers ...", file=sys.stderr, flush=True)
+        told = (
+            "it goes on ..." if done.get("under_way") else "it is there; waiting until it answers ..."
+        )
+        print(told, file=sys.stderr, flush=True)
         done = workflow.call("verify_deployment", {"name": done["name"]})
     return done
 
@@ -95,6 +98,8 @@ def deployments(arguments: Namespace, settings: Settings) -> int:
         print(json.dumps(found) if arguments.json else "\n".join(lines))
         return 0
     done = workflow.call(ACTIONS[arguments.action], {"name": arguments.name}, resend=False)
+    if arguments.action != "verify":
+        done = _waited_for(workflow, done)
     if arguments.json:
         return _said(done, arguments)
     print("\n".join(result_lines(done)))

@@ -51,7 +51,16 @@ async function deploy(context: IExecuteFunctions, item: number): Promise<IDataOb
 		const message = `What is there now is ${digest.slice(0, 12)}, approved was ${approved.slice(0, 12)}`;
 		throw new AtosFailure('conflict', message, 'Look at the new plan, and approve that.');
 	}
-	return await call(context, 'deploy', { name: planned.name, digest, marker });
+	return await waitedFor(context, await call(context, 'deploy', { name: planned.name, digest, marker }));
+}
+
+/** A deployment that takes longer than a call goes on after it; the next call waits for it. */
+async function waitedFor(context: IExecuteFunctions, begun: IDataObject): Promise<IDataObject> {
+	let found = begun;
+	while (found.under_way === true) {
+		found = await call(context, 'verify_deployment', { name: found.name });
+	}
+	return found;
 }
 
 export async function operate(context: IExecuteFunctions, item: number): Promise<IDataObject[]> {
@@ -62,5 +71,5 @@ export async function operate(context: IExecuteFunctions, item: number): Promise
 		return (await call(context, 'list_deployments', {})).deployments as IDataObject[];
 	}
 	const name = required(context, item, 'name', 'Deployment');
-	return [await call(context, ON_A_DEPLOYMENT[operation], { name })];
+	return [await waitedFor(context, await call(context, ON_A_DEPLOYMENT[operation], { name }))];
 }

@@ -76,8 +76,10 @@ export const properties: INodeProperties[] = [
 		type: 'options',
 		displayOptions: { show: { operation: OF_A_FOLDER } },
 		options: [
+			{ name: 'Cloudflare', value: 'cloudflare', description: 'A site, by wrangler' },
 			{ name: 'GitHub', value: 'github', description: 'A repository of yours, or a pull request' },
 			{ name: 'GitHub Pages', value: 'pages', description: 'The same, served by GitHub as a site' },
+			{ name: 'Heroku', value: 'heroku', description: 'An app, built and run there' },
 			{ name: 'Local', value: 'local', description: 'On the machine of ATOS, in its sandbox' },
 			{ name: 'Webhook', value: 'webhook', description: 'Anything else, through a workflow' },
 		],
@@ -89,10 +91,10 @@ export const properties: INodeProperties[] = [
 		displayName: 'Destination',
 		name: 'destination',
 		type: 'string',
-		displayOptions: { show: { operation: OF_A_FOLDER, target: ['github', 'pages', 'webhook'] } },
+		displayOptions: { show: { operation: OF_A_FOLDER, target: ['github', 'heroku', 'pages', 'webhook'] } },
 		default: '',
 		placeholder: 'e.g. jane/toolkit',
-		description: 'OWNER/NAME of the repository, or the workflow; empty: one of your own',
+		description: 'OWNER/NAME of the repository, the app of Heroku, or the workflow; empty: one of your own',
 	},
 	{
 		displayName: 'Name',

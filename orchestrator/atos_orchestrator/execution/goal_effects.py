@@ -220,6 +220,11 @@ class GoalEffects:
         await prepared(self.tools, tuple(plan["planned"]["requirements"]), repository.trees)
         approved = {"name": plan["name"], "digest": plan["planned"]["digest"]}
         done = await self.tools("workflow", "deploy", approved, roots=roots)
+        while done.get(
+            "under_way"
+        ):  # each call waits for it, and the deployment's own steps have deadlines
+            asked = {"name": plan["name"]}
+            done = await self.tools("workflow", "verify_deployment", asked, roots=roots)
         told = f"{done['name']} on {target}: {done['state']} {done['url']} {done['reason']}".strip()
         self.emit()("announcement", {"text": told}, key="deploy")
         return {name: done[name] for name in ("name", "state", "url", "reason")}

@@ -30,6 +30,7 @@ from atos_servers.deployment.verification import until_ok
 
 VERIFY_SECONDS = 30.0
 PATIENCE_SECONDS = 900.0
+PLAN_SECONDS = 3600.0
 KEPT_RELEASES = 5
 
 
@@ -41,11 +42,13 @@ class Deployments:
         journals: what is known of them.
         targets: by name.
         patience: seconds that a target may take until a release answers that it has accepted.
+        plan_seconds: how long after its plan something public may be approved.
     """
 
     journals: Journals
     targets: Mapping[str, Target]
     patience: float = PATIENCE_SECONDS
+    plan_seconds: float = PLAN_SECONDS
 
     async def plan(
         self, source: Path, target: str, name: str = "", destination: str = ""
@@ -89,12 +92,13 @@ class Deployments:
 
         Raises:
             NotFoundError: there is no such deployment.
-            RefusedError: another release is planned than was approved.
+            RefusedError: another release is planned than was approved, or the plan is too old.
         """
         journal = self.journals.known(name)
         with journal.alone():
             found = journal.read()
             release = _approved(found, digest)
+            self._check_age(found, journal.now() - found.at)
             journal.append("approved", release, by=by)
             return await self._bring_up(journal, release, marker, seconds)
 
@@ -263,6 +267,13 @@ class Deployments:
         except AtosError as error:
             return f". It could not be taken back either: {error}"
         return ""
+
+    def _check_age(self, found: Deployment, age: float) -> None:
+        """Refuse an approval that comes long after the plan: what is there has changed since, and so may have minds."""
+        old = found.state == "planned" and age > self.plan_seconds
+        if old and self._target(found.target).is_public:
+            message = f"the plan of {found.name} is {age / 60:.0f} minutes old, more than {self.plan_seconds / 60:.0f}"
+            raise RefusedError(message, next_step="Plan it again, and approve that.")
 
     def _target(self, name: str) -> Target:
         if name in self.targets:

@@ -16,6 +16,7 @@ from atos_daemon.key_source import KeySource
 from atos_protocol.errors import ConflictError, UnauthorizedError, UnreachableError
 from atos_protocol.redaction import redacted
 from atos_protocol.server_url import ServerUrl
+from atos_servers.deployment.process_group import Ended, run_in_group
 from atos_servers.deployment.release_files import GIT, SAFE
 
 PUSH_SECONDS = 30.0
@@ -84,8 +85,8 @@ class Remote:
             if writable >= 0:
                 os.close(writable)
         if ran.returncode:
-            raise _failure(arguments[0], ran.stderr + ran.stdout)
-        return ran.stdout
+            raise _failure(arguments[0], ran.errors + ran.output)
+        return ran.output
 
     def _command(self, repository: Path, token: int, *arguments: str) -> list[str]:
         scheme = self.url.partition(":")[0]
@@ -97,15 +98,12 @@ class Remote:
         return ["git", "--no-replace-objects", *given, "-C", str(repository), *arguments]
 
 
-def _run(command: list[str], token: int) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], token: int) -> Ended:
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     loopback = ServerUrl(command[-2]).is_loopback
     environment = GIT | {"PATH": os.environ.get("PATH", os.defpath)} | ({} if loopback else passed)
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, errors="replace", env=environment, timeout=PUSH_SECONDS,
-            check=False, stdin=subprocess.DEVNULL, pass_fds=(token,),
-        )  # fmt: skip
+        return run_in_group(command, environment, PUSH_SECONDS, passed=(token,))
     except subprocess.TimeoutExpired as error:
         message = f"git did not end within {PUSH_SECONDS:.0f} s"
         raise UnreachableError(

@@ -17,6 +17,8 @@ from atos_protocol.errors import BadRequestError, ConflictError, NotFoundError
 from atos_servers.deployment.record import Deployment, Json, Release, fold
 
 FILE = "journal.jsonl"
+MOST_LETTERS = 34
+"""Of a name that is made from a folder's."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 
 
@@ -152,6 +154,14 @@ class Journals:
         for each in known.values():
             if (each.source, each.target) == (source, target):
                 return each.name
-        words = re.sub(r"[^a-z0-9]+", "-", Path(source).name.lower()).strip("-")[:34] or "site"
+        words = _short(re.sub(r"[^a-z0-9]+", "-", Path(source).name.lower()).strip("-")) or "site"
         numbered = (f"{words}-{count}" for count in range(2, len(known) + 3))
         return next(name for name in (words, *numbered) if name not in known)
+
+
+def _short(words: str) -> str:
+    """Return what of a name fits beside a number, up to the end of a word."""
+    if len(words) <= MOST_LETTERS:
+        return words
+    whole, hyphen, _ = words[: MOST_LETTERS + 1].rpartition("-")
+    return whole if hyphen else words[:MOST_LETTERS]

@@ -21,7 +21,7 @@ REQUEST_SECONDS = 20.0
 async def until_ok(
     look: Callable[[], Awaitable[Seen]], seconds: float, *, patient: bool = False
 ) -> Seen:
-    """Look with growing pauses until it is ok, or the time is over; return what was seen last.
+    """Look with growing pauses until it is ok, never will be, or the time is over; return what was seen last.
 
     Args:
         look: looks once.
@@ -31,6 +31,8 @@ async def until_ok(
     seen, pause = Seen(ok=False, reason="no answer came", pending=patient), FIRST_PAUSE
     with anyio.move_on_after(seconds):
         while not (seen := await look()).ok:
+            if seen.final:
+                return seen
             await anyio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         return seen
@@ -49,13 +51,16 @@ async def look_at_page(url: str, release: Release, marker: str = "") -> Seen:
         return await _look(client, url, release, marker)
 
 
-async def look_outside(url: str, wanted: bytes | None, marker: str = "") -> Seen:
+async def look_outside(
+    url: str, wanted: bytes | None, marker: str = "", *, most_status: int = 299
+) -> Seen:
     """Look once whether a site that others serve answers with a page of ours; a cache may still hold the one before.
 
     Args:
         url: of the page.
         wanted: the page; None where it can't be known.
         marker: text that it must hold; empty for none.
+        most_status: the highest status that is fine; an app's root page may redirect, or not be there.
     """
     try:
         async with outbound_http.async_client(ServerUrl(url), REQUEST_SECONDS) as client:
@@ -63,7 +68,7 @@ async def look_outside(url: str, wanted: bytes | None, marker: str = "") -> Seen
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = f"{url} does not answer: {type(error).__name__}"
         return Seen(ok=False, reason=reason, pending=True)
-    if page.is_error or page.is_redirect:
+    if page.status_code > most_status:
         return Seen(ok=False, reason=f"{url} answers {page.status_code}", pending=True)
     if wanted is not None and page.content != wanted:
         return Seen(ok=False, reason=f"{url} answers with another page", pending=True)

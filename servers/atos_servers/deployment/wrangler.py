@@ -13,11 +13,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +29,7 @@ from atos_protocol.errors import (
     UnreachableError,
 )
 from atos_protocol.redaction import redacted
+from atos_servers.deployment.process_group import run_in_group
 
 SECONDS = 40.0
 COMPATIBILITY = "2026-11-01"
@@ -96,15 +94,20 @@ class Wrangler:
     def _run(self, arguments: list[str], work: Path, told: Path) -> str:
         """Run it in an empty folder; return what it printed."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _started([self._found(), *arguments], work, self._environment(told)) as process:
-            try:
-                said, _ = process.communicate(timeout=SECONDS)
-            except subprocess.TimeoutExpired as error:
-                message = f"wrangler did not end within {SECONDS:.0f} s"
-                raise UnreachableError(message, next_step=AGAIN) from error
-        if process.returncode:
-            raise refusal(redacted(_plain(said)))
-        return _plain(said)
+        command = [self._found(), *arguments]
+        try:
+            ran = run_in_group(
+                command, self._environment(told), SECONDS, folder=work, together=True
+            )
+        except subprocess.TimeoutExpired as error:
+            message = f"wrangler did not end within {SECONDS:.0f} s"
+            raise UnreachableError(message, next_step=AGAIN) from error
+        except OSError as error:
+            message = f"wrangler can't be started: {error.strerror}"
+            raise BadConfigError(message, next_step="Set ATOS_WRANGLER to its path.") from error
+        if ran.returncode:
+            raise refusal(redacted(_plain(ran.output)))
+        return _plain(ran.output)
 
     def _found(self) -> str:
         found = shutil.which(self.program)
@@ -124,27 +127,6 @@ class Wrangler:
         token = {"CLOUDFLARE_API_TOKEN": self.key.read()} if self.key else {}
         api = {"CLOUDFLARE_API_BASE_URL": self.api} if self.api else {}
         return passed | own | token | api
-
-
-@contextmanager
-def _started(
-    command: list[str], work: Path, environment: Mapping[str, str]
-) -> Generator[subprocess.Popen[str]]:
-    """Run a program in a group of its own, all of which ends with the block."""
-    try:
-        process = subprocess.Popen(
-            command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        message = f"wrangler can't be started: {error.strerror}"
-        raise BadConfigError(message, next_step="Set ATOS_WRANGLER to its path.") from error
-    with process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _plain(text: str) -> str:

@@ -110,5 +110,5 @@ def _page(stamp: Stamp, body: str) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style><main><h1>{title}</h1>{body}</main>"
-        f"<footer>{of}written by small models and tested; served by ATOS on this machine only.</footer></html>"
+        f"<footer>{of}served by ATOS on this machine only.</footer></html>"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,16 +18,19 @@ from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment, Release
 from atos_servers.deployment.targets.cloudflare import Cloudflare
 from atos_servers.deployment.targets.github import GitHub
+from atos_servers.deployment.targets.heroku import Heroku
 from atos_servers.deployment.targets.local import Local
 from atos_servers.deployment.targets.target import Target
 from atos_servers.deployment.targets.webhook import Send, Webhook
 from atos_servers.host.connection import client, confinement, owner
+from atos_servers.host.services import Services
 from atos_servers.host.tool_definition import changing, read_only
+from atos_servers.workflow.under_way import UnderWay, Work
 
 MOST_LINES = 200
 MOST_FILES_SHOWN = 50
 DEADLINE_SECONDS = 15.0
-"""Of one verification: a deployment verifies twice within one call, which may last 45 s."""
+"""Of one verification: a deployment verifies twice."""
 
 NOTHING = Release("", "", "nothing was planned", (), 0)
 
@@ -39,15 +42,17 @@ Path_ = Annotated[
     ),
 ]
 TargetName = Annotated[
-    Literal["local", "github", "pages", "cloudflare", "webhook"],
+    Literal["local", "github", "pages", "cloudflare", "heroku", "webhook"],
     Field(
         description="local: on this machine's loopback, in the sandbox. Public: github (repository or pull request),"
-        " pages and cloudflare (a site), webhook (through n8n)."
+        " pages and cloudflare (a site), heroku (an app), webhook (through n8n)."
     ),
 ]
 Destination = Annotated[
     str,
-    Field(description="OWNER/NAME of the repository, or the webhook's workflow; may be empty."),
+    Field(
+        description="OWNER/NAME of the repository, Heroku app, or the webhook's workflow; may be empty."
+    ),
 ]
 Name = Annotated[str, Field(description="Name of a deployment, as plan_deployment says it.")]
 Digest = Annotated[
@@ -66,7 +71,7 @@ class ReleaseView(BaseModel):
     file_count: int
     bytes: int
     commit: str = Field(description="Empty where it comes from a plain folder.")
-    requirements: list[str] = Field(description="Packages that will be installed, wheels only.")
+    requirements: list[str] = Field(description="Packages to install.")
     warnings: list[str]
 
 
@@ -77,18 +82,20 @@ class DeploymentView(BaseModel):
     target: str
     source: str
     state: str = Field(
-        description="planned, approved, applied, verified, failed or stopped; it is about `planned`."
+        description="Of `planned`: planned, approved, applied, verified, failed or stopped."
     )
     up: bool = Field(description="Whether the live release is up.")
     url: str = Field(description="Of the live release; empty while none is up.")
     planned: ReleaseView
     live: str = Field(description="Digest of what answers.")
-    previous: str = Field(description="Digest that roll_back returns to.")
-    evidence: list[str] = Field(description="What the verification of the live release saw.")
+    previous: str = Field(description="What roll_back returns to.")
+    evidence: list[str] = Field(description="What was seen of the live release.")
     reason: str = Field(description="Why it failed.")
     next: str
     public: bool = False
     """Whether others can see it: the person has to approve it."""
+    under_way: bool = False
+    """Whether it goes on after the call that began it."""
 
 
 class DeploymentList(BaseModel):
@@ -113,7 +120,9 @@ def _release(release: Release) -> ReleaseView:
     )  # fmt: skip
 
 
-def _next(found: Deployment, *, up: bool, public: bool) -> str:
+def _next(found: Deployment, *, up: bool, public: bool, under_way: bool) -> str:
+    if under_way:
+        return f"It goes on: verify_deployment({found.name!r}) waits for it."
     match found.state:
         case "planned" if public:
             command = f"atos-client deploy {found.source} {found.target}"
@@ -135,7 +144,9 @@ def _next(found: Deployment, *, up: bool, public: bool) -> str:
             return f"Call deploy again: {found.name} was interrupted."
 
 
-def view(found: Deployment, *, up: bool, public: bool = False) -> DeploymentView:
+def view(
+    found: Deployment, *, up: bool, public: bool = False, under_way: bool = False
+) -> DeploymentView:
     """Return a deployment as its callers see it; `up` tells whether its live release is."""
     return DeploymentView(
         name=found.name, target=found.target, source=found.source, state=found.state,
@@ -143,8 +154,8 @@ def view(found: Deployment, *, up: bool, public: bool = False) -> DeploymentView
         planned=_release(found.planned or NOTHING),
         live=found.live.digest if found.live else "",
         previous=found.previous.digest if found.previous else "",
-        evidence=list(found.evidence), reason=found.reason, next=_next(found, up=up, public=public),
-        public=public,
+        evidence=list(found.evidence), reason=found.reason, public=public, under_way=under_way,
+        next=_next(found, up=up, public=public, under_way=under_way),
     )  # fmt: skip
 
 
@@ -153,6 +164,7 @@ class DeploymentTools:
     """The tools, over the deployments of one home; a caller sees those of its own directories."""
 
     deployments: Deployments
+    under_way: UnderWay = field(default_factory=UnderWay)
 
     async def plan_deployment(
         self,
@@ -172,23 +184,25 @@ class DeploymentTools:
         Use after plan_deployment, with its digest. A release that does not answer is taken away again.
         """
         self._check_approval(self._visible(name))
-        by = owner() or client()
-        return self._view(
-            await self.deployments.deploy(
-                name, digest, by=by, marker=marker, seconds=DEADLINE_SECONDS
-            )
-        )
+        work = partial(
+            self.deployments.deploy, name, digest, by=owner() or client(), marker=marker, seconds=DEADLINE_SECONDS
+        )  # fmt: skip
+        return await self._done(name, f"deploy {digest}", work)
 
     async def verify_deployment(self, name: Name, marker: Marker = "") -> DeploymentView:
-        """Look again whether a deployment answers with what was deployed."""
+        """Look again whether a deployment answers with what was deployed; waits for one under way."""
         self._visible(name)
-        return self._view(await self.deployments.verify(name, marker, seconds=DEADLINE_SECONDS))
+        if self.under_way.has(name):
+            return self._after(name, await self.under_way.wait(name))
+        work = partial(self.deployments.verify, name, marker, seconds=DEADLINE_SECONDS)
+        return await self._done(name, "verify", work)
 
     async def roll_back(self, name: Name) -> DeploymentView:
         """Bring back the release before the live one, and verify it."""
         self._check_approval(self._visible(name))
         by = owner() or client()
-        return self._view(await self.deployments.roll_back(name, by=by, seconds=DEADLINE_SECONDS))
+        work = partial(self.deployments.roll_back, name, by=by, seconds=DEADLINE_SECONDS)
+        return await self._done(name, "roll_back", work)
 
     async def list_deployments(self) -> DeploymentList:
         """List deployments with their addresses and states."""
@@ -198,12 +212,13 @@ class DeploymentTools:
     async def stop_deployment(self, name: Name) -> DeploymentView:
         """Take a deployment down; start_deployment brings it back."""
         self._visible(name)
-        return self._view(await self.deployments.stop(name))
+        return await self._done(name, "stop", partial(self.deployments.stop, name))
 
     async def start_deployment(self, name: Name) -> DeploymentView:
         """Bring a deployment up again that was stopped, or that ended with the machine."""
         self._visible(name)
-        return self._view(await self.deployments.start(name, seconds=DEADLINE_SECONDS))
+        work = partial(self.deployments.start, name, seconds=DEADLINE_SECONDS)
+        return await self._done(name, "start", work)
 
     async def deployment_log(
         self, name: Name, lines: Annotated[int, Field(ge=1, le=MOST_LINES)] = 50
@@ -212,10 +227,18 @@ class DeploymentTools:
         self._visible(name)
         return DeploymentLog(name=name, lines=self.deployments.log(name, lines))
 
-    def _view(self, found: Deployment) -> DeploymentView:
+    async def _done(self, name: str, what: str, work: Work) -> DeploymentView:
+        """Do it; what takes longer than a call may goes on after it."""
+        return self._after(name, await self.under_way.begin(name, what, work))
+
+    def _after(self, name: str, done: Deployment | None) -> DeploymentView:
+        found = done or self.deployments.journals.known(name).read()
+        return self._view(found, under_way=done is None)
+
+    def _view(self, found: Deployment, *, under_way: bool = False) -> DeploymentView:
         target = self.deployments.targets.get(found.target)
         public = target is not None and target.is_public
-        return view(found, up=self.deployments.is_up(found), public=public)
+        return view(found, up=self.deployments.is_up(found), public=public, under_way=under_way)
 
     def _visible(self, name: str) -> Deployment:
         """Return a deployment that the caller may see.
@@ -264,14 +287,18 @@ def targets_of(settings: Settings, send: Send) -> dict[str, Target]:
         Path(settings.home) / "cloudflare",
         settings.cloudflare_url,
     )
-    targets: list[Target] = [Local(), hub(), hub(pages=True), workers, Webhook(send)]
+    apps = Heroku(settings.heroku_url, settings.heroku_token_file)
+    targets: list[Target] = [Local(), hub(), hub(pages=True), workers, apps, Webhook(send)]
     return {target.name: target for target in targets}
 
 
-def add_deployment_tools(server: FastMCP, settings: Settings, send: Send) -> None:
+def add_deployment_tools(server: FastMCP, services: Services, send: Send) -> None:
     """Add the tools to a server."""
+    settings, under_way = services.settings, UnderWay()
+    services.background.append(under_way.serve)
+    services.busy_checks.append(under_way.is_busy)
     journals = Journals(Path(settings.home) / "deployments")
-    tools = DeploymentTools(Deployments(journals, targets_of(settings, send)))
+    tools = DeploymentTools(Deployments(journals, targets_of(settings, send)), under_way)
     deploying = changing("Deploy", destructive=True, idempotent=True)
     server.tool(tools.plan_deployment, annotations=changing("Plan a deployment"))
     server.tool(tools.deploy, annotations=deploying)

@@ -223,5 +223,5 @@ def build(services: Services) -> FastMCP:
         return await notifications.notify(chosen(path, name), text, key)
 
     del list_workflows, trigger_workflow, get_execution, notify  # the server holds them
-    add_deployment_tools(server, services.settings, partial(_deployed_by, path))
+    add_deployment_tools(server, services, partial(_deployed_by, path))
     return server

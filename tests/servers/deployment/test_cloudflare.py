@@ -1,8 +1,11 @@
 """Cloudflare: the real wrangler against a stand-in for its API, and whole deployments with a program in its place."""
 
 import json
+import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +15,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from atos_daemon.key_source import KeySource
@@ -28,7 +32,7 @@ from atos_servers.deployment import wrangler
 from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
-from atos_servers.deployment.targets.cloudflare import Cloudflare
+from atos_servers.deployment.targets.cloudflare import PUT, Cloudflare
 from atos_servers.deployment.wrangler import Put, Wrangler
 from doubles.cloudflare import CLAIM, TOKEN, CloudflareDouble, cloudflare
 
@@ -123,10 +127,10 @@ def site(folder: Path, page: str = PAGE) -> Path:
     return folder
 
 
-async def deployed(made: Deployments, source: Path) -> Deployment:
+async def deployed(made: Deployments, source: Path, seconds: float = 10) -> Deployment:
     plan = await made.plan(source, "cloudflare")
     assert plan.planned is not None
-    return await made.deploy(plan.name, plan.planned.digest, by="test", seconds=10)
+    return await made.deploy(plan.name, plan.planned.digest, by="test", seconds=seconds)
 
 
 async def test_without_a_token_the_site_answers_and_the_claim_link_is_told(
@@ -223,6 +227,40 @@ async def test_a_first_look_that_does_not_end_in_time_takes_nothing_back(
     assert (done.state, served(program)) == ("verified", ["<h1>second</h1>"])
 
 
+async def test_who_is_killed_after_the_files_are_there_goes_on_with_the_same_worker(
+    atos_home: Path, program: Path, tmp_path: Path
+) -> None:
+    made = deployments(atos_home, program)
+    plan = await made.plan(site(tmp_path / "shop"), "cloudflare")
+    assert plan.planned is not None
+    command = [sys.executable, "-c", DEPLOY, str(atos_home), str(program), plan.planned.digest]
+    killed = await anyio.run_process(
+        command, check=False, env={**os.environ, "ATOS_CRASHPOINT": PUT}
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert made.journals.known("shop").read().state == "approved"
+    done = await made.deploy("shop", plan.planned.digest, by="test", seconds=10)
+    assert (done.state, served(program)) == ("verified", [PAGE])
+    assert CLAIM in done.evidence[-1]
+
+
+DEPLOY = """
+import sys
+from pathlib import Path
+import anyio
+from atos_protocol.settings import load_settings
+from atos_servers.deployment.deployments import Deployments
+from atos_servers.deployment.journal import Journals
+from atos_servers.deployment.targets.cloudflare import Cloudflare
+
+home, program, digest = sys.argv[1:]
+load_settings().prepare()
+target = Cloudflare("", program, Path(home) / "cloudflare")
+made = Deployments(Journals(Path(home) / "deployments"), {"cloudflare": target})
+anyio.run(lambda: made.deploy("shop", digest, by="test"))
+"""
+
+
 async def test_another_approval_than_that_of_the_plan_sends_nothing(
     atos_home: Path, program: Path, tmp_path: Path
 ) -> None:
@@ -256,6 +294,55 @@ def test_a_wrangler_that_hangs_is_ended_with_all_that_it_started(
         Wrangler(str(program), tmp_path / "home").deploy("shop", tmp_path)
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert "sleep 3217" not in running.stdout
+
+
+@pytest.fixture
+def dev(program: Path, tmp_path: Path) -> Generator[Path]:
+    """The program in wrangler's place, whose site Cloudflare's own server of assets answers: `wrangler dev`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = tmp_path / "sites" / "served"
+    site(served, "not deployed yet")
+    text = program.read_text()
+    text = text.replace(repr(str(tmp_path / "sites")) + ", name", repr(str(served)))
+    text = re.sub(r"'http://127[^']*' \+ name", f"'http://127.0.0.1:{port}/'", text)
+    text = text.replace("shutil.rmtree(site, ignore_errors=True)\n", "")
+    program.write_text(text.replace("+ 1], site)", "+ 1], site, dirs_exist_ok=True)"))
+    command = [
+        str(REAL), "dev", "--assets", str(served), "--name", "shop", "--compatibility-date", wrangler.COMPATIBILITY,
+        "--ip", "127.0.0.1", "--port", str(port), "--inspector-port", "0",
+    ]  # fmt: skip
+    home = tmp_path / "dev"
+    home.mkdir()
+    own = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "CI": "1",
+        "WRANGLER_SEND_METRICS": "false",
+    }
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=home, env=own, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield program
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@needs_wrangler
+async def test_what_cloudflares_own_server_answers_is_verified_and_rolled_back(
+    atos_home: Path, dev: Path, token: str, tmp_path: Path
+) -> None:
+    made = deployments(atos_home, dev, token)
+    first = await deployed(made, site(tmp_path / "shop"), seconds=60)
+    second = await deployed(made, site(tmp_path / "shop", "<h1>second</h1>"), seconds=60)
+    back = await made.roll_back("shop", by="test", seconds=60)
+    assert [each.state for each in (first, second, back)] == ["verified"] * 3, back.reason
+    assert back.live == first.live
+    assert back.evidence[1] == f"GET {back.url} answers as deployed, {len(PAGE)} bytes"
 
 
 @needs_wrangler

@@ -5,19 +5,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from fastmcp import Client
 from inline_snapshot import snapshot
 
+from atos_protocol.errors import RefusedError
 from atos_protocol.settings import load_settings
 from atos_servers.deployment.deployments import Deployments
-from atos_servers.deployment.journal import Journals
+from atos_servers.deployment.journal import Journal, Journals
+from atos_servers.deployment.record import Release
 from atos_servers.deployment.targets.local import Local
+from atos_servers.deployment.targets.target import Applied, Place, Seen
 from atos_servers.host.connection import Client as ClientKind
 from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
 from atos_servers.host.suite import build_suite
 from atos_servers.workflow.deployment_tools import DeploymentTools
+from atos_servers.workflow.under_way import UnderWay
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +88,7 @@ async def test_a_plan_says_what_would_go_out_and_how_to_go_on(
             "evidence": [],
             "reason": "",
             "public": False,
+            "under_way": False,
         }
     )
 
@@ -161,3 +168,81 @@ async def test_only_the_person_approves_what_others_will_see(
         ):
             await tools.deploy("shop", plan.planned.digest)
     assert journals.known("shop").read().state == "planned"
+
+
+class _Slow(_Public):
+    """A target that takes its time, and is not public for the test's sake."""
+
+    name, is_public = "slow", False
+
+    def __init__(self) -> None:
+        self.ready = anyio.Event()
+
+    async def apply(self, place: Place, release: Release, *, port: int) -> Applied:
+        await self.ready.wait()
+        return Applied("http://127.0.0.1:9/")
+
+    async def look(self, place: Place, release: Release, url: str, marker: str) -> Seen:
+        return Seen(ok=True, evidence=("it answers",))
+
+    async def switch(
+        self, place: Place, old: Release | None, new: Release, applied: Applied
+    ) -> Applied:
+        return applied
+
+    def is_up(self, place: Place, release: Release) -> bool:
+        return True
+
+
+async def test_a_deployment_that_takes_longer_than_a_call_is_waited_for_by_its_name(
+    atos_home: Path, tmp_path: Path
+) -> None:
+    target, under_way = _Slow(), UnderWay(wait_seconds=0.05)
+    tools = DeploymentTools(
+        Deployments(Journals(atos_home / "deployments"), {"slow": target}), under_way
+    )
+    plan = await tools.deployments.plan(_site(tmp_path / "shop"), "slow")
+    assert plan.planned is not None
+    with connected(Connection("python", (tmp_path,))):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(under_way.serve)
+            await anyio.lowlevel.checkpoint()
+            begun = await tools.deploy("shop", plan.planned.digest)
+            assert (begun.state, begun.under_way) == ("approved", True)
+            assert begun.next == "It goes on: verify_deployment('shop') waits for it."
+            assert (await tools.verify_deployment("shop")).under_way
+            target.ready.set()
+            done = await tools.verify_deployment("shop")
+            assert (done.state, done.under_way, done.evidence) == (
+                "verified",
+                False,
+                ["it answers"],
+            )
+            tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("age", "sent"), [(3500.0, True), (3700.0, False)])
+async def test_an_approval_that_comes_an_hour_after_the_plan_sends_nothing(
+    atos_home: Path, tmp_path: Path, age: float, *, sent: bool
+) -> None:
+    now = [1000.0]
+
+    class Timed(Journals):
+        """Journals with a clock of the test's."""
+
+        def journal(self, name: str) -> Journal:
+            return Journal(self.root / name, lambda: now[0])
+
+    target = _Slow()
+    target.is_public = True
+    target.ready.set()
+    made = Deployments(Timed(atos_home / "deployments"), {"slow": target})
+    plan = await made.plan(_site(tmp_path / "shop"), "slow")
+    assert plan.planned is not None
+    now[0] += age
+    if sent:
+        assert (await made.deploy("shop", plan.planned.digest, by="test")).state == "verified"
+        return
+    with pytest.raises(RefusedError, match="the plan of shop is 62 minutes old, more than 60"):
+        await made.deploy("shop", plan.planned.digest, by="test")
+    assert made.journals.known("shop").read().state == "planned"

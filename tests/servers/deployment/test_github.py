@@ -7,18 +7,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from atos_protocol.errors import AtosError, RefusedError, UnauthorizedError
-from atos_servers.deployment import github_api
+from atos_servers.deployment import git_push, process_group, rest_api
 from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
 from atos_servers.deployment.targets.github import ASKED, CREATED, PUSHED, GitHub
 from doubles.git_http import head
-from doubles.github import CUT, SLOW, TOKEN, GitHubDouble, github
+from doubles.github import CUT, SLOW, TOKEN, GitHubDouble, github, wrong_ones
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -252,7 +253,7 @@ async def test_trouble_is_said_with_what_was_done_and_gone_on_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     if status == SLOW:
-        monkeypatch.setattr(github_api, "REQUEST_SECONDS", 3.0)
+        monkeypatch.setattr(rest_api, "REQUEST_SECONDS", 3.0)
     commit(tmp_path / "site", index_html=PAGE)
     hub.site, hub.trouble = PAGE, {(method, end): [status]}
     failed = await deployed(deployments, tmp_path / "site", "pages", seconds=2)
@@ -261,6 +262,54 @@ async def test_trouble_is_said_with_what_was_done_and_gone_on_from(
     done = await deployed(deployments, tmp_path / "site", "pages")
     assert done.state == "verified"
     assert (len(hub.repositories), hub.pushes, len(hub.pages)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (500, "git push failed"),
+        (503, "git push failed"),
+        (429, "git push failed"),
+        (403, "git push was refused"),
+        (SLOW, "git did not end within 3 s"),
+        (CUT, "git did not end within 3 s"),  # git itself waits for ever
+    ],
+    ids=["500", "503", "429", "403", "slow", "taken, and its answer cut"],
+)
+async def test_trouble_with_a_push_is_said_and_gone_on_from_with_one_push(
+    hub: GitHubDouble, deployments: Deployments, tmp_path: Path, status: int, said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    sha = commit(tmp_path / "app", a_py="x = 1\n")
+    hub.trouble = {("PUSH", ""): [status]}
+    with monkeypatch.context() as patched:
+        if status in {SLOW, CUT}:
+            patched.setattr(git_push, "PUSH_SECONDS", 3.0)
+        failed = await deployed(deployments, tmp_path / "app", seconds=2)
+    assert failed.state == "failed"
+    assert said in failed.reason
+    assert "Done before that: the repository me/app is there" in failed.reason
+    assert TOKEN not in failed.reason
+    done = await deployed(deployments, tmp_path / "app")
+    assert (done.state, head(hub.root, "me/app", "main")) == ("verified", sha)
+    assert (len(hub.repositories), hub.pushes) == (1, 1)
+
+
+async def test_every_wrong_request_that_the_description_can_tell_is_refused(
+    hub: GitHubDouble, deployments: Deployments, tmp_path: Path
+) -> None:
+    """Each request of a whole deployment is made wrong in each way: its path, its query, each member of its body."""
+    commit(tmp_path / "site", index_html=PAGE)
+    hub.site = PAGE
+    assert (await deployed(deployments, tmp_path / "site", "pages")).state == "verified"
+    assert len(hub.asked) > 8
+    told = 0
+    for method, path, query, body in hub.asked:
+        assert hub.openapi.faults(method, path, query, body) == []
+        for wrong in wrong_ones(hub.openapi, method, path, query, body):
+            assert hub.openapi.faults(*wrong), wrong
+            told += 1
+    assert told > 40
 
 
 async def test_a_revoked_token_is_named_and_not_shown(
@@ -284,13 +333,13 @@ async def test_the_token_is_in_no_file_argument_or_variable(
     atos_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen, run = list[str](), subprocess.run
+    seen, run = list[str](), process_group.run_in_group
 
-    def noted(command: list[str], **more: object) -> object:
-        seen.append(f"{command} {more.get('env')}")
-        return run(command, **more)  # type: ignore[call-overload]
+    def noted(command: list[str], environment: dict[str, str], *more: Any, **others: Any) -> Any:
+        seen.append(f"{command} {environment}")
+        return run(command, environment, *more, **others)
 
-    monkeypatch.setattr("atos_servers.deployment.git_push.subprocess.run", noted)
+    monkeypatch.setattr(git_push, "run_in_group", noted)
     commit(tmp_path / "app", a_py="x = 1\n")
     assert (await deployed(deployments, tmp_path / "app")).state == "verified"
     monkeypatch.undo()

@@ -1,5 +1,6 @@
 """A public deployment as the person makes it: the real command line, host and git, and a stand-in for GitHub."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Generator
@@ -10,8 +11,11 @@ import pytest
 from doubles.git_http import head
 from doubles.github import TOKEN, GitHubDouble, github
 from doubles.host_process import HostProcess, host_process
+from doubles.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(120)
+
+WHO = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +42,8 @@ def client(*arguments: str) -> subprocess.CompletedProcess[str]:
 def repository(folder: Path) -> Path:
     folder.mkdir()
     (folder / "index.html").write_text("<h1>hello</h1>")
-    who = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
     for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "hello"]):
-        subprocess.run(["git", "-C", folder, *who, *command], check=True)
+        subprocess.run(["git", "-C", folder, *WHO, *command], check=True)
     return folder
 
 
@@ -73,6 +76,26 @@ def test_nothing_is_public_without_the_digest_of_what_goes_out(
     )
     logs = client("deployments", "logs", "site")
     assert "POST /user/repos: 201" in logs.stdout
+
+
+@pytest.mark.parametrize("answer", ["n", "", "changed"])
+def test_a_person_who_denies_or_whose_plan_has_changed_meanwhile_sends_nothing(
+    hub: GitHubDouble, host: HostProcess, answer: str
+) -> None:
+    source = repository(host.person / f"denied{answer}")
+    before = (list(hub.writes), hub.pushes)
+    command = [sys.executable, "-m", "atos.cli.main", "deploy", str(source), "github"]
+    with Terminal(command, os.environ, columns=200) as terminal:
+        terminal.until("Make it public? [y/N] ")
+        if answer == "changed":
+            (source / "index.html").write_text("<h1>another</h1>")
+            subprocess.run(["git", "-C", source, *WHO, "commit", "-qam", "another"], check=True)
+            assert client("deploy", str(source), "github", "--dry-run").returncode == 0
+        terminal.type("y" if answer == "changed" else answer)
+        status = terminal.ended()
+    assert status == (4 if answer != "changed" else 1), terminal.seen
+    assert ("was approved, but" in terminal.seen) == (answer == "changed"), terminal.seen
+    assert (hub.writes, hub.pushes) == before
 
 
 def test_the_token_shows_nowhere(hub: GitHubDouble, host: HostProcess) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from atos_daemon.key_source import KeySource
+from atos_protocol.crash_points import crashpoint, declare
 from atos_protocol.errors import AtosError, BadRequestError
 from atos_servers.deployment.record import Release
 from atos_servers.deployment.secret_scan import check_no_secrets
@@ -32,6 +33,7 @@ from atos_servers.deployment.wrangler import Put, Wrangler
 
 LOG, CLAIM = "cloudflare.log", "claim.json"
 STAMP = ".well-known/atos"
+PUT = declare("deploy.cloudflare.put.after")
 WARNING = "public: everybody can read it at a workers.dev address"
 TEMPORARY = (
     "temporary: without a token it is in an account that Cloudflare deletes unless it is claimed in time (an hour);"
@@ -87,6 +89,7 @@ class Cloudflare:
             except AtosError as error:
                 _note(place, f"failed: {error}")
                 raise
+        crashpoint(PUT)
         _note(place, f"it is at {put.url}")
         _keep_claim(place, put)
         return Applied(put.url)

@@ -23,7 +23,6 @@ import anyio.to_thread
 from atos_daemon.key_source import KeySource
 from atos_protocol.crash_points import crashpoint, declare
 from atos_protocol.errors import (
-    AtosError,
     BadConfigError,
     BadRequestError,
     BusyError,
@@ -33,9 +32,10 @@ from atos_protocol.errors import (
 )
 from atos_servers.deployment.commit_release import REPOSITORY, PackedCommit, pack_commit
 from atos_servers.deployment.git_push import Remote
-from atos_servers.deployment.github_api import GitHubApi, Json
+from atos_servers.deployment.github_api import GITHUB
 from atos_servers.deployment.record import Release
 from atos_servers.deployment.release_files import git
+from atos_servers.deployment.rest_api import Json, RestApi, saying_what_was_done
 from atos_servers.deployment.targets.github_way import (
     Destination,
     check_unchanged,
@@ -109,16 +109,11 @@ class GitHub:
         """Make what is missing of it; what was done before something failed is said."""
         del port
         api, to, done = self._api(place), destination_of(release.entry), list[str]()
-        try:
+        with saying_what_was_done(done):
             return await self._applied(api, place, release, to, done)
-        except AtosError as error:
-            if not done:
-                raise
-            message = f"{error.message}. Done before that: {', '.join(done)}"
-            raise type(error)(message, next_step=error.next_step) from error
 
     async def _applied(
-        self, api: GitHubApi, place: Place, release: Release, to: Destination, done: list[str]
+        self, api: RestApi, place: Place, release: Release, to: Destination, done: list[str]
     ) -> Applied:
         repository = await self._repository(api, to)
         done.append(f"the repository {repository['full_name']} is there")
@@ -134,7 +129,7 @@ class GitHub:
         crashpoint(ASKED)
         return Applied(url if url.endswith("/") or not to.pages else f"{url}/")
 
-    async def _repository(self, api: GitHubApi, to: Destination) -> Json:
+    async def _repository(self, api: RestApi, to: Destination) -> Json:
         if to.way == "fork":
             return await self._fork(api, to)
         found = await api.find(f"/repos/{to.repository}")
@@ -149,7 +144,7 @@ class GitHub:
         }
         return await api.post("/user/repos", body)
 
-    async def _fork(self, api: GitHubApi, to: Destination) -> Json:
+    async def _fork(self, api: RestApi, to: Destination) -> Json:
         """Make the fork, or find it; GitHub goes on making it after its answer."""
         forked = await api.post(f"/repos/{to.repository}/forks", {"default_branch_only": True})
         with anyio.move_on_after(FORK_SECONDS):
@@ -174,7 +169,7 @@ class GitHub:
         await anyio.to_thread.run_sync(push)
 
     async def _pull_request(
-        self, api: GitHubApi, place: Place, to: Destination, repository: Json
+        self, api: RestApi, place: Place, to: Destination, repository: Json
     ) -> str:
         owner, path = str(repository["owner"]["login"]), f"/repos/{to.repository}/pulls"
         known = (await api.get(path, head=f"{owner}:{to.branch}", state="open"))["items"]
@@ -188,7 +183,7 @@ class GitHub:
         }
         return str((await api.post(path, asked | {"body": body}))["html_url"])
 
-    async def _pages_url(self, api: GitHubApi, to: Destination) -> str:
+    async def _pages_url(self, api: RestApi, to: Destination) -> str:
         path = f"/repos/{to.repository}/pages"
         found = await api.find(path)
         if found is None:
@@ -239,7 +234,7 @@ class GitHub:
         )
 
     async def _built(
-        self, api: GitHubApi, to: Destination, release: Release, evidence: tuple[str, ...]
+        self, api: RestApi, to: Destination, release: Release, evidence: tuple[str, ...]
     ) -> Seen | None:
         """Return what is wrong with GitHub's build of the site; None for nothing."""
         build = await api.find(f"/repos/{to.repository}/pages/builds/latest") or {}
@@ -248,7 +243,10 @@ class GitHub:
             error = cast("Json", build.get("error") or {})
             said = str(error.get("message") or "no reason given")[:300]
             return Seen(
-                ok=False, reason=f"GitHub could not build the site: {said}", evidence=evidence
+                ok=False,
+                reason=f"GitHub could not build the site: {said}",
+                evidence=evidence,
+                final=True,
             )
         if status != "built" or commit != release.commit:
             told = f"GitHub is building the site ({status}, {commit[:12] or 'no commit yet'})"
@@ -281,7 +279,7 @@ class GitHub:
         """Return the last requests to GitHub and what came of them."""
         return tail(place.folder / LOG, lines)
 
-    async def _head(self, api: GitHubApi, repository: str, branch: str) -> str:
+    async def _head(self, api: RestApi, repository: str, branch: str) -> str:
         try:
             found = await api.find(f"/repos/{repository}/git/ref/heads/{branch}")
         except ConflictError:  # "Git Repository is empty"
@@ -295,8 +293,8 @@ class GitHub:
         step = "Write one into a file, chmod 600 it, and set ATOS_GITHUB_TOKEN_FILE to its path."
         raise BadConfigError(message, next_step=step)
 
-    def _api(self, place: Place | None = None) -> GitHubApi:
-        return GitHubApi(self.url, self._key(), place.folder / LOG if place else None)
+    def _api(self, place: Place | None = None) -> RestApi:
+        return RestApi(GITHUB, self.url, self._key(), place.folder / LOG if place else None)
 
 
 def _pages_folder(packed: PackedCommit) -> str:

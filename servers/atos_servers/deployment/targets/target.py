@@ -46,6 +46,8 @@ class Seen:
     """Why it is not ok."""
     pending: bool = False
     """It is not ok yet, and the target says that it is still at it: nothing is taken back for that."""
+    final: bool = False
+    """It will not become ok: looking again is no use."""
 
 
 class Target(Protocol):
