@@ -14,8 +14,8 @@ export ATOS_PULL := $(PULL)
 export ATOS_DEPLOY := $(DEPLOY)
 
 .DEFAULT_GOAL := help
-.PHONY: help goal test test-long test-chaos test-real test-install test-n8n test-page check page audit sbom bench up down doctor
-.PHONY: help goal test test-long test-chaos test-real test-install test-n8n test-conformance check page audit sbom bench up down doctor
+.PHONY: help goal test test-long test-chaos test-real test-install test-n8n test-page test-conformance
+.PHONY: check page audit sbom bench docs release-check up down doctor
 
 help:
 	@echo 'make goal GOAL="Write a Python function to add two numbers"   build it; PULL=1 fetches a model first, DEPLOY=local serves the result'
@@ -31,8 +31,9 @@ help:
 	@echo 'make page                 build the page anew after a change in page/src (needs Node)'
 	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
 	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
-	@echo 'make bench NAME=...       first-minute, shim, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
-	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
+	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
+	@echo 'make release-check        all that a release needs, from a clean clone of what is committed; publishes nothing'
+	@echo 'make docs                 the documentation as a site in build/site; a warning fails'
 	@echo 'make up, down, doctor     the daemons'
 
 goal:
@@ -79,6 +80,12 @@ audit:
 
 sbom:
 	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/sbom.py build/atos.cdx.json
+
+release-check:
+	@$(IN_TEST_ENV) python tests/release_check.py
+
+docs:
+	@$(IN_TEST_ENV) env NO_MKDOCS_2_WARNING=1 mkdocs build
 
 bench:
 	@$(IN_TEST_ENV) env PYTHONPATH=tests python tests/bench/$(subst -,_,$(NAME)).py

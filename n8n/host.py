@@ -16,9 +16,10 @@ import socket
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ class Host:
     environ: dict[str, str]
     password: str
     key: str = ""
+    cookie: str = field(default="", repr=False)
     hidden: Path | None = None
     """A folder that n8n is not to see, where this machine can hide one (root, `unshare`)."""
     process: subprocess.Popen[bytes] | None = None
@@ -169,6 +171,7 @@ class Host:
         while status in {0, 404, 503} and time.monotonic() < until:
             time.sleep(0.5)
             status, text, cookie = request(f"{self.url}/rest/login", login)
+        self.cookie = cookie
         wish = {"label": f"atos check {secrets.token_hex(4)}", "scopes": SCOPES, "expiresAt": None}
         if status == 200:
             status, text, _ = request(f"{self.url}/rest/api-keys", wish, {"cookie": cookie})
@@ -176,6 +179,22 @@ class Host:
             message = f"n8n gave no API key: HTTP {status} {text[:300]}"
             raise StepFailedError(message)
         return json.loads(text)["data"]["rawApiKey"]
+
+    def rest(self, path: str, body: Any = None) -> tuple[int, str]:
+        """Ask the routes that n8n's editor uses; return status and text."""
+        url = f"{self.url}/rest/{path}"
+        status, text, _ = request(url, body, {"cookie": self.cookie})
+        return status, text
+
+    def executions(self, status: str) -> list[dict[str, Any]]:
+        """Return the executions in a state such as `running` or `waiting`."""
+        wanted = urllib.parse.quote(json.dumps({"status": [status]}))
+        answered, text = self.rest(f"executions?filter={wanted}&limit=50")
+        return json.loads(text)["data"]["results"] if answered == 200 else []
+
+    def webhook_answers(self, path: str) -> bool:
+        """Tell whether a webhook is registered: it asks for its key."""
+        return request(f"{self.url}/webhook/{path}", {})[0] == 403
 
     def activate(self, workflow: str, path: str) -> None:
         """Publish a workflow and wait until its webhook is registered.
@@ -195,7 +214,7 @@ class Host:
                 message = f"n8n did not publish {workflow}: HTTP {status} {text[:300]}"
                 raise StepFailedError(message)
             for _ in range(20):
-                if request(f"{self.url}/webhook/{path}", {})[0] == 403:
+                if self.webhook_answers(path):
                     return
                 time.sleep(0.25)
             request(f"{base}/deactivate", {}, headers)

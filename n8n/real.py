@@ -20,6 +20,8 @@ from typing import Any
 
 import real_agents
 import real_parts
+import real_trouble
+import variants
 from host import Host, free_port, install_host, prepare_host, remove, request
 from scripted_model import ScriptedModel, scripted_model
 
@@ -35,6 +37,7 @@ OTHERS = (
     "error-workflow.json",
     "files-to-disk-and-upload.json",
     "goal-approve-deploy.json",
+    "goal-by-callback.json",
     "goal-ended.json",
     "models-share-the-gpu.json",
     "notification.json",
@@ -43,7 +46,7 @@ OTHERS = (
 """Workflows that real_agents.py and real_parts.py call."""
 START_SECONDS = 300.0
 """Longest start of ATOS: a busy machine needs a minute."""
-PARTS = ("agents", *real_parts.CHECKS, "editor", "answers")
+PARTS = ("editor", "agents", "slow", *real_parts.CHECKS, *real_trouble.CHECKS, "answers")
 """What can be checked by itself."""
 GATEWAY_ID = "atosOpenAi000002"
 EXPORTED_URL = "http://127.0.0.1:8756"
@@ -98,8 +101,8 @@ def exported_workflows(url: str) -> list[Exported]:
             continue
         found.append(_exported(workflow))
         if file.name == "route-and-aggregate.json":
-            found.append(_exported(with_three_outputs(workflow)))
-            found.append(_exported(that_classifies(workflow)))
+            found.append(_exported(variants.with_three_outputs(workflow)))
+            found.append(_exported(variants.that_classifies(workflow)))
     return found
 
 
@@ -108,6 +111,15 @@ def other_workflows(url: str) -> dict[str, Exported]:
     folder = PACKAGE / "workflows"
     read = {name: (folder / name).read_text(encoding="utf-8") for name in OTHERS}
     return {name: _exported(json.loads(_addressed(name, text, url))) for name, text in read.items()}
+
+
+def trouble_workflows(url: str) -> list[Exported]:
+    """Return the workflows that only real_trouble.py calls."""
+    texts = [
+        (PACKAGE / "workflows" / name).read_text(encoding="utf-8").replace(EXPORTED_URL, url)
+        for name in ("goal-with-files.json", "goal-ended.json")
+    ]
+    return [_exported(each) for each in variants.for_trouble(*map(json.loads, texts))]
 
 
 def _addressed(name: str, text: str, url: str) -> str:
@@ -121,33 +133,6 @@ def _exported(workflow: dict[str, Any]) -> Exported:
     return Exported(workflow["id"], path, json.dumps(workflow))
 
 
-def with_three_outputs(workflow: dict[str, Any]) -> dict[str, Any]:
-    """Return the router's workflow with `outputMode: perComplexity`; the error output moves to 3."""
-    copy, router = _variant(workflow, "three")
-    router["parameters"]["outputMode"] = "perComplexity"
-    done, failed = copy["connections"][router["name"]]["main"]
-    copy["connections"][router["name"]]["main"] = [done, done, done, failed]
-    return copy
-
-
-def that_classifies(workflow: dict[str, Any]) -> dict[str, Any]:
-    """Return the router's workflow without the aggregator: it answers what it classified."""
-    copy, router = _variant(workflow, "plan")
-    router["parameters"]["operation"] = "classify"
-    links = copy["connections"]
-    links[router["name"]]["main"][0] = links.pop("ATOS Result Aggregator")["main"][0]
-    copy["nodes"] = [n for n in copy["nodes"] if n["name"] != "ATOS Result Aggregator"]
-    return copy
-
-
-def _variant(workflow: dict[str, Any], suffix: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    copy = json.loads(json.dumps(workflow).replace("atos-task", f"atos-task-{suffix}"))
-    copy["id"] = f"atosRoute{suffix}".ljust(16, "0")
-    for node in copy["nodes"]:
-        node["id"] += suffix
-    return copy, next(n for n in copy["nodes"] if n["type"].endswith("atosAgentRouter"))
-
-
 def credentials(
     atos: Atos, webhook_key: str, model_url: str, gateway: str = ""
 ) -> list[dict[str, Any]]:
@@ -155,6 +140,12 @@ def credentials(
     token = atos.token()
     rows = [
         ("atosApi000000001", "ATOS local", "atosApi", {"baseUrl": atos.url, "token": token}),
+        (
+            variants.WRONG_ID,
+            "ATOS, wrong token",
+            "atosApi",
+            {"baseUrl": atos.url, "token": "w" * 43},
+        ),
         ("atosMcpBearer001", "ATOS token", "httpBearerAuth", {"token": token}),
         ("atosOpenAi000001", "ATOS models", "openAiApi", {"apiKey": "none", "url": model_url}),
         (GATEWAY_ID, "Gateway", "openAiApi", {"apiKey": "atos", "url": f"{gateway}/v1"}),
@@ -286,10 +277,26 @@ def _check_parts(host: Host, atos: Atos, model: ScriptedModel, key: str, parts: 
             host.activate(others[file].id, others[file].path)
         run_check(host, atos, key)
 
+    by_path = {
+        each.path: each
+        for each in (*exported_workflows(atos.url), *others.values(), *trouble_workflows(atos.url))
+    }
+
+    def called_by_path(
+        paths: tuple[str, ...], run_check: Callable[[Host, Atos, str], None]
+    ) -> None:
+        for path in paths:
+            host.activate(by_path[path].id, path)
+        run_check(host, atos, key)
+
+    agent = others["agent-with-mcp-tool.json"]
     checks: dict[str, Callable[[], None]] = {
-        "agents": partial(_call_others, host, atos, model, key),
-        **{name: partial(called, *each) for name, each in real_parts.CHECKS.items()},
+        # First: n8n puts a checklist over what was published.
         "editor": partial(_editor, host),
+        "agents": partial(_call_others, host, atos, model, key),
+        "slow": partial(real_agents.check_slow_agent, host, atos, agent, model, key, GOAL),
+        **{name: partial(called, *each) for name, each in real_parts.CHECKS.items()},
+        **{name: partial(called_by_path, *each) for name, each in real_trouble.CHECKS.items()},
     }
     failed: list[str] = []
     for name, run_check in checks.items():
@@ -335,7 +342,8 @@ def check(node: Node, parts: set[str]) -> None:
         with running_atos(home) as atos, scripted_model() as model:
             host = prepare_host(node, user)
             workflows = exported_workflows(atos.url)
-            everything = [*workflows, *other_workflows(atos.url).values()]
+            others = [*other_workflows(atos.url).values(), *trouble_workflows(atos.url)]
+            everything = [*workflows, *others]
             bring_in(host, atos, everything, key, model.url)
             try:
                 host.hidden = home

@@ -264,7 +264,20 @@ def check_approval(host: Host, atos: Atos, key: str) -> None:
     expect(status == 200 and live(told) == told["digest"], "approved: deployed as approved")
     url = json.loads(text)["url"]
     expect(request(url)[0] == 200, f"and verified from outside: {url} answers")
+    _deploy_again(host, key, repository, told["digest"])
     tool(atos, "workflow", "stop_deployment", {"name": told["deployment"]})
+
+
+def _deploy_again(host: Host, key: str, repository: str, digest: str) -> None:
+    """The workflow that deploys and verifies: what nobody approved is refused, what is not as asked is not verified."""
+    asked = {"repository": repository, "digest": "0" * 64}
+    status, _ = call(host, key, "atos-deploy", asked)
+    expect(status == 409, "deploy and verify: another digest is refused")
+    status, told = call(host, key, "atos-deploy", {**asked, "digest": digest, "marker": "reverse"})
+    expect((status, told.get("ok")) == (200, True), "what was approved is deployed and verified")
+    missing = {**asked, "digest": digest, "marker": "no such words"}
+    status, told = call(host, key, "atos-deploy", missing)
+    expect(status == 502 and not told.get("ok"), f"a page without the marker is not: HTTP {status}")
 
 
 def _commit(repository: Path) -> None:
@@ -285,7 +298,7 @@ def gateway_url(atos: Atos) -> str:
 
 CHECKS: dict[str, tuple[tuple[str, ...], Callable[[Host, Atos, str], None]]] = {
     "files": (("files-to-disk-and-upload.json",), check_files),
-    "approval": (("goal-approve-deploy.json",), check_approval),
+    "approval": (("goal-approve-deploy.json", "deploy-and-verify.json"), check_approval),
     "models": (("models-share-the-gpu.json",), check_models),
     "router": (("task-router.json",), check_router),
 }

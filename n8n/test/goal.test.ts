@@ -55,6 +55,31 @@ describe('a goal', () => {
 		});
 	});
 
+	it('calls back a waiting execution, once, and is not waited for here', async () => {
+		server.routes['/callbacks'] = { id: 'c1' };
+		const callbackUrl = 'http://127.0.0.1:5678/webhook-waiting/7?signature=x';
+		const [[item]] = await run({ ...START, wait: false, options: { callbackUrl } });
+		expect(item.json).toMatchObject({ id: 'g1', state: 'queued', ended: false });
+		expect(tools()).toEqual(['start_goal']);
+		expect(server.posted).toEqual([
+			{
+				path: '/callbacks',
+				body: {
+					url: callbackUrl,
+					events: ['goal.ended', 'goal.asked'],
+					secret: expect.stringMatching(/^[0-9a-f]{64}$/),
+					goal_id: 'g1',
+				},
+			},
+		]);
+	});
+
+	it('that nobody can be told of is ended, as its execution fails', async () => {
+		const options = { callbackUrl: 'http://far.example/x' };
+		await expect(run({ ...START, wait: false, options })).rejects.toThrow();
+		expect(tools()).toEqual(['start_goal', 'cancel_goal']);
+	});
+
 	it('is answered by the task that asks', async () => {
 		const asking = { tasks: [{ id: 'T1' }, { id: 'T2', question: { text: '1 or 1.5?' } }] };
 		server.tools.get_goal = () => goal('needs_help', asking);
@@ -127,6 +152,26 @@ describe('trouble', () => {
 		};
 		await expect(run(START, { cancel: stop.signal, goesOn: true })).rejects.toThrow();
 		expect(tools()).toContain('cancel_goal');
+	});
+
+	it('does not happen when it is stopped while the goal is being started', async () => {
+		const stop = new AbortController();
+		server.tools.start_goal = () => {
+			stop.abort();
+			return goal('queued');
+		};
+		await expect(run(START, { cancel: stop.signal, goesOn: true })).rejects.toThrow();
+		expect(tools()).toEqual(['start_goal', 'cancel_goal']);
+	});
+
+	it('leaves no goal behind that was only to be started when the execution was stopped', async () => {
+		const stop = new AbortController();
+		server.tools.start_goal = () => {
+			stop.abort();
+			return goal('queued');
+		};
+		await run({ ...START, wait: false }, { cancel: stop.signal });
+		expect(tools()).toEqual(['start_goal', 'cancel_goal']);
 	});
 
 	it('makes the next try another goal, as the first was cancelled', async () => {

@@ -26,7 +26,8 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     tests_run        which (acceptance|model|stub|verify), ok, proven (outside|in-process|nothing), passed, failed,
                      isolation, uid, interpreter, started_at, ended_at, round, untested (there is none to run)
     evidence_found   examples, errors, tests (counts), seeds, can_be_run
-    evaluated        candidates, rows, calls (counts), started_at, ended_at, isolation, uid, interpreter
+    evaluated        candidates, rows, calls (counts), judged [candidate], passed [count of rows, of each of them],
+                     started_at, ended_at, isolation, uid, interpreter
     selected         candidate, proof, evidence, kept (count), dropped [{assertion, why}], next
     reflected        cause, round
     asked            question {text, call, options}

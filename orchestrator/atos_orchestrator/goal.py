@@ -14,7 +14,7 @@ _WORD = re.compile(r"[a-z0-9]+")
 _FILLER = frozenset(
     _WORD.findall(
         "a an and the to of in on for with that which this from by as is are it its be please write"
-        " build make create me us python function program script using"
+        " build make create me us python function program script using py"
     )
 )
 
@@ -50,10 +50,10 @@ def validate_goal(text: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Return a short name for a goal: lower-case words and hyphens, never empty, a safe file name."""
+    """Return a short name for a goal: lower-case words, each once, and hyphens; never empty, a safe file name."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     words: list[str] = _WORD.findall(plain)
-    telling = [word for word in words if word not in _FILLER] or words
+    telling = [word for word in dict.fromkeys(words) if word not in _FILLER] or words
     name = ""
     for word in telling:
         longer = f"{name}-{word}" if name else word[:MAX_SLUG]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from atos_orchestrator.web_application import application_of
 from atos_protocol.goals import Complexity
 
 Kind = Literal["code", "test", "docs"]
@@ -74,7 +75,8 @@ def functions_of(task: Task) -> tuple[str, ...]:
     """Return the names of the functions that make up a task's one file; none where it is not made of functions."""
     if task.kind != "code" or len(task.files) != 1 or classes_of(task):
         return ()
-    return tuple(dict.fromkeys(name_of(head) for head in task.signatures))
+    names = tuple(dict.fromkeys(name_of(head) for head in task.signatures))
+    return () if any(application_of(name, task.packages) == name for name in names) else names
 
 
 def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:

@@ -1,6 +1,7 @@
 import { Component } from "preact";
 import { useState } from "preact/hooks";
 import { Graph } from "./graph";
+import { embedded } from "./place";
 import { Act, Section, State, Trouble } from "./parts";
 import { call } from "./server";
 import type { Seen } from "./store";
@@ -104,12 +105,20 @@ function proofs(goal: Goal): string {
   return [...counts].map(([proof, n]) => `${count(n, "task")}: ${PROOF[proof] ?? proof}`).join(", ");
 }
 
+/** So many tasks are named beside the code; more are in the plan below it. */
+const FEW = 6;
+
 /** Where the code is, and how a person looks at it. */
 function Repository({ goal }: { goal: Goal }) {
-  if (!goal.repository || !goal.tasks.some((task) => task.state === "done")) return null;
+  const done = goal.tasks.filter((task) => task.state === "done");
+  if (!goal.repository || !done.length) return null;
   return (
     <Section title="The code">
-      <p>Models wrote it: read it before you run it with your rights.</p>
+      <p>
+        Models wrote it: read it before you run it with your rights.
+        {!embedded && done.length > FEW && " Here: open a task below."}
+        {!embedded && done.length <= FEW && <>{" "}Here, by task:{done.map((task) => <>{" "}<a href={`#/goal/${encodeURIComponent(goal.id)}/${task.id}`}>{task.id}</a></>)}</>}
+      </p>
       <pre class="code" tabIndex={0}>{`cd ${shellWord(goal.repository)}\ngit log --stat\n`}</pre>
     </Section>
   );

@@ -14,7 +14,7 @@ export function MachinePage({ seen }: { seen: Seen }) {
       {machine === undefined && <p class="quiet">looking …</p>}
       {machine === null && <p class="note">The scheduler sleeps: nothing is loaded. The next request wakes it.</p>}
       {machine?.notice && <p class="note">{machine.notice}</p>}
-      {machine?.paused && <p class="note">Paused: no model is loaded until <code>atos-client resume</code>.</p>}
+      {machine?.paused && <p class="note">Paused: no model is loaded until <code>atos-client scheduler resume</code>.</p>}
       {machine?.devices.map((device) => (
         <Memory key={device.name} device={device} samples={seen.samples.get(device.name) ?? []} decisions={seen.decisions} />
       ))}
@@ -87,20 +87,16 @@ function Memory({ device, samples: seen, decisions }: { device: Device; samples:
   );
 }
 
-/** Steps that decided nothing: memory was looked at, a timer rang. */
-const NOISE = /^(ForeignChanged|TimerFired|SetTimer)$/;
-
 function Decisions({ decisions }: { decisions: Decision[] }) {
   const [explained, setExplained] = useState<{ seq: number; text: string } | null>(null);
   const explain = async (seq: number) => {
     const found = await get<{ explanation: string }>("decision", { seq: String(seq) });
     setExplained({ seq, text: found.explanation });
   };
-  const told = decisions.filter((one) => !NOISE.test(one.text));
-  if (!told.length) return <p class="quiet">None yet.</p>;
+  if (!decisions.length) return <p class="quiet">None yet.</p>;
   return (
     <ol class="events" aria-label="decisions, newest first">
-      {told.reverse().slice(0, 80).map((one) => (
+      {[...decisions].reverse().slice(0, 80).map((one) => (
         <li key={one.seq}>
           <time>{clock(one.at)}</time><span>{one.seq}</span>
           <span>

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Answer, Events } from "./goal";
 import { Act, Diff, Section, State, Trouble } from "./parts";
+import { embedded } from "./place";
 import { call, get, Refused } from "./server";
 import type { Seen } from "./store";
 import type { Fault, TaskReport } from "./types";
@@ -22,6 +23,7 @@ export function TaskPage({ seen, goal, id }: { seen: Seen; goal: string; id: str
       if (gone) return;
       setReport(found);
       setFault(null);
+      if (embedded) return; // an MCP host passes tool calls on, and diffs are none
       const code = await get<{ changes: Change[] }>("changes", { goal, task: id });
       if (!gone) setChanges(code.changes);
     };
@@ -48,7 +50,8 @@ export function TaskPage({ seen, goal, id }: { seen: Seen; goal: string; id: str
       <Section title="Code">
         {changes?.map((change) => <details key={change.what} open><summary>{change.what}</summary><Diff text={change.text} /></details>)}
         {changes?.length === 0 && <p class="quiet">Nothing is committed yet.</p>}
-        {changes === null && !fault && <p class="quiet">looking …</p>}
+        {embedded && <p class="quiet">The page in a browser shows the diffs: <code>atos-client open {goal}</code></p>}
+        {changes === null && !fault && !embedded && <p class="quiet">looking …</p>}
       </Section>
       {task.state !== "done" && <Fix goal={goal} task={id} />}
       <Section title="What happened"><Events goal={goal} events={seen.events.filter((event) => event.task === id)} /></Section>

@@ -51,7 +51,9 @@ class PlanHints:
         self._expire()
         if (kept := self._kept.get(goal)) is None:
             message = f"no plan of goal {goal} is known"
-            raise NotFoundError(message, next_step="Publish it, or see GET /atos/v1/status.")
+            raise NotFoundError(
+                message, next_step="A goal has one while it works. See GET /atos/v1/status."
+            )
         return kept.hint
 
     def drop(self, goal: str) -> None:

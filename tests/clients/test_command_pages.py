@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from atos.cli.action_commands import with_default
+from atos.cli.command_parser import FIRST_STEP, NAMES
 from atos.cli.commands import parser
 from atos.cli.describing import completion_script, help_page, origins, subcommands
 from atos.cli.main import main
@@ -37,6 +39,47 @@ def test_no_line_of_help_is_wider_than_eighty_columns() -> None:
     assert [line for line in lines if len(line) > 80] == []
 
 
+def test_every_command_stands_in_one_group_of_the_help() -> None:
+    assert sorted(NAMES) == sorted(subcommands(parser()))
+
+
+def test_without_a_command_the_help_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert FIRST_STEP in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_described_alone_has_the_help_that_it_has_among_all(name: str) -> None:
+    alone, among = parser(name), parser()
+    assert list(alone.choices) == [name]
+    assert alone.choices[name].format_help() == among.choices[name].format_help()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["models"], ["models", "list"]),
+        (["scheduler", "--json"], ["scheduler", "decisions", "--json"]),
+        (["models", "pull"], ["models", "pull"]),
+        (["n8n"], ["n8n"]),
+        (["status", "--json"], ["status", "--json"]),
+    ],
+)
+def test_an_action_that_only_looks_may_be_left_out(words: list[str], meant: list[str]) -> None:
+    assert with_default(words) == meant
+
+
+def test_a_missing_argument_is_told_with_the_page_to_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["build"])
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "atos-client build: the following arguments are required: GOAL",
+        "  → atos-client build --help",
+    ]
+
+
 def test_every_command_can_answer_in_json() -> None:
     commands = subcommands(parser())
     leaves = [leaf for one in commands.values() for leaf in subcommands(one).values() or [one]]
@@ -50,6 +93,24 @@ def test_the_version_is_the_installed_one_and_needs_no_parser() -> None:
     )
     assert done.stdout.splitlines() == [f"atos-client {installed()}", "[]"]
     assert installed_version() == installed()
+
+
+def test_status_imports_nothing_that_it_need_not_wait_for() -> None:
+    slow = {
+        "asyncio",
+        "email",
+        "http",
+        "importlib.metadata",
+        "random",
+        "shlex",
+        "shutil",
+        "subprocess",
+        "tempfile",
+        "textwrap",
+    }
+    code = f"import sys; from atos.cli.main import main; main(['status']); print(sorted({slow} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["scheduler  down", "[]"]
 
 
 @pytest.mark.parametrize(

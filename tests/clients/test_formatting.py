@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from atos.cli.formatting import (
+from atos.cli.event_lines import event_line
+from atos.cli.formatting import hung
+from atos.cli.goal_report import (
     EXIT_CODES,
-    event_line,
+    evidence_lines,
     goal_report,
     goals_table,
     result_object,
@@ -40,7 +42,7 @@ VIEW: dict[str, Any] = {
     "announcement": "",
     "error": None,
 }  # fmt: skip
-from atos.cli.progress import MOST_REASONS, shown_tasks
+from atos.cli.progress import MOST_REASONS, Live, shown_tasks
 from atos_protocol.goals import FINAL_GOAL_STATES
 
 
@@ -129,7 +131,25 @@ def test_the_report_names_repository_sandbox_and_model() -> None:
             "  repository  /home/ann/atos/add-two-numbers",
             "  untrusted   models wrote it: read it before you run it with your rights",
             "  time        3 s: reading prompts 1, writing 1, sandbox 0, waiting 0, rest 1",
+            "  next        git -C /home/ann/atos/add-two-numbers log --stat",
+            "              atos-client open add-two-numbers-1    atos-client deploy add-two-numbers-1",
         ]
+    )
+
+
+def test_tasks_with_the_same_evidence_share_a_line() -> None:
+    told = {1: "3 of 3", 2: "3 of 3", 3: "3 of 3", 4: "2 of 2", 5: "3 of 3", 6: "3 of 3"}
+    tasks = [
+        {"id": f"T{n}", "state": "done", "proof": "", "evidence": text} for n, text in told.items()
+    ]
+    assert evidence_lines(tasks) == ["T1 to T3, T5, T6: 3 of 3", "T4: 2 of 2"]
+
+
+def test_no_next_step_is_left_with_the_name_of_a_tool() -> None:
+    error = {"message": "T1 asks.", "next": "Answer it with `answer_question`, or use retry_goal."}
+    report = goal_report({**VIEW, "state": "needs_help", "error": error})
+    assert report[-1] == (
+        "  next        Answer it with `atos-client answer`, or use `atos-client retry`."
     )
 
 
@@ -221,6 +241,35 @@ def test_the_end_of_a_goal_of_thirty_tasks_fits_a_terminal_of_24_rows() -> None:
     beside = len(goal_report(view, [], MOST_REASONS)) + 1
     report = goal_report(view, shown_tasks(tasks, 24 - beside), MOST_REASONS)
     assert len(report) < 24
-    assert [line for line in report if "more" in line] == snapshot(
-        ["  … and 20 more: 20 done", "              and 28 more: atos-client explain"]
+    assert [line for line in report if "more" in line] == snapshot(["  … and 20 more: 20 done"])
+
+
+def test_a_long_line_goes_on_below_its_text_and_paths_stay_whole() -> None:
+    path = "/home/ann/" + "x" * 60
+    lines = ["", "  evidence    " + "seven assertions " * 4, f"  repository  {path}"]
+    assert hung(lines, 50) == snapshot(
+        [
+            "",
+            "  evidence    seven assertions seven assertions",
+            "              seven assertions seven assertions",
+            "  repository",
+            "              /home/ann/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ]
     )
+
+
+def test_where_a_question_follows_the_block_makes_room_so_that_nothing_scrolls_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("COLUMNS", "80")
+    tasks = [
+        {"id": f"T{n}", "title": f"Part {n}", "complexity": "simple", "state": "done"}
+        for n in range(1, 31)
+    ]
+    live = Live()
+    live.update({"id": "g", "state": "needs_help", "seconds": 3.0, "tasks": tasks}, [])
+    whole = capsys.readouterr().out.count("\n")
+    live.keep(below=6)
+    room = capsys.readouterr().out.split("\x1b[22F")[-1].count("\n")
+    assert (whole, room) == (22, 16)

@@ -40,6 +40,7 @@ def test_the_examples_of_its_help_are_true(host: HostProcess) -> None:
         ["02_without_await.py"],
         ["03_build_and_run.py"],
         ["03_build_and_run.py", "--async"],
+        ["04_full_orchestration.py"],
     ],
     ids=" ".join,
 )
@@ -49,6 +50,8 @@ def test_an_example_program_ends_well(host: HostProcess, words: list[str]) -> No
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    expected = (EXAMPLES / words[0]).with_suffix(".txt")
+    assert not expected.exists() or done.stdout == expected.read_text("utf-8")
 
 
 async def test_goals_are_typed_and_say_what_they_are(host: HostProcess) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from atos_protocol.host_protocol import SERVERS
+from conformance.fixture_server import with_own_origin
 from conformance.npm_packages import install
 from conformance.suite_run import SELECTED, Found, Release, run_suite
 from doubles.host_process import host_process
@@ -86,7 +87,7 @@ def check(node: Node, known: Known) -> list[str]:
         for release in releases:
             found = run_suite(node, release, FIXTURE, url, token)
             wrong += judged(f"{release}, {FIXTURE}", found, known[release][FIXTURE])
-    with host_process() as host:
+    with host_process(**with_own_origin()) as host:
         host.ensure()
         for name in SERVERS:
             for release in releases:

@@ -116,10 +116,15 @@ def task_file(host: HostProcess, entries: Mapping[str, Any], goal: str = "") -> 
     return path
 
 
+def at_home(client: Client, host: HostProcess) -> dict[str, str]:
+    """Return a client's environment in the empty home: Node's own has this process's."""
+    return {**client.environ, "HOME": str(host.person)}
+
+
 def followed(client: Client, host: HostProcess, task: Path) -> dict[str, Any]:
     """Have a client do it all; return what it said, merged."""
-    environ = {"HOME": str(host.person), **client.environ}
-    said = run(client.name, [*client.command, task], environ=environ, deadline=SECONDS)
+    command = [*client.command, task]
+    said = run(client.name, command, environ=at_home(client, host), deadline=SECONDS)
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     found: dict[str, Any] = {}
     for line in lines:
@@ -153,7 +158,7 @@ def check(node: Node) -> None:
     with host_process() as host:
         entries = written_entries(host)
         first = known[0]
-        environ = {"HOME": str(host.person), **first.environ}
+        environ = at_home(first, host)
         goal = killed_in_mid_goal(first.command, environ, task_file(host, entries))
         found = followed(known[1], host, task_file(host, entries, goal))
         print(

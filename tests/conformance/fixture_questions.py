@@ -1,4 +1,4 @@
-"""The suite's tools that ask their caller: by requests (2025-11-25) and by answers that want more (2026-07-28)."""
+"""The suite's tools that ask their caller by answers that want more (2026-07-28)."""
 
 from __future__ import annotations
 
@@ -173,16 +173,6 @@ async def test_streaming_elicitation(context: Context) -> Asked:
     return await test_input_required_result_elicitation(context)
 
 
-async def test_elicitation(message: str, context: Context) -> str:
-    """Ask by a request."""
-    reply = await context.session.elicit(
-        message=message,
-        requested_schema=fields_schema(username="string", email="string"),
-        related_request_id=context.request_id,
-    )
-    return f"User response: action={reply.action}, content={json.dumps(reply.content)}"
-
-
 async def test_missing_capability(context: Context) -> str:
     """Need a client that can be asked for a model's words."""
     params = context.session.client_params
@@ -207,7 +197,7 @@ TOOLS = (
     test_input_required_result_list_roots, test_input_required_result_request_state,
     test_input_required_result_multiple_inputs, test_input_required_result_multi_round,
     test_input_required_result_tampered_state, test_input_required_result_capabilities,
-    test_streaming_elicitation, test_elicitation,
+    test_streaming_elicitation,
 )  # fmt: skip
 
 

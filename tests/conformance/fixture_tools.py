@@ -42,6 +42,15 @@ SCHEMA = {
 }
 
 
+MIRRORED: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "region": {"type": "string", "x-mcp-header": "Region"},
+        "priority": {"type": "string"},
+    },
+}
+
+
 def png() -> bytes:
     """Return a picture of one red point."""
 
@@ -150,6 +159,11 @@ async def static_binary() -> bytes:
     return png()
 
 
+async def header_mirror(region: str = "", priority: str = "") -> str:
+    """Take arguments that a header repeats."""
+    return f"region={region}, priority={priority}"
+
+
 async def watched() -> str:
     """Return what may be subscribed to, where that exists."""
     return "Watched resource content."
@@ -204,6 +218,8 @@ def add_fixtures(server: FastMCP) -> None:
         server.tool(tool, output_schema=None)
     described = FunctionTool.from_function(json_schema_2020_12_tool)
     server.add_tool(described.model_copy(update={"parameters": SCHEMA}))
+    mirrored = FunctionTool.from_function(header_mirror)
+    server.add_tool(mirrored.model_copy(update={"parameters": MIRRORED}))
     for uri, kind, read in (
         ("test://static-text", "text/plain", static_text),
         ("test://static-binary", "image/png", static_binary),

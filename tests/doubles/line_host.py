@@ -12,7 +12,8 @@ from fastmcp import FastMCP
 from fastmcp.tools import ToolResult
 
 from atos_protocol.errors import NotFoundError, from_wire
-from atos_servers.host.mcp_session import LineStream, serve_mcp
+from atos_servers.host.line_stream import LineStream
+from atos_servers.host.mcp_session import serve_mcp
 from atos_servers.host.tool_failures import error_result
 
 

@@ -33,6 +33,11 @@ WORKFLOWS = """workflows:
       header: X-Key
       file: {}
 """
+TOLD = (
+    ("explain",), ("film", "--output", "film.html"), ("trace", "--content", "--to", "file:trace.json"),
+    ("trace", "--content", "--to", "file:trace.pb"), ("logs",),
+)  # fmt: skip
+"""What tells of the newest goal; the files are searched with all others."""
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -145,6 +150,9 @@ def test_no_secret_is_left_or_said_by_goals_that_succeed_fail_and_are_killed(
         states, said = anyio.run(all_replies, settings, worker)
         said += [done.stdout + done.stderr for done in map(atos.run, ("doctor", "status"))]
         said += [atos.run(*line).stdout for line in (("doctor", "--json"), ("models", "list"))]
+        told = [atos.run(*line) for line in TOLD]
+        assert [done.returncode for done in told] == [0] * len(TOLD), told
+        said += [done.stdout + done.stderr for done in told]
         atos.run("down")
     assert engine.seen == {f"Bearer {canaries.of['.config/engine.key']}"}, "the key was used"
     assert states[:10] == ["success"] * 10

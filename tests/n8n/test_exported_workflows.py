@@ -326,3 +326,16 @@ def test_the_lock_file_pins_everything_and_holds_no_download_address() -> None:
 def is_foreign(entry: Json) -> bool:
     """Whether a package is an optional binary of a platform that the lock was not written on."""
     return entry.get("optional", False) and "cpu" in entry
+
+
+DOCS = PACKAGE.parent / "docs"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_workflow_is_drawn_in_the_documentation(path: Path, theme: str) -> None:
+    page = (DOCS / "n8n.md").read_text(encoding="utf-8")
+    picture = f"pictures/n8n-{path.stem}-{theme}.png"
+    assert f"`{path.name}`" in page
+    assert f"]({picture})" in page
+    assert (DOCS / picture).read_bytes().startswith(b"\x89PNG")

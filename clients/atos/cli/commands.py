@@ -6,27 +6,36 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from atos.cli.action_commands import (
+    add_gateway,
+    add_models,
+    add_n8n,
+    add_scheduler,
+    add_tokens,
+)
+from atos.cli.command_parser import USAGE, Asked, Command, Commands, RawFormatter
+
 EPILOG = """exit codes:
   0 done (or started, with --detach)   1 the goal failed         2 wrong usage
   3 nothing to run it with             4 it needs a person       130 cancelled"""
 
 
+NAMING = "its id, the beginning of it, its folder, or words of its text"
 TARGETS = ("local", "github", "pages", "cloudflare", "heroku", "webhook")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe the commands."""
-    plain = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(
-        prog="atos-client",
-        description="Small local models doing real software work.",
-        epilog=EPILOG,
-        formatter_class=plain,
-    )
+def parser(only: str = "") -> Commands:
+    """Describe the commands, or only the one of this name."""
+    top = Commands(prog="atos-client", epilog=EPILOG, formatter_class=RawFormatter)
     top.add_argument("--version", action="store_true", help="print the version and end")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands: Any = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS,
+        parser_class=Command,
+    )  # fmt: skip
+    top.usage, top.choices = USAGE, commands.choices
+    commands = Asked(commands, only) if only else commands
 
-    def command(name: str, about: str) -> argparse.ArgumentParser:
+    def command(name: str, about: str) -> Any:
         made = commands.add_parser(name, help=about, description=about)
         made.add_argument("--json", action="store_true", help="machine-readable output")
         return made
@@ -67,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
         ("watch", "Follow a goal (default: the newest)."),
         ("cancel", "Cancel a goal (default: the newest)."),
     ):
-        command(name, about).add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+        command(name, about).add_argument("goal", metavar="GOAL", nargs="?", help=NAMING)
     debug = command("debug", "Show all that happened to one task.")
     debug.add_argument("task", metavar="TASK", help="GOAL/T1, or T1 of the newest goal")
     answer = command("answer", "Answer what a task asks, and have its goal go on.")
@@ -77,13 +86,13 @@ def parser() -> argparse.ArgumentParser:
     fix.add_argument("task", metavar="GOAL/TASK", help="GOAL/T1, or T1 of the newest goal")
     fix.add_argument("files", metavar="[NAME=]FILE", nargs="+", help="the task's own files")
     retry = command("retry", "Try again what is not done of a goal (default: the newest).")
-    retry.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    retry.add_argument("goal", metavar="GOAL", nargs="?", help=NAMING)
     _add_steering(command)
     for name, about in (
         ("pause", "Have nothing work for a goal until `resume`; models: `scheduler pause`."),
         ("resume", "Have a paused goal go on; models: `scheduler resume`."),
     ):
-        command(name, about).add_argument("goal", metavar="GOAL", help="a goal's id")
+        command(name, about).add_argument("goal", metavar="GOAL", help=NAMING)
     clean = command("clean", "Remove what is kept of goals that have ended; repositories stay.")
     clean.add_argument(
         "--older-than", metavar="AGE", default="30d",
@@ -93,9 +102,9 @@ def parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="count only")
     _add_looking(command)
     _add_deployments(command)
-    _add_models(commands)
-    _add_tokens(commands)
-    _add_scheduler(commands)
+    add_models(commands)
+    add_tokens(commands)
+    add_scheduler(commands)
     doctor = command("doctor", "Say what is there, what is missing, and what to do about it.")
     doctor.add_argument("--host", metavar="NAME", help="an MCP host: its entries and its logs")
     up = command("up", "Start the daemons.")
@@ -107,13 +116,18 @@ def parser() -> argparse.ArgumentParser:
         "--docker", metavar="ADDRESS", nargs="?", const="",
         help="let containers call too, by Docker's bridge (or that address), with a token of their own; they stay up",
     )  # fmt: skip
-    _add_n8n(commands)
-    _add_gateway(commands)
+    add_n8n(commands)
+    add_gateway(commands)
     lease = command("lease", "Run a program while memory is reserved for it among the models.")
     lease.add_argument("size", metavar="SIZE", help="such as 3GiB")
-    lease.add_argument("program", metavar="-- PROGRAM", nargs=argparse.REMAINDER)
+    lease.add_argument(
+        "program",
+        metavar="-- PROGRAM ...",
+        nargs=argparse.REMAINDER,
+        help="what to run, and its arguments",
+    )
     page = command("open", "Open the page: goals, tasks and devices in a browser.")
-    page.add_argument("goal", metavar="GOAL", nargs="?", help="a goal's id")
+    page.add_argument("goal", metavar="GOAL", nargs="?", help=NAMING)
     page.add_argument("--no-browser", action="store_true", help="print the address only")
     command("down", "End the daemons; running goals go on when they are started again.")
     config = command("mcp-config", "Print entries for an MCP host; `install` writes them.")
@@ -122,22 +136,43 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add_looking(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _add_looking(command: Callable[[str, str], Any]) -> None:
     """Commands that only look, and start nothing that runs on."""
     plan = command("plan", "Show the plan that a goal would get; nothing is built.")
     plan.add_argument("goal", metavar="GOAL", nargs="+", help="what would be built")
     logs = command("logs", "Show the end of the daemons' logs, or everything about a goal.")
     logs.add_argument(
         "what", metavar="WHAT", nargs="?", default="",
-        help="servers, scheduler, worker, or a goal's id; default: the three",
+        help="servers, scheduler, worker, or a goal; default: the three",
     )  # fmt: skip
     logs.add_argument("-n", dest="lines", type=int, default=20, metavar="N", help="lines of each")
+    logs.add_argument(
+        "-f", "--follow", action="store_true",
+        help="go on with what comes: a log until Ctrl-C, a goal until it ends",
+    )  # fmt: skip
     explain = command("explain", "Say why a goal, a task or a decision is as it is.")
     explain.add_argument(
         "what", metavar="WHAT", nargs="?", default="",
-        help="a goal's id, GOAL/T1, T1 of the newest goal, or the number of a decision",
+        help="a goal, GOAL/T1, T1 of the newest goal, or the number of a decision",
     )  # fmt: skip
-    command("vram", "Show the memory budget, the models in it and the requests.").add_argument(
+    explain.add_argument(
+        "--short", action="store_true", help="only where it stands: no story, no waterfall of time"
+    )
+    film = command("film", "Write a goal's story as one HTML file that can be sent to somebody.")
+    film.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
+    film.add_argument(
+        "-o", "--output", metavar="FILE", help="default: GOAL.html; with .svg only the waterfall"
+    )
+    trace = command("trace", "Send a goal's trace to a tool of yours; nothing is sent by itself.")
+    trace.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
+    trace.add_argument(
+        "--to", metavar="PLACE", default="",
+        help="otlp:URL, langsmith[:PROJECT], wandb[:online], or file:PATH; default: print it",
+    )  # fmt: skip
+    trace.add_argument(
+        "--content", action="store_true", help="with the goal's words, titles and questions"
+    )
+    command("vram", "Show the memory for models, what is in it, and who asks for it.").add_argument(
         "--watch", action="store_true", help="again every second, until Ctrl-C"
     )
     command("workflows", "List the n8n workflows that may be triggered.")
@@ -148,7 +183,7 @@ def _add_looking(command: Callable[[str, str], argparse.ArgumentParser]) -> None
     )
 
 
-def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _add_hosts(command: Callable[[str, str], Any]) -> None:
     about = "Plug ATOS into an MCP host, and prove that it works there."
     install = command("install", about)
     hosts = "claude-desktop, claude-code, cursor, vscode, n8n, or print"
@@ -172,7 +207,7 @@ def _add_hosts(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     )
 
 
-def _add_steering(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _add_steering(command: Callable[[str, str], Any]) -> None:
     approve = command("approve", "Show the plan that a goal waits with, and have the work begin.")
     approve.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
     approve.add_argument("digest", metavar="DIGEST", nargs="?", help="of the plan; not asked then")
@@ -181,15 +216,15 @@ def _add_steering(command: Callable[[str, str], argparse.ArgumentParser]) -> Non
     edit.add_argument("goal", metavar="GOAL", nargs="?", help="default: the newest goal")
     edit.add_argument("--plan", metavar="FILE", help="the whole plan, as JSON")
     note = command("note", "Tell a goal something that its tasks must heed from now on.")
-    note.add_argument("goal", metavar="GOAL", help="a goal's id")
+    note.add_argument("goal", metavar="GOAL", help=NAMING)
     note.add_argument("text", metavar="TEXT", help="one sentence")
     limits = command("limits", "Set what a goal may use in all; one that stopped tries again.")
-    limits.add_argument("goal", metavar="GOAL", help="a goal's id")
+    limits.add_argument("goal", metavar="GOAL", help=NAMING)
     limits.add_argument("--minutes", type=float, default=0.0, help="of work")
     limits.add_argument("--calls", type=int, default=0, help="of models")
 
 
-def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _add_deployments(command: Callable[[str, str], Any]) -> None:
     made = command("deploy", "Deploy a goal's repository or a folder, and verify that it answers.")
     made.add_argument("what", metavar="GOAL|PATH", nargs="?", help="default: the newest goal")
     made.add_argument(
@@ -222,126 +257,3 @@ def _add_deployments(command: Callable[[str, str], argparse.ArgumentParser]) -> 
         help=", ".join(actions),
     )
     made.add_argument("name", metavar="NAME", nargs="?", help="as `deployments list` shows it")
-
-
-def _add_gateway(commands: Any) -> None:
-    about = "Let other programs use the models: Ollama, OpenAI and Anthropic clients."
-    actions = commands.add_parser("gateway", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says in (
-        ("on", "Give a client a loopback port of its own; the daemons stay up for it."),
-        ("off", "Close a client's port."),
-        ("list", "Show the clients and their ports."),
-        (
-            "takeover",
-            "Stand where Ollama stood (port 11434), so that all its clients share the budget.",
-        ),
-        ("restore", "Give that port back."),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        if action == "on":
-            made.add_argument(
-                "--as", dest="client", metavar="NAME[:CLASS]", required=True,
-                help="who it is, and whether it is `interactive` (default) or `batch`",
-            )  # fmt: skip
-            made.add_argument("--port", type=int, default=0, help="default: a free one from 11440")
-            made.add_argument(
-                "--weight", type=float, default=1.0,
-                help="0.25 to 8; each doubling counts as ten seconds of waiting more; default 1",
-            )  # fmt: skip
-        if action == "off":
-            made.add_argument("name", metavar="NAME")
-
-
-def _add_n8n(commands: Any) -> None:
-    about = "Put ATOS's nodes, credentials and workflows into an n8n, or look how they do."
-    actions = commands.add_parser("n8n", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says in (
-        ("setup", "Install the nodes, make the credentials, import and publish the workflows."),
-        ("check", "Say whether n8n has them and reaches ATOS, and what to do where not."),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        made.add_argument("--container", metavar="NAME", default="", help="n8n's, in Docker")
-        made.add_argument(
-            "--n8n", metavar="COMMAND", default="n8n", help="n8n's own command; default n8n"
-        )
-        if action == "setup":
-            made.add_argument(
-                "--package", metavar="PATH", default="",
-                help="the packed nodes (.tgz) or their folder; default: of this checkout, else from npm",
-            )  # fmt: skip
-            made.add_argument(
-                "--model-url", metavar="URL", default="",
-                help="chat models for the agents' credential; default: a gateway port of n8n's own",
-            )  # fmt: skip
-
-
-def _add_models(commands: Any) -> None:
-    about = "List, fetch, check and remove models."
-    actions = commands.add_parser("models", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says, name in (
-        ("list", "Show the catalogue: what is here, what fits, licences.", ""),
-        ("pull", "Fetch a model and verify it; without NAME the proposed one.", "?"),
-        ("fit", "Show what this machine can run.", ""),
-        ("remove", "Remove a fetched model.", "1"),
-        ("verify", "Compare fetched models with what was published.", "?"),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        if name:
-            made.add_argument("name", metavar="NAME", nargs="?" if name == "?" else None)
-
-
-def _add_tokens(commands: Any) -> None:
-    about = "Add, list, revoke and change the tokens of HTTP clients."
-    actions = commands.add_parser("token", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says in (
-        ("add", "Make a token for a client; it sees no other client's goals."),
-        ("list", "Show whose tokens there are."),
-        ("revoke", "Make a token worthless; what is open with it is closed."),
-        ("rotate", "Replace a token by another (default: the one in run/token)."),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        if action == "rotate":
-            made.add_argument("name", metavar="NAME", nargs="?", default="default")
-        elif action != "list":
-            made.add_argument("name", metavar="NAME")
-        if action == "add":
-            made.add_argument(
-                "--workspaces", metavar="DIR", nargs="+", default=[],
-                help="directories that its tools may access, instead of those of the settings",
-            )  # fmt: skip
-
-
-def _add_scheduler(commands: Any) -> None:
-    about = "Say what the scheduler decided and why; pause all models."
-    actions = commands.add_parser("scheduler", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    for action, says, name in (
-        ("decisions", "Show the latest decisions, or those that concern MODEL.", "MODEL"),
-        (
-            "explain",
-            "Show what else a decision could have been, and what it would have taken.",
-            "N",
-        ),
-        ("forecast", "Show what a goal's plan would load, when and for how long.", "GOAL"),
-        ("receipt", "Show what a goal has cost in swaps.", "GOAL"),
-        ("pause", "Take every model out of memory, and load none until `scheduler resume`.", ""),
-        ("resume", "Let models be loaded again.", ""),
-    ):
-        made = actions.add_parser(action, help=says, description=says)
-        made.add_argument("--json", action="store_true", help="machine-readable output")
-        if not name:
-            continue
-        made.add_argument("about", metavar=name, nargs="?" if action == "decisions" else None)

@@ -7,7 +7,8 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from atos.cli.formatting import GOAL_WIDTH, bytes_text, columns, goal_report, goals_table
+from atos.cli.formatting import bytes_text, columns, for_terminal
+from atos.cli.goal_report import GOAL_WIDTH, TASK_WIDTH, goal_report, goals_table, task_table
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos_protocol.daemons import Role, ensure, is_up, stop
 from atos_protocol.errors import AtosError, UnreachableError
@@ -95,11 +96,17 @@ def status(arguments: Namespace, settings: Settings) -> int:
     """Show the daemons, the budget and the goals; with a goal, that goal. Starts nothing."""
     if arguments.goal:
         view = HostClient(settings, "orchestrate").call("get_goal", {"goal_id": arguments.goal})
-        print(json.dumps(view) if arguments.json else "\n".join(goal_report(view)).strip())
+        print(json.dumps(view) if arguments.json else "\n".join(goal_lines(view)))
         return 0
     seen = gather(settings)
     print(json.dumps(seen) if arguments.json else "\n".join(status_lines(seen, settings)))
     return 0
+
+
+def goal_lines(view: dict[str, Any]) -> list[str]:
+    """Return the report of a goal, as wide as the terminal."""
+    tasks = task_table(view.get("tasks", []), columns(TASK_WIDTH))
+    return for_terminal(goal_report(view, tasks)[1:])
 
 
 def gather(settings: Settings, goals: int = 5) -> dict[str, Any]:
@@ -158,12 +165,17 @@ def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:
     lines = [f"scheduler  up, pid {scheduler['pid']}"]
     for device in scheduler.get("devices", []):
         committed, budget = bytes_text(device["committed"]), bytes_text(device["budget"])
-        lines.append(f"  {device['kind']:9}{device['name']}: {committed} of {budget} committed")
+        lines.append(f"  {device['kind']:9}{device_text(device)}{committed} of {budget} committed")
     lines += [
         f"  model    {r['model']} ({r['engine']}): {r['state']}, {bytes_text(r['bytes'])}"
         for r in scheduler.get("residencies", [])
     ]
     return [*lines, *([f"  notice   {scheduler['notice']}"] if scheduler.get("notice") else [])]
+
+
+def device_text(device: dict[str, Any]) -> str:
+    """Return a device's name and a colon, where the name says more than its kind."""
+    return "" if device["name"] == device["kind"] else f"{device['name']}: "
 
 
 def database_trouble(host: dict[str, Any]) -> dict[str, Any] | None:

@@ -7,9 +7,10 @@ from argparse import Namespace
 from typing import Any
 from urllib.parse import quote
 
-from atos.cli.host_connection import http_get
+from atos.cli.formatting import clean, duration_text
+from atos.cli.host_connection import HostClient, http_get
 from atos_protocol.daemons import connect
-from atos_protocol.errors import from_wire
+from atos_protocol.errors import UnreachableError, from_wire
 from atos_protocol.settings import Settings
 
 
@@ -23,7 +24,7 @@ def scheduler(arguments: Namespace, settings: Settings) -> int:
         from atos.cli import leases
 
         return getattr(leases, arguments.action)(arguments, settings)
-    about = quote(arguments.about or "", safe="/")
+    about = quote(_about(arguments, settings), safe="/")
     match arguments.action:
         case "decisions":
             path = f"/atos/v1/decisions?model={about}"
@@ -40,9 +41,24 @@ def scheduler(arguments: Namespace, settings: Settings) -> int:
     return 0
 
 
+def _about(arguments: Namespace, settings: Settings) -> str:
+    """Return what is asked about; a goal may be named as everywhere else."""
+    named = str(arguments.about or "")
+    if arguments.action not in {"forecast", "receipt"}:
+        return named
+    try:
+        orchestrate = HostClient(settings, "orchestrate", start=False)
+        return str(orchestrate.call("get_goal", {"goal_id": named})["id"])
+    except UnreachableError:  # the scheduler knows goals of others, and may be up alone
+        return named
+
+
 def _lines(found: dict[str, Any]) -> list[str]:
     if "decisions" in found:
-        return [f"{d['seq']:6} {d['ago']:7.1f} s ago  {d['text']}" for d in found["decisions"]]
+        return [
+            f"{d['seq']:6}  {duration_text(d['ago']):>6} ago  {clean(d['text'])}"
+            for d in found["decisions"]
+        ] or ["nothing was decided yet: no model was asked for"]
     if "lines" in found:
         return [_line(line) for line in found["lines"]] or ["nothing is left to do"]
     return [found.get("explanation") or f"{found['goal']}: {found['text']}"]

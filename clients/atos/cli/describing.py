@@ -9,7 +9,8 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from atos_protocol.settings import TUNABLE, Settings, read_env_file
+from atos_protocol.env_file import read_env_file
+from atos_protocol.settings import TUNABLE, Settings
 
 WIDTH = 80
 """Columns of the help pages in docs/commands.md."""
@@ -27,16 +28,27 @@ def config(arguments: Namespace, settings: Settings) -> int:
     if arguments.json:
         print(json.dumps({name: {"value": value, "from": origin} for name, value, origin in found}))
         return 0
-    for name, value, origin in found:
-        print(f"{name} = {value or '(empty)'}\n    {origin}")
+    print("\n".join(_setting_lines(found)))
     print(f"\nwrite others into {settings.home / '.env'}, then: atos-client down")
     return 0
+
+
+def _setting_lines(found: list[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield what somebody has set, with its origin, and then the defaults."""
+    wide = max(len(name) for name, _, _ in found) + 2
+    for name, value, origin in found:
+        if origin != "default":
+            yield f"{name:{wide}}{value or '(empty)'}\n    {origin}"
+    yield "\ndefaults:"
+    for name, value, origin in found:
+        if origin == "default":
+            yield f"  {name:{wide}}{value or '(empty)'}"
 
 
 def origins(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield name, value and origin of every setting; what may hold a password is not shown."""
     file = settings.home / ".env"
-    written = read_env_file(file)
+    written = read_env_file(file, TUNABLE)
     values: dict[str, Any] = {"ATOS_HOME": settings.home, "ATOS_WORKSPACES": settings.workspaces}
     values |= {name: getattr(settings, field.name) for name, field in TUNABLE.items()}
     for name, value in values.items():

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from atos.cli.daemons import database_trouble, records_text, versions_of
+from atos.cli.daemons import database_trouble, device_text, records_text, versions_of
 from atos.cli.formatting import bytes_text, columns
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos.cli.models import ask
@@ -171,13 +171,18 @@ def models(settings: Settings) -> Iterator[Finding]:
     """Report devices, engines and which pools have a model."""
     status = scheduler_status(settings)
     for device in status["devices"]:
-        detail = f"{device['name']}: {bytes_text(device['budget'])} for models"
-        yield Finding("ok", device["kind"], detail)
+        yield Finding(
+            "ok", device["kind"], f"{device_text(device)}{bytes_text(device['budget'])} for models"
+        )
     if notice := status.get("notice"):
         problem, _, command = notice.partition(". ")
         yield Finding("missing", "gpu", problem, command)
     for engine in status["engines"]:
-        detail = f"{engine['models']} model(s)" if engine["ok"] else engine["reason"]
+        detail = (
+            f"{engine['models']} model{'s' * (engine['models'] != 1)}"
+            if engine["ok"]
+            else engine["reason"]
+        )
         yield Finding("ok" if engine["ok"] else "missing", engine["name"], detail)
         if shortfall := engine.get("shortfall"):
             yield Finding("missing", engine["name"], shortfall, LANDLOCK)

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from atos.cli.daemons import gather, versions_of
-from atos.cli.formatting import EXIT_CODES, clean, event_line, result_object
+from atos.cli.event_lines import event_line
+from atos.cli.formatting import clean, for_terminal
+from atos.cli.goal_report import EXIT_CODES, result_object
 from atos.cli.host_connection import HostClient, http_get, scheduler_status
 from atos.cli.models import fetch_for
 from atos.cli.progress import Progress, progress
@@ -176,7 +178,12 @@ def cancel(arguments: Namespace, settings: Settings) -> int:
     orchestrate = HostClient(settings, "orchestrate")
     goal_id = arguments.goal or latest(orchestrate)
     view = orchestrate.call("cancel_goal", {"goal_id": goal_id})
-    print(json.dumps(result_object(view)) if arguments.json else f"{view['id']}: {view['state']}")
+    told = (
+        f"{view['id']} had ended already: {view['state']}"
+        if view["state"] in FINAL_GOAL_STATES and view["state"] != "cancelled"
+        else f"{view['id']}: {view['state']}"
+    )
+    print(json.dumps(result_object(view)) if arguments.json else told)
     return 0
 
 
@@ -190,9 +197,11 @@ def debug(arguments: Namespace, settings: Settings) -> int:
         print(json.dumps(task))
         return 0
     print(f"{request['goal_id']}/{task['id']}  {clean(task['title'])}")
-    print(f"state {task['state']}, {task.get('complexity')}, {task.get('rounds')} repair(s)")
-    for event in task.get("events", []):
-        print(event_line(event))
+    candidates = int(task.get("rounds") or 0) + 1
+    print(
+        f"{task['state']}, {task.get('complexity')}, {candidates} candidate{'s' * (candidates > 1)}"
+    )
+    print("\n".join(for_terminal(map(event_line, task.get("events", [])), 13)))
     if digest := task.get("digest"):
         print("\nlast failure:")
         print("\n".join(clean(line, 500) for line in str(digest).splitlines()))

@@ -11,7 +11,8 @@ from argparse import Namespace
 from atos.cli.scheduler_call import checked, open_call, scheduler_call
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import BadRequestError
-from atos_protocol.settings import Settings, read_size
+from atos_protocol.setting_values import read_size
+from atos_protocol.settings import Settings
 
 WAIT_SECONDS = 660.0
 """Longest wait for the grant; the scheduler gives up after 600 s."""

@@ -9,27 +9,21 @@ from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from atos.cli.daemons import scheduler_lines
-from atos.cli.formatting import (
-    bytes_text,
-    clean,
-    event_line,
-    evidence_lines,
-    question_lines,
-    queue_text,
-    reason_lines,
-)
+from atos.cli.daemons import device_text, scheduler_lines
+from atos.cli.event_lines import event_line
+from atos.cli.formatting import bytes_text, clean, for_terminal
+from atos.cli.goal_report import evidence_lines, question_lines, queue_text, reason_lines
 from atos.cli.goals import latest
 from atos.cli.host_connection import HostClient, http_get, scheduler_status
+from atos.cli.next_steps import as_commands
 from atos.cli.steering import place
 from atos_protocol.daemons import connect
 from atos_protocol.errors import NotFoundError, from_wire
 from atos_protocol.goals import FINAL_GOAL_STATES
 from atos_protocol.settings import Settings
 
-LOGS = ("servers", "scheduler", "worker")
-TAIL_BYTES = 1 << 20
-"""How much of a log's end is read."""
+FOLLOW_SECONDS = 20
+"""How long one look waits for what comes."""
 
 
 def plan(arguments: Namespace, settings: Settings) -> int:
@@ -41,55 +35,52 @@ def plan(arguments: Namespace, settings: Settings) -> int:
     for task in made["plan"].get("tasks", []):
         after = f"  after {', '.join(task['depends_on'])}" if task.get("depends_on") else ""
         print(f"{task['id']:4}{clean(task['title'], 60)} ({task.get('complexity', '')}){after}")
-    print("\n".join(f"note: {clean(note)}" for note in made["notes"]))
+    for note in made["notes"]:
+        print(f"note: {clean(note)}")
     print("to change it first: atos-client plan --json, then atos-client build --plan FILE")
     return 0
 
 
 def logs(arguments: Namespace, settings: Settings) -> int:
-    """Show the end of logs, or all events of a goal.
+    """Show the end of logs, or all events of a goal; follow them where that is asked for.
 
     Raises:
         NotFoundError: there is neither such a log nor such a goal.
     """
+    from atos.cli.log_files import LOGS, follow, tail
+
     if arguments.what and arguments.what not in LOGS:
         return _goal_log(arguments, settings)
-    found = {
-        name: _tail(settings, name, arguments.lines)
-        for name in ([arguments.what] if arguments.what else LOGS)
-    }
-    if arguments.json:
+    names = [arguments.what] if arguments.what else list(LOGS)
+    found = {name: tail(settings, name, arguments.lines) for name in names}
+    if arguments.json and not arguments.follow:
         print(json.dumps(found))
         return 0
     for name, lines in found.items():
         print(
             f"{settings.logs / name}.log" if lines else f"{settings.logs / name}.log: nothing yet"
         )
-        print("\n".join(f"  {clean(line, 1000)}" for line in lines))
+        for line in lines:
+            print(f"  {clean(line, 1000)}", flush=True)
+    if arguments.follow:
+        for name, line in follow(settings, names):
+            print(f"{name:10}{clean(line, 1000)}", flush=True)
     return 0
-
-
-def _tail(settings: Settings, name: str, lines: int) -> list[str]:
-    try:
-        with (settings.logs / f"{name}.log").open("rb") as log:
-            log.seek(0, 2)
-            log.seek(max(0, log.tell() - TAIL_BYTES))
-            text = log.read().decode(errors="replace")
-    except FileNotFoundError:
-        return []
-    return text.splitlines()[-lines:] if lines > 0 else []
 
 
 def _goal_log(arguments: Namespace, settings: Settings) -> int:
     orchestrate, seq = HostClient(settings, "orchestrate"), 0
     while True:
         request = {
-            "goal_id": arguments.what, "after_seq": seq, "timeout_s": 0, "detail": "events",
+            "goal_id": arguments.what, "after_seq": seq, "detail": "events",
+            "timeout_s": FOLLOW_SECONDS if arguments.follow else 0,
         }  # fmt: skip
         news = orchestrate.call("wait_goal", request)
         for event in news["events"]:
-            print(json.dumps(event) if arguments.json else event_line(event))
-        if not news["events"]:
+            lines = for_terminal([event_line(event)], 13)
+            print(json.dumps(event) if arguments.json else "\n".join(lines), flush=True)
+        ended = not arguments.follow or news["goal"]["state"] in FINAL_GOAL_STATES
+        if not news["events"] and ended:
             return 0
         seq = news["seq"]
 
@@ -122,7 +113,12 @@ def explain(arguments: Namespace, settings: Settings) -> int:
             )
         )
         return 0
-    print("\n".join(_reasons(view, tasks)))
+    print("\n".join(for_terminal(_reasons(view, tasks), 13)))
+    if not arguments.short:
+        from atos.cli.storytelling import events_of, story_lines
+
+        events = events_of(orchestrate, view["id"])
+        print("\n".join(story_lines(events, view["id"], task_id, settings)))
     return 0
 
 
@@ -142,7 +138,7 @@ def _reasons(view: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Iterable[s
             yield f"  next       atos-client answer {view['id']}/{task['id']} ANSWER"
     if view["error"]:
         yield f"  why        {clean(view['error'].get('message', ''), 600)}"
-        yield f"  next       {clean(view['error'].get('next', ''), 400)}"
+        yield f"  next       {clean(as_commands(view['error'].get('next', '')), 400)}"
     elif view["state"] not in FINAL_GOAL_STATES:
         yield f"  next       atos-client watch {view['id']}"
 
@@ -164,7 +160,7 @@ def vram(arguments: Namespace, settings: Settings) -> int:
 def _memory(status: Mapping[str, Any]) -> Iterable[str]:
     yield from scheduler_lines(dict(status))
     for device in status.get("devices", []):
-        yield f"  others   {device['name']}: {bytes_text(device['foreign'])}"
+        yield f"  others   {device_text(device)}{bytes_text(device['foreign'])} used by other programs"
     for lease in status.get("leases", []):
         who = " ".join(filter(None, (lease["goal"], lease["task"], lease.get("client", ""))))
         what = lease["model"] or lease["pool"]

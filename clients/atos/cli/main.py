@@ -25,6 +25,7 @@ MODULES = {
     "doctor": "doctor",
     "edit": "reviewing",
     "explain": "looking",
+    "film": "storytelling",
     "fix": "steering",
     "gateway": "gateway",
     "install": "plugging.installing",
@@ -42,6 +43,7 @@ MODULES = {
     "retry": "steering",
     "scheduler": "decisions",
     "token": "tokens",
+    "trace": "storytelling",
     "uninstall": "plugging.installing",
     "vram": "looking",
     "watch": "goals",
@@ -75,23 +77,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     import json
 
+    from atos.cli.action_commands import with_default
+    from atos.cli.command_parser import NAMES
     from atos.cli.commands import parser
     from atos_protocol.errors import AtosError, exit_code
 
-    top = parser()
-    if (told := _no_command(words, top)) is not None:
+    if not words:
+        parser().print_help()
+        return 0
+    if (told := _no_command(words, NAMES)) is not None:
         print(told, file=sys.stderr)
         return 2
-    arguments = top.parse_args(words)
+    arguments = parser(words[0] if words[0] in NAMES else "").parse_args(with_default(words))
     try:
         return run(arguments)
     except AtosError as error:
         if arguments.json:
             print(json.dumps({"error": error.to_wire()}))
         else:
-            print(f"atos-client: {error.message}", file=sys.stderr)
-            if error.next_step:
-                print(f"  → {_as_commands(error.next_step)}", file=sys.stderr)
+            from atos.cli.formatting import for_terminal
+            from atos.cli.next_steps import as_commands
+
+            lines = [f"atos-client: {error.message}"]
+            lines += [f"  → {as_commands(error.next_step)}"] if error.next_step else []
+            print("\n".join(for_terminal(lines, 4, sys.stderr)), file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
         return 130
@@ -100,34 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-COMMANDS_OF_TOOLS = {
-    "list_goals": "`atos-client status`",
-    "get_goal": "`atos-client status GOAL`",
-    "get_task": "`atos-client debug GOAL/T1`",
-    "wait_goal": "`atos-client watch`",
-    "answer_question": "`atos-client answer`",
-    "submit_fix": "`atos-client fix`",
-    "retry_goal": "`atos-client retry`",
-    "cancel_goal": "`atos-client cancel`",
-    "start_goal": "`atos-client build`",
-    "GET /atos/v1/decisions": "`atos-client scheduler decisions`",
-    "vram_status": "`atos-client vram`",
-    "list_models": "`atos-client models list`",
-}
-"""Tool -> what does the same here: errors name tools, because models read most of them."""
-
-
-def _as_commands(step: str) -> str:
-    for tool, command in COMMANDS_OF_TOOLS.items():
-        step = step.replace(f"`{tool}`", command).replace(tool, command)
-    return step
-
-
-def _no_command(words: list[str], top: argparse.ArgumentParser) -> str | None:
+def _no_command(words: list[str], known: Sequence[str]) -> str | None:
     """Say what was probably meant where the first word is no command; None where it is one."""
     if not words or words[0].startswith("-"):
         return None
-    known = command_names(top)
     if words[0] in known:
         return None
     if " " in words[0] or len(words) > 2:
@@ -140,13 +125,6 @@ def _no_command(words: list[str], top: argparse.ArgumentParser) -> str | None:
     near = difflib.get_close_matches(words[0], known, 3)
     meant = f"did you mean {' or '.join(near)}?" if near else "`atos-client --help` lists them."
     return f"atos-client: {words[0][:40]!r} is no command\n  → {meant}"
-
-
-def command_names(top: argparse.ArgumentParser) -> list[str]:
-    """Return the names of the commands."""
-    from atos.cli.describing import subcommands
-
-    return list(subcommands(top))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from atos.cli.formatting import (
-    MARKS,
+from atos.cli.event_lines import event_line
+from atos.cli.formatting import MARKS, hung
+from atos.cli.goal_report import (
     TASK_WIDTH,
-    event_line,
     goal_report,
     question_text,
     queue_text,
@@ -71,8 +71,8 @@ class Progress(Protocol):
         """Show new events and the goal as it stands."""
         ...
 
-    def keep(self) -> None:
-        """Leave what is shown where it is, because something else is about to be printed below it."""
+    def keep(self, below: int = 0) -> None:
+        """Leave what is shown where it is, because so many lines are about to be printed below it."""
         ...
 
     def finish(self, view: Json) -> None:
@@ -91,7 +91,7 @@ class JsonLines:
         for event in events:
             print(json.dumps(event), flush=True)
 
-    def keep(self) -> None:
+    def keep(self, below: int = 0) -> None:
         """Nothing is redrawn."""
 
     def finish(self, view: Json) -> None:
@@ -110,7 +110,7 @@ class PlainLines:
         for event in events:
             print(event_line(event), flush=True)
 
-    def keep(self) -> None:
+    def keep(self, below: int = 0) -> None:
         """Nothing is redrawn."""
 
     def finish(self, view: Json) -> None:
@@ -128,13 +128,19 @@ class Live:
         self._drawn = 0
         self._frame = 0
         self._last = ""
+        self._view: Json = {}
 
     def update(self, view: Json, events: Sequence[Json]) -> None:
         """Redraw the block; what must not be missed is printed above it for good."""
         self._frame += 1
+        self._view = view
         kept = [event_line(e) for e in events if e["kind"] in {"announcement", "warning"}]
         if events:
             self._last = event_line(events[-1])
+        self._draw(kept, self._block(view, 0))
+
+    def _block(self, view: Json, below: int) -> list[str]:
+        """Return the goal's line, as many tasks as there is room for, and what happened last."""
         over = view["state"] in FINAL_GOAL_STATES or view["state"] == "paused"
         spin = MARKS[view["state"]] if over else SPINNER[self._frame % len(SPINNER)]
         head = f"{spin} {view['state']} {float(view.get('seconds') or 0):.0f} s"
@@ -143,17 +149,19 @@ class Live:
         if view["state"] == "paused":
             head += f", go on: atos-client resume {view['id']}"
         width, lines = shutil.get_terminal_size()
-        shown = shown_tasks(view.get("tasks", []), lines - ROWS_BESIDE, width - 1)
-        self._draw(kept, [head, *shown, f"  {self._last}"])
+        shown = shown_tasks(view.get("tasks", []), lines - ROWS_BESIDE - below, width - 1)
+        return [head, *shown, f"  {self._last}"]
 
-    def keep(self) -> None:
-        """Draw the next block below what is there."""
+    def keep(self, below: int = 0) -> None:
+        """Make room for what comes below, and draw the next block below that."""
+        if self._view:
+            self._draw([], self._block(self._view, below))
         self._drawn = 0
 
     def finish(self, view: Json) -> None:
         """Replace the block by the report, as high as the terminal at most."""
         width, rows = shutil.get_terminal_size()
-        beside = len(goal_report(view, [], MOST_REASONS)) + 1
+        beside = len(hung(goal_report(view, [], MOST_REASONS), width - 1)) + 1
         shown = shown_tasks(view.get("tasks", []), max(rows - beside, FEWEST), width - 1)
         self._draw(goal_report(view, shown, MOST_REASONS), [])
 
@@ -162,7 +170,7 @@ class Live:
         up = f"\x1b[{self._drawn}F" if self._drawn else ""
         body = [line[:width] for line in block]
         # line by line: erasing the whole screen at once, a terminal keeps it in its history each time
-        text = up + "".join(f"{line}\x1b[K\n" for line in [*above, *body]) + "\x1b[J"
+        text = up + "".join(f"{line}\x1b[K\n" for line in [*hung(above, width), *body]) + "\x1b[J"
         sys.stdout.write(text)
         sys.stdout.flush()
         self._drawn = len(body)

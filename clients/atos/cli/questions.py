@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from atos.cli.formatting import clean, question_lines, question_text
+from atos.cli.formatting import clean
+from atos.cli.goal_report import question_lines, question_text
 from atos.cli.host_connection import HostClient
 from atos.cli.progress import Progress
 from atos_protocol.errors import AtosError, BadRequestError, ConflictError, WorkspaceError
@@ -56,7 +57,8 @@ def read_text(path: Path) -> str:
     try:
         return path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} can't be read: {error}"
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        message = f"{path} can't be read: {why}"
         raise WorkspaceError(message, next_step="Name a text file.") from error
 
 
@@ -99,8 +101,9 @@ def answer_on_terminal(orchestrate: HostClient, view: Mapping[str, Any], show: P
     task = asking(view)
     if task is None or not show.asks or view["state"] != "needs_help":
         return False
-    show.keep()
-    print("\n" + "\n".join(question_lines(task, terminal_width())))
+    lines = question_lines(task, terminal_width())
+    show.keep(below=len(lines) + 2)
+    print("\n" + "\n".join(lines))
     while line := read_line("Answer (a number, a value or an example; Enter leaves it open):"):
         request = {"goal_id": view["id"], "task_id": task["id"], "answer": line}
         try:

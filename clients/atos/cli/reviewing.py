@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atos.cli.formatting import clean, result_object
+from atos.cli.formatting import clean
+from atos.cli.goal_report import result_object
 from atos.cli.host_connection import HostClient
 from atos.cli.progress import Progress
 from atos.cli.questions import read_line, read_plan, say_error
@@ -76,10 +77,11 @@ def approve_on_terminal(orchestrate: HostClient, view: Mapping[str, Any], show: 
     wire: Mapping[str, Any] = view.get("error") or {}
     if wire.get("code") != APPROVAL_NEEDED or not show.asks:
         return False
-    show.keep()
     goal = view["id"]
     shown = orchestrate.call("get_plan", {"goal_id": goal})
-    print("\n".join(["", *plan_lines(shown["plan"])]))
+    lines = plan_lines(shown["plan"])
+    show.keep(below=len(lines) + 2)
+    print("\n".join(["", *lines]))
     word = read_line("Begin? [y] yes, [e] edit, Enter leaves it waiting:").strip().lower()
     try:
         if word in {"y", "yes"}:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from atos.cli.formatting import result_object
+from atos.cli.goal_report import result_object
 from atos.cli.goals import latest
 from atos.cli.host_connection import HostClient
 from atos.cli.questions import asking, read_text

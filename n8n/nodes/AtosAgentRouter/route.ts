@@ -6,7 +6,7 @@ import { withFiles } from '../shared/files';
 import type { Complexity, Goal } from '../shared/goals';
 import { asGoal, COMPLEXITIES, complexityOf, hasEnded, waitForGoal } from '../shared/goals';
 import { defaultKey } from '../shared/key';
-import { callTool } from '../shared/transport';
+import { callTool, callToolAnyway } from '../shared/transport';
 
 /** How long, in seconds, a task may take to be classified when its output depends on it. */
 const CLASSIFY_SECONDS = 60;
@@ -77,7 +77,8 @@ export async function startTask(context: IExecuteFunctions, itemIndex: number): 
 	const pool = context.getNodeParameter('pool', itemIndex) as Started['pool'];
 	const options = context.getNodeParameter('options', itemIndex, {}) as RunOptions;
 	const key = options.key || defaultKey(context, itemIndex);
-	const goal = asGoal(await callTool(context, 'run_task', { task, pool, key }));
+	// Not given up by a stop: a goal whose id is not known could not be cancelled.
+	const goal = asGoal(await callToolAnyway(context, 'run_task', { task, pool, key }));
 	const seconds = options.waitSeconds ?? DEFAULT_WAIT_SECONDS;
 	return { goal, pool, deadline: Date.now() + seconds * 1000, keyed: Boolean(options.key) };
 }

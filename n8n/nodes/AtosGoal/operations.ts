@@ -1,4 +1,5 @@
 /** What the ATOS Goal node does with one item. */
+import { randomBytes } from 'node:crypto';
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { AtosFailure } from '../shared/failure';
 import type { Delivered } from '../shared/files';
@@ -6,11 +7,16 @@ import { withFiles } from '../shared/files';
 import type { Goal } from '../shared/goals';
 import { asGoal, hasEnded, waitForGoal } from '../shared/goals';
 import { defaultKey } from '../shared/key';
-import { callTool } from '../shared/transport';
+import { callRoute, callTool, callToolAnyway } from '../shared/transport';
 
 const DEFAULT_WAIT_SECONDS = 300;
 
+/** What a waiting execution is called back for: a goal that asks goes on only when it is answered. */
+const ENDS = ['goal.ended', 'goal.asked'];
+const SECRET_BYTES = 32;
+
 interface Options extends IDataObject {
+	callbackUrl?: string;
 	key?: string;
 	waitSeconds?: number;
 	examples?: string;
@@ -55,7 +61,8 @@ function linesOf(value: string | undefined): string[] {
 
 const start: Operation = async (context, item, begun) => {
 	const options = optionsOf(context, item);
-	const started = await callTool(context, 'start_goal', {
+	// Not given up by a stop: a goal whose id is not known could not be cancelled.
+	const started = await callToolAnyway(context, 'start_goal', {
 		goal: text(context, item, 'goal', 'Goal'),
 		examples: linesOf(options.examples),
 		priority: options.priority ?? 'normal',
@@ -63,10 +70,17 @@ const start: Operation = async (context, item, begun) => {
 	});
 	const goal = asGoal(started);
 	if (!options.key) begun.push(goal.id);
+	if (options.callbackUrl) await callBack(context, goal, options.callbackUrl);
 	return context.getNodeParameter('wait', item, true)
 		? await waited(context, item, goal)
 		: await shown(context, goal);
 };
+
+/** Has ATOS post the goal's end to an address, once; n8n's own wait proves itself by that address. */
+async function callBack(context: IExecuteFunctions, goal: Goal, url: string): Promise<void> {
+	const secret = randomBytes(SECRET_BYTES).toString('hex');
+	await callRoute(context, 'POST', '/callbacks', { url, events: ENDS, secret, goal_id: goal.id });
+}
 
 const answer: Operation = async (context, item) => {
 	const id = goalId(context, item);

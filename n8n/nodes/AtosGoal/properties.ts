@@ -116,6 +116,15 @@ export const properties: INodeProperties[] = [
 		default: {},
 		options: [
 			{
+				displayName: 'Callback URL',
+				name: 'callbackUrl',
+				type: 'string',
+				default: '',
+				placeholder: '={{ $execution.resumeUrl }}',
+				description:
+					'ATOS posts the end of the goal there, once. With the resume URL, without "Wait for the Result", and a Wait node behind this one, no execution is held in memory meanwhile. Only for a start.',
+			},
+			{
 				displayName: 'Examples',
 				name: 'examples',
 				type: 'string',

@@ -24,10 +24,20 @@ export function isSigned(secret: string, headers: IDataObject, body: Buffer, now
 	return shown.length === wanted.length && timingSafeEqual(shown, wanted);
 }
 
+/**
+ * Ids that this process has taken, by subscription. n8n reads the kept ones anew for each request, so two that
+ * arrive at once would both be found new.
+ */
+const taken = new Map<string, Set<string>>();
+
 /** Whether a callback has not come before; remembers it. */
 export function accept(kept: IDataObject, id: string): boolean {
-	const seen = (kept.seen ?? []) as string[];
-	if (id === '' || seen.includes(id)) return false;
-	kept.seen = [...seen, id].slice(-MOST_SEEN);
+	const subscription = String(kept.subscription ?? '');
+	const here = taken.get(subscription) ?? new Set((kept.seen ?? []) as string[]);
+	taken.set(subscription, here);
+	if (id === '' || here.has(id) || ((kept.seen ?? []) as string[]).includes(id)) return false;
+	here.add(id);
+	if (here.size > MOST_SEEN) here.delete([...here][0]);
+	kept.seen = [...here];
 	return true;
 }

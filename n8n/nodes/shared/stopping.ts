@@ -18,7 +18,7 @@ export async function orCancel<T>(
 		done = true;
 		return result;
 	} finally {
-		if (!done) {
+		if (!done || context.getExecutionCancelSignal()?.aborted) {
 			await cancelGoals(context, started());
 			forgetKeys(context);
 		}

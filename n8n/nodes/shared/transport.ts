@@ -100,15 +100,23 @@ export async function callTool(
 	return toolResult(statusCode, body, REQUEST_ID);
 }
 
-/** Calls one tool although the execution was stopped: to clean up after it. */
+/**
+ * The context without its cancel signal: n8n puts that of the context into every request with a credential, so
+ * that none can be sent once the execution is stopped.
+ */
+function unstoppable(context: IExecuteFunctions): IExecuteFunctions {
+	return Object.create(context, {
+		getExecutionCancelSignal: { value: () => undefined },
+	}) as IExecuteFunctions;
+}
+
+/** Calls one tool although the execution is stopped: to clean up after it, or to know what was started. */
 export async function callToolAnyway(
 	context: IExecuteFunctions,
 	tool: string,
 	argumentsOfTool: IDataObject,
 ): Promise<IDataObject> {
-	const request = toolRequest(await baseUrlOf(context), tool, argumentsOfTool);
-	const { statusCode, body } = await send(context, request);
-	return toolResult(statusCode, body, REQUEST_ID);
+	return await callTool(unstoppable(context), tool, argumentsOfTool);
 }
 
 /** Asks one of ATOS's JSON routes beside MCP; throws an `AtosFailure` as its answer says. */

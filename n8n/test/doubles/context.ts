@@ -54,8 +54,15 @@ export function contextOf(setup: Setup): IExecuteFunctions {
 				fileName,
 				mimeType,
 			}),
-			httpRequestWithAuthentication: async (_type: string, options: IHttpRequestOptions) =>
-				await request(setup.token ?? 'right', options),
+			// As n8n does: the signal is that of the context that calls, whatever the request says.
+			async httpRequestWithAuthentication(
+				this: IExecuteFunctions,
+				_type: string,
+				options: IHttpRequestOptions,
+			) {
+				const abortSignal = this.getExecutionCancelSignal();
+				return await request(setup.token ?? 'right', { ...options, abortSignal });
+			},
 		},
 	};
 	return context as unknown as IExecuteFunctions;

@@ -33,6 +33,8 @@ const NO_FILES = { commit: '', tests: { passed: 0, failed: 0 }, files: [], zip: 
 export class FakeOrchestrate {
 	readonly calls: Call[] = [];
 	readonly bodies: unknown[] = [];
+	/** What was posted to the JSON routes. */
+	readonly posted: Array<{ path: string; body: unknown }> = [];
 	tools: Record<string, Tool> = {};
 	answer: Answer = 'json';
 	token = 'right';
@@ -54,15 +56,17 @@ export class FakeOrchestrate {
 
 	private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		if (this.override) return this.override(request, response);
+		const chunks: Buffer[] = [];
+		for await (const chunk of request) chunks.push(chunk as Buffer);
+		const sent = Buffer.concat(chunks).toString();
 		const path = request.url ?? '';
 		const route = this.routes[path] ?? (path.endsWith('/result') ? NO_FILES : undefined);
 		if (route !== undefined && request.headers.authorization === `Bearer ${this.token}`) {
+			if (sent !== '') this.posted.push({ path, body: JSON.parse(sent) });
 			response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(route));
 			return;
 		}
-		const chunks: Buffer[] = [];
-		for await (const chunk of request) chunks.push(chunk as Buffer);
-		const body = JSON.parse(Buffer.concat(chunks).toString());
+		const body = JSON.parse(sent);
 		this.bodies.push(body);
 		const refused = this.refusal(request, body);
 		if (refused) return this.send(response, refused.status, body.id, { error: refused.error });

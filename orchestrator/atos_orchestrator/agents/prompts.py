@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from atos_orchestrator.agents.model_request import ModelRequest, Role
+from atos_orchestrator.planning.brief.command_examples import program_of
 from atos_orchestrator.planning.brief.special_methods import special_methods
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
+from atos_orchestrator.web_application import application_of, application_opening
 
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
@@ -67,10 +69,12 @@ _CHECK = (
     " case and in no other: {clause}. It returns None. Write it in one ```python fence. Code only: no docstring."
 )
 
+_PROGRAM = ' It is run as a program: what it does then stands below `if __name__ == "__main__":`.'
+
 FENCE = "```python\n"
 _CODE_STOPS = ("```", "\nprint(", "\nassert ", "\n# Test", "\n# Example")
 _MAIN_STOP = "\nif __name__"
-_COMMANDS = ("command", "script", "argparse", "argv", "main(", "__main__", " cli")
+_COMMANDS = ("command", "script", "argparse", "argv", "main(", "__main__", " cli", "`python")
 
 REFLECTION_SCHEMA: Json = {
     "type": "object",
@@ -124,7 +128,16 @@ class Assignment:
         """The signature, or the bare name, if the task is one new function; else empty."""
         heads = self.task.signatures
         alone = len(heads) == 1 and len(self.task.files) == 1 and not self.replaces
-        return heads[0] if alone and not heads[0].startswith("class ") else ""
+        is_function = alone and not heads[0].startswith("class ") and not self.application
+        return heads[0] if is_function else ""
+
+    @property
+    def application(self) -> str:
+        """The source that gives the web application which the task is to make in a new file; empty for anything else."""
+        heads, task = self.task.signatures, self.task
+        if len(heads) != 1 or len(task.files) != 1 or self.replaces:
+            return ""
+        return application_of(heads[0], task.packages)
 
 
 def assignment(
@@ -149,7 +162,8 @@ def assignment(
     parts = [fit("the goal", goal, _GOAL)]
     if task.contract and task.contract.strip() not in goal:
         parts.append(f"Your part: {task.title}\n{fit('the contract', task.contract, _CONTRACT)}")
-    given = [line for line in task.examples if line not in goal]
+    # what a program prints stands in the goal in fewer words
+    given = [line for line in task.examples if line not in goal and not program_of(line)]
     if given:
         parts.append("These hold:\n" + fit("the examples", "\n".join(given), _CONTRACT))
     share = _FILES // max(1, len(files))
@@ -181,7 +195,8 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
     stops = _CODE_STOPS if wants_command(given.text) else (*_CODE_STOPS, _MAIN_STOP)
     if len(part.functions) == 1:
         stops = (*stops, "\ndef ")
-    begin = f"{FENCE}{_begun(task, part)}"
+    opening = application_opening(given.application) if given.application else ""
+    begin = f"{FENCE}{_begun(task, part) or opening}"
     tokens = MODULE_TOKENS - len(part.kept.encode()) // 4
     return request_of("coder", given, words, sampling, tokens, begin, stops)
 
@@ -230,6 +245,7 @@ def _files(task: Task) -> str:
         words = f"Write the complete files {listed}, each in one fence named ```python path.py. Code only."
     # of a class the goal's own words tell the methods: listed here, they would become functions
     heads = [f"class {name_of(head)}" for head in classes_of(task)] or list(task.signatures)
+    words += _PROGRAM if any(map(program_of, task.examples)) else ""
     return f"{words} Define: {'; '.join(heads)}." if heads else words
 
 

@@ -22,6 +22,10 @@ _FILE_TESTS = (
     "Don't write the code. Write 3 tests of {name}, each a function that writes a small file and ends in an `assert`"
     " of what {name} gives for it: a usual file, an empty one, and one that a careless author gets wrong."
 )
+_WEB_TESTS = (
+    "Don't write the code. Write 5 tests of it, each one line `assert {application}.test_client().get(...)...`, of single"
+    " requests: what they answer with `.get_json() == ...`, what is refused with `.status_code == ...`."
+)
 _ERROR = "Don't write the code. Write 3 different tests of this requirement: {clause}"
 _TEST_STOPS = ("```", "\nclass ")
 
@@ -55,6 +59,14 @@ def file_assertions_request(
     begin = f"{FENCE}from {module} import *\n\n\ndef test_{name}():\n    {opening}"
     words = _FILE_TESTS.format(name=name)
     return request_of("tester", given, words, sampling, FILE_ASSERTION_TOKENS, begin, _TEST_STOPS)
+
+
+def web_assertions_request(given: Assignment, application: str, sampling: Sampling) -> ModelRequest:
+    """Ask a tester for assertions about single requests; `application` is the source that gives the application."""
+    begin = f'{FENCE}assert {application}.test_client().get("/'
+    words = _WEB_TESTS.format(application=application)
+    stops = (*_TEST_STOPS, "\ndef ", "\n#", "\n\n\n")
+    return request_of("tester", given, words, sampling, ASSERTION_TOKENS, begin, stops)
 
 
 def error_request(

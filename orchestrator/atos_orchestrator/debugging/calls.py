@@ -18,17 +18,22 @@ MOST_PROBES = 8
 
 
 def calls_in(assertions: Iterable[str], names: Sequence[str]) -> list[str]:
-    """Return the calls of these names in one-line assertions, on which candidates can be compared."""
+    """Return the calls of these names in one-line assertions, on which candidates can be compared.
+
+    `create_app()` of `create_app().test_client()` is none: what it gives is only the way to a value.
+    """
     found: dict[str, None] = {}
     for source in assertions:
         tree = parse_source(source)
         if tree is None or len(tree.body) != 1:
             continue
+        ways = {node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
                 and node.func.id in names
+                and (node.args or node.keywords or node not in ways)
             ):
                 found.setdefault(ast.unparse(node))
     return list(found)

@@ -112,6 +112,7 @@ class Judging:
             data = _ran(reports[-1]) | {
                 "started_at": reports[0].started_at,
                 "candidates": len(todo),
+                "judged": list(todo),
                 "rows": len(rows),
                 "calls": len(state["calls"]),
                 "passed": [sum(o == "pass" for o in each.rows) for each in outcomes],

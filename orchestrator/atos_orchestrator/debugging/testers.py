@@ -15,6 +15,7 @@ from atos_orchestrator.agents.tester_prompts import (
     assertions_request,
     error_request,
     file_assertions_request,
+    web_assertions_request,
 )
 from atos_orchestrator.debugging.assertions import Assertion, read_assertions
 from atos_orchestrator.debugging.by_function import unshown
@@ -45,6 +46,7 @@ from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, functions_of, name_of, parameters_of, unshown_errors
+from atos_orchestrator.web_application import application_of
 from atos_protocol.errors import LengthError
 
 TEMPERATURE = 0.8
@@ -110,6 +112,8 @@ class Testers:
         """Return what a tester is asked: of a function that reads a file, to write one first."""
         heads = self.context.task.signatures
         head = next((each for each in heads if name_of(each) == target), "")
+        if application := application_of(head, self.context.task.packages):
+            return web_assertions_request(given, application, sampling)
         if not reads_a_file(head, self.context.goal):
             return assertions_request(given, target, sampling, self._opening(target, known))
         text = "".join(f"{line}\n" for line in sample_lines(self.context.goal, [target]))

@@ -24,7 +24,7 @@ from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, Workflo
 from dbos import error as dbos_error
 
 from atos_orchestrator.ports import Json
-from atos_protocol.errors import AtosError, CancelledWorkError, from_wire
+from atos_protocol.errors import AtosError, CancelledWorkError, NotFoundError, from_wire
 
 RunState = Literal["queued", "running", "success", "error", "cancelled"]
 Body = Callable[[Json], Awaitable[Json]]
@@ -177,10 +177,15 @@ class DbosClient:
         """Wait for a run and return what its body returned.
 
         Raises:
+            NotFoundError: there is no such run (any more).
             CancelledWorkError: the run was cancelled.
             AtosError: its body failed.
         """
-        handle: WorkflowHandleAsync[Json] = await self._client.retrieve_workflow_async(run)
+        try:
+            handle: WorkflowHandleAsync[Json] = await self._client.retrieve_workflow_async(run)
+        except dbos_error.DBOSNonExistentWorkflowError as error:
+            message = f"the database has no run {run!r}"
+            raise NotFoundError(message) from error
         return await outcome(handle)
 
     async def requeue(self, run: Run) -> bool:

@@ -13,6 +13,7 @@ tasks. Putting the commit on the goal's branch is the goal's business too.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,8 +151,12 @@ class _TaskRun:
         if not self.task.packages:
             return ()
 
+        def tell(waits_for: str) -> None:
+            data = {"for": waits_for, "code": "preparing", "since": time.time()}
+            self.emit("waiting", data, key=f"{self.task.id}:packages")
+
         async def prepare() -> Json:
-            return encode(await prepared(self.tools, self.task.packages, worktree))
+            return encode(await prepared(self.tools, self.task.packages, worktree, tell))
 
         return decode(PackagesReport, await self.steps("packages", prepare)).modules
 

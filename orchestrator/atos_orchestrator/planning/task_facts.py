@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from atos_orchestrator.plan import MAX_TASK_EXAMPLES, Plan, order
 from atos_orchestrator.planning.brief import Brief, read_brief
 from atos_orchestrator.planning.brief.code_names import called_name
+from atos_orchestrator.planning.brief.command_examples import program_of
 from atos_orchestrator.planning.brief.findings import Signature
 from atos_orchestrator.planning.brief.spans import parse
 from atos_orchestrator.task import ErrorClause, Task
@@ -47,7 +48,7 @@ def with_facts(plan: Plan, brief: Brief, examples: Sequence[str] = (), tests: st
     facts = {task.id: _Facts(_signatures(task, brief)) for task in coding}
     notes: list[str] = []
     for source in [*examples, *(each.assertion for each in brief.examples)]:
-        name = called_name(source)
+        name = program_of(source) or called_name(source)
         owner = _owner(name, coding, facts)
         if owner:
             facts[owner].examples.append(source)

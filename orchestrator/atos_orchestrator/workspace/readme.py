@@ -6,10 +6,12 @@ It contains no times and no ids, so an interrupted goal leaves the same tree as 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from atos_orchestrator.web_application import FACTORY
 from atos_orchestrator.workspace.scaffold import record_path, title_of
 from atos_protocol.goals import Proof, TaskState
 from atos_protocol.printable import printable
@@ -128,9 +130,24 @@ def _serving(path: str, tree: ast.Module) -> str:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=kind))):
                 if kind in SERVERS:
                     return SERVERS[kind].format(module=_module(path), name=name)
+            case ast.FunctionDef(name=name) if re.fullmatch(FACTORY, name):
+                if "Flask" in _called(node) and not _needs_arguments(node):
+                    return f"python -m flask --app '{_module(path)}:{name}()' run"
             case _:
                 pass
     return ""
+
+
+def _called(node: ast.AST) -> set[str]:
+    """Return the names that a piece of code calls."""
+    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    return {each.id for each in calls if isinstance(each, ast.Name)}
+
+
+def _needs_arguments(function: ast.FunctionDef) -> bool:
+    given = function.args
+    positional = len(given.posonlyargs) + len(given.args) - len(given.defaults)
+    return positional > 0 or None in given.kw_defaults
 
 
 def _running(path: str, tree: ast.Module) -> str:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from atos_daemon.yaml_file import load_yaml
 from atos_protocol.errors import BadConfigError
 from atos_protocol.scheduler_api import Dialect
-from atos_protocol.settings import SIZE_UNITS
+from atos_protocol.setting_values import SIZE_UNITS
 from atos_scheduler.catalogue.origin import PERMISSIVE, Download, Finding
 
 DEFAULTS = Path(__file__).parent.parent / "defaults"

@@ -7,10 +7,34 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from atos_scheduler.core.choices import Choice, Option
-from atos_scheduler.core.effects import Effect
-from atos_scheduler.core.events import Event, Requested
+from atos_scheduler.core.effects import Effect, SetTimer
+from atos_scheduler.core.events import (
+    Adopted,
+    EngineLost,
+    Event,
+    Evicted,
+    ForeignChanged,
+    Loaded,
+    LoadFailed,
+    Measured,
+    PlanPublished,
+    Released,
+    Requested,
+    Tick,
+    UnloadAsked,
+)
 from atos_scheduler.core.state_machine import Step
 from atos_scheduler.core.types import size_text
+
+QUIET = (ForeignChanged, Measured, PlanPublished, Tick)
+"""What happens all the time, and is told only where it had something done."""
+
+
+def told(step: Step) -> bool:
+    """Return whether a person who looks at decisions wants to see this step."""
+    return not isinstance(step.event, QUIET) or any(
+        not isinstance(effect, SetTimer) for effect in step.effects
+    )
 
 
 def step_json(step: Step, now: float) -> dict[str, Any]:
@@ -50,14 +74,41 @@ def _option(option: Option, choice: Choice) -> str:
 
 
 def _texts(step: Step) -> Iterable[str]:
-    yield _text(step.event)
-    yield from (_text(effect) for effect in step.effects)
+    yield _event_text(step.event)
+    yield from (_effect_text(effect) for effect in step.effects if not isinstance(effect, SetTimer))
 
 
-def _text(one: Event | Effect) -> str:
-    if isinstance(one, Requested):
-        wanted = " or ".join(c.model for c in one.candidates)
-        return f"{one.lease} asks for {wanted}"
+HAPPENED = {
+    Loaded: "is loaded",
+    Measured: "was measured again",
+    LoadFailed: "could not be loaded",
+    Evicted: "is out of memory",
+    EngineLost: "was lost",
+    UnloadAsked: "is to be unloaded, as somebody asks",
+}
+
+
+def _event_text(event: Event) -> str:
+    match event:
+        case Requested():
+            return f"{event.lease} asks for {' or '.join(c.model for c in event.candidates)}"
+        case Released():
+            return f"{event.lease} is over"
+        case Adopted():
+            return f"{event.candidate.model} was in memory already"
+        case ForeignChanged():
+            return f"other programs took or freed memory: {size_text(event.budget)} for models"
+        case PlanPublished():
+            return f"{event.goal} " + ("tells its plan" if event.steps else "is over")
+        case Tick():
+            return "a waiting time is over"
+        case _:
+            reason = getattr(event, "reason", None)
+            said = f"{event.model} {HAPPENED[type(event)]}"
+            return said + (f" ({reason.message})" if reason else "")
+
+
+def _effect_text(one: Effect) -> str:
     about = " ".join(str(getattr(one, name)) for name in ("lease", "model") if hasattr(one, name))
     reason = getattr(one, "reason", None)
     return f"{type(one).__name__} {about}".strip() + (f" ({reason.message})" if reason else "")

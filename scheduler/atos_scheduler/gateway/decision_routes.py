@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from atos_protocol.errors import BadRequestError, NotFoundError
-from atos_scheduler.core.explanation import explain, step_json
+from atos_scheduler.core.explanation import explain, step_json, told
 from atos_scheduler.core.forecast import Planned, forecast
 from atos_scheduler.gateway.scheduler_state import SchedulerState
 
@@ -41,7 +41,7 @@ class DecisionRoutes:
     async def decisions(self, request: Request) -> Response:
         """Return the latest steps, with `model` those that concern it."""
         core, model = self._state.dispatcher.core, request.query_params.get("model", "")
-        steps = core.story(model) if model else list(core.history)
+        steps = core.story(model) if model else [step for step in core.history if told(step)]
         now = anyio.current_time()
         return JSONResponse({"decisions": [step_json(step, now) for step in steps[-MOST:]]})
 

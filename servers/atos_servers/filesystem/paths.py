@@ -29,7 +29,12 @@ class RootedPath(NamedTuple):
     @property
     def shown(self) -> str:
         """The absolute path, for replies and messages."""
-        return str(self.root.joinpath(*self.parts))
+        return joined(self.root, self.parts)
+
+
+def joined(root: Path, parts: Parts) -> str:
+    """Return the text of a path below a root; `Path.joinpath` parses every name anew."""
+    return "/".join((str(root).rstrip("/"), *parts)) or "/"
 
 
 def locate(text: str, roots: Mapping[Path, Path], home: Path) -> RootedPath:

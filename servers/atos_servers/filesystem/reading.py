@@ -8,12 +8,13 @@ import os
 import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from atos_protocol.errors import AtosError, BadRequestError
 from atos_servers.filesystem.errors import NotTextError, TooBigError
 from atos_servers.filesystem.pages import Reply, Room, TextPlace, rest, text_place
-from atos_servers.filesystem.root import MAX_BYTES
+from atos_servers.filesystem.paths import RootedPath
+from atos_servers.filesystem.root import MAX_BYTES, ConfinedRoot
 from atos_servers.filesystem.text_pages import (
     TextFile,
     TextPage,
@@ -112,7 +113,7 @@ class Reads:
         """Return size, times, type and permissions; of a text also hash, line end, encoding, lines."""
         with self._workspace.at(path) as (root, place):
             found = root.stat(place.parts)
-            known = self._text_facts(path) if _is_small_file(found) else {}
+            known = _text_facts(root, place) if _is_small_file(found) else {}
         facts = {
             "size": found.st_size,
             "created": _moment(getattr(found, "st_birthtime", found.st_ctime)),
@@ -125,13 +126,6 @@ class Reads:
         }
         return Reply("\n".join(f"{name}: {value}" for name, value in facts.items()), known)
 
-    def _text_facts(self, path: str) -> dict[str, object]:
-        with self._workspace.at(path) as (root, place), root.file(place.parts) as handle:
-            try:
-                return text_file(handle, place.shown).facts
-            except NotTextError:
-                return {}
-
     def allowed(self) -> Reply:
         """Return the directories of this connection."""
         read_only = self._workspace.confinement.read_only
@@ -140,6 +134,14 @@ class Reads:
         }
         rows = [f"{root}{' (read-only)' * (root in marked)}" for root in self._workspace.roots]
         return Reply("\n".join(["Allowed directories:", *rows]))
+
+
+def _text_facts(root: ConfinedRoot, place: RootedPath) -> dict[str, Any]:
+    try:
+        with root.file(place.parts) as handle:
+            return text_file(handle, place.shown).facts
+    except NotTextError:
+        return {}
 
 
 def _check(wanted: Range) -> None:

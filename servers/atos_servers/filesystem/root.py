@@ -35,7 +35,7 @@ from atos_servers.filesystem.errors import (
     from_os,
 )
 from atos_servers.filesystem.file_io import locked, read_all
-from atos_servers.filesystem.paths import Parts, check_new
+from atos_servers.filesystem.paths import Parts, check_new, joined
 from atos_servers.filesystem.present import Present, changed, present
 from atos_servers.filesystem.regular_files import is_directory, open_regular
 from atos_servers.filesystem.replacing import replace
@@ -288,7 +288,7 @@ class ConfinedRoot:
 
     def shown(self, parts: Parts) -> str:
         """Return the path that a message names."""
-        return str(self.path.joinpath(*parts))
+        return joined(self.path, parts)
 
     @contextmanager
     def _folder(self, parts: Parts) -> Generator[tuple[int, Parts]]:

@@ -78,14 +78,18 @@ SHAPE: dict[str, Any] = {
 
 
 class Tools:
-    """The tools; each is one operation in the connection's directories, run in a thread."""
+    """The tools; each is one operation in the connection's directories.
+
+    They block, so they are called in threads: plain functions are, by fastmcp and by direct calls. `grep` waits for a
+    process instead.
+    """
 
     def __init__(self, home: Path) -> None:
         self._grants_file = home / GRANTS
         self._journal = Journal(home / JOURNAL)
         self._quotas = Quotas()
 
-    async def read_text_file(
+    def read_text_file(
         self,
         path: Path_,
         head: Lines = 0,
@@ -98,26 +102,24 @@ class Tools:
         UTF-8, or Latin-1 where that does not fit. A long file comes in pages: repeat with the cursor.
         """
         wanted = Range(head, tail, start_line, cursor)
-        return await _in_thread(self._reads().text, path, wanted)
+        return _done(self._reads().text, path, wanted)
 
-    async def read_file(self, path: Path_, head: Lines = 0, tail: Lines = 0) -> ToolResult:
+    def read_file(self, path: Path_, head: Lines = 0, tail: Lines = 0) -> ToolResult:
         """Use read_text_file instead: this is its old name."""
-        return await _in_thread(self._reads().text, path, Range(head, tail))
+        return _done(self._reads().text, path, Range(head, tail))
 
-    async def read_media_file(
-        self, path: Path_, offset: Offset = 0, length: Length = 0
-    ) -> ToolResult:
+    def read_media_file(self, path: Path_, offset: Offset = 0, length: Length = 0) -> ToolResult:
         """Use to read an image, sound or other binary file as base64. At most 8 MiB at once."""
-        media = await anyio.to_thread.run_sync(self._reads().media, path, offset, length)
+        media = self._reads().media(path, offset, length)
         return ToolResult(content=[_block(media, path)])
 
-    async def read_multiple_files(
+    def read_multiple_files(
         self, paths: Annotated[list[str], Field(max_length=1_000)]
     ) -> ToolResult:
         """Use to read several text files at once. A file that fails does not stop the others."""
-        return await _in_thread(self._reads().many, paths)
+        return _done(self._reads().many, paths)
 
-    async def write_file(
+    def write_file(
         self, path: Path_, content: str, expect_sha256: Sha256 = "", create_only: Flag = False
     ) -> ToolResult:
         """Use to create a file or replace it completely. To change a part, use edit_file.
@@ -126,9 +128,9 @@ class Tools:
         outside the sandbox (git hooks, conftest.py, .env) are refused.
         """
         condition = Condition(expect_sha256, create_only)
-        return await _in_thread(self._changes().write, path, content, condition)
+        return _done(self._changes().write, path, content, condition)
 
-    async def edit_file(
+    def edit_file(
         self,
         path: Path_,
         edits: list[TextEdit],
@@ -144,46 +146,44 @@ class Tools:
         operation = partial(
             self._changes().edit, dry_run=dryRun, condition=Condition(expect_sha256)
         )
-        return await _in_thread(operation, path, wanted)
+        return _done(operation, path, wanted)
 
-    async def append_file(
-        self, path: Path_, content: str, expect_sha256: Sha256 = ""
-    ) -> ToolResult:
+    def append_file(self, path: Path_, content: str, expect_sha256: Sha256 = "") -> ToolResult:
         """Use to add text at the end of a file; creates it if there is none."""
-        return await _in_thread(self._changes().append, path, content, Condition(expect_sha256))
+        return _done(self._changes().append, path, content, Condition(expect_sha256))
 
-    async def delete_file(self, path: Path_, expect_sha256: Sha256 = "") -> ToolResult:
+    def delete_file(self, path: Path_, expect_sha256: Sha256 = "") -> ToolResult:
         """Use to delete a file or an empty folder. undo brings a file back."""
-        return await _in_thread(self._changes().delete, path, Condition(expect_sha256))
+        return _done(self._changes().delete, path, Condition(expect_sha256))
 
-    async def create_directory(self, path: Path_) -> ToolResult:
+    def create_directory(self, path: Path_) -> ToolResult:
         """Use to create a folder and its parents. It may exist already."""
-        return await _in_thread(self._changes().make_directory, path)
+        return _done(self._changes().make_directory, path)
 
-    async def list_directory(self, path: Path_, cursor: Cursor = "") -> ToolResult:
+    def list_directory(self, path: Path_, cursor: Cursor = "") -> ToolResult:
         """Use to list a folder: [FILE] or [DIR] before each name."""
-        return await _in_thread(self._lists().directory, path, cursor)
+        return _done(self._lists().directory, path, cursor)
 
-    async def list_directory_with_sizes(
+    def list_directory_with_sizes(
         self, path: Path_, sortBy: SortBy = "name", cursor: Cursor = ""
     ) -> ToolResult:
         """Use to list a folder with sizes and totals; sortBy name or size."""
-        return await _in_thread(self._lists().with_sizes, path, sortBy, cursor)
+        return _done(self._lists().with_sizes, path, sortBy, cursor)
 
-    async def directory_tree(
+    def directory_tree(
         self,
         path: Path_,
         excludePatterns: Excluded = [],  # noqa: B006
         cursor: Cursor = "",
     ) -> ToolResult:
         """Use to list a folder recursively, as JSON with name, type, children."""
-        return await _in_thread(self._lists().tree, path, excludePatterns, cursor)
+        return _done(self._lists().tree, path, excludePatterns, cursor)
 
-    async def move_file(self, source: Path_, destination: Path_) -> ToolResult:
+    def move_file(self, source: Path_, destination: Path_) -> ToolResult:
         """Use to move or rename a file or folder. Nothing is ever replaced."""
-        return await _in_thread(self._changes().move, source, destination)
+        return _done(self._changes().move, source, destination)
 
-    async def search_files(
+    def search_files(
         self,
         path: Path_,
         pattern: str,
@@ -191,12 +191,12 @@ class Tools:
         cursor: Cursor = "",
     ) -> ToolResult:
         """Use to find files and folders by name: `*.py` here, `**/*.py` at any depth."""
-        return await _in_thread(self._lists().search, path, pattern, excludePatterns, cursor)
+        return _done(self._lists().search, path, pattern, excludePatterns, cursor)
 
-    async def glob(self, pattern: str, path: Path_ = ".", cursor: Cursor = "") -> ToolResult:
+    def glob(self, pattern: str, path: Path_ = ".", cursor: Cursor = "") -> ToolResult:
         """Use to find files by a pattern such as `src/**/*.{ts,tsx}`, as paths below the folder."""
         search = partial(self._lists().search, relative_files=True)
-        return await _in_thread(search, path, pattern, (), cursor)
+        return _done(search, path, pattern, (), cursor)
 
     async def grep(
         self,
@@ -219,30 +219,30 @@ class Tools:
         )  # fmt: skip
         return _result(await grep(request))
 
-    async def get_file_info(self, path: Path_) -> ToolResult:
+    def get_file_info(self, path: Path_) -> ToolResult:
         """Use to see size, times, type, permissions and SHA-256 of a file or folder."""
-        return await _in_thread(self._reads().info, path)
+        return _done(self._reads().info, path)
 
-    async def diff(
+    def diff(
         self,
         path: Path_,
         other: Annotated[str, Field(description="File to compare with, as the older one.")] = "",
         change: ChangeOrNone = 0,
     ) -> ToolResult:
         """Use to see how a file differs from another one, or from what it was before a change."""
-        return await _in_thread(self._versions().diff, path, other, change)
+        return _done(self._versions().diff, path, other, change)
 
-    async def history(self, path: Path_ = ".", cursor: Cursor = "") -> ToolResult:
+    def history(self, path: Path_ = ".", cursor: Cursor = "") -> ToolResult:
         """Use to see what these tools changed, newest first: of a file, or of a whole directory."""
-        return await _in_thread(self._versions().history, path, cursor)
+        return _done(self._versions().history, path, cursor)
 
-    async def undo(self, change: ChangeId) -> ToolResult:
+    def undo(self, change: ChangeId) -> ToolResult:
         """Use to undo one change of history, if the file was not changed since."""
-        return await _in_thread(self._versions().undo, change)
+        return _done(self._versions().undo, change)
 
-    async def list_allowed_directories(self) -> ToolResult:
+    def list_allowed_directories(self) -> ToolResult:
         """Use first: lists the directories that this connection may access."""
-        return await _in_thread(self._reads().allowed)
+        return _done(self._reads().allowed)
 
     def _reads(self) -> Reads:
         return Reads(self._workspace())
@@ -273,9 +273,8 @@ class Tools:
             return []
 
 
-async def _in_thread(operation: Callable[..., Reply], *arguments: Any) -> ToolResult:
-    """Run an operation in a thread."""
-    return _result(await anyio.to_thread.run_sync(partial(operation, *arguments)))
+def _done(operation: Callable[..., Reply], *arguments: Any) -> ToolResult:
+    return _result(operation(*arguments))
 
 
 def _result(reply: Reply) -> ToolResult:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,8 +36,6 @@ class Workspace:
     journal: Journal | None = None
     """Where changes are noted; None for ATOS's own worker, which keeps its versions in git."""
     quotas: Quotas | None = None
-    names: dict[Path, Path] = field(default_factory=dict[Path, Path])
-    """Every name of a root -> the root."""
     allowed: set[Path] = field(default_factory=set[Path])
     """Where this call may write: it asks by the name it was given, and again by where that really lies."""
 
@@ -49,7 +47,7 @@ class Workspace:
     @contextmanager
     def at(self, path: str) -> Generator[tuple[ConfinedRoot, RootedPath]]:
         """Open the root that a path lies in."""
-        place = locate(path, self._names(), self.confinement.person)
+        place = locate(path, _names(self.roots), self.confinement.person)
         with ConfinedRoot(place.root, partial(self._guard, place.root)) as root:
             yield root, place
 
@@ -93,15 +91,6 @@ class Workspace:
             step = "Ask the user to free space in ATOS's home; nothing was changed."
             raise FailedError(message, next_step=step) from error
 
-    def _names(self) -> dict[Path, Path]:
-        """Return every name of a root -> the root: a client may know it by its real path."""
-        if not self.names:
-            self.names.update({root: root for root in self.roots})
-            for root in self.roots:
-                with suppress(OSError):  # missing: opening it raises the error
-                    self.names.setdefault(Path(pinned(root)), root)
-        return self.names
-
     def _guard(self, root: Path, parts: Parts) -> None:
         place = Path(pinned(root)).joinpath(*parts)
         if place not in self.allowed:
@@ -123,6 +112,25 @@ class Workspace:
             )
             step = "Ask the user to write it, or to allow it by a line in ~/.atos/grants."
             raise ProtectedError(message, next_step=step)
+
+
+_known_names: dict[tuple[Path, ...], dict[Path, Path]] = {}
+"""What `_names` returned where every root was there."""
+
+
+def _names(roots: tuple[Path, ...]) -> dict[Path, Path]:
+    """Return every name of a root -> the root: a client may know it by its real path."""
+    if (known := _known_names.get(roots)) is not None:
+        return known
+    names, whole = {root: root for root in roots}, True
+    for root in roots:
+        try:
+            names.setdefault(Path(pinned(root)), root)
+        except OSError:
+            whole = False  # missing: opening it raises the error, and it may be made yet
+    if whole:
+        _known_names[roots] = names
+    return names
 
 
 def check_sha256(wanted: str, before: Present) -> None:

@@ -45,7 +45,8 @@ class CallGate:
     ) -> None:
         self._server = server
         self._plain = plain
-        self._seconds = seconds
+        self.seconds = seconds
+        """Longest call."""
 
     async def answer(self, name: str, run: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
         """Run one tool call; every failure leaves as a result that a model can act on.
@@ -55,7 +56,7 @@ class CallGate:
         """
         result: ToolResult | None = None
         try:
-            with anyio.move_on_after(self._seconds):
+            with anyio.move_on_after(self.seconds):
                 async with until_revoked() as revoked:
                     result = await run()
                 if revoked:
@@ -65,13 +66,21 @@ class CallGate:
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets an answer
             return error_result(await self._explain(name, error))
         if result is None:
-            message = f"{name} did not end within {self._seconds:.0f} s and was cancelled"
-            step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
-            return error_result(errors.DeadlineError(message, next_step=step))
+            return self.late(name)
         if not isinstance(
             cast("object", result), ToolResult
         ):  # an extension's answer, such as a task
             return result
+        return self.passed(result)
+
+    def late(self, name: str) -> ToolResult:
+        """Return the answer to a call that took too long."""
+        message = f"{name} did not end within {self.seconds:.0f} s and was cancelled"
+        step = "Ask for less at once, or start it as a goal and follow that with wait_goal."
+        return error_result(errors.DeadlineError(message, next_step=step))
+
+    def passed(self, result: ToolResult) -> ToolResult:
+        """Return a tool's result as this connection's client gets it: bounded, and with nothing hidden in it."""
         exact = is_exact(result)
         if self._plain:
             result = text_alone(result)

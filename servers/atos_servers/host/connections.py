@@ -20,8 +20,9 @@ from atos_protocol.records import clean_request
 from atos_protocol.versions import RUNNING
 from atos_servers.host.connection import connected, connection_of
 from atos_servers.host.http_server import HttpStatus
+from atos_servers.host.line_stream import LineStream
 from atos_servers.host.manifest import describe
-from atos_servers.host.mcp_session import LineStream, serve_mcp
+from atos_servers.host.mcp_session import serve_mcp
 from atos_servers.host.suite import Suite
 from atos_servers.host.worker_supervisor import WorkerSupervisor
 

@@ -1,7 +1,7 @@
 """The same servers over HTTP: streamable HTTP and SSE on one loopback port, behind the guard.
 
-`/{server}/mcp` is streamable HTTP (stateless; progress and the answer as a stream, or JSON for
-who accepts only that), `/{server}/sse` the older SSE with its
+`/{server}/mcp` is streamable HTTP (progress and the answer as a stream, or JSON for who accepts only that; see
+`streamable_http.py`), `/{server}/sse` the older SSE with its
 `/{server}/messages/`, `/healthz` says `ok`; `/` and `/page/` are the page (`atos_servers.page`). A port that is taken does not keep the host from
 starting: stdio works, and the status shows the error.
 """
@@ -24,6 +24,7 @@ from atos_protocol.errors import ConflictError
 from atos_protocol.settings import Settings
 from atos_servers.host.callers import Callers
 from atos_servers.host.http_guard import Guard
+from atos_servers.host.streamable_http import StreamableHttp
 from atos_servers.host.suite import Suite
 from atos_servers.page.access import PageAccess
 from atos_servers.page.application import Page
@@ -79,17 +80,6 @@ def _listener(address: str, port: int) -> socket.socket:
     return listener
 
 
-def by_accept(whole: ASGIApp, stream: ASGIApp) -> ASGIApp:
-    """Return an app that streams progress before the answer to whoever accepts that, and else answers in JSON."""
-
-    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
-        accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
-        app = stream if b"text/event-stream" in accepted else whole
-        await app(scope, receive, send)
-
-    return chosen
-
-
 class Routes:
     """Pure ASGI: one path, one app, and what servers added below a path; everything else is 404."""
 
@@ -99,18 +89,15 @@ class Routes:
         self._idle = idle
         self._below = dict(below or {})
         self._apps: dict[str, ASGIApp] = {"/healthz": PlainTextResponse("ok")}
-        self.children: list[StarletteWithLifespan] = []
+        self._streamable: list[StreamableHttp] = []
+        self._sse: list[StarletteWithLifespan] = []
         for name, server in suite.items():
             path, messages = f"/{name}", f"/{name}/messages/"
-            whole = server.http_app(path=f"{path}/mcp", stateless_http=True, json_response=True)
-            stream = server.http_app(path=f"{path}/mcp", stateless_http=True)
+            streamable = StreamableHttp(server, f"{path}/mcp")
             events = create_sse_app(server, message_path=messages, sse_path=f"{path}/sse")
-            self._apps |= {
-                f"{path}/mcp": by_accept(whole, stream),
-                f"{path}/sse": events,
-                messages: events,
-            }
-            self.children += [whole, stream, events]
+            self._apps |= {f"{path}/mcp": streamable, f"{path}/sse": events, messages: events}
+            self._streamable.append(streamable)
+            self._sse.append(events)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and count it as activity."""
@@ -124,8 +111,10 @@ class Routes:
     async def running(self) -> AsyncGenerator[None]:
         """Enter the transports' lifespans, which nothing else does for a mounted app."""
         async with AsyncExitStack() as stack:
-            for child in self.children:
-                await stack.enter_async_context(child.router.lifespan_context(child))
+            for app in self._streamable:
+                await stack.enter_async_context(app.running())
+            for events in self._sse:
+                await stack.enter_async_context(events.router.lifespan_context(events))
             yield
 
 

@@ -17,12 +17,12 @@ from typing import Any, Literal, cast
 
 import anyio
 import anyio.to_thread
-from anyio.abc import SocketStream
+from anyio.abc import UNIXSocketStream
 from anyio.streams.memory import MemoryObjectSendStream
 
 from atos_protocol.errors import UnreachableError, from_wire
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
-from atos_servers.host.mcp_session import LineStream
+from atos_servers.host.line_stream import LineStream
 from atos_servers.host.services import EventNotifier
 
 ASK_SECONDS = 40.0
@@ -149,7 +149,7 @@ class WorkerSupervisor:
         self._enter("starting", worker.process.pid)
         try:
             # The stream owns a duplicate: `worker.control` remains ours to close in any case.
-            async with await SocketStream.from_socket(worker.control.dup()) as stream:
+            async with await UNIXSocketStream.from_socket(worker.control.dup()) as stream:
                 self._lines = LineStream(stream)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._listen, self._lines)

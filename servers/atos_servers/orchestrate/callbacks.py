@@ -1,11 +1,13 @@
 """Calls back who asked for it, when a goal has ended, asks something, or was deployed.
 
-    POST /callbacks     {"url", "events", "secret"} -> {"id", ...}
+    POST /callbacks     {"url", "events", "secret", "goal_id"?} -> {"id", ...}
     GET /callbacks      the caller's
     DELETE /callbacks/ID
 
 A goal's ends are read from the events in their order, from a number that is kept on the disk: nothing is missed while
 the host is down. What they become is put into the outbox under an id made from the event, so nothing is told twice.
+A callback of one goal (`goal_id`) is told once, also where the goal had ended before, and is gone then: an execution of
+n8n waits for it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from starlette.routing import Route, Router
 
 from atos_orchestrator.execution.goals import Goals
 from atos_protocol.errors import AtosError, BadRequestError
-from atos_protocol.goals import GoalView
+from atos_protocol.goals import FINAL_GOAL_STATES, GoalView
+from atos_servers.orchestrate.own_goals import OwnGoals
 from atos_servers.outbox.messages import Message
 from atos_servers.outbox.outbox import Outbox
 from atos_servers.outbox.subscriptions import Subscription, Subscriptions, check_subscription
@@ -112,8 +115,17 @@ class Callbacks:
     async def _tell(self, goals: Goals, seq: int, goal: str) -> None:
         view, whose = await goals.get(goal), await goals.owner(goal)
         for each in await anyio.to_thread.run_sync(self._subscriptions.all):
-            for event in set(events_of(view)) & set(each.events) if each.owner == whose else ():
-                await self.outbox.put(message_of(each, seq, event, view))
+            # Whose one goal it is was looked at when it was asked for.
+            if each.goal == goal or (not each.goal and each.owner == whose):
+                await self._put(each, seq, view)
+
+    async def _put(self, to: Subscription, seq: int, view: GoalView) -> None:
+        """Tell one subscription of a goal's end; one of that goal alone has heard everything then."""
+        told = [event for event in events_of(view) if event in to.events]
+        for event in told[:1] if to.goal else told:
+            await self.outbox.put(message_of(to, seq, event, view))
+        if to.goal and told:
+            await anyio.to_thread.run_sync(self._subscriptions.remove, to.id, to.owner)
 
     def _read_cursor(self) -> int:
         try:
@@ -133,6 +145,8 @@ class Callbacks:
             raise BadRequestError(message, next_step="Send an object.") from error
         made = check_subscription(given, self._owner(), self._hosts)
         goals = await self._goals()
+        if made.goal:
+            await OwnGoals(goals, made.owner).get(made.goal)
         async with self._looking:
             # What ended while nobody was subscribed is nobody's news, and the number stood still meanwhile.
             if not await anyio.to_thread.run_sync(self._subscriptions.all):
@@ -140,6 +154,8 @@ class Callbacks:
                 self._cursor.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 await anyio.to_thread.run_sync(self._cursor.write_text, str(newest))
             await anyio.to_thread.run_sync(self._subscriptions.add, made)
+            if made.goal and (view := await goals.get(made.goal)).state in FINAL_GOAL_STATES:
+                await self._put(made, 0, view)
         return JSONResponse(made.shown(), status_code=201)
 
     async def _remove(self, request: Request) -> Response:

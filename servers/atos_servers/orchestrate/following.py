@@ -16,7 +16,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import TextContent
 from pydantic import TypeAdapter
 
-from atos.cli.formatting import said
+from atos.cli.event_lines import said
 from atos_orchestrator.execution.goal_api import Progress
 from atos_protocol.goals import FINAL_GOAL_STATES, Event, GoalNews, GoalView
 from atos_servers.host.reply_limit import shrink

@@ -22,8 +22,10 @@ from fastmcp.server.extensions import (
 from fastmcp.tools import ToolResult
 from mcp import MCPError
 from mcp.server.context import ServerRequestContext
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp.types import (
     CLIENT_CAPABILITIES_META_KEY,
+    HEADER_MISMATCH,
     INVALID_PARAMS,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     CallToolRequestParams,
@@ -114,11 +116,11 @@ class GoalTasks(ServerExtension):
         return await self._task(outcome.structured_content["id"], "task")
 
     async def _get(self, asked: Asked, params: TaskParams) -> Result:
-        self._check(asked)
+        self._check(asked, params)
         return await self._task(params.task_id, "complete")
 
     async def _update(self, asked: Asked, params: UpdateParams) -> Result:
-        self._check(asked)
+        self._check(asked, params)
         goals = await self._goals()
         for task, reply in params.input_responses.items():
             content: dict[str, Any] = reply.get("content") or {}
@@ -128,12 +130,13 @@ class GoalTasks(ServerExtension):
         return Acknowledged()
 
     async def _cancel(self, asked: Asked, params: TaskParams) -> Result:
-        self._check(asked)
+        self._check(asked, params)
         await _known((await self._goals()).cancel(params.task_id))
         return Acknowledged()
 
-    def _check(self, asked: Asked) -> None:
-        """Raise MCPError for a client that has not declared the extension."""
+    def _check(self, asked: Asked, params: TaskParams) -> None:
+        """Raise MCPError for a client that has not declared the extension, or whose headers name another task."""
+        check_name(asked, params)
         if self.client_settings(asked) is None:
             wanted: dict[str, Any] = {"requiredCapabilities": {"extensions": {IDENTIFIER: {}}}}
             text = f"declare the extension {IDENTIFIER} to use tasks"
@@ -143,6 +146,19 @@ class GoalTasks(ServerExtension):
         goals = await self._goals()
         view = await _known(goals.get(goal))
         return task_of(view, await goals.events(goal), kind)
+
+
+def check_name(asked: Asked, params: TaskParams) -> None:
+    """Refuse a request over HTTP whose `Mcp-Name` is another task: what routes by it would have gone elsewhere.
+
+    Raises:
+        MCPError: it is.
+    """
+    headers: Mapping[str, str] = getattr(asked.request, "headers", {})
+    named = headers.get(MCP_NAME_HEADER)
+    if named is not None and decode_header_value(named) != params.task_id:
+        text = f"the header {MCP_NAME_HEADER} does not name the task {params.task_id}"
+        raise MCPError(HEADER_MISMATCH, text)
 
 
 def knows_tasks(meta: Mapping[str, Any] | None) -> bool:

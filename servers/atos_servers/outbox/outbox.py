@@ -79,33 +79,45 @@ class Outbox:
         """Try once what waits and may be sent now; a receiver's later messages wait for its earlier ones."""
         held: set[str] = set()
         for message in await anyio.to_thread.run_sync(self._messages.waiting):
-            origin = "{0.scheme}://{0.netloc}".format(urlsplit(message.url))
-            if message.url in held or not self._breakers[origin].lets_through(self._clock()):
+            if message.url in held or not self._lets_through(message.url):
                 continue
-            delivered = await self._post(message)
-            breaker = self._breakers[origin]
-            self._breakers[origin] = breaker.after(delivered=delivered, now=self._clock())
-            if not delivered:
+            status = await self._post(message)
+            delivered = 200 <= status < 300
+            # Who refuses one address answers, so that its others need not wait.
+            where = message.url if 400 <= status < 500 else _origin(message.url)
+            breaker = self._breakers[where]
+            self._breakers[where] = breaker.after(delivered=delivered, now=self._clock())
+            if delivered:
+                self._breakers.pop(message.url, None)
+            else:
                 held.add(message.url)
             await anyio.to_thread.run_sync(self._note, message, delivered)
+
+    def _lets_through(self, url: str) -> bool:
+        """Tell whether neither the receiver nor this address of it is left alone now."""
+        known = (self._breakers.get(each, Breaker()) for each in (url, _origin(url)))
+        return all(each.lets_through(self._clock()) for each in known)
 
     def report(self) -> dict[str, Any]:
         """Return what the host's status says of it."""
         now = self._clock()
-        away = [origin for origin, each in self._breakers.items() if not each.lets_through(now)]
-        return {"waiting": len(self._messages.waiting()), "away": away, "given_up": self._given_up}
+        away = {_origin(at) for at, each in self._breakers.items() if not each.lets_through(now)}
+        waiting = len(self._messages.waiting())
+        return {"waiting": waiting, "away": sorted(away), "given_up": self._given_up}
 
     def _note(self, message: Message, delivered: bool) -> None:
         if delivered:
             self._messages.done(message)
         elif self._clock() - message.at > LONGEST_SECONDS:
             self._given_up += 1
+            self._breakers.pop(message.url, None)
             logger.error("message %s was given up after %d attempts", message.id, message.attempts)
             self._messages.done(message)
         else:
             self._messages.keep(replace(message, attempts=message.attempts + 1))
 
-    async def _post(self, message: Message) -> bool:
+    async def _post(self, message: Message) -> int:
+        """Return the status of the answer; 0 where none came."""
         body = json.dumps({**message.body, "id": message.id}, ensure_ascii=False).encode()
         headers = {"content-type": "application/json", "idempotency-key": message.id}
         if message.secret:
@@ -117,7 +129,11 @@ class Outbox:
                     answer = await client.post(message.url, content=body, headers=headers)
         except (httpx.HTTPError, TimeoutError, AtosError) as error:
             logger.info("message %s was not taken: %s", message.id, type(error).__name__)
-            return False
+            return 0
         if not answer.is_success:
             logger.info("message %s was answered HTTP %d", message.id, answer.status_code)
-        return answer.is_success
+        return answer.status_code
+
+
+def _origin(url: str) -> str:
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url))

@@ -29,17 +29,20 @@ class Subscription:
     url: str
     events: tuple[str, ...]
     secret: str = field(repr=False)
+    goal: str = ""
+    """Hears of this goal alone, and once; empty: of all of its owner's, until it is removed."""
 
     def shown(self) -> dict[str, Any]:
         """Return what its owner may see again: everything but the secret."""
-        return {"id": self.id, "url": self.url, "events": list(self.events)}
+        told = {"id": self.id, "url": self.url, "events": list(self.events)}
+        return {**told, "goal_id": self.goal} if self.goal else told
 
 
 def check_subscription(given: Any, owner: str, hosts: tuple[str, ...]) -> Subscription:
     """Return the subscription that a caller asks for.
 
     Args:
-        given: JSON object with `url`, `events` and `secret`.
+        given: JSON object with `url`, `events` and `secret`, and `goal_id` where it is of one goal.
         owner: the caller's token.
         hosts: names that callbacks may go to, besides this machine.
 
@@ -56,7 +59,8 @@ def check_subscription(given: Any, owner: str, hosts: tuple[str, ...]) -> Subscr
     if len(secret) < LEAST_SECRET:
         message = f"the secret has {len(secret)} characters, at least {LEAST_SECRET} are needed"
         raise BadRequestError(message, next_step="Send a random one: it signs the callbacks.")
-    return Subscription(f"c{secrets.token_hex(8)}", owner, url, events, secret)
+    goal = str(asked.get("goal_id") or "")
+    return Subscription(f"c{secrets.token_hex(8)}", owner, url, events, secret, goal)
 
 
 def _check_url(url: str, hosts: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import anyio
 
-from atos.cli.formatting import said
+from atos.cli.event_lines import said
 from atos.scheduler_client import SchedulerClient
 from atos_protocol.errors import AtosError, UnauthorizedError, UnreachableError
 from atos_protocol.goals import FINAL_GOAL_STATES

@@ -47,6 +47,8 @@ class StdioLoop:
         self._socket: socket | None = None
         self._poller = select.poll()
         self._unsent = bytearray()
+        self._polled = {STDIN: select.POLLIN}
+        """What is polled for, by descriptor: asking the kernel anew costs as much as a line."""
         self._deadline: float | None = None
         """When to stop waiting for replies; None while stdin is open."""
 
@@ -66,10 +68,15 @@ class StdioLoop:
         """Poll both ways at once, or two full pipes would wait for each other."""
         if self._deadline is None:
             full = len(self._unsent) > MOST_UNSENT
-            self._poller.modify(STDIN, 0 if full else select.POLLIN)
+            self._poll_for(STDIN, 0 if full else select.POLLIN)
         if self._socket is not None:
             wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
-            self._poller.modify(self._socket, wanted)
+            self._poll_for(self._socket.fileno(), wanted)
+
+    def _poll_for(self, descriptor: int, wanted: int) -> None:
+        if self._polled.get(descriptor) != wanted:
+            self._poller.modify(descriptor, wanted)
+            self._polled[descriptor] = wanted
 
     def _replies_due(self) -> bool:
         """Return whether replies to the client, which has closed stdin, are outstanding."""
@@ -143,6 +150,7 @@ class StdioLoop:
         else:
             self._socket.setblocking(False)
             self._poller.register(self._socket, select.POLLIN)
+            self._polled[self._socket.fileno()] = select.POLLIN
             self._relay.connected(answers)
 
     def _disconnect(self) -> None:

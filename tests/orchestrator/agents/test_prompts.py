@@ -16,7 +16,11 @@ from atos_orchestrator.agents.prompts import (
     sample_request,
     shorten,
 )
-from atos_orchestrator.agents.tester_prompts import assertions_request, error_request
+from atos_orchestrator.agents.tester_prompts import (
+    assertions_request,
+    error_request,
+    web_assertions_request,
+)
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.strategies.general.planning import (
     PLAN_SCHEMA,
@@ -165,6 +169,39 @@ def test_a_goal_of_a_command_may_write_its_main_block() -> None:
     request = sample_request(assignment("Write a command line tool", task, {}), SAMPLING)
 
     assert "\nif __name__" not in request.stop
+
+
+def test_the_file_of_a_web_application_is_begun_with_what_makes_it() -> None:
+    made = replace(TASK, files=("shop.py",), packages=("flask",))
+    begun = [
+        sample_request(assignment(GOAL, replace(made, signatures=(head,)), {}), SAMPLING)
+        for head in ("create_app()", "app")
+    ]
+
+    assert [request.begin for request in begun] == snapshot(
+        [
+            """\
+```python
+from flask import Flask, jsonify, request
+
+
+def create_app():
+""",
+            """\
+```python
+from flask import Flask, jsonify, request
+
+app = Flask(__name__)
+""",
+        ]
+    )
+    assert not any("\ndef " in request.stop for request in begun)
+
+
+def test_testers_of_a_web_application_begin_with_a_request() -> None:
+    request = web_assertions_request(assignment(GOAL, TASK, {}), "create_app()", SAMPLING)
+
+    assert request.begin == '```python\nassert create_app().test_client().get("/'
 
 
 def test_testers_are_asked_for_single_assertions_of_a_function() -> None:

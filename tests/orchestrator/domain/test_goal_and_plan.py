@@ -62,6 +62,7 @@ def test_a_goal_may_have_lines_and_any_letters() -> None:
         ("Write a Python function to add two numbers", "add-two-numbers"),
         ("Build a text toolkit: count words!", "text-toolkit-count-words"),
         ("Añade dos números", "anade-dos-numeros"),
+        ("Write app.py with create_app(), a Flask application.", "app-flask-application"),
         ("the", "the"),
         ("日本語", "goal"),
         ("x" * 100, "x" * MAX_SLUG),

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atos.cli.formatting import duration_text, queue_text
+from atos.cli.formatting import duration_text
+from atos.cli.goal_report import queue_text
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from inline_snapshot import snapshot
 
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
+from atos_orchestrator.execution import package_environment
 from atos_orchestrator.execution.dbos_client import GOALS
 from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
@@ -199,3 +201,32 @@ async def test_an_installation_that_goes_on_is_asked_about_again() -> None:
     assert await prepared(tools, ["flask", "flask"], Path("/x")) == prepared_report(["flask"])
     assert answers == []
     assert await prepared(tools, [], Path("/x")) == NOTHING
+
+
+async def test_what_takes_a_while_to_install_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_environment, "TOLD_AFTER_SECONDS", 0.0)
+    told: list[str] = []
+
+    async def tools(
+        server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
+    ) -> Json:
+        while not told:  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+        return asdict(prepared_report(["flask"]))
+
+    await prepared(tools, ["flask"], Path("/x"), told.append)
+    assert told == ["flask to be installed for the sandbox"]
+
+
+async def test_what_is_installed_already_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_environment, "TOLD_AFTER_SECONDS", 0.0)
+    told: list[str] = []
+
+    async def tools(
+        server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
+    ) -> Json:
+        return asdict(prepared_report(["flask"]))
+
+    await prepared(tools, ["flask"], Path("/x"), told.append)
+    await anyio.sleep(0.01)  # what was not called off would be told now
+    assert told == []

@@ -104,7 +104,7 @@ def test_an_edge_comes_from_the_words_about_a_module(
         ("Write a class LRUCache with get(key)", "lru_cache.py"),
         ("Write statistics(values) that returns mean and median", "statistics_module.py"),
         ("Write flask(bottle) that fills a bottle", "flask_module.py"),
-        ("Build a small Flask app with a /health route", "small_flask_app_health_route.py"),
+        ("Build a small Flask app with a /health route", "app.py"),
         ("Write an event service with publish(event)", "publish.py"),
         ("Escribe una función que sume números", "escribe_una_funcion_que_sume_numeros.py"),
         ("Write a JavaScript function that adds two numbers", "javascript_adds_two_numbers.js"),

@@ -30,7 +30,7 @@ def test_an_explanation_names_the_alternatives_with_bytes_victims_and_time() -> 
     step = next(s for s in swapped().history if s.choices and s.choices[0].lease == "L2")
     assert explain(step) == snapshot(
         """\
-decision 4: L2 asks for b or c; Evict a; SetTimer
+decision 4: L2 asks for b or c; Evict a
 load b for L2: the most urgent demand (L2) waited 0.0 s, none of its models is loaded, and this is the first of its models that fits
   * b: absent, 6 bytes, a must go, could answer in 0.0 s\
 """

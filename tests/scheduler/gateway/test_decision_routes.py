@@ -20,7 +20,9 @@ async def test_a_decision_is_told_explained_and_counted() -> None:
             await running.client.chat(model, HI, demand=Demand(goal="g1", task="T1"))
         told = (await running.http.get("/atos/v1/decisions", params={"model": "b"})).json()
         texts = [decision["text"] for decision in told["decisions"]]
-        assert texts[0] == snapshot("L2 asks for b; Evict a; SetTimer")
+        assert texts[0] == snapshot("L2 asks for b; Evict a")
+        everything = (await running.http.get("/atos/v1/decisions")).json()["decisions"]
+        assert [step for step in everything if step["event"]["kind"] == "ForeignChanged"] == []
         number = told["decisions"][0]["seq"]
         explained = (await running.http.get(f"/atos/v1/decisions/{number}")).json()
         assert "* b: absent, 1.0 GiB, a must go" in explained["explanation"]

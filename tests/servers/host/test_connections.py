@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio.abc import SocketStream
+from anyio.abc import UNIXSocketStream
 from fastmcp import Client, FastMCP
 from fastmcp.client.transports import FastMCPTransport
 from mcp.server.lowlevel import Server
@@ -22,8 +22,9 @@ from atos_servers.host.connection import client, roots
 from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.http_server import HttpStatus
+from atos_servers.host.line_stream import LineStream
 from atos_servers.host.manifest import describe
-from atos_servers.host.mcp_session import LineStream, low_level
+from atos_servers.host.mcp_session import low_level
 from atos_servers.host.services import EventNotifier
 from atos_servers.host.suite import Suite, running
 from atos_servers.host.worker_supervisor import WorkerSupervisor
@@ -91,8 +92,8 @@ class House:
         """Open a connection that has said nothing yet."""
         ours, theirs = socket.socketpair()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.connections.serve, await SocketStream.from_socket(theirs))
-            async with await SocketStream.from_socket(ours) as stream:
+            tasks.start_soon(self.connections.serve, await UNIXSocketStream.from_socket(theirs))
+            async with await UNIXSocketStream.from_socket(ours) as stream:
                 with anyio.fail_after(10):
                     yield LineStream(stream, limit=1 << 30)
 

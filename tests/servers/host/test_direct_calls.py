@@ -3,24 +3,32 @@
 import json
 import os
 import socket
+import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import anyio
 import pytest
-from anyio.abc import SocketStream
+from anyio.abc import UNIXSocketStream
 from fastmcp import FastMCP
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
+from inline_snapshot import snapshot
 from mcp.types import CallToolRequestParams
 
 from atos_protocol.settings import load_settings
 from atos_servers.filesystem import server as filesystem
+from atos_servers.filesystem.pages import Reply
+from atos_servers.filesystem.reading import Reads
+from atos_servers.host import direct_calls
 from atos_servers.host.connection import Connection, connected
-from atos_servers.host.mcp_session import LineStream, serve_mcp
+from atos_servers.host.line_stream import LineStream
+from atos_servers.host.mcp_session import serve_mcp
 from atos_servers.host.services import EventNotifier, Services
 from atos_servers.host.tool_middleware import ToolMiddleware
 
@@ -95,12 +103,12 @@ async def opened(home: Path, folder: Path, way: Way) -> AsyncGenerator[Wire]:
 
         async def serve() -> None:
             with connected(Connection("shim", (folder,))):
-                stream = await SocketStream.from_socket(theirs)
+                stream = await UNIXSocketStream.from_socket(theirs)
                 async with stream:
                     await serve_mcp(server, LineStream(stream))
 
         tasks.start_soon(serve)
-        async with await SocketStream.from_socket(ours) as stream:
+        async with await UNIXSocketStream.from_socket(ours) as stream:
             with anyio.fail_after(15):
                 wire = Wire(LineStream(stream), counted)
                 if way == "sdk":
@@ -246,3 +254,49 @@ async def test_a_call_sees_its_own_connections_directories(tmp_path: Path) -> No
         told = [(await ask(wire))["result"]["content"][0]["text"] for wire in (one, other, one)]
     heads = [os.fspath(folder) for folder in (first, second, first)]
     assert told == [f"Allowed directories:\n{head}" for head in heads]
+
+
+async def test_a_call_that_hangs_in_its_thread_is_answered_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a network's file system does not answer; the thread can't be ended."""
+    go_on = threading.Event()
+    allowed = Reads.allowed
+
+    def hang(reads: Reads) -> Reply:
+        go_on.wait()
+        return allowed(reads)
+
+    an_hour_later = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
+    monkeypatch.setattr(direct_calls, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(direct_calls, "time", an_hour_later)
+    folder = filled(tmp_path / "folder")
+    async with opened(tmp_path / "home", folder, "direct") as wire:
+        monkeypatch.setattr(Reads, "allowed", hang)
+        late = await wire.call("list_allowed_directories", {})
+        monkeypatch.setattr(Reads, "allowed", allowed)
+        go_on.set()
+        after = await wire.call("read_text_file", {"path": "a.txt"})
+    assert late["result"]["isError"]
+    assert late["result"]["content"][0]["text"] == snapshot(
+        "deadline: list_allowed_directories did not end within 45 s and was cancelled Next: Ask for less at once, or start it as a goal and follow that with wait_goal."
+    )
+    assert after["result"]["content"][0]["text"] == "alpha\nbeta\n"
+
+
+async def test_a_client_that_does_not_read_gets_all_of_it_when_it_does(tmp_path: Path) -> None:
+    """More answers than a socket holds: what it did not take at once is written later, whole and in order of lines."""
+    folder = filled(tmp_path / "folder")
+    asked = set(range(60))
+    params = {"name": "read_text_file", "arguments": {"path": "long.txt"}}
+    async with opened(tmp_path / "home", folder, "direct") as wire:
+        for number in asked:
+            await wire.say(
+                {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+            )
+        await anyio.wait_all_tasks_blocked()
+        answers = [await wire.hear() for _ in asked]
+        counted = wire.counted.calls
+    assert {answer["id"] for answer in answers} == asked
+    assert all(len(answer["result"]["content"][0]["text"]) > 20_000 for answer in answers)
+    assert counted == 0

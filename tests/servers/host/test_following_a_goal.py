@@ -1,6 +1,7 @@
 """A goal of three tasks followed through the shim, as an MCP host does it, by `wait_goal` alone."""
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,9 @@ def called(shim: ShimProcess, tool: str, **arguments: Any) -> tuple[dict[str, An
     return result, len(json.dumps(result, ensure_ascii=False).encode()) / 4
 
 
-def test_a_goal_of_three_tasks_is_followed_for_a_thousand_tokens(host: HostProcess) -> None:
+def test_a_goal_of_three_tasks_is_followed_for_a_thousand_tokens(
+    host: HostProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
     with ShimProcess(host.person, "orchestrate") as shim:
         shim.shake_hands()
         started, _ = called(shim, "start_goal", goal=GOAL, key="once")
@@ -40,6 +43,8 @@ def test_a_goal_of_three_tasks_is_followed_for_a_thousand_tokens(host: HostProce
             result, cost = called(shim, "wait_goal", goal_id=goal, after_seq=facts["seq"])
             facts = result["structuredContent"]
             costs.append(cost)
+    with capsys.disabled():
+        sys.stdout.write(f"\nfollowed in {len(costs)} calls, {sum(costs):.0f} tokens\n")
     assert facts["state"] == "success"
     assert len(costs) <= 8
     assert sum(costs) <= 1000

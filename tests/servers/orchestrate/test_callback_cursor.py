@@ -27,10 +27,11 @@ class Ended:
         return [(number, f"g{number}") for number in range(after + 1, self.newest + 1)]
 
     async def get(self, goal: str) -> GoalView:
-        return GoalView(goal, "Do it", "success")
+        ended = int(goal.removeprefix("g")) <= self.newest
+        return GoalView(goal, "Do it", "success" if ended else "running")
 
     async def owner(self, goal: str) -> str:
-        return "n8n"
+        return "other" if goal == "g8" else "n8n"
 
 
 @pytest.fixture
@@ -46,11 +47,21 @@ def callbacks(tmp_path: Path, ended: Ended) -> Callbacks:
     return Callbacks(tmp_path / "callbacks", goals, lambda: "n8n", ())
 
 
-async def subscribe(callbacks: Callbacks) -> str:
+async def subscribe(callbacks: Callbacks, **more: str) -> str:
+    return (await asked_for(callbacks, **more)).raise_for_status().json()["id"]
+
+
+async def asked_for(callbacks: Callbacks, **more: str) -> httpx2.Response:
     transport = httpx2.ASGITransport(app=callbacks.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://atos") as client:
         asked = {"url": "http://127.0.0.1:9/x", "events": ["goal.ended"], "secret": SECRET}
-        return (await client.post("/callbacks", json=asked)).raise_for_status().json()["id"]
+        return await client.post("/callbacks", json={**asked, **more})
+
+
+async def listed(callbacks: Callbacks) -> list[str]:
+    transport = httpx2.ASGITransport(app=callbacks.app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://atos") as client:
+        return [each["goal_id"] for each in (await client.get("/callbacks")).json()["callbacks"]]
 
 
 async def unsubscribe(callbacks: Callbacks, identity: str) -> None:
@@ -89,3 +100,38 @@ async def test_a_second_receiver_does_not_make_the_first_miss_anything(
     await subscribe(callbacks)
     await callbacks.look()
     assert told(tmp_path) == snapshot(["g1"])
+
+
+async def test_a_waiting_execution_hears_of_its_goal_once_and_of_no_other(
+    tmp_path: Path, callbacks: Callbacks, ended: Ended
+) -> None:
+    await subscribe(callbacks, goal_id="g2")
+    waiting = await listed(callbacks)
+    ended.newest = 1
+    await callbacks.look()
+    before = told(tmp_path)
+    ended.newest = 3
+    for _ in range(2):
+        await callbacks.look()
+    left = await listed(callbacks)
+    assert (waiting, before, told(tmp_path), left) == (["g2"], [], ["g2"], [])
+
+
+async def test_a_goal_that_had_ended_when_its_execution_began_to_wait_is_told_at_once(
+    tmp_path: Path, callbacks: Callbacks, ended: Ended
+) -> None:
+    ended.newest = 4
+    await subscribe(callbacks, goal_id="g4")
+    await callbacks.look()
+    left = await listed(callbacks)
+    assert (told(tmp_path), left) == (["g4"], [])
+    assert len(list((tmp_path / "callbacks" / "outbox" / "waiting").glob("*.json"))) == 1
+
+
+async def test_a_goal_of_somebody_else_is_not_waited_for(callbacks: Callbacks) -> None:
+    refused = await asked_for(callbacks, goal_id="g8")
+    assert (refused.status_code, refused.json()["error"]["message"]) == (
+        404,
+        "there is no goal 'g8'",
+    )
+    assert await listed(callbacks) == []

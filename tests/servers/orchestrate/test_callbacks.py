@@ -101,6 +101,28 @@ async def test_a_receiver_that_is_down_is_left_alone_and_keeps_nobody_waiting(
         assert len(down.received) == 4
 
 
+async def test_an_address_that_refuses_keeps_no_other_address_of_its_receiver_waiting(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    outbox = Outbox(tmp_path, clock)
+    with webhook_server() as n8n:
+        gone = n8n.url.replace("/webhook/", "/webhook-waiting/")  # an execution that was stopped
+
+        def answer(handler: Handler) -> None:
+            handler.send(409 if "waiting" in handler.path else 200, b"{}")
+
+        n8n.respond = answer
+        await outbox.put(Message("gone", gone, {}))
+        for _ in range(10):
+            await outbox.deliver()
+        await outbox.put(Message("well", n8n.url, {}))
+        await outbox.deliver()
+        origin = n8n.url.removesuffix("/webhook/report")
+    assert bodies(n8n) == ["gone", "gone", "gone", "well"]
+    assert outbox.report() == {"waiting": 1, "away": [origin], "given_up": 0}
+
+
 async def test_after_a_day_a_message_is_given_up(tmp_path: Path) -> None:
     clock = Clock()
     outbox = Outbox(tmp_path, clock)

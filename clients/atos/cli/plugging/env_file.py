@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from atos.cli.plugging.host_file import replace
-from atos_protocol.settings import TUNABLE, Settings, read_env_file
+from atos_protocol.env_file import read_env_file
+from atos_protocol.settings import TUNABLE, Settings
 
 PATHS = frozenset({"ATOS_WORKSPACES", "ATOS_GGUF", "ATOS_DIRECTORIES"})
 
@@ -17,7 +18,10 @@ def carried(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
 
     An MCP host passes none of them on, so a daemon that it starts would not know them.
     """
-    known = {name: value for name, (value, _line) in read_env_file(settings.home / ".env").items()}
+    known = {
+        name: value
+        for name, (value, _line) in read_env_file(settings.home / ".env", TUNABLE).items()
+    }
     given = {
         name: _absolute(environ[name]) if name in PATHS else environ[name]
         for name in (*TUNABLE, "ATOS_WORKSPACES")

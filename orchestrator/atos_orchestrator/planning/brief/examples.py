@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise
 
+from atos_orchestrator.planning.brief.command_examples import command_examples
 from atos_orchestrator.planning.brief.findings import Example, Place
 from atos_orchestrator.planning.brief.outcomes import read_outcome
 from atos_orchestrator.planning.brief.sessions import (
@@ -21,6 +22,7 @@ from atos_orchestrator.planning.brief.sessions import (
 from atos_orchestrator.planning.brief.spans import Call, calls, parse
 from atos_orchestrator.planning.brief.spoken_calls import spoken_calls
 from atos_orchestrator.planning.brief.statements import MAX_ASSERTION, Statement, read_statements
+from atos_orchestrator.planning.brief.web_examples import web_examples
 from atos_protocol.errors import BadRequestError
 
 MAX_EXAMPLES_FOUND = 40
@@ -61,6 +63,8 @@ def _all(text: str, modules: frozenset[str]) -> Iterator[Example]:
     yield from _calls_in_prose(text, modules)
     for said in spoken_calls(text):
         yield from read_statements([said], modules)
+    yield from web_examples(text)
+    yield from command_examples(text)
 
 
 def blanked(text: str, places: Iterable[Place]) -> str:

@@ -17,6 +17,7 @@ from atos_orchestrator.planning.brief.examples import blanked, find_examples
 from atos_orchestrator.planning.brief.findings import Brief, Place
 from atos_orchestrator.planning.brief.modules import find_modules
 from atos_orchestrator.planning.brief.signatures import find_signatures
+from atos_orchestrator.planning.brief.web_examples import application_in, with_application
 from atos_orchestrator.planning.brief.wishes import (
     find_constraints,
     find_language,
@@ -34,6 +35,7 @@ def read_brief(text: str) -> Brief:
     shown = [Place(*found.span()) for found in _SHOWN.finditer(text)]
     prose = blanked(text, [*shown, *(example.place for example in examples)])
     signatures = find_signatures(text, prose, modules, examples)
+    signatures = with_application(signatures, application_in(text))
     packages = find_packages(text)
     named = bool(modules.paths or packages or examples)
     return Brief(

@@ -64,7 +64,7 @@ def find_signatures(
             found.append(Signature(best.name, best.head, "function", module, first.place))
             taken.add(first.name)
     for example in examples:
-        if example.name not in taken | methods:
+        if example.name and example.name not in taken | methods:
             taken.add(example.name)
             found.append(_from_example(text, example, modules))
     return sorted(found, key=lambda each: each.place.start)[:MAX_SIGNATURES]

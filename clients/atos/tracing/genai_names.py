@@ -1,0 +1,47 @@
+"""Names of spans and attributes, in one place: OpenTelemetry's conventions for generative AI, pinned.
+
+They are marked "development" there and may change. Pinned: semantic-conventions-genai 1.42.0-dev. What these have
+no name for is under `atos.`. Sizes are bytes, durations seconds.
+"""
+
+CONVENTIONS = "https://opentelemetry.io/schemas/1.42.0"
+
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+REQUEST_MODEL = "gen_ai.request.model"
+RESPONSE_MODEL = "gen_ai.response.model"
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+CACHED_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+AGENT = "gen_ai.agent.name"
+TOOL = "gen_ai.tool.name"
+CONVERSATION = "gen_ai.conversation.id"
+ERROR_TYPE = "error.type"
+
+WORKFLOW_OPERATION = "invoke_workflow"
+AGENT_OPERATION = "invoke_agent"
+CHAT_OPERATION = "chat"
+TOOL_OPERATION = "execute_tool"
+
+GOAL = "atos.goal"
+TASK = "atos.task"
+KIND = "atos.kind"
+EVENT = "atos.event"
+"""Number of the event that a span was derived from; with the goal it finds it again."""
+STATE = "atos.state"
+TEXT = "atos.text"
+"""What a person or a model wrote; only where it was asked for."""
+ROLE = "atos.role"
+POOL = "atos.pool"
+ROUND = "atos.round"
+QUEUED = "atos.queued_s"
+LOADING = "atos.loading_s"
+READING = "atos.reading_s"
+WRITING = "atos.writing_s"
+ISOLATION = "atos.isolation"
+PASSED = "atos.tests.passed"
+FAILED = "atos.tests.failed"
+CANDIDATES = "atos.candidates"
+ROWS = "atos.assertions"
+WHAT = "atos.waits_for"
+"""A code, such as `sandbox` or `person`."""
