@@ -73,7 +73,9 @@ def _waited_for(workflow: HostClient, done: dict[str, Any]) -> dict[str, Any]:
         if done["state"] != "applied" and not done.get("under_way"):
             break
         told = (
-            "it goes on ..." if done.get("under_way") else "it is there; waiting until it answers ..."
+            "it goes on ..."
+            if done.get("under_way")
+            else "it is there; waiting until it answers ..."
         )
         print(told, file=sys.stderr, flush=True)
         done = workflow.call("verify_deployment", {"name": done["name"]})

@@ -82,9 +82,9 @@ class Outbox:
             if message.url in held or not self._lets_through(message.url):
                 continue
             status = await self._post(message)
-            delivered = 200 <= status < 300  # noqa: PLR2004
+            delivered = 200 <= status < 300
             # Who refuses one address answers, so that its others need not wait.
-            where = message.url if 400 <= status < 500 else _origin(message.url)  # noqa: PLR2004
+            where = message.url if 400 <= status < 500 else _origin(message.url)
             breaker = self._breakers[where]
             self._breakers[where] = breaker.after(delivered=delivered, now=self._clock())
             if delivered:
