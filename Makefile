@@ -34,8 +34,6 @@ help:
 	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make release-check        all that a release needs, from a clean clone of what is committed; publishes nothing'
 	@echo 'make docs                 the documentation as a site in build/site; a warning fails'
-	@echo 'make bench NAME=...       first-minute, shim, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
-	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, goal-overhead, many-goals, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make up, down, doctor     the daemons'
 
 goal:

@@ -12,7 +12,9 @@ from atos.cli.terminal import terminal_columns
 ABOUT = "Small local models doing real software work."
 FIRST_STEP = 'atos-client build "Write a Python function to add two numbers"'
 GROUPS = {
-    "goals": ("build", "plan", "watch", "status", "open", "explain", "debug", "logs", "film", "trace"),
+    "goals": (
+        "build", "plan", "watch", "status", "open", "explain", "film", "trace", "debug", "logs",
+    ),
     "steering a goal": (
         "answer", "approve", "edit", "note", "limits", "fix", "retry", "pause", "resume", "cancel",
     ),
