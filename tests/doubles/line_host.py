@@ -2,12 +2,13 @@
 
 import contextlib
 import json
+import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import SocketStream
+from anyio.abc import SocketAttribute, SocketStream
 from fastmcp import FastMCP
 from fastmcp.tools import ToolResult
 
@@ -66,9 +67,10 @@ class LineHost:
             tasks.cancel_scope.cancel()
 
     async def drop_connections(self) -> None:
-        """Close every connection in the middle of whatever it does."""
+        """End every connection in the middle of whatever it does; its own task closes it."""
         for stream in list(self._live):
-            await stream.aclose()
+            with contextlib.suppress(OSError):
+                stream.extra(SocketAttribute.raw_socket).shutdown(socket.SHUT_RDWR)
 
     async def _serve(self, stream: SocketStream) -> None:
         self._live.add(stream)
