@@ -55,6 +55,8 @@ async def serving(path: Path, *failures: int, capacity: int = 8) -> AsyncGenerat
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.run)
             yield server
+            while server.open:  # noqa: ASYNC110 - the callers have gone; AnyIO can't be cancelled as it hears of that
+                await anyio.sleep(0.001)
             tasks.cancel_scope.cancel()
 
 

@@ -35,7 +35,7 @@ def read_brief(text: str) -> Brief:
     shown = [Place(*found.span()) for found in _SHOWN.finditer(text)]
     prose = blanked(text, [*shown, *(example.place for example in examples)])
     signatures = find_signatures(text, prose, modules, examples)
-    signatures = with_application(signatures, application_in(text))
+    signatures = with_application(text, signatures, application_in(text))
     packages = find_packages(text)
     named = bool(modules.paths or packages or examples)
     return Brief(

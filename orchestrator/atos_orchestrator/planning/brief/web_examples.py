@@ -97,13 +97,16 @@ def application_in(text: str) -> str:
     return "" if factory[2].strip() else f"{factory[1]}()"
 
 
-def with_application(signatures: Sequence[Signature], application: str) -> list[Signature]:
+def with_application(
+    text: str, signatures: Sequence[Signature], application: str
+) -> list[Signature]:
     """Return what a goal wants to have defined, its application by the head that makes it.
 
     Where it names nothing else, the application is what it wants.
     """
-    if application == VARIABLE and not signatures:
-        return [Signature(VARIABLE, VARIABLE, "function", "", Place(0, 0))]
+    said = _FLASK.search(text)
+    if said and application == VARIABLE and not signatures:
+        return [Signature(VARIABLE, VARIABLE, "function", "", Place(*said.span()))]
     name = application.removesuffix("()")
     return [replace(each, head=application) if each.head == name else each for each in signatures]
 
