@@ -3,7 +3,8 @@
 `examples` collects what is law: the goal's examples, tests that were handed in, candidates from outside.
 `sample` draws one candidate, `check` compiles it, `evaluate` runs all candidates against all assertions,
 `select` decides. Where there is an example, the graph samples one by one and the first candidate that
-meets it goes to the final `test`, or one of two that agree where an earlier one failed it (`second_opinion`). Where there is none, it draws all candidates, asks `testers` for assertions,
+meets it goes to the final `test`, or one of two that agree where an earlier one failed it
+(`second_opinion`). Where there is none, it draws all candidates, asks `testers` for assertions,
 and picks by agreement. A file of several functions is judged function by function as well, and
 `combine` puts what is right in several candidates into one. `translate` has one raise the stated errors where it
 raises others, `refuse` puts a check in front of a function that raises none. What can't be settled in one pool goes on in the next (`escalate`), and in

@@ -1,6 +1,5 @@
 """The host killed while a goal's events are read in pages: every event exactly once, over every transport."""
 
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,15 +7,10 @@ from typing import Any
 import anyio
 import pytest
 from fastmcp import Client
-from fastmcp.client.transports import (
-    ClientTransport,
-    SSETransport,
-    StdioTransport,
-    StreamableHttpTransport,
-)
+from fastmcp.client.transports import ClientTransport
 
 from doubles.host_process import HostProcess, host_process
-from doubles.shim_process import SHIM
+from doubles.host_transports import http, sse, stdio
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -29,20 +23,6 @@ READ_BEFORE = 5
 def host() -> Iterator[HostProcess]:
     with host_process() as host:
         yield host
-
-
-def stdio(host: HostProcess) -> ClientTransport:
-    environment = {"HOME": str(host.person), "PATH": "/usr/bin:/bin"}
-    words = ["-S", "-I", str(SHIM), "orchestrate"]
-    return StdioTransport(sys.executable, words, environment, "/", keep_alive=False)
-
-
-def sse(host: HostProcess) -> ClientTransport:
-    return SSETransport(host.url("orchestrate", "sse"), auth=host.token)
-
-
-def http(host: HostProcess) -> ClientTransport:
-    return StreamableHttpTransport(host.url("orchestrate", "mcp"), auth=host.token)
 
 
 WAYS: dict[str, tuple[Callable[[HostProcess], ClientTransport], str]] = {

@@ -4,7 +4,6 @@ The goal is a real one; what it lacks of 200 events is appended to the same data
 another machine does it, so that there are events to miss at every moment.
 """
 
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,17 +12,12 @@ import anyio
 import anyio.to_thread
 import pytest
 from fastmcp import Client
-from fastmcp.client.transports import (
-    ClientTransport,
-    SSETransport,
-    StdioTransport,
-    StreamableHttpTransport,
-)
+from fastmcp.client.transports import ClientTransport
 
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.event_store import EventStore
 from doubles.host_process import HostProcess, host_process
-from doubles.shim_process import SHIM
+from doubles.host_transports import http, sse, stdio
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -37,20 +31,6 @@ KILLED_AFTER = (40, 120)
 def host() -> Iterator[HostProcess]:
     with host_process() as host:
         yield host
-
-
-def stdio(host: HostProcess) -> ClientTransport:
-    environment = {"HOME": str(host.person), "PATH": "/usr/bin:/bin"}
-    words = ["-S", "-I", str(SHIM), "orchestrate"]
-    return StdioTransport(sys.executable, words, environment, "/", keep_alive=False)
-
-
-def sse(host: HostProcess) -> ClientTransport:
-    return SSETransport(host.url("orchestrate", "sse"), auth=host.token)
-
-
-def http(host: HostProcess) -> ClientTransport:
-    return StreamableHttpTransport(host.url("orchestrate", "mcp"), auth=host.token)
 
 
 WAYS: dict[str, Callable[[HostProcess], ClientTransport]] = {

@@ -29,7 +29,7 @@ _ALSO = re.compile(r",?[ \t\n]+and[ \t\n]+")
 _CONDITION = re.compile(r",?[ \t\n]+(?:if|when|unless|where|without|while|for)\b")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?=[\s.,;:)]|\Z)(?![.,]\d)")
 _SPAN = re.compile(r"`([^`\n]+)`")
-_PLACEHOLDER = re.compile(r"[A-Z][A-Z_0-9]*\Z|.*[<>\[\]|]|\.\.\.")
+_PLACEHOLDER = re.compile(r"[A-Z][A-Z_0-9]*\Z|.*[<>\[\]|&]|\.\.\.")
 _RUNS = re.compile(r"\brunpy\.run_module\('([\w.]+)'")
 _FILE = re.compile(r".*\.[A-Za-z]\w{0,4}\Z|.*/")
 
@@ -85,7 +85,7 @@ def _arguments(written: str) -> list[str] | None:
     except ValueError:
         return None
     strange = any(_PLACEHOLDER.match(each) or _FILE.match(each) for each in arguments)
-    return None if strange or {"<", ">", "|", "&&"} & set(arguments) else arguments
+    return None if strange else arguments
 
 
 def _outcome(text: str, start: int) -> tuple[list[_Seen], int]:

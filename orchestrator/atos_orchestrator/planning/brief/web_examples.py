@@ -66,7 +66,7 @@ class _Told:
     request: WebRequest
     place: Place
     answers: tuple[Answer, ...]
-    """None where the text says it with a condition, or not at all."""
+    """Empty where the text says it with a condition, or not at all."""
     earlier: tuple[WebRequest, ...]
     """What has to be asked before, in the same session."""
     certain: bool
