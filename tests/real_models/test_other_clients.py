@@ -25,12 +25,13 @@ def get_weather(city: str) -> str:
 url, model = os.environ["OLLAMA_HOST"], os.environ["MODEL"]
 HI, ASK = "Say hello in one word.", "What is the weather in Paris? Use the tool."
 NAME = "Which city is the capital of France? Name it and its country, as JSON."
+COUNT = "Count from one to five in words."
 """
 LANGCHAIN = """
 from langchain_ollama import ChatOllama, OllamaEmbeddings
 chat = ChatOllama(model=model, base_url=url, temperature=0, num_predict=80)
 print("chat", bool(chat.invoke(HI).content))
-print("stream", sum(bool(part.content) for part in chat.stream(HI)) > 1)
+print("stream", sum(bool(part.content) for part in chat.stream(COUNT)) > 1)
 print("tools", [c["name"] for c in chat.bind_tools([get_weather]).invoke(ASK).tool_calls] == ["get_weather"])
 print("schema", isinstance(chat.with_structured_output(City).invoke(NAME), City))
 print("embed", len(OllamaEmbeddings(model=model, base_url=url).embed_query("a cat")) > 100)
