@@ -66,8 +66,12 @@ llm -m "ollama/$MODEL" --no-stream -o num_predict 20 "Say hello in one word." &&
 llm -m "ollama/$MODEL" -o num_predict 20 "Say hello in one word." && echo stream True
 llm -m "ollama/$MODEL" -o num_predict 80 -o temperature 0 --schema "name, country" \
   "Which city is the capital of France? Name it and its country." | python -m json.tool && echo schema True
-llm -m "ollama/$MODEL" -o num_predict 80 -o temperature 0 -T llm_version --td \
-  "Which version of LLM is this? Use the tool." 2>&1 | tee said && grep -q "Tool call: llm_version" said && echo tools True
+llm -m "ollama/$MODEL" -o num_predict 80 -o temperature 0 --chain-limit 1 --td --functions \
+  'def get_weather(city: str) -> str:
+  "Tells the weather of a city."
+  return "sunny in " + city' \
+  "What is the weather in Paris? Use the tool." 2>&1 | tee said || true
+grep -q "Tool call: get_weather" said && grep -q "sunny in" said && echo tools True
 llm embed -m "ollama/$MODEL" -c "a cat" | python -c "import json, sys; print('embed', len(json.load(sys.stdin)) > 100)"
 """
 AIDER = """

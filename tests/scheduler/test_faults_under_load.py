@@ -139,19 +139,23 @@ class Callers:
     async def foreign(self, model: str, deadline: float = DEADLINE, *, killed: bool) -> None:
         """Ask as a program does that knows OpenAI's API only; a connection may break if the daemon is killed."""
         url, headers = f"{self._url}/v1", {"x-atos-deadline": str(deadline)}
-        with self._timed(deadline):
-            client = openai.AsyncOpenAI(base_url=url, api_key="any", max_retries=0)
-            async with client.with_options(default_headers=headers) as http:
-                try:
-                    self.outcomes["foreign " + await _streamed(http, model)] += 1
-                except (openai.APIConnectionError, httpx.TransportError) as error:
-                    self.outcomes["foreign connection"] += 1
-                    if not killed:
-                        self.improper.append(f"the connection of {model} broke: {error!r}")
-                except openai.APIError as error:
-                    self.outcomes[f"foreign {error.code}"] += 1
-                    if not (error.code and error.message):
-                        self.improper.append(repr(error))
+        async with openai.AsyncOpenAI(
+            base_url=url, api_key="any", max_retries=0, default_headers=headers
+        ) as http:
+            with self._timed(deadline):
+                await self._ask_streamed(http, model, killed=killed)
+
+    async def _ask_streamed(self, http: openai.AsyncOpenAI, model: str, *, killed: bool) -> None:
+        try:
+            self.outcomes["foreign " + await _streamed(http, model)] += 1
+        except (openai.APIConnectionError, httpx.TransportError) as error:
+            self.outcomes["foreign connection"] += 1
+            if not killed:
+                self.improper.append(f"the connection of {model} broke: {error!r}")
+        except openai.APIError as error:
+            self.outcomes[f"foreign {error.code}"] += 1
+            if not (error.code and error.message):
+                self.improper.append(repr(error))
 
     def _timed(self, deadline: float) -> "Timed":
         return Timed(self, deadline)
