@@ -326,3 +326,29 @@ async def test_headers_that_nobody_knows_change_nothing_and_ours_are_errors_of_t
     assert wrong.status_code == 400
     error: Any = wrong.json()["error"]
     assert "x-atos-deadline" in (error if isinstance(error, str) else error["message"])
+
+
+def said(body: Any) -> str:
+    """Return the message of an error in the format of any API."""
+    error = body["error"]
+    return error if isinstance(error, str) else error["message"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/v1/messages"])
+async def test_each_api_says_what_is_near_an_unknown_model_and_why_another_never_fits(
+    path: str,
+) -> None:
+    scripts = models(["qwen2.5-coder:1.5b"]) | {"large": Script(size=3 * GIB)}
+    async with (
+        gateway_port([ScriptedEngine(scripts)], budget=2 * GIB) as (_, url),
+        httpx.AsyncClient(base_url=url) as http,
+    ):
+        sent = {**CHAT, "max_tokens": 9}
+        unknown = await http.post(path, json={**sent, "model": "qwen2.5-coder:1b"})
+        large = await http.post(path, json={**sent, "model": "large"})
+    assert (unknown.status_code, large.status_code) == (404, 409)
+    assert "Did you mean qwen2.5-coder:1.5b?" in said(unknown.json())
+    assert "large needs 3.0 GiB on simulated:0; the budget is 2.0 GiB" in said(large.json())
+    assert (
+        "raise ATOS_BUDGET" in said(large.json()) or "ATOS_BUDGET" in large.json()["atos"]["next"]
+    )
