@@ -82,7 +82,7 @@ for model in "openai/$MODEL" "ollama_chat/$MODEL"; do
   aider --model "$model" --edit-format whole --message "Let add return the sum of a and b." --yes-always \
     --no-git --no-check-update --no-show-model-warnings --no-show-release-notes --analytics-disable \
     --map-tokens 0 --no-suggest-shell-commands add.py
-  python -c "import add; print('edited', add.add(2, 3) == 5)" || cat add.py
+  python -c "import add; print('${model%%/*} edited', add.add(2, 3) == 5)" || cat add.py
 done
 """
 
@@ -114,7 +114,9 @@ CLIENTS = {
         ("litellm",), program(LITELLM), (*OF_LITELLM, "ollama embed True", "openai embed True")
     ),
     "llm": Client(("llm", "llm-ollama"), ("bash", "-c", LLM), EVERYTHING),
-    "aider": Client(("aider-chat",), ("bash", "-c", AIDER), ("edited True",)),
+    "aider": Client(
+        ("aider-chat",), ("bash", "-c", AIDER), ("openai edited True", "ollama_chat edited True")
+    ),
 }
 
 
