@@ -278,6 +278,9 @@ async def test_fifty_rounds_of_faults_leave_nobody_waiting_and_nothing_behind(
         assert status.devices[0].committed == 0
         assert workers(status.pid) == []
     states = [course.view["state"] for course in courses]
+    for course in courses:
+        if course.view["state"] != "success":
+            sys.stderr.write(f"not finished: {course.view}\n")
     sys.stderr.write(f"goals: {states}, slowest {max(c.seconds for c in courses):.0f} s\n")
     assert states == ["success"] * math.ceil(ROUNDS / ROUNDS_A_GOAL), logs(settings)
     assert [pid for pid in seen if psutil.pid_exists(pid)] == [], "a worker was left behind"

@@ -146,9 +146,28 @@ async def test_a_worker_that_is_stopped_while_it_loads_is_a_failed_load(
     children = set(psutil.Process().children())
     async with anyio.create_task_group() as group:
         group.start_soon(stop_new_child, children)
-        with pytest.raises(LoadFailedError, match="stood still"):
+        with pytest.raises(LoadFailedError, match="stood still") as caught:
             await worker_of(engine)
+    assert caught.value.retry
     assert set(psutil.Process().children()) <= children
+
+
+async def test_a_worker_that_is_killed_while_it_loads_is_a_load_to_be_tried_again(
+    engine: LlamaCpp,
+) -> None:
+    children = set(psutil.Process().children())
+    async with anyio.create_task_group() as group:
+        group.start_soon(kill_new_child, children)
+        with pytest.raises(LoadFailedError, match="killed by SIGKILL") as caught:
+            await worker_of(engine)
+    assert caught.value.retry
+    assert (await worker_of(engine)).alive
+
+
+async def kill_new_child(known: set[psutil.Process]) -> None:
+    while not (new := set(psutil.Process().children()) - known):  # noqa: ASYNC110
+        await anyio.sleep(0.001)
+    new.pop().kill()
 
 
 async def stop_new_child(known: set[psutil.Process]) -> None:
