@@ -66,7 +66,7 @@ llm -m "ollama/$MODEL" --no-stream -o num_predict 20 "Say hello in one word." &&
 llm -m "ollama/$MODEL" -o num_predict 20 "Say hello in one word." && echo stream True
 llm -m "ollama/$MODEL" -o num_predict 80 -o temperature 0 --schema "name, country" \
   "Which city is the capital of France? Name it and its country." | python -m json.tool && echo schema True
-llm -m "ollama/$MODEL" -o num_predict 80 -o temperature 0 --chain-limit 1 --td --functions \
+llm -m "ollama/$MODEL" -o num_predict 80 -o temperature 0 --td --functions \
   'def get_weather(city: str) -> str:
   "Tells the weather of a city."
   return "sunny in " + city' \
