@@ -92,7 +92,11 @@ def test_the_anthropic_package(port: tuple[str, str]) -> None:
             text = "".join(stream.text_stream)
         whole = client.messages.create(model=model, max_tokens=8, messages=HI)
         city = client.messages.parse(
-            model=model, max_tokens=80, messages=NAME, output_format=City, temperature=0
+            model=model,
+            max_tokens=80,
+            messages=NAME,
+            output_format=City,
+            extra_body={"temperature": 0},
         )
         tool: Any = ABOUT | {"input_schema": PARAMETERS}
         used = client.messages.create(
