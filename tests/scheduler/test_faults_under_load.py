@@ -264,8 +264,10 @@ async def test_fifty_rounds_of_faults_leave_nobody_waiting_and_nothing_behind(
             for number in range(ROUNDS):
                 if number % ROUNDS_A_GOAL == 0:
                     goals.start_soon(follow)
-                await one_round(callers, client, FAULTS[number % len(FAULTS)], chance)
+                fault, began = FAULTS[number % len(FAULTS)], time.monotonic()
+                await one_round(callers, client, fault, chance)
                 await check_ledger(client, seen)
+                sys.stderr.write(f"{number} {fault} {time.monotonic() - began:.1f} s\n")
         outcomes = callers.outcomes
         assert callers.improper == []
         sys.stderr.write(
