@@ -315,6 +315,25 @@ async def test_a_caller_is_told_that_a_load_which_the_machine_ended_twice_may_be
         assert (await running.client.chat("a", HI)).text == "Hello there"
 
 
+class Vanishing(ScriptedEngine):
+    """Its models are gone as soon as they are loaded."""
+
+    async def load(self, spec: ModelSpec) -> LoadedModel:
+        found = await super().load(spec)
+        self.crash(spec.name)
+        return found
+
+
+async def test_a_model_that_was_lost_again_is_an_engines_failure_and_no_unknown_model() -> None:
+    engine = Vanishing(models("a"))
+    async with scheduler([engine]) as running:
+        with pytest.raises(EngineError, match="a is not loaded"):
+            await running.client.chat("a", HI)
+        reply = await running.http.post("/api/embed", json={"model": "a", "input": "x"})
+    assert engine.log.count("load a") == 4
+    assert (reply.status_code, reply.json()["atos"]["code"]) == (EngineError.status, "engine")
+
+
 async def test_a_client_that_leaves_while_it_waits_takes_its_demand_along() -> None:
     engine = ScriptedEngine({"a": Script(answers=anyio.Event())})
     async with scheduler([engine]) as running, anyio.create_task_group() as group:
