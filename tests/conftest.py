@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
 MOST_WORKERS = 16
 
 
