@@ -1,37 +1,119 @@
-"""What a web application is called that a task is to make, and how its file begins. Pure.
+"""What a web application is called that a task is to make, how its file begins, and how it is asked. Pure.
 
-Only of Flask, whose test client comes with it: elsewhere an application could be made, but not asked.
+Of Flask and FastAPI: both have a test client that needs neither network nor port.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 
-PACKAGE = "flask"
 FACTORY = r"(?:create|make|build|get)_(?:\w+_)?app(?:lication)?"
 """What a function that gives an application is called."""
 VARIABLE = "app"
 """What an application is called that no function gives."""
 
-_IMPORTS = "from flask import Flask, jsonify, request\n\n"
+
+@dataclass(frozen=True, slots=True)
+class WebFramework:
+    """A framework, as its applications are written and asked."""
+
+    package: str
+    maker: str
+    """The class of its applications."""
+    made: str
+    """Source that makes one."""
+    imports: str
+    """The first lines of a module that makes one."""
+    client: str
+    """Source of a test client, with `{}` for the application."""
+    client_import: str
+    """What an assertion that uses it begins with; empty where nothing is needed."""
+    json: str
+    """What gives an answer's JSON value."""
+    text: str
+    """What gives its text."""
+    writing: str = ""
+    """How an application takes a body and answers a status, in one sentence: what small models don't know of it."""
+    companions: tuple[str, ...] = ()
+    """Distributions that its test client and its server need beside it."""
 
 
-def application_of(signature: str, packages: Collection[str]) -> str:
-    """Return the source that gives the web application of this signature.
+FLASK = WebFramework(
+    package="flask",
+    maker="Flask",
+    made="Flask(__name__)",
+    imports="from flask import Flask, jsonify, request\n\n",
+    client="{}.test_client()",
+    client_import="",
+    json="get_json()",
+    text="get_data(as_text=True)",
+)
+FASTAPI = WebFramework(
+    package="fastapi",
+    maker="FastAPI",
+    made="FastAPI()",
+    imports="from fastapi import Body, FastAPI, HTTPException\n\n",
+    client="TestClient({})",
+    client_import="from fastapi.testclient import TestClient\n",
+    json="json()",
+    text="text.strip('\"')",  # FastAPI answers a returned text as JSON, unless it is told not to
+    writing="A JSON body is taken as `item: dict = Body()`; another status than 200 stands in the decorator: `status_code=201`.",
+    companions=("httpx2", "uvicorn"),
+)
+FRAMEWORKS = (FLASK, FASTAPI)
 
-    Empty where it is none with a test client, or making it needs arguments.
-    """
-    if PACKAGE not in packages:
-        return ""
+
+@dataclass(frozen=True, slots=True)
+class WebApplication:
+    """An application that a task makes."""
+
+    framework: WebFramework
+    source: str
+    """What gives it: `create_app()`, `app`."""
+
+    @property
+    def name(self) -> str:
+        """The function or variable."""
+        return self.source.removesuffix("()")
+
+    @property
+    def client(self) -> str:
+        """Source of its test client."""
+        return self.framework.client.format(self.source)
+
+    @property
+    def opening(self) -> str:
+        """How its file begins: imports, and the line that makes it or begins its factory."""
+        if self.source == VARIABLE:
+            return f"{self.framework.imports}{VARIABLE} = {self.framework.made}\n"
+        return f"{self.framework.imports}\ndef {self.source}:\n"
+
+    def row(self, assertion: str) -> str:
+        """Return an assertion about its test client, with the import that it needs."""
+        return f"{self.framework.client_import}{assertion}"
+
+
+def application_of(signature: str, packages: Collection[str]) -> WebApplication | None:
+    """Return the web application of this signature; None where it is none, or making it needs arguments."""
+    framework = next((each for each in FRAMEWORKS if each.package in packages), None)
+    if framework is None:
+        return None
     if signature == VARIABLE:
-        return VARIABLE
+        return WebApplication(framework, VARIABLE)
     name = signature.removesuffix("()")
-    return f"{name}()" if re.fullmatch(FACTORY, name) else ""
+    return WebApplication(framework, f"{name}()") if re.fullmatch(FACTORY, name) else None
 
 
-def application_opening(application: str) -> str:
-    """Return how the file of an application begins: its imports, and the line that makes it or begins its factory."""
-    if application == VARIABLE:
-        return f"{_IMPORTS}{VARIABLE} = Flask(__name__)\n"
-    return f"{_IMPORTS}\ndef {application}:\n"
+def companions_of(packages: Collection[str]) -> tuple[str, ...]:
+    """Return the distributions that the frameworks among these need to be asked and served."""
+    found = (each.companions for each in FRAMEWORKS if each.package in packages)
+    return tuple(name for names in found for name in names)
+
+
+def without_import(row: str) -> str:
+    """Return an assertion without the import of its test client."""
+    for each in FRAMEWORKS:
+        row = row.removeprefix(each.client_import) if each.client_import else row
+    return row

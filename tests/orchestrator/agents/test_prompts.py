@@ -2,19 +2,22 @@
 
 from dataclasses import replace
 
+import pytest
 from inline_snapshot import snapshot
 
 from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.prompts import (
     APPROACHES,
     PROMPT_TOKENS,
-    REFLECTION_SCHEMA,
     Sampling,
     assignment,
-    reflection_request,
-    repair_request,
     sample_request,
     shorten,
+)
+from atos_orchestrator.agents.repair_prompts import (
+    REFLECTION_SCHEMA,
+    reflection_request,
+    repair_request,
 )
 from atos_orchestrator.agents.tester_prompts import (
     assertions_request,
@@ -31,6 +34,7 @@ from atos_orchestrator.strategies.general.planning import (
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
 from atos_orchestrator.task import ErrorClause, Task
+from atos_orchestrator.web_application import FASTAPI, FLASK, WebApplication, WebFramework
 
 CONTEXT = 4096
 """Tokens of the smallest pool, prompt and reply together."""
@@ -198,10 +202,28 @@ app = Flask(__name__)
     assert not any("\ndef " in request.stop for request in begun)
 
 
-def test_testers_of_a_web_application_begin_with_a_request() -> None:
-    request = web_assertions_request(assignment(GOAL, TASK, {}), "create_app()", SAMPLING)
+@pytest.mark.parametrize(
+    ("framework", "begin"),
+    [
+        (FLASK, 'assert create_app().test_client().get("/'),
+        (FASTAPI, 'assert TestClient(create_app()).get("/'),
+    ],
+)
+def test_testers_of_a_web_application_begin_with_a_request(
+    framework: WebFramework, begin: str
+) -> None:
+    application = WebApplication(framework, "create_app()")
+    request = web_assertions_request(assignment(GOAL, TASK, {}), application, SAMPLING)
 
-    assert request.begin == '```python\nassert create_app().test_client().get("/'
+    assert request.begin == f"```python\n{begin}"
+
+
+def test_the_import_of_a_test_client_is_not_shown_with_the_examples() -> None:
+    row = WebApplication(FASTAPI, "app").row("assert TestClient(app).get('/').status_code == 200")
+    shown = assignment(GOAL, replace(TASK, examples=(row,)), {}).text
+
+    assert "assert TestClient(app)" in shown
+    assert "import TestClient" not in shown
 
 
 def test_testers_are_asked_for_single_assertions_of_a_function() -> None:

@@ -222,6 +222,19 @@ def test_a_module_that_lacks_none_stays_as_it_is(source: str) -> None:
     assert with_missing_imports(source) == source
 
 
+def test_names_of_a_web_framework_are_imported_where_the_module_imports_it_already() -> None:
+    used = "def f(q: Query, b: BaseModel):\n    return JSONResponse(jsonify(q))\n"
+    fast, flask = f"from fastapi import FastAPI\n{used}", f"import flask\n{used}"
+
+    assert with_missing_imports(fast).splitlines()[:3] == [
+        "from fastapi import Query",
+        "from fastapi.responses import JSONResponse",
+        "from pydantic import BaseModel",
+    ]
+    assert with_missing_imports(flask).splitlines()[0] == "from flask import jsonify"
+    assert with_missing_imports(used) == used
+
+
 def test_what_a_module_builds_on_is_imported_before_the_standard_library() -> None:
     near = {
         "store.py": "def open_store(path): ...\n\n\ndef close(): ...\n",
@@ -342,6 +355,43 @@ def test_a_value_after_a_set_up_becomes_an_assertion_with_it() -> None:
     assert value_assertion(call, "= 1") == "s = Stack()\ns.push(1)\nassert s.pop() == 1"
     assert value_assertion(call, "= <Stack>") is None
     assert value_assertion(call, "error: IndexError: empty") is None
+
+
+def test_imports_with_which_assertions_begin_stand_once_at_the_head_of_the_tests() -> None:
+    client = "from fastapi.testclient import TestClient\n"
+    rows = [
+        Assertion(f"{client}assert TestClient(app).get('/').status_code == 200", "example"),
+        Assertion(f"{client}assert TestClient(app).get('/a').status_code == 404", "example"),
+        Assertion("import sys\nassert raises(ValueError, lambda: f(sys.maxsize))", "error"),
+    ]
+
+    assert render_tests(["shop.py"], rows)[0] == snapshot("""\
+import sys
+
+from fastapi.testclient import TestClient
+import pytest
+
+from shop import *
+
+
+# The goal's own examples.
+
+
+def test_example_1():
+    assert TestClient(app).get('/').status_code == 200
+
+
+def test_example_2():
+    assert TestClient(app).get('/a').status_code == 404
+
+
+# Errors that the goal asks for.
+
+
+def test_error_1_f():
+    with pytest.raises(ValueError):
+        f(sys.maxsize)
+""")
 
 
 def test_assertions_become_a_test_file_of_one_function_each() -> None:
