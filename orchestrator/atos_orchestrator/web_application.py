@@ -6,13 +6,16 @@ Of Flask and FastAPI: both have a test client that needs neither network nor por
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 FACTORY = r"(?:create|make|build|get)_(?:\w+_)?app(?:lication)?"
 """What a function that gives an application is called."""
 VARIABLE = "app"
 """What an application is called that no function gives."""
+
+
+_ASKED = re.compile(r"\.(get|post|put|patch|delete)\('(/[^'/?]*)['?]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ FASTAPI = WebFramework(
     client_import="from fastapi.testclient import TestClient\n",
     json="json()",
     text="text.strip('\"')",  # FastAPI answers a returned text as JSON, unless it is told not to
-    writing="A JSON body is taken as `item: dict = Body()`; another status than 200 stands in the decorator: `status_code=201`.",
+    writing="Parameters of a query are plain arguments (`a: int`); a JSON body is `item: dict = Body()`;"
+    " another status than 200 stands in the decorator: `status_code=201`.",
     companions=("httpx2", "uvicorn"),
 )
 FRAMEWORKS = (FLASK, FASTAPI)
@@ -110,6 +114,12 @@ def companions_of(packages: Collection[str]) -> tuple[str, ...]:
     """Return the distributions that the frameworks among these need to be asked and served."""
     found = (each.companions for each in FRAMEWORKS if each.package in packages)
     return tuple(name for names in found for name in names)
+
+
+def routes_of(rows: Iterable[str]) -> tuple[str, ...]:
+    """Return the routes that assertions ask: `GET /items`. Only those of one part: `/items/3` may stand for `/items/{n}`."""
+    asked = (found for row in rows for found in _ASKED.finditer(row))
+    return tuple(dict.fromkeys(f"{found[1].upper()} {found[2]}" for found in asked))
 
 
 def without_import(row: str) -> str:

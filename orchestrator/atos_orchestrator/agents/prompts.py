@@ -21,7 +21,12 @@ from atos_orchestrator.planning.brief.command_examples import program_of
 from atos_orchestrator.planning.brief.special_methods import special_methods
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
-from atos_orchestrator.web_application import WebApplication, application_of, without_import
+from atos_orchestrator.web_application import (
+    WebApplication,
+    application_of,
+    routes_of,
+    without_import,
+)
 
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
@@ -243,11 +248,13 @@ def _specials(given: Assignment) -> str:
 
 
 def _writing(given: Assignment) -> str:
-    """Say how a web application takes what it is sent, where its goal sends something."""
-    made = given.application
-    if made is None or not made.framework.writing or not _SENDS.search(given.text):
+    """Say what a web application answers, and how it takes what it is sent, where its goal sends something."""
+    if (made := given.application) is None:
         return ""
-    return f" {made.framework.writing}"
+    routes = routes_of(given.task.examples)
+    words = f" It answers {', '.join(routes)}." if routes else ""
+    sends = made.framework.writing and _SENDS.search(given.text)
+    return f"{words} {made.framework.writing}" if sends else words
 
 
 def _defined(head: str, clauses: Sequence[str] = ()) -> str:

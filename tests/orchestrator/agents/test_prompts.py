@@ -218,6 +218,30 @@ def test_testers_of_a_web_application_begin_with_a_request(
     assert request.begin == f"```python\n{begin}"
 
 
+def test_the_coder_of_a_web_application_is_told_its_routes_and_what_small_models_do_not_know() -> (
+    None
+):
+    made = WebApplication(FASTAPI, "create_app()")
+    rows = tuple(
+        made.row(f"assert {made.client}.{asked}.status_code == 200")
+        for asked in (
+            "get('/health')",
+            "get('/add?a=2')",
+            "post('/items', json={})",
+            "get('/items/3')",
+        )
+    )
+    task = replace(TASK, signatures=("create_app()",), examples=rows, packages=("fastapi",))
+    goal = "With FastAPI. POST /items with {} answers 200."
+    words = user(sample_request(assignment(goal, task, {}), SAMPLING)).rpartition("\n\n")[2]
+
+    assert words == snapshot(
+        "Write the complete file report.py in one ```python fence, with the imports that it needs. Code only: no docstrings, no tests, no example calls. Define: create_app(). It answers GET /health, GET /add, POST /items. Parameters of a query are plain arguments (`a: int`); a JSON body is `item: dict = Body()`; another status than 200 stands in the decorator: `status_code=201`."
+    )
+    asking = user(sample_request(assignment("With FastAPI.", task, {}), SAMPLING))
+    assert "Body()" not in asking
+
+
 def test_the_import_of_a_test_client_is_not_shown_with_the_examples() -> None:
     row = WebApplication(FASTAPI, "app").row("assert TestClient(app).get('/').status_code == 200")
     shown = assignment(GOAL, replace(TASK, examples=(row,)), {}).text

@@ -58,11 +58,13 @@ client = create_app().test_client()
 client.post('/notes', json={'text': 'milk'})
 assert client.get('/notes').get_json() == [{'id': 1, 'text': 'milk'}]\
 """,
+            "assert create_app().test_client().get('/notes').get_json() != [{'id': 1, 'text': 'milk'}]",
             """\
 client = create_app().test_client()
 client.post('/tags', json={'name': 'a'})
 assert client.get('/tags').get_json() == ['a']\
 """,
+            "assert create_app().test_client().get('/tags').get_json() != ['a']",
         ]
     )
 
@@ -105,6 +107,10 @@ from fastapi.testclient import TestClient
 client = TestClient(make_app())
 client.post('/items', json={'name': 'pen'})
 assert client.get('/items').json() == [{'name': 'pen'}]\
+""",
+            """\
+from fastapi.testclient import TestClient
+assert TestClient(make_app()).get('/items').json() != [{'name': 'pen'}]\
 """,
             """\
 from fastapi.testclient import TestClient

@@ -88,6 +88,9 @@ def web_examples(text: str) -> Iterator[Example]:
         for answer in each.answers if each.certain else ():
             row = assertion_of(application, each.earlier, each.request, answer)
             yield Example(row, application.name, each.place)
+            if _shows_what_was_sent(each, answer):
+                row = assertion_of(application, (), each.request, replace(answer, denied=True))
+                yield Example(row, application.name, each.place)
     plain = [each.request for each in told if each.answers and not each.earlier]
     for refused in refused_requests(text, plain):
         row = assertion_of(application, (), refused.request, refused.answer)
@@ -120,6 +123,31 @@ def with_application(
         replace(each, head=application.source) if each.head == application.name else each
         for each in signatures
     ]
+
+
+def _shows_what_was_sent(told: _Told, answer: Answer) -> bool:
+    """Tell whether an answer shows a text that an earlier request sent: then a fresh application can't give it.
+
+    Without this row an application that stores nothing, and always answers the example's value, would pass.
+    """
+    sent = {text for each in told.earlier for text in _texts(each.body)}
+    return answer.kind == "json" and bool(sent & _texts(answer.value))
+
+
+def _texts(source: str) -> set[str]:
+    """Return the texts that a literal holds as values, not as keys."""
+    tree = parse(source) if source else None
+    keys = (
+        {key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
+        if tree
+        else set[ast.expr | None]()
+    )
+    values = (node for node in ast.walk(tree) if node not in keys) if tree else ()
+    return {
+        node.value
+        for node in values
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value
+    }
 
 
 def _can_ask(framework: WebFramework, told: _Told) -> bool:

@@ -38,11 +38,13 @@ class Answer:
     kind: Literal["status", "json", "text"]
     value: str
     """Python source."""
+    denied: bool = False
+    """It is not to be answered."""
 
     def source(self, framework: WebFramework) -> str:
         """Return what follows the request's call in an assertion."""
         looked_at = {"status": "status_code", "json": framework.json, "text": framework.text}
-        return f"{looked_at[self.kind]} == {self.value}"
+        return f"{looked_at[self.kind]} {'!=' if self.denied else '=='} {self.value}"
 
 
 def assertion_of(
