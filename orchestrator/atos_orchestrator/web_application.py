@@ -15,6 +15,7 @@ VARIABLE = "app"
 """What an application is called that no function gives."""
 
 
+_CLIENT = re.compile(r"\.test_client\(\)|\bTestClient\(")
 _ASKED = re.compile(r"\.(get|post|put|patch|delete)\('(/[^'/?]*)['?]")
 
 
@@ -122,8 +123,20 @@ def routes_of(rows: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{found[1].upper()} {found[2]}" for found in asked))
 
 
-def without_import(row: str) -> str:
-    """Return an assertion without the import of its test client."""
+def asks_application(row: str) -> bool:
+    """Tell whether an assertion sends a request to an application."""
+    return bool(_CLIENT.search(row))
+
+
+def sends_to_variable(row: str) -> bool:
+    """Tell whether an assertion may change an application that is a module's variable, and so outlives it."""
+    sends = any(found[1] != "get" for found in _ASKED.finditer(row))
+    return sends and any(each.client.format(VARIABLE) in row for each in FRAMEWORKS)
+
+
+def asked_of_module(source: str, module: str) -> str:
+    """Return a test that asks the variable of a module, wherever it asks the variable itself."""
     for each in FRAMEWORKS:
-        row = row.removeprefix(each.client_import) if each.client_import else row
-    return row
+        own = re.escape(each.client.format(VARIABLE))
+        source = re.sub(rf"(?<![\w.]){own}", each.client.format(f"{module}.{VARIABLE}"), source)
+    return source

@@ -1,6 +1,8 @@
 """The pure rules of debugging, and the task's workspace with its drafts."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -355,6 +357,42 @@ def test_a_value_after_a_set_up_becomes_an_assertion_with_it() -> None:
     assert value_assertion(call, "= 1") == "s = Stack()\ns.push(1)\nassert s.pop() == 1"
     assert value_assertion(call, "= <Stack>") is None
     assert value_assertion(call, "error: IndexError: empty") is None
+
+
+def test_each_test_asks_an_application_to_which_nothing_was_sent(tmp_path: Path) -> None:
+    rows = [
+        Assertion("assert app.test_client().post('/notes', json={}) == 1", "example"),
+        Assertion(
+            "c = app.test_client()\nc.post('/notes', json={})\nassert c.post('/notes', json={}) == 2",
+            "example",
+        ),
+    ]
+    text, _ = render_tests(["notes.py"], rows)
+    (tmp_path / "notes.py").write_text(
+        "class App:\n    sent = 0\n    def test_client(self):\n        return self\n"
+        "    def post(self, path, json):\n        self.sent += 1\n        return self.sent\n\n\napp = App()\n"
+    )
+    (tmp_path / "test_notes.py").write_text(text)
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            tmp_path,
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    assert "2 passed" in ran.stdout, ran.stdout
+    assert text == snapshot()
 
 
 def test_imports_with_which_assertions_begin_stand_once_at_the_head_of_the_tests() -> None:

@@ -13,8 +13,11 @@ from atos_orchestrator.web_application import (
     VARIABLE,
     WebApplication,
     WebFramework,
+    asked_of_module,
+    asks_application,
     companions_of,
-    without_import,
+    routes_of,
+    sends_to_variable,
 )
 
 
@@ -53,7 +56,31 @@ def test_what_asks_and_serves_an_application_comes_with_its_framework() -> None:
     assert companions_of(("flask",)) == ()
 
 
-def test_an_assertion_is_shown_without_the_import_of_its_client() -> None:
+def test_an_assertion_begins_with_the_import_of_its_client_and_asks_the_application() -> None:
     row = WebApplication(FASTAPI, "app").row("assert TestClient(app).get('/').status_code == 200")
-    assert without_import(row) == "assert TestClient(app).get('/').status_code == 200"
     assert row.splitlines()[0] == "from fastapi.testclient import TestClient"
+    assert asks_application(row)
+    assert not asks_application("assert get('/') == 200")
+
+
+def test_the_routes_of_one_part_are_those_that_assertions_ask() -> None:
+    rows = [
+        "assert app.test_client().get('/add?a=2').status_code == 200",
+        "client = app.test_client()\nclient.post('/items', json={'a': '/b'})\nassert client.get('/items').status_code == 200",
+        "assert app.test_client().get('/items/3').status_code == 404",
+        "assert app.test_client().get('/').status_code == 200",
+    ]
+    assert routes_of(rows) == ("GET /add", "POST /items", "GET /items", "GET /")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS, ids=[each.package for each in FRAMEWORKS])
+def test_what_a_variable_keeps_is_seen_only_where_something_is_sent(
+    framework: WebFramework,
+) -> None:
+    variable, factory = (WebApplication(framework, each) for each in (VARIABLE, "create_app()"))
+    sent = "post('/a').status_code == 201"
+    assert sends_to_variable(variable.row(f"assert {variable.client}.{sent}"))
+    assert not sends_to_variable(factory.row(f"assert {factory.client}.{sent}"))
+    assert not sends_to_variable(variable.row(f"assert {variable.client}.get('/a').json() == 1"))
+    asked = asked_of_module(f"assert {variable.client}.{sent}", "shop")
+    assert asked == f"assert {framework.client.format('shop.app')}.{sent}"
