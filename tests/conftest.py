@@ -11,6 +11,7 @@ import pytest
 MOST_WORKERS = 16
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two workers for each core: tests wait for processes that they started more than they compute."""
     return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
