@@ -128,15 +128,14 @@ def asks_application(row: str) -> bool:
     return bool(_CLIENT.search(row))
 
 
-def sends_to_variable(row: str) -> bool:
-    """Tell whether an assertion may change an application that is a module's variable, and so outlives it."""
-    sends = any(found[1] != "get" for found in _ASKED.finditer(row))
-    return sends and any(each.client.format(VARIABLE) in row for each in FRAMEWORKS)
+def sends_something(row: str) -> bool:
+    """Tell whether an assertion may change what an application keeps."""
+    return asks_application(row) and any(found[1] != "get" for found in _ASKED.finditer(row))
 
 
 def asked_of_module(source: str, module: str) -> str:
-    """Return a test that asks the variable of a module, wherever it asks the variable itself."""
+    """Return a test that asks the application of a module, as it is when it is asked: `shop.app`, `shop.create_app()`."""
     for each in FRAMEWORKS:
-        own = re.escape(each.client.format(VARIABLE))
-        source = re.sub(rf"(?<![\w.]){own}", each.client.format(f"{module}.{VARIABLE}"), source)
+        own = re.escape(each.client).replace(r"\{\}", rf"({VARIABLE}|{FACTORY}\(\))")
+        source = re.sub(rf"(?<![\w.]){own}", each.client.replace("{}", rf"{module}.\1"), source)
     return source

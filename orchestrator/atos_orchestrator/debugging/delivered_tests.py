@@ -11,7 +11,7 @@ from itertools import dropwhile, takewhile
 from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.file_rows import touches_files
 from atos_orchestrator.debugging.sources import parse_source
-from atos_orchestrator.web_application import asked_of_module, sends_to_variable
+from atos_orchestrator.web_application import asked_of_module, sends_something
 
 _TITLES = {
     "example": "The goal's own examples.",
@@ -48,12 +48,12 @@ def render_tests(
             names[name] = at
             body.append(f"def {name}{_own_folder(source)}\n{_body(source)}")
     needed = dict.fromkeys(line for row in assertions for line in _imports(row.source))
-    if any(sends_to_variable(row.source) for row in assertions):
+    imports = [f"from {_module(path)} import *" for path in files if path.endswith(".py")]
+    if any(sends_something(row.source) for row in assertions):
         own = _module(files[0])
         body = [_FRESH.format(module=own), *(asked_of_module(each, own) for each in body)]
-        needed |= {"import importlib": None, f"import {own}": None}
+        needed, imports = needed | {"import importlib": None}, [f"import {own}", *imports]
     text = "\n\n\n".join(body)
-    imports = [f"from {_module(path)} import *" for path in files if path.endswith(".py")]
     head = _head([*needed, *(["import pytest"] if "pytest." in text else [])])
     return "\n".join([*head, *imports]) + f"\n\n\n{text}\n", names
 

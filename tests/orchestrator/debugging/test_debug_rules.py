@@ -392,7 +392,33 @@ def test_each_test_asks_an_application_to_which_nothing_was_sent(tmp_path: Path)
     )
 
     assert "2 passed" in ran.stdout, ran.stdout
-    assert text == snapshot()
+    assert text == snapshot('''\
+import importlib
+
+import pytest
+
+import notes
+from notes import *
+
+
+@pytest.fixture(autouse=True)
+def fresh_application():
+    """Each test asks an application to which nothing has been sent yet."""
+    importlib.reload(notes)
+
+
+# The goal's own examples.
+
+
+def test_example_1():
+    assert notes.app.test_client().post('/notes', json={}) == 1
+
+
+def test_example_2():
+    c = notes.app.test_client()
+    c.post('/notes', json={})
+    assert c.post('/notes', json={}) == 2
+''')
 
 
 def test_imports_with_which_assertions_begin_stand_once_at_the_head_of_the_tests() -> None:

@@ -17,7 +17,7 @@ from atos_orchestrator.web_application import (
     asks_application,
     companions_of,
     routes_of,
-    sends_to_variable,
+    sends_something,
 )
 
 
@@ -74,13 +74,15 @@ def test_the_routes_of_one_part_are_those_that_assertions_ask() -> None:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS, ids=[each.package for each in FRAMEWORKS])
-def test_what_a_variable_keeps_is_seen_only_where_something_is_sent(
-    framework: WebFramework,
+@pytest.mark.parametrize("source", [VARIABLE, "create_app()"])
+def test_an_application_to_which_something_is_sent_is_asked_through_its_module(
+    framework: WebFramework, source: str
 ) -> None:
-    variable, factory = (WebApplication(framework, each) for each in (VARIABLE, "create_app()"))
-    sent = "post('/a').status_code == 201"
-    assert sends_to_variable(variable.row(f"assert {variable.client}.{sent}"))
-    assert not sends_to_variable(factory.row(f"assert {factory.client}.{sent}"))
-    assert not sends_to_variable(variable.row(f"assert {variable.client}.get('/a').json() == 1"))
-    asked = asked_of_module(f"assert {variable.client}.{sent}", "shop")
-    assert asked == f"assert {framework.client.format('shop.app')}.{sent}"
+    made = WebApplication(framework, source)
+    row = made.row(f"assert {made.client}.post('/a').status_code == 201")
+
+    assert sends_something(row)
+    assert not sends_something(made.row(f"assert {made.client}.get('/a').status_code == 200"))
+    asked = f"assert {framework.client.format(f'pkg.shop.{source}')}.post('/a').status_code == 201"
+    assert asked_of_module(row, "pkg.shop") == f"{framework.client_import}{asked}"
+    assert asked_of_module(asked, "pkg.shop") == asked
