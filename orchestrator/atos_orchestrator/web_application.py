@@ -6,7 +6,7 @@ Of Flask and FastAPI: both have a test client that needs neither network nor por
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 FACTORY = r"(?:create|make|build|get)_(?:\w+_)?app(?:lication)?"
@@ -16,6 +16,7 @@ VARIABLE = "app"
 
 
 _CLIENT = re.compile(r"\.test_client\(\)|\bTestClient\(")
+_CLIENT_OF = re.compile(r"\w+(?:\(\))?\.test_client\(\)|\bTestClient\(\w+(?:\(\))?\)")
 _ASKED = re.compile(r"\.(get|post|put|patch|delete)\('(/[^'/?]*)['?]")
 
 
@@ -121,6 +122,21 @@ def routes_of(rows: Iterable[str]) -> tuple[str, ...]:
     """Return the routes that assertions ask: `GET /items`. Only those of one part: `/items/3` may stand for `/items/{n}`."""
     asked = (found for row in rows for found in _ASKED.finditer(row))
     return tuple(dict.fromkeys(f"{found[1].upper()} {found[2]}" for found in asked))
+
+
+def shown_rows(rows: Sequence[str]) -> list[str]:
+    """Return assertions as a prompt shows them: what asks an application in few words, one line each."""
+    plain = [row for row in rows if not asks_application(row)]
+    asking = [_shown(row) for row in rows if asks_application(row)]
+    if not asking:
+        return plain
+    client = next(found[0] for row in rows if (found := _CLIENT_OF.search(row)))
+    return [*plain, f"client = {client}  # a new one for each line", *asking]
+
+
+def _shown(row: str) -> str:
+    lines = [line for line in row.splitlines() if not line.startswith(("from ", "client = "))]
+    return _CLIENT_OF.sub("client", "; ".join(lines))
 
 
 def asks_application(row: str) -> bool:

@@ -24,8 +24,8 @@ from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
 from atos_orchestrator.web_application import (
     WebApplication,
     application_of,
-    asks_application,
     routes_of,
+    shown_rows,
 )
 
 PROMPT_TOKENS = 2600
@@ -152,14 +152,10 @@ def assignment(
     parts = [fit("the goal", goal, _GOAL)]
     if task.contract and task.contract.strip() not in goal:
         parts.append(f"Your part: {task.title}\n{fit('the contract', task.contract, _CONTRACT)}")
-    # what a program prints, and what requests answer, stands in the goal in fewer words
-    given = [
-        line
-        for line in task.examples
-        if not (line in goal or program_of(line) or asks_application(line))
-    ]
+    # what a program prints stands in the goal in fewer words
+    given = [line for line in task.examples if line not in goal and not program_of(line)]
     if given:
-        parts.append("These hold:\n" + fit("the examples", "\n".join(given), _CONTRACT))
+        parts.append("These hold:\n" + fit("the examples", "\n".join(shown_rows(given)), _CONTRACT))
     share = _FILES // max(1, len(files))
     for path, text in files.items():
         whole = len(text.encode()) <= share or path in task.files

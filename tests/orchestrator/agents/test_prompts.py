@@ -242,11 +242,22 @@ def test_the_coder_of_a_web_application_is_told_its_routes_and_what_small_models
     assert "Body()" not in asking
 
 
-def test_what_requests_answer_is_not_told_twice() -> None:
-    row = WebApplication(FASTAPI, "app").row("assert TestClient(app).get('/').status_code == 200")
-    given = assignment(GOAL, replace(TASK, examples=(row, "assert count('a') == 1")), {})
+def test_what_requests_answer_is_shown_in_few_words() -> None:
+    made = WebApplication(FASTAPI, "make_app()")
+    rows = (
+        made.row(f"assert {made.client}.get('/').status_code == 200"),
+        made.row(f"client = {made.client}\nclient.post('/a')\nassert client.get('/a').text == 'b'"),
+        "assert count('a') == 1",
+    )
+    given = assignment(GOAL, replace(TASK, examples=rows), {})
 
-    assert given.text == f"{GOAL}\n\nThese hold:\nassert count('a') == 1"
+    assert given.text.removeprefix(f"{GOAL}\n\n") == snapshot("""\
+These hold:
+assert count('a') == 1
+client = TestClient(make_app())  # a new one for each line
+assert client.get('/').status_code == 200
+client.post('/a'); assert client.get('/a').text == 'b'\
+""")
 
 
 def test_testers_are_asked_for_single_assertions_of_a_function() -> None:
