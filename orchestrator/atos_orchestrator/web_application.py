@@ -136,7 +136,13 @@ def shown_rows(rows: Sequence[str]) -> list[str]:
 
 def _shown(row: str) -> str:
     lines = [line for line in row.splitlines() if not line.startswith(("from ", "client = "))]
-    return _CLIENT_OF.sub("client", "; ".join(lines))
+    before = "  # before anything is sent" if is_kept(row) else ""
+    return _CLIENT_OF.sub("client", "; ".join(lines)) + before
+
+
+def is_kept(row: str) -> bool:
+    """Tell whether an assertion says that what is sent has to be kept: without it, the answer is another one."""
+    return asks_application(row) and " != " in row
 
 
 def asks_application(row: str) -> bool:

@@ -24,6 +24,7 @@ from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
 from atos_orchestrator.web_application import (
     WebApplication,
     application_of,
+    is_kept,
     routes_of,
     shown_rows,
 )
@@ -73,6 +74,7 @@ FENCE = "```python\n"
 CODE_STOPS = ("```", "\nprint(", "\nassert ", "\n# Test", "\n# Example")
 _MAIN_STOP = "\nif __name__"
 _COMMANDS = ("command", "script", "argparse", "argv", "main(", "__main__", " cli", "`python")
+_KEPT = " What is sent is kept in a list or dict that is empty at the start."
 _SENDS = re.compile(r"\b(?:POST|PUT|PATCH)\b")
 
 
@@ -252,6 +254,7 @@ def _writing(given: Assignment) -> str:
         return ""
     routes = routes_of(given.task.examples)
     words = f" It answers {', '.join(routes)}." if routes else ""
+    words += _KEPT if any(map(is_kept, given.task.examples)) else ""
     sends = made.framework.writing and _SENDS.search(given.text)
     return f"{words} {made.framework.writing}" if sends else words
 

@@ -238,6 +238,8 @@ def test_the_coder_of_a_web_application_is_told_its_routes_and_what_small_models
     assert words == snapshot(
         "Write the complete file report.py in one ```python fence, with the imports that it needs. Code only: no docstrings, no tests, no example calls. Define: create_app(). It answers GET /health, GET /add, POST /items. Parameters of a query are plain arguments (`a: int`); a JSON body is `item: dict = Body()`; another status than 200 stands in the decorator: `status_code=201`."
     )
+    kept = replace(task, examples=(*rows, made.row(f"assert {made.client}.get('/a').json() != []")))
+    assert "kept in a list or dict" in user(sample_request(assignment(goal, kept, {}), SAMPLING))
     asking = user(sample_request(assignment("With FastAPI.", task, {}), SAMPLING))
     assert "Body()" not in asking
 
@@ -247,6 +249,7 @@ def test_what_requests_answer_is_shown_in_few_words() -> None:
     rows = (
         made.row(f"assert {made.client}.get('/').status_code == 200"),
         made.row(f"client = {made.client}\nclient.post('/a')\nassert client.get('/a').text == 'b'"),
+        made.row(f"assert {made.client}.get('/a').text != 'b'"),
         "assert count('a') == 1",
     )
     given = assignment(GOAL, replace(TASK, examples=rows), {})
@@ -256,7 +259,8 @@ These hold:
 assert count('a') == 1
 client = TestClient(make_app())  # a new one for each line
 assert client.get('/').status_code == 200
-client.post('/a'); assert client.get('/a').text == 'b'\
+client.post('/a'); assert client.get('/a').text == 'b'
+assert client.get('/a').text != 'b'  # before anything is sent\
 """)
 
 
