@@ -5,6 +5,8 @@ Of Flask and FastAPI: both have a test client that needs neither network nor por
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ VARIABLE = "app"
 """What an application is called that no function gives."""
 
 
+_KEPT = re.compile(r"\.get\('/([a-z_]+)(?:/[^']*)?'\)\.[\w().]+ != ([\[{])")
+_TAKEN = frozenset({VARIABLE, "request", "jsonify", *keyword.kwlist, *dir(builtins)})
 _CLIENT = re.compile(r"\.test_client\(\)|\bTestClient\(")
 _CLIENT_OF = re.compile(r"\w+(?:\(\))?\.test_client\(\)|\bTestClient\(\w+(?:\(\))?\)")
 _ASKED = re.compile(r"\.(get|post|put|patch|delete)\('(/[^'/?]*)['?]")
@@ -89,12 +93,16 @@ class WebApplication:
         """Source of its test client."""
         return self.framework.client.format(self.source)
 
-    @property
-    def opening(self) -> str:
-        """How its file begins: imports, and the line that makes it or begins its factory."""
+    def opening(self, rows: Sequence[str] = ()) -> str:
+        """Return how its file begins: imports, the line that makes it or begins its factory, and what it keeps.
+
+        What it keeps, by its examples, has to be begun for a small model, which else answers an example's value always.
+        """
+        kept, made = stores_of(rows), f"{VARIABLE} = {self.framework.made}"
         if self.source == VARIABLE:
-            return f"{self.framework.imports}{VARIABLE} = {self.framework.made}\n"
-        return f"{self.framework.imports}\ndef {self.source}:\n"
+            return "\n".join([f"{self.framework.imports}{made}", *kept, ""])
+        head = f"{self.framework.imports}\ndef {self.source}:\n"
+        return head + "".join(f"    {line}\n" for line in ([made, *kept] if kept else ()))
 
     def row(self, assertion: str) -> str:
         """Return an assertion about its test client, with the import that it needs."""
@@ -138,6 +146,17 @@ def _shown(row: str) -> str:
     lines = [line for line in row.splitlines() if not line.startswith(("from ", "client = "))]
     before = "  # before anything is sent" if is_kept(row) else ""
     return _CLIENT_OF.sub("client", "; ".join(lines)) + before
+
+
+def stores_of(rows: Iterable[str]) -> tuple[str, ...]:
+    """Return the lines that begin what an application keeps, by assertions of how it answers before anything is sent."""
+    found = (_KEPT.search(row) for row in rows if is_kept(row))
+    lines = (
+        f"{each[1]} = {'[]' if each[2] == '[' else '{}'}"
+        for each in found
+        if each and each[1] not in _TAKEN
+    )
+    return tuple(dict.fromkeys(lines))
 
 
 def is_kept(row: str) -> bool:

@@ -187,7 +187,7 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
     stops = CODE_STOPS if wants_command(given.text) else (*CODE_STOPS, _MAIN_STOP)
     if len(part.functions) == 1:
         stops = (*stops, "\ndef ")
-    opening = given.application.opening if given.application else ""
+    opening = given.application.opening(task.examples) if given.application else ""
     begin = f"{FENCE}{_begun(task, part) or opening}"
     tokens = MODULE_TOKENS - len(part.kept.encode()) // 4
     return request_of("coder", given, words, sampling, tokens, begin, stops)

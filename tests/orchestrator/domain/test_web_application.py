@@ -33,22 +33,47 @@ def test_an_application_that_is_a_variable_is_no_function_of_its_file() -> None:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS, ids=[each.package for each in FRAMEWORKS])
 def test_the_beginning_of_an_application_is_python_that_goes_on(framework: WebFramework) -> None:
-    ast.parse(WebApplication(framework, VARIABLE).opening)
-    ast.parse(WebApplication(framework, "make_app()").opening + f"    return {framework.made}\n")
+    ast.parse(WebApplication(framework, VARIABLE).opening())
+    ast.parse(WebApplication(framework, "make_app()").opening() + f"    return {framework.made}\n")
 
 
 def test_an_application_s_file_begins_with_its_imports() -> None:
-    assert WebApplication(FLASK, "make_app()").opening == snapshot("""\
+    assert WebApplication(FLASK, "make_app()").opening() == snapshot("""\
 from flask import Flask, jsonify, request
 
 
 def make_app():
 """)
-    assert WebApplication(FASTAPI, VARIABLE).opening == snapshot("""\
+    assert WebApplication(FASTAPI, VARIABLE).opening() == snapshot("""\
 from fastapi import Body, FastAPI, HTTPException
 
 app = FastAPI()
 """)
+
+
+def test_what_an_application_keeps_by_its_examples_is_begun() -> None:
+    def denied(made: WebApplication, path: str, value: str) -> str:
+        return made.row(f"assert {made.client}.get({path!r}).{made.framework.json} != {value}")
+
+    factory, variable = WebApplication(FASTAPI, "make_app()"), WebApplication(FLASK, VARIABLE)
+    rows = [denied(factory, "/items", "['pen']"), denied(factory, "/carts/7", "{'n': 'pen'}")]
+    assert factory.opening(rows) == snapshot("""\
+from fastapi import Body, FastAPI, HTTPException
+
+
+def make_app():
+    app = FastAPI()
+    items = []
+    carts = {}
+""")
+    assert variable.opening([denied(variable, "/notes", "['milk']")]) == snapshot("""\
+from flask import Flask, jsonify, request
+
+app = Flask(__name__)
+notes = []
+""")
+    for path in ("/", "/app", "/class", "/list", "/request"):
+        assert factory.opening([denied(factory, path, "['a']")]) == factory.opening()
 
 
 def test_what_asks_and_serves_an_application_comes_with_its_framework() -> None:
