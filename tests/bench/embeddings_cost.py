@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import tempfile
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,7 +32,7 @@ TURNS = 3
 
 def work(path: str, socket: str, ready: Connection, *, embeds: bool) -> None:
     """Serve a model until the parent ends this process."""
-    import xllamacpp
+    xllamacpp: Any = import_module("xllamacpp")
 
     def serve(params: Any) -> Any:
         params.embedding = embeds

@@ -122,7 +122,7 @@ class Callers:
         self.outcomes = Counter[str]()
         self.improper = list[str]()
         """What a client of OpenAI's API can make nothing of."""
-        self.longest = Counter[float]()
+        self.longest = dict[float, float]()
         """Deadline -> the most seconds that a request with it took."""
         self._client, self._url = client, url
 
@@ -179,7 +179,7 @@ class Timed:
         trace: TracebackType | None,
     ) -> bool | None:
         took, longest = time.monotonic() - self._began, self._callers.longest
-        longest[self._deadline] = max(took, longest[self._deadline])
+        longest[self._deadline] = max(took, longest.get(self._deadline, 0.0))
         return self._scope.__exit__(kind, error, trace)
 
 
@@ -273,7 +273,7 @@ async def test_fifty_rounds_of_faults_leave_nobody_waiting_and_nothing_behind(
         sys.stderr.write(
             f"\n{ROUNDS} rounds, {sum(outcomes.values())} requests: {dict(outcomes)}\n"
         )
-        sys.stderr.write(f"longest by deadline {dict(callers.longest)}\n")
+        sys.stderr.write(f"longest by deadline {callers.longest}\n")
         for residency in (await client.status()).residencies:
             await client.unload(residency.model)
         status = await client.status()

@@ -283,9 +283,9 @@ async def test_a_pause_empties_memory_and_requests_wait_for_its_end() -> None:
     assert replies[0].json()["message"]["content"] == "Hello there"
 
 
-NOTHING = {"role": "assistant", "content": None}
-CALLED = {"function": {"name": "f", "arguments": {}}}
-SAID = {"role": "user", "content": "hi"}
+NOTHING: Any = {"role": "assistant", "content": None}
+CALLED: Any = {"function": {"name": "f", "arguments": {}}}
+SAID: Any = {"role": "user", "content": "hi"}
 
 
 @pytest.mark.parametrize(
