@@ -148,7 +148,7 @@ async def test_a_worker_that_is_stopped_while_it_loads_is_a_failed_load(
         group.start_soon(stop_new_child, children)
         with pytest.raises(LoadFailedError, match="stood still") as caught:
             await worker_of(engine)
-    assert caught.value.retry
+        assert caught.value.retry
     assert set(psutil.Process().children()) <= children
 
 
@@ -160,7 +160,7 @@ async def test_a_worker_that_is_killed_while_it_loads_is_a_load_to_be_tried_agai
         group.start_soon(kill_new_child, children)
         with pytest.raises(LoadFailedError, match="killed by SIGKILL") as caught:
             await worker_of(engine)
-    assert caught.value.retry
+        assert caught.value.retry
     assert (await worker_of(engine)).alive
 
 
