@@ -25,7 +25,7 @@ from real_parts import TOOLKIT, call, expect, tool, upload_server
 from variants import COUNTING
 
 if TYPE_CHECKING:
-    from real import Atos
+    from real_atos import Atos
 
 ADD = "Write a Python function to add two numbers"
 FAR_AWAY = "Build a price-tracking SaaS"

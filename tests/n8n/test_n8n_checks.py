@@ -21,7 +21,7 @@ def toolchain(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    return _script("real", monkeypatch).exported_workflows("http://127.0.0.1:49152")
+    return _script("exported", monkeypatch).exported_workflows("http://127.0.0.1:49152")
 
 
 def _script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:

@@ -84,7 +84,7 @@ export const properties: INodeProperties[] = [
 			{ name: 'Webhook', value: 'webhook', description: 'Anything else, through a workflow' },
 		],
 		default: 'local',
-		hint: 'What is public the person approves in a terminal: the answer says with which command',
+		hint: 'What is public the person approves in a terminal: the plan says with which command, and "Wait for Approval" waits for that',
 		description: 'Where to deploy; others by an expression, as the documentation of ATOS names them',
 	},
 	{
@@ -120,6 +120,16 @@ export const properties: INodeProperties[] = [
 		default: '',
 		description:
 			'Digest of the plan that a person approved: nothing else goes out. Empty: what is there now.',
+	},
+	{
+		displayName: 'Wait for Approval (Seconds)',
+		name: 'approvalSeconds',
+		type: 'number',
+		typeOptions: { minValue: 0 },
+		displayOptions: { show: { operation: ['deploy'] } },
+		default: 0,
+		description:
+			'How long to wait, where others will see it, until the person has run the command that the plan tells. 0: refused at once.',
 	},
 	{
 		displayName: 'Marker',

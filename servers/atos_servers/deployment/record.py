@@ -70,6 +70,8 @@ class Deployment:
     """What the verification of the live release saw."""
     reason: str = ""
     """Why the state is `failed`."""
+    is_stopped: bool = False
+    """Whether the person took the live release down since it was verified, whatever was planned after that."""
     at: float = 0.0
     """Epoch seconds of the last event."""
 
@@ -99,9 +101,10 @@ def after(before: Deployment, event: Json) -> Deployment:
         case "failed":
             return replace(before, state="failed", reason=event["reason"])
         case "stopped":
-            return replace(before, state="stopped")
+            return replace(before, state="stopped", is_stopped=True)
         case "started":
-            return replace(before, state="verified", url=event["url"], port=event.get("port", 0))
+            port = event.get("port", 0)
+            return replace(before, state="verified", url=event["url"], port=port, is_stopped=False)
         case _:
             return before
 
@@ -125,6 +128,7 @@ def _verified(before: Deployment, event: Json) -> Deployment:
     return replace(
         before, state="verified", live=new, previous=previous, url=event["url"],
         port=event.get("port", before.port), evidence=tuple(event["evidence"]), reason="",
+        is_stopped=False,
     )  # fmt: skip
 
 
