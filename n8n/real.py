@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import exported
 import real_agents
@@ -24,6 +25,9 @@ from real_atos import Atos, running_atos
 from scripted_model import ScriptedModel, scripted_model
 
 from toolchain import Node, StepFailedError
+
+if TYPE_CHECKING:
+    from doubles.github import GitHubDouble
 
 BY_PATH = {**real_parts.CHECKS, **real_trouble.CHECKS}
 PARTS = ("editor", "panel", "agents", "slow", *BY_PATH, "public", "answers")
@@ -57,7 +61,7 @@ def _editor(host: Host) -> None:
 
 
 def _checks(
-    host: Host, atos: Atos, model: ScriptedModel, key: str, hub: object
+    host: Host, atos: Atos, model: ScriptedModel, key: str, hub: GitHubDouble | None
 ) -> dict[str, Callable[[], None]]:
     """Return the check of each part; they run in this order."""
     others = exported.other_workflows(atos.url)
@@ -73,6 +77,7 @@ def _checks(
     def public() -> None:
         import real_public  # needs the tests' stand-in for GitHub
 
+        assert hub is not None
         called(real_public.WORKFLOWS, partial(real_public.check_public, hub))
 
     agent = others["agent-with-mcp-tool.json"]
