@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import real_parts
 import variants
 from host import Host
 
@@ -91,34 +90,37 @@ def _exported(workflow: dict[str, Any]) -> Exported:
     return Exported(workflow["id"], path, json.dumps(workflow))
 
 
-def credentials(
-    atos: Atos, webhook_key: str, model_url: str, gateway: str = ""
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What the credentials point at, beside ATOS itself."""
+
+    webhook_key: str
+    model: str
+    """The chat model's API."""
+    gateway: str
+    """n8n's own port of ATOS's gateway."""
+    cut: str
+    """A way to ATOS that fails twice."""
+
+
+def credentials(atos: Atos, at: Addresses) -> list[dict[str, Any]]:
     """Return the credentials that the workflows name, in the form that n8n imports."""
-    token = atos.token()
-    rows = [
-        ("atosApi000000001", "ATOS local", "atosApi", {"baseUrl": atos.url, "token": token}),
-        (
-            variants.WRONG_ID,
-            "ATOS, wrong token",
-            "atosApi",
-            {"baseUrl": atos.url, "token": "w" * 43},
-        ),
+    token, api = atos.token(), "atosApi"
+    wrong, key = "w" * 43, {"name": "x-atos-webhook-key", "value": at.webhook_key}
+    rows: list[tuple[str, str, str, dict[str, str]]] = [
+        ("atosApi000000001", "ATOS local", api, {"baseUrl": atos.url, "token": token}),
+        (variants.WRONG_ID, "ATOS, wrong token", api, {"baseUrl": atos.url, "token": wrong}),
+        (variants.CUT_ID, "ATOS, cut off", api, {"baseUrl": at.cut, "token": token}),
         ("atosMcpBearer001", "ATOS token", "httpBearerAuth", {"token": token}),
-        ("atosOpenAi000001", "ATOS models", "openAiApi", {"apiKey": "none", "url": model_url}),
-        (GATEWAY_ID, "Gateway", "openAiApi", {"apiKey": "atos", "url": f"{gateway}/v1"}),
-        ("atosOllama000001", "ATOS models (Ollama)", "ollamaApi", {"baseUrl": gateway}),
-        (
-            "atosWebhook00001",
-            "ATOS webhook key",
-            "httpHeaderAuth",
-            {"name": "x-atos-webhook-key", "value": webhook_key},
-        ),
+        ("atosOpenAi000001", "ATOS models", "openAiApi", {"apiKey": "none", "url": at.model}),
+        (GATEWAY_ID, "Gateway", "openAiApi", {"apiKey": "atos", "url": f"{at.gateway}/v1"}),
+        ("atosOllama000001", "ATOS models (Ollama)", "ollamaApi", {"baseUrl": at.gateway}),
+        ("atosWebhook00001", "ATOS webhook key", "httpHeaderAuth", key),
     ]
     return [{"id": i, "name": n, "type": t, "data": d} for i, n, t, d in rows]
 
 
-def bring_in(host: Host, atos: Atos, webhook_key: str, model_url: str) -> None:
+def bring_in(host: Host, atos: Atos, at: Addresses) -> None:
     """Import credentials and workflows.
 
     Raises:
@@ -131,7 +133,6 @@ def bring_in(host: Host, atos: Atos, webhook_key: str, model_url: str) -> None:
         (folder / f"{workflow.id}.json").write_text(workflow.text, encoding="utf-8")
     secret = host.folder / "credentials.json"
     secret.touch(mode=0o600)
-    kept = credentials(atos, webhook_key, model_url, real_parts.gateway_url(atos))
-    secret.write_text(json.dumps(kept), encoding="utf-8")
+    secret.write_text(json.dumps(credentials(atos, at)), encoding="utf-8")
     host.command("credentials into n8n", "import:credentials", f"--input={secret}")
     host.command("workflows into n8n", "import:workflow", "--separate", f"--input={folder}")

@@ -20,6 +20,7 @@ import real_agents
 import real_answers
 import real_parts
 import real_trouble
+from cut_off import cut_off
 from host import Host, install_host, prepare_host, remove
 from real_atos import Atos, running_atos
 from scripted_model import ScriptedModel, scripted_model
@@ -146,7 +147,9 @@ def _check(node: Node, home: Path, user: Path, parts: set[str], stack: ExitStack
     atos = stack.enter_context(running_atos(home, settings))
     model = stack.enter_context(scripted_model())
     host = prepare_host(node, user)
-    exported.bring_in(host, atos, key, model.url)
+    cut = stack.enter_context(cut_off(atos.url))
+    at = exported.Addresses(key, model.url, real_parts.gateway_url(atos), cut)
+    exported.bring_in(host, atos, at)
     stack.callback(host.stop)
     host.hidden = home
     host.start()
