@@ -88,9 +88,11 @@ def install_host(node: Node) -> None:
     environ = node.environ(npm_config_nodedir=str(node.home))
     npm = node.bin / "npm"
     install = ["nice", "-n", "10", npm, "install", "--ignore-scripts"]
-    run(f"n8n {N8N_VERSION} (minutes)", install, folder=HOST, environ=environ, deadline=2400)
+    print(f"  n8n {N8N_VERSION} is installed meanwhile (minutes)", flush=True)
+    title = f"n8n {N8N_VERSION}"
+    run(title, install, folder=HOST, environ=environ, deadline=2400, beside=True)
     build = [npm, "rebuild", "sqlite3", "--foreground-scripts"]
-    run("sqlite3 for n8n", build, folder=HOST, environ=environ, deadline=1200)
+    run("sqlite3 for n8n", build, folder=HOST, environ=environ, deadline=1200, beside=True)
     stamp.write_text(wanted, encoding="utf-8")
 
 

@@ -21,7 +21,7 @@ import real_answers
 import real_parts
 import real_trouble
 from cut_off import cut_off
-from host import Host, install_host, prepare_host, remove
+from host import Host, prepare_host, remove
 from real_atos import Atos, running_atos
 from scripted_model import ScriptedModel, scripted_model
 
@@ -117,7 +117,7 @@ def _run(checks: dict[str, Callable[[], None]], parts: set[str]) -> None:
 
 
 def check(node: Node, parts: set[str]) -> None:
-    """Run everything; leave nothing behind but the installation and n8n's log.
+    """Run everything in an n8n that is installed; leave nothing behind but its log.
 
     Args:
         node: the Node that runs n8n.
@@ -126,7 +126,6 @@ def check(node: Node, parts: set[str]) -> None:
     Raises:
         StepFailedError: a step failed, or a workflow answered otherwise than promised.
     """
-    install_host(node)
     home = Path(tempfile.mkdtemp(prefix="atos"))
     user = Path(tempfile.mkdtemp(prefix="n8n"))
     try:
