@@ -37,6 +37,13 @@ def test_a_command_returns_what_it_wrote(
     assert "greeting ... ok (" in capsys.readouterr().out
 
 
+def test_a_command_beside_others_is_told_in_a_line_of_its_own_when_it_ends(
+    toolchain: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toolchain.run("an installation", [sys.executable, "-c", ""], deadline=10, beside=True)
+    assert capsys.readouterr().out.startswith("\n  an installation ... ok (")
+
+
 def test_a_failed_command_is_told_with_the_end_of_its_output(toolchain: ModuleType) -> None:
     script = "import sys; print('x' * 9000); sys.exit('broken at the end')"
     with pytest.raises(toolchain.StepFailedError) as caught:
