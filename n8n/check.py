@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import real
-from host import install_host
+from installation import install_host
 
 from toolchain import CACHE, NODE_VERSION, PACKAGE, ROOT, Node, StepFailedError, install_node, run
 
