@@ -150,7 +150,7 @@ class Deployments:
         with journal.alone():
             found = journal.read()
             seen = await self._seen(journal, release, found.applied_url, marker, seconds)
-            applied = Applied(found.applied_url, found.port)
+            applied = Applied(found.applied_url, found.applied_port)
             if seen.ok:
                 await self._target(found.target).switch(
                     self._place(journal), found.live, release, applied
@@ -244,8 +244,8 @@ class Deployments:
     ) -> tuple[Seen, Applied]:
         """Apply a release beside what is live, and look at it there."""
         found = journal.read()
-        again = found.live is None or _is_live(found, release)
-        applied = await target.apply(self._place(journal), release, port=found.port if again else 0)
+        port = found.port if _is_live(found, release) else 0
+        applied = await target.apply(self._place(journal), release, port=port)
         journal.append("applied", release, port=applied.port, url=applied.url)
         return await self._seen(journal, release, applied.url, marker, seconds), applied
 
@@ -258,11 +258,16 @@ class Deployments:
         )
 
     async def _take_back(self, journal: Journal, release: Release, found: Deployment) -> str:
-        """Discard what did not answer, and see that what was live before is; return what went wrong with that."""
+        """Discard what did not answer, and have what was live before be as it was: up, or stopped.
+
+        Returns what went wrong with that; empty for nothing.
+        """
         place, target = self._place(journal), self._target(found.target)
         try:
             await target.discard(place, release)
-            if found.live is not None and not _is_live(found, release):
+            if found.live is not None and found.is_stopped:
+                await target.stop(place, found.live)
+            elif found.live is not None and not _is_live(found, release):
                 await target.apply(place, found.live, port=found.port)
         except AtosError as error:
             return f". It could not be taken back either: {error}"

@@ -64,8 +64,10 @@ class Deployment:
     url: str = ""
     """Of what is live."""
     port: int = 0
+    """Of what is live, so that it comes back at its address."""
     applied_url: str = ""
     """Where the planned release was put, whether it answers there or not."""
+    applied_port: int = 0
     evidence: tuple[str, ...] = ()
     """What the verification of the live release saw."""
     reason: str = ""
@@ -94,8 +96,9 @@ def after(before: Deployment, event: Json) -> Deployment:
         case "approved":
             return replace(before, state="approved", approved_by=event["by"], reason="")
         case "applied":
-            port, url = event.get("port", before.port), event.get("url", before.applied_url)
-            return replace(before, state="applied", port=port, applied_url=url)
+            port = event.get("port", before.applied_port)
+            url = event.get("url", before.applied_url)
+            return replace(before, state="applied", applied_port=port, applied_url=url)
         case "verified":
             return _verified(before, event)
         case "failed":
@@ -113,7 +116,7 @@ def _planned(before: Deployment, event: Json) -> Deployment:
     release = release_of(event["content"])
     return replace(
         before, source=event["source"], target=event["target"], state="planned", planned=release,
-        approved_by="", applied_url="", reason="",
+        approved_by="", applied_url="", applied_port=0, reason="",
     )  # fmt: skip
 
 
@@ -127,7 +130,7 @@ def _verified(before: Deployment, event: Json) -> Deployment:
     previous = before.previous if same else before.live
     return replace(
         before, state="verified", live=new, previous=previous, url=event["url"],
-        port=event.get("port", before.port), evidence=tuple(event["evidence"]), reason="",
+        port=event.get("port", before.applied_port), evidence=tuple(event["evidence"]), reason="",
         is_stopped=False,
     )  # fmt: skip
 

@@ -105,16 +105,20 @@ async def test_what_is_up_stays_up_when_it_is_deployed_again_and_does_not_pass(
     assert (again.state, again.url, again.reason) == ("verified", first.url, "")
 
 
-async def test_what_was_stopped_is_down_again_when_it_is_deployed_and_does_not_pass(
-    deployments: Deployments, tmp_path: Path
+@pytest.mark.parametrize("text", ["one", "another"])
+async def test_what_was_stopped_stays_so_when_it_or_another_is_deployed_and_does_not_pass(
+    deployments: Deployments, tmp_path: Path, text: str
 ) -> None:
-    await _deployed(deployments, _site(tmp_path / "site", "one"))
+    first = await _deployed(deployments, _site(tmp_path / "site", "one"))
     await deployments.stop("site")
-    failed = await _deployed(deployments, _site(tmp_path / "site", "one"), 0.5, marker="two")
-    assert (failed.state, deployments.is_up(failed)) == ("failed", False)
-    assert not is_served(_file(deployments, failed))
+    failed = await _deployed(deployments, _site(tmp_path / "site", text), 0.5, marker="two")
+    assert (failed.state, failed.live) == ("failed", first.live)
+    assert not deployments.is_up(failed)
+    files = (deployments.journals.root / "site" / "releases").glob("*.server.json")
+    assert [is_served(file) for file in files].count(True) == 0
     with pytest.raises(NotFoundError, match=r"nothing of site is up \(it is failed\)"):
         await deployments.verify("site")
+    assert (await deployments.start("site")).url == first.url
 
 
 async def test_an_approval_is_of_exactly_the_files_that_were_planned(
