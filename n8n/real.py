@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 BY_PATH = {**real_parts.CHECKS, **real_trouble.CHECKS}
 PARTS = ("editor", "panel", "agents", "slow", *BY_PATH, "public", "answers")
 """What can be checked by itself."""
+ALL = tuple(part for part in PARTS if part != "panel")
+"""What REAL=1 checks: the editor's check searches, too."""
 TELLING = ("panel", "agents", "files", "router")
 """What `make test-n8n` checks without REAL=1: a person's and an agent's way, each from end to end."""
 MISTAKES = (StepFailedError, OSError, ValueError, KeyError, subprocess.SubprocessError)
