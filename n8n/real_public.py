@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 WORKFLOWS = ("goal-approve-deploy.json", "deploy-and-verify.json")
 PAGE = "<h1>A text toolkit</h1>\n"
+NAMED = "me/a-site-of-its-own"
+"""Where Pages is told to go; GitHub takes the deployment's name."""
 WAIT_S = 120
 UNSEEN_S = 20
 """Seconds that a digest waits which n8n's approver gives and the person at ATOS does not."""
@@ -92,6 +94,7 @@ class _Publication:
 
     def _ship(self, wait_s: int) -> tuple[int, dict[str, Any]]:
         body = {"goal": TOOLKIT, "target": self.target, "wait_s": wait_s}
+        body |= {"destination": NAMED} if self.target == "pages" else {}
         sent = {"idempotency-key": f"public-{self.target}"}
         return call(self.host, self.key, "atos-ship", body, sent)
 
@@ -169,6 +172,8 @@ class _Publication:
         found = re.search(r"--to (\S+)", told["next"])
         assert found is not None
         name, repository = found.group(1), self._repository(told["goal"])
+        if self.target == "pages":
+            expect(name == NAMED, f"the destination is {NAMED}")
         trees = [_tree(self.hub.root / f"{name}.git", "main"), _tree(repository, "HEAD")]
         right = trees[0] == trees[1] and head(self.hub.root, name, "main")
         expect(right and self.hub.pushes == pushes + 1, f"one push, and {name} has the goal's tree")

@@ -91,7 +91,8 @@ export const properties: INodeProperties[] = [
 		displayName: 'Destination',
 		name: 'destination',
 		type: 'string',
-		displayOptions: { show: { operation: OF_A_FOLDER, target: ['github', 'heroku', 'pages', 'webhook'] } },
+		// Hidden by the target's name, not shown by it: n8n drops what is not shown, also where the target is an expression.
+		displayOptions: { show: { operation: OF_A_FOLDER }, hide: { target: ['cloudflare', 'local'] } },
 		default: '',
 		placeholder: 'e.g. jane/toolkit',
 		description: 'OWNER/NAME of the repository, the app of Heroku, or the workflow; empty: one of your own',
