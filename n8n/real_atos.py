@@ -11,6 +11,8 @@ from host import free_port, request
 
 from toolchain import ROOT, StepFailedError, run
 
+IDLE_SECONDS = "7200"
+"""The editor is looked at for longer than idle daemons stay, on a busy machine."""
 START_SECONDS = 300.0
 """Longest start of ATOS: a busy machine needs a minute."""
 
@@ -23,6 +25,7 @@ class Atos:
         self.url = f"http://127.0.0.1:{free_port()}"
         port = self.url.rpartition(":")[2]
         mine = {"HOME": str(home), "ATOS_HOME": str(home / "a"), "ATOS_HTTP_PORT": port}
+        mine["ATOS_IDLE_SECONDS"] = IDLE_SECONDS  # as `n8n setup` has them stay
         self.environ = {**os.environ, **mine, "ATOS_OLLAMA_URL": "", **settings}
 
     def client(self, *arguments: str) -> None:
