@@ -24,7 +24,7 @@ help:
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
-	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 installs n8n and runs the workflows'
+	@echo 'make test-n8n [REAL=1]    the n8n package, and a real n8n with its main workflows; REAL=1 runs all'
 	@echo 'make test-page            the front end: types, unit tests, and whether the committed build is theirs (needs Node)'
 	@echo 'make test-conformance     the official MCP conformance suite, and other makers clients (Node is fetched once)'
 	@echo 'make check                lint, types, layers'

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from host import OWNER, Host
 
@@ -29,6 +30,7 @@ NODES = {
 """Node -> what a person types to find it."""
 TRIGGER = "Starts when a goal ends"
 """What is read in the panel of the trigger: n8n leaves the word "Trigger" out of its triggers' names there."""
+Theme = Literal["light", "dark"]
 SIZE: Any = {"width": 1280, "height": 800}
 SHOWN_MS = 1500
 WAIT_MS = 180_000
@@ -41,9 +43,26 @@ def check(host: Host) -> None:
     Raises:
         StepFailedError: a node is not found by its search.
     """
+    for page, folder, theme in _pages(host, "light", "dark"):
+        _panel(page, host, folder, theme)
+        _workflows(page, host, folder, theme)
+
+
+def check_panel(host: Host) -> None:
+    """Search for every node.
+
+    Raises:
+        StepFailedError: one is not found.
+    """
+    for page, folder, theme in _pages(host, "light"):
+        _panel(page, host, folder, theme)
+
+
+def _pages(host: Host, *themes: Theme) -> Iterator[tuple[Page, Path, Theme]]:
+    """Yield a page of each theme, signed in, with the folder for its pictures; none without a browser."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if not chromium or not find_spec("playwright"):
-        print("editor: passed over: no Chromium, or no playwright")
+        print("  passed over: no Chromium, or no playwright")
         return
     from playwright.sync_api import sync_playwright
 
@@ -51,12 +70,11 @@ def check(host: Host) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for theme in ("light", "dark"):
+        for theme in themes:
             page = browser.new_page(viewport=SIZE, color_scheme=theme)
             page.set_default_timeout(WAIT_MS)
             _sign_in(page, host)
-            _panel(page, host, folder, theme)
-            _workflows(page, host, folder, theme)
+            yield page, folder, theme
             page.close()
         browser.close()
 

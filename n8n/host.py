@@ -1,4 +1,4 @@
-"""A real n8n for the end-to-end check: installed once below `build/n8n/host`, started on loopback.
+"""A real n8n for the end-to-end check, started on loopback.
 
 Why these settings: `docs/n8n.md`. A fresh user folder per run, so nothing of an earlier run counts;
 the owner comes from the environment, and the public-API key from n8n's private login route, because
@@ -24,11 +24,10 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from toolchain import CACHE, NODE_VERSION, PACKAGE, Node, StepFailedError, run
+from installation import BINARY, HOST
 
-N8N_VERSION = "2.41.1"
-HOST = CACHE / "host"
-BINARY = HOST / "node_modules" / "n8n" / "bin" / "n8n"
+from toolchain import CACHE, PACKAGE, Node, StepFailedError, run
+
 START_SECONDS = 400.0
 """Longest start: 15 s on a quiet machine."""
 OWNER = "owner@example.com"
@@ -67,31 +66,6 @@ def request(
 
 def _cookie(headers: Message) -> str:
     return headers.get("set-cookie", "").partition(";")[0]
-
-
-def install_host(node: Node) -> None:
-    """Install the pinned n8n unless it is there: 5 to 10 minutes, 4 GB of memory, 3 GB of disk.
-
-    No install script runs, because the Kafka client's fails without its own downloads and npm then
-    rolls everything back; sqlite3 alone is built afterwards, with the headers of this Node.
-
-    Raises:
-        StepFailedError: npm failed.
-    """
-    stamp = HOST / ".atos-installed"
-    wanted = f"n8n {N8N_VERSION}, node {NODE_VERSION}"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-        return
-    HOST.mkdir(parents=True, exist_ok=True)
-    manifest = {"name": "n8n-host", "private": True, "dependencies": {"n8n": N8N_VERSION}}
-    (HOST / "package.json").write_text(json.dumps(manifest), encoding="utf-8")
-    environ = node.environ(npm_config_nodedir=str(node.home))
-    npm = node.bin / "npm"
-    install = ["nice", "-n", "10", npm, "install", "--ignore-scripts"]
-    run(f"n8n {N8N_VERSION} (minutes)", install, folder=HOST, environ=environ, deadline=2400)
-    build = [npm, "rebuild", "sqlite3", "--foreground-scripts"]
-    run("sqlite3 for n8n", build, folder=HOST, environ=environ, deadline=1200)
-    stamp.write_text(wanted, encoding="utf-8")
 
 
 @dataclass(slots=True)

@@ -18,7 +18,8 @@ from scripted_model import ScriptedModel
 from toolchain import StepFailedError
 
 if TYPE_CHECKING:
-    from real import Atos, Exported
+    from exported import Exported
+    from real_atos import Atos
 
 MOST_CALLS = 3
 MOST_TOKENS = 1500

@@ -25,7 +25,7 @@ from host import Host, request
 from toolchain import ROOT, StepFailedError, run
 
 if TYPE_CHECKING:
-    from real import Atos
+    from real_atos import Atos
 
 TOOLKIT = "build a text toolkit: count words, reverse a string, count vowels"
 SECONDS = 330.0
@@ -218,6 +218,19 @@ def check_files(host: Host, atos: Atos, key: str) -> None:
         expect(not host.sees(atos.home / "a" / "run" / "token"), "ATOS's folder is hidden from n8n")
 
 
+def answer(told: dict[str, Any], digest: str) -> tuple[int, str]:
+    """Approve a digest at the execution that waits for it; anything else denies. Return status and text."""
+    status, text = 0, ""
+    url = str(told["approve"]).replace("//localhost:", "//127.0.0.1:")
+    for _ in range(60):  # the 202 comes a moment before the execution waits
+        status, text, _ = request(url, {"digest": digest}, None, SECONDS)
+        if "is running already" not in text:
+            break
+        time.sleep(1)
+    print(f"    approval -> HTTP {status} {text[:300]}", flush=True)
+    return status, text
+
+
 def check_approval(host: Host, atos: Atos, key: str) -> None:
     """Build, approve, deploy, verify, by n8n: denied, expired and changed send nothing; approved answers.
 
@@ -230,17 +243,6 @@ def check_approval(host: Host, atos: Atos, key: str) -> None:
         status, told = call(host, key, "atos-ship", body, {"idempotency-key": "ship"})
         expect(status == 202 and told.get("digest"), "the plan is shown, and waits")
         return told
-
-    def answer(told: dict[str, Any], digest: str) -> tuple[int, str]:
-        status, text = 0, ""
-        url = str(told["approve"]).replace("//localhost:", "//127.0.0.1:")
-        for _ in range(60):  # the 202 comes a moment before the execution waits
-            status, text, _ = request(url, {"digest": digest}, None, 120)
-            if "is running already" not in text:
-                break
-            time.sleep(1)
-        print(f"    approval -> HTTP {status} {text[:300]}", flush=True)
-        return status, text
 
     def live(told: dict[str, Any]) -> str:
         found = tool(atos, "workflow", "list_deployments", {})["deployments"]
@@ -256,7 +258,7 @@ def check_approval(host: Host, atos: Atos, key: str) -> None:
     expect(status in {404, 409} and live(told) == was, "expired: nothing was deployed")
     told = ask(120)
     repository = tool(atos, "orchestrate", "get_goal", {"goal_id": told["goal"]})["repository"]
-    _commit(Path(repository))
+    commit(Path(repository), "CHANGED.md", "changed after the plan\n")
     status, _ = answer(told, told["digest"])
     expect((status, live(told)) == (409, was), "hash changed: nothing was deployed")
     told = ask(120)
@@ -265,6 +267,8 @@ def check_approval(host: Host, atos: Atos, key: str) -> None:
     url = json.loads(text)["url"]
     expect(request(url)[0] == 200, f"and verified from outside: {url} answers")
     _deploy_again(host, key, repository, told["digest"])
+    kept = live(told) == told["digest"] and request(url)[0] == 200
+    expect(kept, f"and what was verified before answers still: {url}")
     tool(atos, "workflow", "stop_deployment", {"name": told["deployment"]})
 
 
@@ -280,8 +284,9 @@ def _deploy_again(host: Host, key: str, repository: str, digest: str) -> None:
     expect(status == 502 and not told.get("ok"), f"a page without the marker is not: HTTP {status}")
 
 
-def _commit(repository: Path) -> None:
-    (repository / "CHANGED.md").write_text("changed after the plan\n", encoding="utf-8")
+def commit(repository: Path, name: str, text: str) -> None:
+    """Change a goal's repository as a person would."""
+    (repository / name).write_text(text, encoding="utf-8")
     who = ["-c", "user.name=check", "-c", "user.email=check@example.com"]
     for step in (["add", "-A"], ["commit", "-qm", "Change something"]):
         subprocess.run(["git", "-C", str(repository), *who, *step], check=True, capture_output=True)

@@ -32,6 +32,7 @@ def run(
     folder: Path = ROOT,
     environ: Mapping[str, str] | None = None,
     deadline: float,
+    beside: bool = False,
 ) -> str:
     """Run a command in its own process group and return what it wrote.
 
@@ -41,11 +42,13 @@ def run(
         folder: working directory.
         environ: the whole environment; by default this process's.
         deadline: seconds after which the whole group is killed.
+        beside: other commands run meanwhile, so only its end is told, in a line of its own.
 
     Raises:
         StepFailedError: it failed, or did not end in time.
     """
-    print(f"  {title} ...", end="", flush=True)
+    if not beside:
+        print(f"  {title} ...", end="", flush=True)
     started = time.monotonic()
     with subprocess.Popen(
         [str(part) for part in command],
@@ -59,25 +62,23 @@ def run(
         start_new_session=True,
     ) as process:
         try:
-            output = _output(process, started + deadline)
+            output = _output(process, started + deadline, dots=not beside)
         except subprocess.TimeoutExpired as error:
             message = f"{title}: not done after {deadline:.0f} s"
             raise StepFailedError(message) from error
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-    print(
-        f" {'ok' if process.returncode == 0 else 'FAILED'} ({time.monotonic() - started:.1f} s)",
-        flush=True,
-    )
+    told = f" {'ok' if process.returncode == 0 else 'FAILED'} ({time.monotonic() - started:.1f} s)"
+    print(f"\n  {title} ...{told}" if beside else told, flush=True)
     if process.returncode != 0:
         message = f"{title}: exit status {process.returncode}\n{output[-6000:]}"
         raise StepFailedError(message)
     return output
 
 
-def _output(process: subprocess.Popen[str], until: float) -> str:
-    """Return what a process writes until it ends; a dot every 30 seconds says that it is at work.
+def _output(process: subprocess.Popen[str], until: float, *, dots: bool) -> str:
+    """Return what a process writes until it ends; dots, one every 30 seconds, say that it is at work.
 
     Raises:
         TimeoutExpired: it was still at work at that time.
@@ -89,7 +90,8 @@ def _output(process: subprocess.Popen[str], until: float) -> str:
         except subprocess.TimeoutExpired:
             if left <= DOT_SECONDS:
                 raise
-            print(".", end="", flush=True)
+            if dots:
+                print(".", end="", flush=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 WRONG_ID = "atosApiWrong0001"
 """Id of the credential whose token is wrong."""
+CUT_ID = "atosApiCutOff001"
+"""Id of the credential whose way to ATOS is cut twice."""
 COUNTING = "atosVariantcount"
 """Id of the workflow that reports each callback."""
 
@@ -48,7 +50,8 @@ def for_trouble(files: dict[str, Any], ended: dict[str, Any]) -> list[dict[str, 
     """
     wrong, retry, items = (_renamed(files, name) for name in ("wrong", "retry", "items"))
     _goal_of(wrong)["credentials"]["atosApi"] = {"id": WRONG_ID, "name": "ATOS, wrong token"}
-    _goal_of(retry).update(retryOnFail=True, maxTries=5, waitBetweenTries=5000)
+    _goal_of(retry)["credentials"]["atosApi"] = {"id": CUT_ID, "name": "ATOS, cut off"}
+    _goal_of(retry).update(retryOnFail=True, maxTries=3, waitBetweenTries=1000)
     _several(items)
     count = _renamed(ended, "count")
     report: dict[str, Any] = {

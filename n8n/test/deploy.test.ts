@@ -3,7 +3,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AtosDeploy } from '../nodes/AtosDeploy/AtosDeploy.node';
 import { contextOf } from './doubles/context';
-import { FakeOrchestrate } from './doubles/server';
+import { FakeOrchestrate, ToolFailure } from './doubles/server';
 
 const server = new FakeOrchestrate();
 let baseUrl: string;
@@ -56,4 +56,71 @@ it('returns one item for each deployment, and works on one by its name', async (
 	expect((await run({ operation: 'list' }))[0].map(({ json }) => json.name)).toEqual(['a', 'b']);
 	await run({ operation: 'stop', name: 'kit' });
 	expect(server.calls.at(-1)).toEqual({ tool: 'stop_deployment', args: { name: 'kit' } });
+});
+
+/** A public plan, and what the list says of it look by look; the last one stays. */
+function publicly(...states: IDataObject[]) {
+	const plan = { name: 'kit', public: true, planned: { digest: 'd1' }, next: 'atos-client deploy kit github' };
+	server.tools.plan_deployment = () => ({ ...plan, state: 'planned' });
+	server.tools.list_deployments = () => ({
+		deployments: [{ ...plan, ...(states.length > 1 ? states.shift() : states[0]) }],
+	});
+	return { ...DEPLOY, target: 'github', approvalSeconds: 60 };
+}
+const called = () => server.calls.map(({ tool }) => tool);
+
+it('waits until the person has deployed what is public, and deploys nothing itself', async () => {
+	const asked = publicly({ state: 'planned' }, { state: 'applied' }, { state: 'verified', url: 'http://hub' });
+	server.tools.verify_deployment = () => {
+		throw new ToolFailure('conflict', 'kit is being deployed by another call');
+	};
+	const [[item]] = await run(asked);
+	expect(item.json.url).toBe('http://hub');
+	expect(called()).toEqual([
+		'plan_deployment',
+		'list_deployments',
+		'list_deployments',
+		'verify_deployment',
+		'list_deployments',
+	]);
+}, 15_000);
+
+it('says that nobody approved it, and with which command one does', async () => {
+	const asked = { ...publicly({ state: 'planned' }), approvalSeconds: 0.001 };
+	await expect(run(asked)).rejects.toThrow(/Nobody approved d1 within .* atos-client deploy kit github/);
+	expect(called()).not.toContain('deploy');
+});
+
+it('gives up when something else is planned meanwhile', async () => {
+	await expect(run(publicly({ state: 'planned', planned: { digest: 'd2' } }))).rejects.toThrow(
+		/planned now is d2, asked for was d1/,
+	);
+	expect(called()).not.toContain('deploy');
+});
+
+it.each(['planned', 'verified'])('does not plan again what was approved and is %s', async (before) => {
+	const of = { source: DEPLOY.path, target: 'github' };
+	const [[item]] = await run({
+		...publicly({ ...of, state: before }, { ...of, state: 'verified', url: 'http://hub' }),
+		digest: 'd1',
+	});
+	expect(item.json.url).toBe('http://hub');
+	expect(called()).toEqual(['list_deployments', 'list_deployments']);
+});
+
+it('lets a public deployment that nobody waits for be refused at once', async () => {
+	server.tools.deploy = () => {
+		throw new ToolFailure('refused', 'github is public: only the person can approve kit');
+	};
+	await expect(run({ ...publicly({ state: 'planned' }), approvalSeconds: 0 })).rejects.toThrow(
+		/only the person can approve kit/,
+	);
+	expect(called()).toEqual(['plan_deployment', 'deploy']);
+});
+
+it('looks again at what a target has and does not serve yet', async () => {
+	const looks = [{ name: 'kit', state: 'applied' }, { name: 'kit', state: 'verified' }];
+	server.tools.verify_deployment = () => looks.shift() as IDataObject;
+	const [[item]] = await run({ operation: 'verify', name: 'kit' });
+	expect(item.json.state).toBe('verified');
 });

@@ -171,8 +171,8 @@ class GitHubDouble:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if ".git/" in path:
             return self._git(environ, start)
-        if path.startswith("/sites/"):
-            return self._site(path, start)
+        if path.startswith("/sites/") or (method == "GET" and path.strip("/") in self.repositories):
+            return self._page(path, start)
         status, said = self._asked(method, path, environ)
         if status == CUT:
             start("200 OK", [("content-type", "application/json"), ("content-length", "1000")])
@@ -206,9 +206,10 @@ class GitHubDouble:
         start(f"{status} {REASONS.get(status, 'Said')}", [("content-type", "text/plain")])
         return [b"trouble"]
 
-    def _site(self, path: str, start: Any) -> Iterable[bytes]:
+    def _page(self, path: str, start: Any) -> Iterable[bytes]:
+        """Answer anybody: a site that it serves, or the page of a repository."""
         start("200 OK", [("content-type", "text/html")])
-        return [self.site.encode()]
+        return [(self.site if path.startswith("/sites/") else f"<h1>{path}</h1>").encode()]
 
     def _asked(self, method: str, path: str, environ: Json) -> tuple[int, Any]:
         query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}

@@ -177,6 +177,19 @@ def test_both_ways_into_atos_are_exported_and_mcp_over_both_transports() -> None
     assert used == {"httpStreamable", "sse"} | (MAY_FAIL - {MCP_CLIENT})
 
 
+@pytest.mark.parametrize("name", ["mcp-client-goal-http", "mcp-client-goal-sse"])
+def test_a_wait_over_mcp_ends_with_time_and_not_with_a_number_of_events(name: str) -> None:
+    """A wait returns with every event: fifteen were used up in three seconds, and the caller got a 202."""
+    node = next(
+        each
+        for each in load(PACKAGE / "workflows" / f"{name}.json")["nodes"]
+        if each["name"] == "Ended, or five minutes over?"
+    )
+    condition: str = node["parameters"]["conditions"]["conditions"][0]["leftValue"]
+    assert "$now.toSeconds() - ($('Wait for goal').first(0, 0)" in condition
+    assert ">= 300" in condition
+
+
 def test_an_agent_reaches_atos_over_mcp_and_by_a_node() -> None:
     nodes = [node for path in FILES for node in of_type(load(path), TOOLS)]
     tools = {node["type"]: node["parameters"].get("endpointUrl", "") for node in nodes}

@@ -21,7 +21,7 @@ def toolchain(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    return _script("real", monkeypatch).exported_workflows("http://127.0.0.1:49152")
+    return _script("exported", monkeypatch).exported_workflows("http://127.0.0.1:49152")
 
 
 def _script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -35,6 +35,13 @@ def test_a_command_returns_what_it_wrote(
     written = toolchain.run("greeting", [sys.executable, "-c", "print('hello')"], deadline=10)
     assert written == "hello\n"
     assert "greeting ... ok (" in capsys.readouterr().out
+
+
+def test_a_command_beside_others_is_told_in_a_line_of_its_own_when_it_ends(
+    toolchain: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toolchain.run("an installation", [sys.executable, "-c", ""], deadline=10, beside=True)
+    assert capsys.readouterr().out.startswith("\n  an installation ... ok (")
 
 
 def test_a_failed_command_is_told_with_the_end_of_its_output(toolchain: ModuleType) -> None:

@@ -152,7 +152,9 @@ def result_lines(done: Mapping[str, Any]) -> list[str]:
     elif done["state"] == "failed":
         lines.append(f"  {clean(done['reason'], 600)}")
         if done["url"]:
-            lines.append(f"  {done['url']} still answers with the release before")
+            other = done["planned"]["digest"] != done["live"]
+            before = " with the release before" * other
+            lines.append(f"  {done['url']} still answers{before}")
         lines.append(f"  → atos-client deployments logs {done['name']}")
     elif done["state"] == "applied":
         lines.append(

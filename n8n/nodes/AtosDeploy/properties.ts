@@ -84,14 +84,15 @@ export const properties: INodeProperties[] = [
 			{ name: 'Webhook', value: 'webhook', description: 'Anything else, through a workflow' },
 		],
 		default: 'local',
-		hint: 'What is public the person approves in a terminal: the answer says with which command',
+		hint: 'What is public the person approves in a terminal: the plan says with which command, and "Wait for Approval" waits for that',
 		description: 'Where to deploy; others by an expression, as the documentation of ATOS names them',
 	},
 	{
 		displayName: 'Destination',
 		name: 'destination',
 		type: 'string',
-		displayOptions: { show: { operation: OF_A_FOLDER, target: ['github', 'heroku', 'pages', 'webhook'] } },
+		// Hidden by the target's name, not shown by it: n8n drops what is not shown, also where the target is an expression.
+		displayOptions: { show: { operation: OF_A_FOLDER }, hide: { target: ['cloudflare', 'local'] } },
 		default: '',
 		placeholder: 'e.g. jane/toolkit',
 		description: 'OWNER/NAME of the repository, the app of Heroku, or the workflow; empty: one of your own',
@@ -120,6 +121,16 @@ export const properties: INodeProperties[] = [
 		default: '',
 		description:
 			'Digest of the plan that a person approved: nothing else goes out. Empty: what is there now.',
+	},
+	{
+		displayName: 'Wait for Approval (Seconds)',
+		name: 'approvalSeconds',
+		type: 'number',
+		typeOptions: { minValue: 0 },
+		displayOptions: { show: { operation: ['deploy'] } },
+		default: 0,
+		description:
+			'How long to wait, where others will see it, until the person has run the command that the plan tells. 0: refused at once.',
 	},
 	{
 		displayName: 'Marker',

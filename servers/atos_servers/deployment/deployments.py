@@ -83,6 +83,8 @@ class Deployments:
     ) -> Deployment:
         """Deploy what was planned, if it is what was approved; what was live stays until the new one answers.
 
+        What is up already is not put there again, only verified: where that fails it stays up, and the state tells why.
+
         Args:
             name: of the deployment.
             digest: of the release that is approved, as the plan says it.
@@ -131,7 +133,7 @@ class Deployments:
         found = journal.read()
         if found.state == "applied" and found.planned is not None:
             return await self._finish(journal, found.planned, marker, seconds)
-        if found.live is None or found.state == "stopped":
+        if found.live is None or found.is_stopped:
             message = f"nothing of {name} is up (it is {found.state})"
             raise NotFoundError(
                 message, next_step=f"Start it: atos-client deployments start {name}"
@@ -148,7 +150,7 @@ class Deployments:
         with journal.alone():
             found = journal.read()
             seen = await self._seen(journal, release, found.applied_url, marker, seconds)
-            applied = Applied(found.applied_url, found.port)
+            applied = Applied(found.applied_url, found.applied_port)
             if seen.ok:
                 await self._target(found.target).switch(
                     self._place(journal), found.live, release, applied
@@ -156,8 +158,8 @@ class Deployments:
             elif seen.pending and journal.now() - found.at < self.patience:
                 return found
             else:
-                target = self._target(found.target)
-                undone = await self._take_back(journal, target, release, found)
+                was_up = _is_live(found, release) and self.is_up(found)
+                undone = "" if was_up else await self._take_back(journal, release, found)
                 seen = replace(seen, reason=seen.reason + undone)
             _tell(journal, release, found, seen, applied)
             return journal.read()
@@ -200,7 +202,7 @@ class Deployments:
 
     def is_up(self, found: Deployment) -> bool:
         """Tell whether the live release of a deployment is up, as far as can be told without asking it."""
-        if found.live is None or found.state == "stopped" or found.target not in self.targets:
+        if found.live is None or found.is_stopped or found.target not in self.targets:
             return False
         place = Place(found.name, self.journals.root / found.name)
         return self.targets[found.target].is_up(place, found.live)
@@ -219,6 +221,7 @@ class Deployments:
     ) -> Deployment:
         found, place = journal.read(), self._place(journal)
         target = self._target(found.target)
+        was_up = _is_live(found, release) and self.is_up(found)
         try:
             seen, applied = await self._tried(journal, target, release, marker, seconds)
             if seen.ok:
@@ -229,10 +232,9 @@ class Deployments:
             seen, applied = Seen(ok=False, reason=str(error)), Applied(found.url, found.port)
         if seen.pending:
             return journal.read()
-        if not seen.ok:
-            seen = replace(
-                seen, reason=seen.reason + await self._take_back(journal, target, release, found)
-            )
+        if not seen.ok and not was_up:
+            undone = await self._take_back(journal, release, found)
+            seen = replace(seen, reason=seen.reason + undone)
         _tell(journal, release, found, seen, applied)
         await anyio.to_thread.run_sync(_remove_old, place, journal.read())
         return journal.read()
@@ -242,8 +244,8 @@ class Deployments:
     ) -> tuple[Seen, Applied]:
         """Apply a release beside what is live, and look at it there."""
         found = journal.read()
-        again = found.live is None or found.live.digest == release.digest
-        applied = await target.apply(self._place(journal), release, port=found.port if again else 0)
+        port = found.port if _is_live(found, release) else 0
+        applied = await target.apply(self._place(journal), release, port=port)
         journal.append("applied", release, port=applied.port, url=applied.url)
         return await self._seen(journal, release, applied.url, marker, seconds), applied
 
@@ -255,14 +257,17 @@ class Deployments:
             lambda: target.look(place, release, url, marker), seconds, patient=target.is_public
         )
 
-    async def _take_back(
-        self, journal: Journal, target: Target, release: Release, found: Deployment
-    ) -> str:
-        """Discard what did not answer, and see that what was live before is; return what went wrong with that."""
-        place = self._place(journal)
+    async def _take_back(self, journal: Journal, release: Release, found: Deployment) -> str:
+        """Discard what did not answer, and have what was live before be as it was: up, or stopped.
+
+        Returns what went wrong with that; empty for nothing.
+        """
+        place, target = self._place(journal), self._target(found.target)
         try:
             await target.discard(place, release)
-            if found.live is not None and found.live.digest != release.digest:
+            if found.live is not None and found.is_stopped:
+                await target.stop(place, found.live)
+            elif found.live is not None and not _is_live(found, release):
                 await target.apply(place, found.live, port=found.port)
         except AtosError as error:
             return f". It could not be taken back either: {error}"
@@ -283,6 +288,11 @@ class Deployments:
 
     def _place(self, journal: Journal) -> Place:
         return Place(journal.folder.name, journal.folder, journal.commits(), journal.turn())
+
+
+def _is_live(found: Deployment, release: Release) -> bool:
+    """Tell whether a release is the one that was verified last."""
+    return found.live is not None and found.live.digest == release.digest
 
 
 def _approved(found: Deployment, digest: str) -> Release:

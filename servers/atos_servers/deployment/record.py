@@ -64,12 +64,16 @@ class Deployment:
     url: str = ""
     """Of what is live."""
     port: int = 0
+    """Of what is live, so that it comes back at its address."""
     applied_url: str = ""
     """Where the planned release was put, whether it answers there or not."""
+    applied_port: int = 0
     evidence: tuple[str, ...] = ()
     """What the verification of the live release saw."""
     reason: str = ""
     """Why the state is `failed`."""
+    is_stopped: bool = False
+    """Whether the person took the live release down since it was verified, whatever was planned after that."""
     at: float = 0.0
     """Epoch seconds of the last event."""
 
@@ -92,16 +96,18 @@ def after(before: Deployment, event: Json) -> Deployment:
         case "approved":
             return replace(before, state="approved", approved_by=event["by"], reason="")
         case "applied":
-            port, url = event.get("port", before.port), event.get("url", before.applied_url)
-            return replace(before, state="applied", port=port, applied_url=url)
+            port = event.get("port", before.applied_port)
+            url = event.get("url", before.applied_url)
+            return replace(before, state="applied", applied_port=port, applied_url=url)
         case "verified":
             return _verified(before, event)
         case "failed":
             return replace(before, state="failed", reason=event["reason"])
         case "stopped":
-            return replace(before, state="stopped")
+            return replace(before, state="stopped", is_stopped=True)
         case "started":
-            return replace(before, state="verified", url=event["url"], port=event.get("port", 0))
+            port = event.get("port", 0)
+            return replace(before, state="verified", url=event["url"], port=port, is_stopped=False)
         case _:
             return before
 
@@ -110,7 +116,7 @@ def _planned(before: Deployment, event: Json) -> Deployment:
     release = release_of(event["content"])
     return replace(
         before, source=event["source"], target=event["target"], state="planned", planned=release,
-        approved_by="", applied_url="", reason="",
+        approved_by="", applied_url="", applied_port=0, reason="",
     )  # fmt: skip
 
 
@@ -124,7 +130,8 @@ def _verified(before: Deployment, event: Json) -> Deployment:
     previous = before.previous if same else before.live
     return replace(
         before, state="verified", live=new, previous=previous, url=event["url"],
-        port=event.get("port", before.port), evidence=tuple(event["evidence"]), reason="",
+        port=event.get("port", before.applied_port), evidence=tuple(event["evidence"]), reason="",
+        is_stopped=False,
     )  # fmt: skip
 
 

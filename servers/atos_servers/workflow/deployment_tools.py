@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ MOST_FILES_SHOWN = 50
 DEADLINE_SECONDS = 15.0
 """Of one verification: a deployment verifies twice."""
 
+DESTINATIONS = ("repository", "app", "workflow")
+"""What of a public target a release's entry may name."""
 NOTHING = Release("", "", "nothing was planned", (), 0)
 
 Path_ = Annotated[
@@ -125,8 +128,7 @@ def _next(found: Deployment, *, up: bool, public: bool, under_way: bool) -> str:
         return f"It goes on: verify_deployment({found.name!r}) waits for it."
     match found.state:
         case "planned" if public:
-            command = f"atos-client deploy {found.source} {found.target}"
-            return f"It is public: the user has to approve it, with {command}"
+            return f"It is public: the user has to approve it, with {approving(found)}"
         case "applied" if found.applied_url:
             return f"It is there, and not verified yet: verify_deployment({found.name!r})."
         case "planned" if found.planned:
@@ -136,12 +138,21 @@ def _next(found: Deployment, *, up: bool, public: bool, under_way: bool) -> str:
         case "verified" if up:
             return f"Open {found.url}"
         case "failed":
-            kept = f" {found.url} still answers with the release before." if up else ""
+            same = found.planned is not None and found.planned == found.live
+            kept = f" {found.url} still answers{'' if same else ' with the release before'}." * up
             return f"See deployment_log({found.name!r}).{kept}"
         case "stopped" | "verified":
             return f"start_deployment({found.name!r}) brings it back."
         case _:
             return f"Call deploy again: {found.name} was interrupted."
+
+
+def approving(found: Deployment) -> str:
+    """Return the command by which the person deploys what is planned, and nothing else."""
+    planned = found.planned or NOTHING
+    to = next((str(planned.entry[key]) for key in DESTINATIONS if key in planned.entry), "")
+    words = ["atos-client", "deploy", found.source, found.target, *(["--to", to] if to else [])]
+    return shlex.join([*words, "--approve", planned.id])
 
 
 def view(
@@ -267,7 +278,7 @@ class DeploymentTools:
         if target is None or not target.is_public or client() == "cli":
             return
         message = f"{found.target} is public: only the person can approve {found.name}"
-        raise RefusedError(message, next_step=f"atos-client deploy {found.source} {found.target}")
+        raise RefusedError(message, next_step=approving(found))
 
 
 def _may_see(found: Deployment) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from atos_servers.host.connection import Client as ClientKind
 from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
 from atos_servers.host.suite import build_suite
-from atos_servers.workflow.deployment_tools import DeploymentTools
+from atos_servers.workflow.deployment_tools import DeploymentTools, view
 from atos_servers.workflow.under_way import UnderWay
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +169,33 @@ async def test_only_the_person_approves_what_others_will_see(
         ):
             await tools.deploy("shop", plan.planned.digest)
     assert journals.known("shop").read().state == "planned"
+
+
+@pytest.mark.parametrize(
+    ("entry", "to"),
+    [({}, ""), ({"repository": "me/shop"}, " --to me/shop"), ({"app": "a"}, " --to a")],
+)
+async def test_a_public_plan_tells_the_command_that_deploys_exactly_it(
+    atos_home: Path, tmp_path: Path, entry: dict[str, str], to: str
+) -> None:
+    made = Deployments(Journals(atos_home / "deployments"), {"public": _Public()})
+    found = await made.plan(_site(tmp_path / "my shop"), "public")
+    assert found.planned is not None
+    planned = replace(found.planned, entry=entry)
+    told = view(replace(found, planned=planned), up=False, public=True).next
+    command = f"atos-client deploy '{tmp_path}/my shop' public{to} --approve {planned.digest[:12]}"
+    assert told == f"It is public: the user has to approve it, with {command}"
+
+
+async def test_what_answers_still_after_a_failure_is_said(atos_home: Path, tmp_path: Path) -> None:
+    made = Deployments(Journals(atos_home / "deployments"), {"public": _Public()})
+    found = await made.plan(_site(tmp_path / "shop"), "public")
+    assert found.planned is not None
+    failed = replace(found, state="failed", live=found.planned, url="http://x/")
+    other = replace(failed, live=replace(found.planned, digest="0" * 64))
+    log = "See deployment_log('shop'). http://x/ still answers"
+    assert view(failed, up=True).next == f"{log}."
+    assert view(other, up=True).next == f"{log} with the release before."
 
 
 class _Slow(_Public):

@@ -43,10 +43,13 @@ def _app(folder: Path, body: str) -> Path:
     return folder
 
 
-async def _deployed(deployments: Deployments, source: Path, seconds: float = 30) -> Deployment:
+async def _deployed(
+    deployments: Deployments, source: Path, seconds: float = 30, marker: str = ""
+) -> Deployment:
     plan = await deployments.plan(source, "local")
     assert plan.planned is not None
-    return await deployments.deploy(plan.name, plan.planned.digest, by="test", seconds=seconds)
+    digest = plan.planned.digest
+    return await deployments.deploy(plan.name, digest, by="test", marker=marker, seconds=seconds)
 
 
 async def _text(url: str) -> str:
@@ -86,6 +89,36 @@ async def test_a_release_that_does_not_answer_is_taken_away_and_the_old_one_stay
     served = list((deployments.journals.root / "web" / "releases").glob("*.server.json"))
     assert [is_served(file) for file in served].count(True) == 1
     assert any("ValueError: 7" in line for line in deployments.log("web", 200))
+
+
+async def test_what_is_up_stays_up_when_it_is_deployed_again_and_does_not_pass(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    first = await _deployed(deployments, _site(tmp_path / "site", "one"))
+    process = read(_file(deployments, first)).process
+    failed = await _deployed(deployments, _site(tmp_path / "site", "one"), 0.5, marker="two")
+    assert (failed.state, failed.live) == ("failed", first.live)
+    assert failed.reason.startswith("the root page does not hold 'two'")
+    assert (await _text(failed.url), deployments.is_up(failed)) == ("one", True)
+    assert read(_file(deployments, failed)).process == process
+    again = await deployments.verify("site", marker="one")
+    assert (again.state, again.url, again.reason) == ("verified", first.url, "")
+
+
+@pytest.mark.parametrize("text", ["one", "another"])
+async def test_what_was_stopped_stays_so_when_it_or_another_is_deployed_and_does_not_pass(
+    deployments: Deployments, tmp_path: Path, text: str
+) -> None:
+    first = await _deployed(deployments, _site(tmp_path / "site", "one"))
+    await deployments.stop("site")
+    failed = await _deployed(deployments, _site(tmp_path / "site", text), 0.5, marker="two")
+    assert (failed.state, failed.live) == ("failed", first.live)
+    assert not deployments.is_up(failed)
+    files = (deployments.journals.root / "site" / "releases").glob("*.server.json")
+    assert [is_served(file) for file in files].count(True) == 0
+    with pytest.raises(NotFoundError, match=r"nothing of site is up \(it is failed\)"):
+        await deployments.verify("site")
+    assert (await deployments.start("site")).url == first.url
 
 
 async def test_an_approval_is_of_exactly_the_files_that_were_planned(

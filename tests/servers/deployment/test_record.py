@@ -54,6 +54,7 @@ def test_what_is_live_changes_only_when_another_release_was_verified(tmp_path: P
             previous=_release("a"),
             url="http://u/",
             port=7,
+            applied_port=7,
             evidence=("GET / answers 200",),
             at=1.0,
         )
