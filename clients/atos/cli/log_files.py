@@ -15,6 +15,11 @@ MOST_LINE_BYTES = 1 << 16
 """A longer line is shown in pieces."""
 
 
+def log_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the logs there may be: the daemons', and those of pools that were asked for something."""
+    return (*LOGS, *sorted(path.stem for path in settings.logs.glob("pool-*.log")))
+
+
 def tail(settings: Settings, name: str, lines: int) -> list[str]:
     """Return the last lines of a log; none where there is none yet."""
     try:
