@@ -94,16 +94,33 @@ def send_goal(settings: Settings, goal: str) -> None:
     _here(settings, spans_of(events, content=settings.trace_content), goal)
 
 
-def run(settings: Settings, bell: int) -> None:
-    """Send until the input ends.
+class Bell:
+    """The input: a byte says that there is something new, its end that nobody needs this process any more."""
 
-    Args:
-        settings: where to.
-        bell: descriptor of the input.
-    """
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.ended = False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a ring or the end, for so long at most; return whether it rang."""
+        if self.ended or not select.select([self._descriptor], [], [], seconds)[0]:
+            return False
+        self.ended = not os.read(self._descriptor, 1 << 16)
+        return not self.ended
+
+    def rest(self, seconds: float) -> bool:
+        """Wait so long whatever rings, unless it ends; return whether it rang meanwhile."""
+        until, rung = time.monotonic() + seconds, False
+        while not self.ended and (left := until - time.monotonic()) > 0:
+            rung |= self.wait(left)
+        return rung
+
+
+def run(settings: Settings, bell: Bell) -> None:
+    """Send until the input ends."""
     exporter: Exporter | None = None
     pause = FIRST_PAUSE
-    while True:
+    while not bell.ended:
         began = time.process_time()
         try:
             exporter = exporter or opened(settings)
@@ -113,27 +130,13 @@ def run(settings: Settings, bell: int) -> None:
             exporter, pause = None, min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * pause))
             logger.warning("the goals can't be read: %s", error, exc_info=not _told(error))
         used = time.process_time() - began
-        if _ended(bell, max(REST_SECONDS, REST_FACTOR * used, pause), rest=True):
-            return
-        if not pause and _ended(bell, UNRUNG_SECONDS):
-            return
+        rung = bell.rest(max(REST_SECONDS, REST_FACTOR * used, pause))
+        if not (rung or pause or bell.ended):
+            bell.wait(UNRUNG_SECONDS)
 
 
 def _told(error: Exception) -> bool:
     return isinstance(error, AtosError)
-
-
-def _ended(bell: int, seconds: float, *, rest: bool = False) -> bool:
-    """Wait for a ring, or, at rest, for the time alone; return whether the input has ended."""
-    until = time.monotonic() + seconds
-    while True:
-        left = max(0.0, until - time.monotonic())
-        if not select.select([bell], [], [], left)[0]:
-            return False
-        if not os.read(bell, 1 << 16):
-            return True
-        if not rest:
-            return False
 
 
 def main() -> int:
@@ -149,7 +152,7 @@ def main() -> int:
             logger.error("%s", error)  # noqa: TRY400 - its last line is what is told
             return 1
         return 0
-    run(settings, sys.stdin.fileno())
+    run(settings, Bell(sys.stdin.fileno()))
     return 0
 
 
