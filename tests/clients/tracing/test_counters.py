@@ -36,7 +36,47 @@ def test_the_page_of_a_goal_to_which_everything_happened() -> None:
     )  # fmt: skip
     found = read(page(counted(), 2, status))
     found = {name: value for name, value in found.items() if not name.startswith("atos_info")}
-    assert found == snapshot({'atos_goals_unfinished{}': 2.0, 'atos_goals_submitted_total{}': 2.0, 'atos_goals_ended_total{state=needs_help}': 1.0, 'atos_goals_ended_total{state=success}': 1.0, 'atos_tasks_ended_total{state=done}': 2.0, 'atos_tasks_ended_total{state=failed}': 1.0, 'atos_tasks_ended_total{state=skipped}': 1.0, 'atos_questions_total{}': 1.0, 'atos_candidates_total{}': 3.0, 'atos_model_calls_total{model=qwen:0.5b,pool=simple,role=coder}': 2.0, 'atos_model_calls_total{model=qwen:1.5b,pool=simple,role=coder}': 1.0, 'atos_model_tokens_total{direction=read,model=qwen:0.5b}': 600.0, 'atos_model_tokens_total{direction=read,model=qwen:1.5b}': 300.0, 'atos_model_tokens_total{direction=written,model=qwen:0.5b}': 180.0, 'atos_model_tokens_total{direction=written,model=qwen:1.5b}': 90.0, 'atos_model_seconds_total{model=qwen:0.5b,phase=loading}': 2.5, 'atos_model_seconds_total{model=qwen:0.5b,phase=queued}': 0.5, 'atos_model_seconds_total{model=qwen:0.5b,phase=reading}': 1.0, 'atos_model_seconds_total{model=qwen:0.5b,phase=writing}': 3.9, 'atos_model_seconds_total{model=qwen:1.5b,phase=loading}': 3.0, 'atos_model_seconds_total{model=qwen:1.5b,phase=queued}': 1.0, 'atos_model_seconds_total{model=qwen:1.5b,phase=reading}': 0.5, 'atos_model_seconds_total{model=qwen:1.5b,phase=writing}': 5.5, 'atos_model_loads_total{model=qwen:0.5b}': 1.0, 'atos_model_loads_total{model=qwen:1.5b}': 1.0, 'atos_sandbox_runs_total{passed=,tool=evaluate}': 3.0, 'atos_sandbox_runs_total{passed=false,tool=run_pytest}': 1.0, 'atos_sandbox_runs_total{passed=true,tool=run_pytest}': 1.0, 'atos_sandbox_seconds_total{tool=evaluate}': 2.0, 'atos_sandbox_seconds_total{tool=run_pytest}': 1.2, 'atos_waits_total{what=busy}': 1.0, 'atos_waits_total{what=queue}': 1.0, 'atos_scheduler_up{}': 1.0, 'atos_memory_budget_bytes{device=cpu}': 8589934592.0, 'atos_memory_committed_bytes{device=cpu}': 3221225472.0, 'atos_requests{pool=simple,state=held}': 1.0, 'atos_requests{pool=medium,state=waiting}': 1.0})
+    assert found == snapshot(
+        {
+            "atos_goals_unfinished{}": 2.0,
+            "atos_goals_submitted_total{}": 2.0,
+            "atos_goals_ended_total{state=needs_help}": 1.0,
+            "atos_goals_ended_total{state=success}": 1.0,
+            "atos_tasks_ended_total{state=done}": 2.0,
+            "atos_tasks_ended_total{state=failed}": 1.0,
+            "atos_tasks_ended_total{state=skipped}": 1.0,
+            "atos_questions_total{}": 1.0,
+            "atos_candidates_total{}": 3.0,
+            "atos_model_calls_total{model=qwen:0.5b,pool=simple,role=coder}": 2.0,
+            "atos_model_calls_total{model=qwen:1.5b,pool=simple,role=coder}": 1.0,
+            "atos_model_tokens_total{direction=read,model=qwen:0.5b}": 600.0,
+            "atos_model_tokens_total{direction=read,model=qwen:1.5b}": 300.0,
+            "atos_model_tokens_total{direction=written,model=qwen:0.5b}": 180.0,
+            "atos_model_tokens_total{direction=written,model=qwen:1.5b}": 90.0,
+            "atos_model_seconds_total{model=qwen:0.5b,phase=loading}": 2.5,
+            "atos_model_seconds_total{model=qwen:0.5b,phase=queued}": 0.5,
+            "atos_model_seconds_total{model=qwen:0.5b,phase=reading}": 1.0,
+            "atos_model_seconds_total{model=qwen:0.5b,phase=writing}": 3.9,
+            "atos_model_seconds_total{model=qwen:1.5b,phase=loading}": 3.0,
+            "atos_model_seconds_total{model=qwen:1.5b,phase=queued}": 1.0,
+            "atos_model_seconds_total{model=qwen:1.5b,phase=reading}": 0.5,
+            "atos_model_seconds_total{model=qwen:1.5b,phase=writing}": 5.5,
+            "atos_model_loads_total{model=qwen:0.5b}": 1.0,
+            "atos_model_loads_total{model=qwen:1.5b}": 1.0,
+            "atos_sandbox_runs_total{passed=,tool=evaluate}": 3.0,
+            "atos_sandbox_runs_total{passed=false,tool=run_pytest}": 1.0,
+            "atos_sandbox_runs_total{passed=true,tool=run_pytest}": 1.0,
+            "atos_sandbox_seconds_total{tool=evaluate}": 2.0,
+            "atos_sandbox_seconds_total{tool=run_pytest}": 1.2,
+            "atos_waits_total{what=busy}": 1.0,
+            "atos_waits_total{what=queue}": 1.0,
+            "atos_scheduler_up{}": 1.0,
+            "atos_memory_budget_bytes{device=cpu}": 8589934592.0,
+            "atos_memory_committed_bytes{device=cpu}": 3221225472.0,
+            "atos_requests{pool=simple,state=held}": 1.0,
+            "atos_requests{pool=medium,state=waiting}": 1.0,
+        }
+    )
 
 
 def test_a_scheduler_that_is_down_is_told_and_the_rest_stays() -> None:
