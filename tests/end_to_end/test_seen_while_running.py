@@ -107,8 +107,10 @@ def unauthorized(atos: Installation) -> int:
     return httpx.get(f"{address(atos)}/metrics", timeout=60).status_code
 
 
-@pytest.mark.parametrize("kind", ["otlp", "langsmith", "wandb:online"])
-@pytest.mark.parametrize("state", ["hung", "gone"])
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [("otlp", "hung"), ("otlp", "gone"), ("langsmith", "hung"), ("wandb:online", "hung")],
+)
 def test_a_place_that_hangs_or_is_gone_hurts_no_goal(kind: str, state: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hung:
         url = f"http://127.0.0.1:{hung.getsockname()[1]}"
