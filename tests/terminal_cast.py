@@ -7,7 +7,6 @@ with pauses cut to two seconds, by the animation of SVG: no script.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -41,7 +40,9 @@ def recorded(atos: Installation) -> list[Line]:
         )  # fmt: skip
         assert process.stdout is not None
         for line in process.stdout:
-            text = line.rstrip("\n").replace(str(atos.person), "~")
+            text = (
+                line.rstrip("\n").replace(str(atos.person), "~").replace(sys.prefix, "~/atos-env")
+            )
             shown += [(time.monotonic() - begun, part) for part in wrapped(text)]
         if process.wait():
             message = f"{told}: exit {process.returncode}"
@@ -99,7 +100,7 @@ def main() -> int:
         lines = quickened(recorded(atos))
     finally:
         atos.close()
-    if any(str(Path.home()) in text for _, text in lines if os.sep != str(Path.home())):
+    if any(str(ROOT) in text for _, text in lines):
         raise SystemExit("a path of this machine is in the recording")
     PLACE.with_suffix(".cast").write_text(cast(lines), encoding="utf-8")
     PLACE.with_suffix(".svg").write_text(picture(lines), encoding="utf-8")
