@@ -1,11 +1,20 @@
 """Fixtures that every suite shares: a short, private ATOS home, so that no test meets another's daemons."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+MOST_WORKERS = 16
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers for each core: tests wait for processes that they started more than they compute."""
+    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")

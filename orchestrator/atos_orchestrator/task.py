@@ -76,7 +76,8 @@ def functions_of(task: Task) -> tuple[str, ...]:
     if task.kind != "code" or len(task.files) != 1 or classes_of(task):
         return ()
     names = tuple(dict.fromkeys(name_of(head) for head in task.signatures))
-    return () if any(application_of(name, task.packages) == name for name in names) else names
+    made = [application_of(name, task.packages) for name in names]
+    return () if any(each and each.source == each.name for each in made) else names
 
 
 def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:

@@ -12,6 +12,7 @@ A prompt stays below `PROMPT_TOKENS`. What is cut is listed in `Assignment.cuts`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,13 @@ from atos_orchestrator.planning.brief.command_examples import program_of
 from atos_orchestrator.planning.brief.special_methods import special_methods
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, Task, classes_of, name_of
-from atos_orchestrator.web_application import application_of, application_opening
+from atos_orchestrator.web_application import (
+    WebApplication,
+    application_of,
+    is_kept,
+    routes_of,
+    shown_rows,
+)
 
 PROMPT_TOKENS = 2600
 """Most tokens of a prompt, at four bytes each; the rest of 4k is for the reply."""
@@ -28,15 +35,12 @@ FUNCTION_TOKENS = 400
 CHECK_TOKENS = 120
 METHOD_TOKENS = 200
 MODULE_TOKENS = 1300
-REFLECT_TOKENS = 400
 KEPT_BYTES = 4 * (MODULE_TOKENS - FUNCTION_TOKENS)
 """Most of a file that a reply may begin with; what it begins with counts as a part of the reply."""
 
 _GOAL = 3900
 _CONTRACT = 720
 _FILES = 2400
-_CODE = 1800
-_FACT = 600
 """Bytes that a part of a prompt may take."""
 
 SYSTEM = "You are a careful Python programmer."
@@ -59,11 +63,6 @@ _MODULE = (
     " docstrings, no tests, no example calls."
 )
 _PAGE = "Write the page {path} in Markdown, in one ```markdown fence. Say only what the text above supports."
-_REPAIR = (
-    "This is the file {path}:\n```python\n{code}\n```\nIt fails: {fact}\n"
-    "Write the complete corrected file in one ```python fence. Code only."
-)
-
 _CHECK = (
     "Write only the function check_{name}({parameters}), which is called first in {name}. It raises {error} in this"
     " case and in no other: {clause}. It returns None. Write it in one ```python fence. Code only: no docstring."
@@ -72,18 +71,11 @@ _CHECK = (
 _PROGRAM = ' It is run as a program: what it does then stands below `if __name__ == "__main__":`.'
 
 FENCE = "```python\n"
-_CODE_STOPS = ("```", "\nprint(", "\nassert ", "\n# Test", "\n# Example")
+CODE_STOPS = ("```", "\nprint(", "\nassert ", "\n# Test", "\n# Example")
 _MAIN_STOP = "\nif __name__"
 _COMMANDS = ("command", "script", "argparse", "argv", "main(", "__main__", " cli", "`python")
-
-REFLECTION_SCHEMA: Json = {
-    "type": "object",
-    "required": ["cause", "change"],
-    "properties": {
-        "cause": {"type": "string", "maxLength": 200},
-        "change": {"type": "string", "maxLength": 200},
-    },
-}
+_KEPT = " What is sent is kept in a list or dict that is empty at the start."
+_SENDS = re.compile(r"\b(?:POST|PUT|PATCH)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +124,11 @@ class Assignment:
         return heads[0] if is_function else ""
 
     @property
-    def application(self) -> str:
-        """The source that gives the web application which the task is to make in a new file; empty for anything else."""
+    def application(self) -> WebApplication | None:
+        """The web application that the task is to make in a new file; None for anything else."""
         heads, task = self.task.signatures, self.task
         if len(heads) != 1 or len(task.files) != 1 or self.replaces:
-            return ""
+            return None
         return application_of(heads[0], task.packages)
 
 
@@ -165,7 +157,7 @@ def assignment(
     # what a program prints stands in the goal in fewer words
     given = [line for line in task.examples if line not in goal and not program_of(line)]
     if given:
-        parts.append("These hold:\n" + fit("the examples", "\n".join(given), _CONTRACT))
+        parts.append("These hold:\n" + fit("the examples", "\n".join(shown_rows(given)), _CONTRACT))
     share = _FILES // max(1, len(files))
     for path, text in files.items():
         whole = len(text.encode()) <= share or path in task.files
@@ -186,16 +178,16 @@ def sample_request(given: Assignment, sampling: Sampling, part: Part = WHOLE) ->
         )
     if head := given.function:
         begin = f"{FENCE}{_defined(head, part.clauses)}"
-        stops = (*_CODE_STOPS, "\ndef ", _MAIN_STOP)
+        stops = (*CODE_STOPS, "\ndef ", _MAIN_STOP)
         words = f"The function: {head}\n{_FUNCTION} {sampling.approach}{_sure(part)}".strip()
         return request_of("coder", given, words, sampling, FUNCTION_TOKENS, begin, stops)
-    words = f"{_files(task)}{_specials(given)} {sampling.approach}{_sure(part)}".strip()
+    words = f"{_files(task)}{_specials(given)}{_writing(given)} {sampling.approach}{_sure(part)}".strip()
     if len(task.files) > 1:
         return request_of("coder", given, words, sampling, MODULE_TOKENS)
-    stops = _CODE_STOPS if wants_command(given.text) else (*_CODE_STOPS, _MAIN_STOP)
+    stops = CODE_STOPS if wants_command(given.text) else (*CODE_STOPS, _MAIN_STOP)
     if len(part.functions) == 1:
         stops = (*stops, "\ndef ")
-    opening = application_opening(given.application) if given.application else ""
+    opening = given.application.opening(task.examples) if given.application else ""
     begin = f"{FENCE}{_begun(task, part) or opening}"
     tokens = MODULE_TOKENS - len(part.kept.encode()) // 4
     return request_of("coder", given, words, sampling, tokens, begin, stops)
@@ -222,7 +214,7 @@ def check_request(
 
 def method_request(asked: ModelRequest, begun: str) -> ModelRequest:
     """Ask once more, with the same words, for the method with whose head `begun` ends."""
-    stops = (*_CODE_STOPS, "\n    def ", "\n    @", "\nclass ", "\ndef ", _MAIN_STOP)
+    stops = (*CODE_STOPS, "\n    def ", "\n    @", "\nclass ", "\ndef ", _MAIN_STOP)
     return replace(asked, begin=f"{FENCE}{begun}", stop=stops, max_tokens=METHOD_TOKENS)
 
 
@@ -256,6 +248,17 @@ def _specials(given: Assignment) -> str:
     return f" The class needs {', '.join(found)}, too."
 
 
+def _writing(given: Assignment) -> str:
+    """Say what a web application answers, and how it takes what it is sent, where its goal sends something."""
+    if (made := given.application) is None:
+        return ""
+    routes = routes_of(given.task.examples)
+    words = f" It answers {', '.join(routes)}." if routes else ""
+    words += _KEPT if any(map(is_kept, given.task.examples)) else ""
+    sends = made.framework.writing and _SENDS.search(given.text)
+    return f"{words} {made.framework.writing}" if sends else words
+
+
 def _defined(head: str, clauses: Sequence[str] = ()) -> str:
     """Return a signature as the line that begins its definition, and below it what must not be forgotten.
 
@@ -272,32 +275,6 @@ def _defined(head: str, clauses: Sequence[str] = ()) -> str:
 def wants_command(text: str) -> bool:
     """Tell whether a goal or task speaks of a command, so that a file may do something when it is run."""
     return any(word in text.lower() for word in _COMMANDS)
-
-
-def repair_request(
-    given: Assignment,
-    code: str,
-    fact: str,
-    sampling: Sampling,
-    reflection: Mapping[str, object] | None = None,
-) -> ModelRequest:
-    """Ask for a corrected file, given what was executed and seen."""
-    cause = "\n".join(str(said) for said in (reflection or {}).values() if said)
-    facts = f"{shorten(fact, _FACT)}\n{cause}".strip()
-    words = _REPAIR.format(path=given.task.files[0], code=shorten(code, _CODE), fact=facts)
-    return request_of("coder", given, words, sampling, MODULE_TOKENS, FENCE, _CODE_STOPS)
-
-
-def reflection_request(given: Assignment, code: str, fact: str, sampling: Sampling) -> ModelRequest:
-    """Ask for the cause of a failure; for pools whose models can tell."""
-    words = (
-        f"This code fails:\n```python\n{shorten(code, _CODE)}\n```\n{shorten(fact, _FACT)}\n"
-        "Name the cause and the change that removes it, as JSON."
-    )
-    asked = request_of("reflector", given, words, sampling, REFLECT_TOKENS)
-    return ModelRequest(
-        asked.role, asked.messages, asked.pool, schema=REFLECTION_SCHEMA, max_tokens=REFLECT_TOKENS
-    )
 
 
 def shorten(text: str, most: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.prompts import FENCE, Assignment, Sampling, request_of
 from atos_orchestrator.task import ErrorClause
+from atos_orchestrator.web_application import WebApplication
 
 ASSERTION_TOKENS = 220
 FILE_ASSERTION_TOKENS = 400
@@ -23,8 +24,8 @@ _FILE_TESTS = (
     " of what {name} gives for it: a usual file, an empty one, and one that a careless author gets wrong."
 )
 _WEB_TESTS = (
-    "Don't write the code. Write 5 tests of it, each one line `assert {application}.test_client().get(...)...`, of single"
-    " requests: what they answer with `.get_json() == ...`, what is refused with `.status_code == ...`."
+    "Don't write the code. Write 5 tests of it, each one line `assert {client}.get(...)...`, of single"
+    " requests: what they answer with `.{json} == ...`, what is refused with `.status_code == ...`."
 )
 _ERROR = "Don't write the code. Write 3 different tests of this requirement: {clause}"
 _TEST_STOPS = ("```", "\nclass ")
@@ -61,10 +62,12 @@ def file_assertions_request(
     return request_of("tester", given, words, sampling, FILE_ASSERTION_TOKENS, begin, _TEST_STOPS)
 
 
-def web_assertions_request(given: Assignment, application: str, sampling: Sampling) -> ModelRequest:
-    """Ask a tester for assertions about single requests; `application` is the source that gives the application."""
-    begin = f'{FENCE}assert {application}.test_client().get("/'
-    words = _WEB_TESTS.format(application=application)
+def web_assertions_request(
+    given: Assignment, application: WebApplication, sampling: Sampling
+) -> ModelRequest:
+    """Ask a tester for assertions about single requests to an application."""
+    begin = f'{FENCE}assert {application.client}.get("/'
+    words = _WEB_TESTS.format(client=application.client, json=application.framework.json)
     stops = (*_TEST_STOPS, "\ndef ", "\n#", "\n\n\n")
     return request_of("tester", given, words, sampling, ASSERTION_TOKENS, begin, stops)
 

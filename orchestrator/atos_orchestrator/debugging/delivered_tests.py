@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from itertools import dropwhile, takewhile
 
 from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.file_rows import touches_files
 from atos_orchestrator.debugging.sources import parse_source
+from atos_orchestrator.web_application import asked_of_module, sends_something
 
 _TITLES = {
     "example": "The goal's own examples.",
@@ -17,6 +20,11 @@ _TITLES = {
     "round_trip": "What one function makes, the other undoes.",
     "agreed": "Values that independent candidates give; nobody else has confirmed them.",
 }
+_FRESH = '''
+@pytest.fixture(autouse=True)
+def fresh_application():
+    """Each test asks an application to which nothing has been sent yet."""
+    importlib.reload({module})'''.lstrip()
 
 
 def render_tests(
@@ -39,9 +47,14 @@ def render_tests(
             name = f"test_{origin}_{number}{_suffix(source)}"
             names[name] = at
             body.append(f"def {name}{_own_folder(source)}\n{_body(source)}")
-    text = "\n\n\n".join(body)
+    needed = dict.fromkeys(line for row in assertions for line in _imports(row.source))
     imports = [f"from {_module(path)} import *" for path in files if path.endswith(".py")]
-    head = ["import pytest\n"] if "pytest." in text else []
+    if any(sends_something(row.source) for row in assertions):
+        own = _module(files[0])
+        body = [_FRESH.format(module=own), *(asked_of_module(each, own) for each in body)]
+        needed, imports = needed | {"import importlib": None}, [f"import {own}", *imports]
+    text = "\n\n\n".join(body)
+    head = _head([*needed, *(["import pytest"] if "pytest." in text else [])])
     return "\n".join([*head, *imports]) + f"\n\n\n{text}\n", names
 
 
@@ -49,14 +62,37 @@ def _module(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".")
 
 
+def _head(lines: Sequence[str]) -> list[str]:
+    """Return imports in the usual order, a block for the standard library and one for packages."""
+    own = [line for line in lines if _root(line) in sys.stdlib_module_names]
+    blocks = (own, [line for line in lines if line not in own])
+    return ["\n".join(sorted(block, key=_root)) + "\n" for block in blocks if block]
+
+
+def _root(line: str) -> str:
+    return line.split()[1].rstrip(",").partition(".")[0]
+
+
+def _imports(source: str) -> list[str]:
+    """Return the imports with which an assertion begins; they stand at the head of the file."""
+    tree = parse_source(source)
+    leading = takewhile(_is_import, tree.body if tree else ())
+    return [ast.unparse(each) for each in leading]
+
+
+def _is_import(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Import | ast.ImportFrom)
+
+
 def _suffix(source: str) -> str:
     """Return the name of the first function that an assertion calls, so that a failure says where."""
     tree = parse_source(source)
+    other = {"raises", *(line.split()[-1] for line in _imports(source))}
     for node in ast.walk(tree) if tree else ():
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
-            and node.func.id != "raises"
+            and node.func.id not in other
         ):
             return "_" + re.sub(r"\W", "", node.func.id).lower()
     return ""
@@ -71,7 +107,7 @@ def _own_folder(source: str) -> str:
 
 def _body(source: str) -> str:
     tree = parse_source(source)
-    statements = tree.body if tree else []
+    statements = dropwhile(_is_import, tree.body if tree else ())
     lines = [line for statement in statements for line in _rendered(statement)]
     return "\n".join(f"    {line}" for line in lines)
 

@@ -33,6 +33,14 @@ _MEMBERS = {
     "pathlib": "Path",
     "typing": "Any Callable Dict Generator Iterable Iterator List NamedTuple Optional Set Tuple Type TypeVar Union",
 }
+_PACKAGE_MEMBERS = {
+    "fastapi": "FastAPI HTTPException Query Body Request Response Depends Header status",
+    "fastapi.responses": "JSONResponse PlainTextResponse HTMLResponse RedirectResponse",
+    "flask": "Flask abort jsonify request make_response render_template_string redirect url_for",
+    "pydantic": "BaseModel Field",
+}
+"""Names of packages that a module imports already, or of one that comes with it."""
+_COMES_WITH = {"pydantic": "fastapi"}
 _FROM = {name: module for module, names in _MEMBERS.items() for name in names.split()}
 _MODULES = sys.stdlib_module_names - {"this", "antigravity", "test", "idlelib", "code", "parser"}
 
@@ -84,9 +92,22 @@ def _import_of(name: str, source: str) -> str:
             or f"{name}.timedelta" in source
         )
         return f"import {module}" if inside or name == "time" else f"from datetime import {name}"
+    for module, names in _PACKAGE_MEMBERS.items():
+        root = module.partition(".")[0]
+        if name in names.split() and _imports_from({root, _COMES_WITH.get(root, root)}, source):
+            return f"from {module} import {name}"
     if name in _FROM:
         return f"from {_FROM[name]} import {name}"
     return f"import {name}" if name in _MODULES else ""
+
+
+def _imports_from(packages: set[str], source: str) -> bool:
+    lines = [line.split() for line in source.splitlines()]
+    return any(
+        line[0] in {"from", "import"} and line[1].partition(".")[0].rstrip(",") in packages
+        for line in lines
+        if len(line) > 1
+    )
 
 
 def _unbound(source: str) -> set[str]:

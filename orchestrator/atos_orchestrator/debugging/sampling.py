@@ -9,13 +9,15 @@ from atos_orchestrator.agents.model_request import ModelRequest, ask
 from atos_orchestrator.agents.prompts import (
     FENCE,
     KEPT_BYTES,
-    REFLECTION_SCHEMA,
     Assignment,
     Part,
     Sampling,
     assignment,
     check_request,
     method_request,
+)
+from atos_orchestrator.agents.repair_prompts import (
+    REFLECTION_SCHEMA,
     reflection_request,
     repair_request,
 )

@@ -46,7 +46,7 @@ from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import ErrorClause, functions_of, name_of, parameters_of, unshown_errors
-from atos_orchestrator.web_application import application_of
+from atos_orchestrator.web_application import WebApplication, application_of
 from atos_protocol.errors import LengthError
 
 TEMPERATURE = 0.8
@@ -88,7 +88,10 @@ class Testers:
             if target or not facts.decided:
                 request = self._request(given, target, sampling, known)
                 sources = (await self._ask(request, names, key))[:MOST_OF_ONE]
-                rows = [encode(Assertion(source, "tester")) for source in sources]
+                rows = [
+                    encode(Assertion(self._with_import(source, target), "tester"))
+                    for source in sources
+                ]
             if not asked:
                 rows += await self._error_rows(given, names, sampling, key, known, _sources(rows))
             return {"assertions": rows}
@@ -112,12 +115,22 @@ class Testers:
         """Return what a tester is asked: of a function that reads a file, to write one first."""
         heads = self.context.task.signatures
         head = next((each for each in heads if name_of(each) == target), "")
-        if application := application_of(head, self.context.task.packages):
+        if application := self._application(target):
             return web_assertions_request(given, application, sampling)
         if not reads_a_file(head, self.context.goal):
             return assertions_request(given, target, sampling, self._opening(target, known))
         text = "".join(f"{line}\n" for line in sample_lines(self.context.goal, [target]))
         return file_assertions_request(given, target, sampling, begun_writing(text))
+
+    def _application(self, target: str) -> WebApplication | None:
+        heads = self.context.task.signatures
+        head = next((each for each in heads if name_of(each) == target), "")
+        return application_of(head, self.context.task.packages)
+
+    def _with_import(self, row: str, target: str) -> str:
+        """Return a row with the import of the test client that it uses; a reply's own imports are not kept."""
+        application = self._application(target)
+        return application.row(row) if application else row
 
     async def _names(self, state: DebugState, number: str) -> tuple[str, ...]:
         """Return what is under test: the signatures' names, or what most candidates define."""

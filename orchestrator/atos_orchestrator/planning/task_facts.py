@@ -19,6 +19,7 @@ from atos_orchestrator.planning.brief.command_examples import program_of
 from atos_orchestrator.planning.brief.findings import Signature
 from atos_orchestrator.planning.brief.spans import parse
 from atos_orchestrator.task import ErrorClause, Task
+from atos_orchestrator.web_application import companions_of
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
@@ -117,11 +118,12 @@ def _tested(tests: str, plan: Plan, coding: Sequence[Task]) -> str:
 
 def _with(task: Task, facts: _Facts, brief: Brief) -> Task:
     examples = tuple(dict.fromkeys([*task.examples, *facts.examples]))
+    packages = [*task.packages, *brief.packages]
     return replace(
         task,
         signatures=tuple(dict.fromkeys(each.head for each in facts.signatures)) or task.signatures,
         examples=examples[:MAX_TASK_EXAMPLES],
         errors=tuple(dict.fromkeys([*task.errors, *facts.errors])),
         tests=task.tests or facts.tests,
-        packages=tuple(dict.fromkeys([*task.packages, *brief.packages])),
+        packages=tuple(dict.fromkeys([*packages, *companions_of(packages)])),
     )

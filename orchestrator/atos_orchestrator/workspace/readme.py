@@ -28,10 +28,13 @@ UNTRUSTED = (
     "with your rights."
 )
 SERVERS = {
-    "Flask": "python -m flask --app {module} run",
-    "FastAPI": "python -m uvicorn {module}:{name}",
+    "Flask": (
+        "python -m flask --app {module} run",
+        "python -m flask --app '{module}:{name}()' run",
+    ),
+    "FastAPI": ("python -m uvicorn {module}:{name}", "python -m uvicorn --factory {module}:{name}"),
 }
-"""Class -> the command that serves an object of it."""
+"""Class -> the commands that serve an object of it, and what a function without arguments gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +132,11 @@ def _serving(path: str, tree: ast.Module) -> str:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=kind))):
                 if kind in SERVERS:
-                    return SERVERS[kind].format(module=_module(path), name=name)
+                    return SERVERS[kind][0].format(module=_module(path), name=name)
             case ast.FunctionDef(name=name) if re.fullmatch(FACTORY, name):
-                if "Flask" in _called(node) and not _needs_arguments(node):
-                    return f"python -m flask --app '{_module(path)}:{name}()' run"
+                kinds = [kind for kind in SERVERS if kind in _called(node)]
+                if kinds and not _needs_arguments(node):
+                    return SERVERS[kinds[0]][1].format(module=_module(path), name=name)
             case _:
                 pass
     return ""

@@ -23,7 +23,12 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from atos_servers.code_runner.interpreter import sandbox_environment
+from atos_servers.code_runner.evidence import Stream
+from atos_servers.code_runner.interpreter import (
+    Interpreter,
+    broken_environment,
+    sandbox_environment,
+)
 from atos_servers.code_runner.launcher_process import (
     Channels,
     LauncherProcess,
@@ -249,3 +254,16 @@ async def execute(job: Job, *, stdin: Path | None = None, warm: WarmStart | None
     if warm is not None:
         warm.prepare()
     return outcome
+
+
+def require_start(stream: Stream, outcome: Outcome, python: Interpreter) -> None:
+    """Refuse to judge a run that ended before any code of the caller's was reached.
+
+    Raises:
+        SandboxUnavailableError: the interpreter, its packages or the launcher does not work here.
+    """
+    if stream.started or not stream.intact or outcome.cause not in {"", "lost"}:
+        return
+    ended = f"the launcher ended before the code began (exit code {outcome.code})"
+    said = f"{ended}: {outcome.last_line[:200]}" if outcome.last_line else ended
+    raise broken_environment(python.executable, stream.broken or said)

@@ -2,19 +2,22 @@
 
 from dataclasses import replace
 
+import pytest
 from inline_snapshot import snapshot
 
 from atos_orchestrator.agents.model_request import ModelRequest
 from atos_orchestrator.agents.prompts import (
     APPROACHES,
     PROMPT_TOKENS,
-    REFLECTION_SCHEMA,
     Sampling,
     assignment,
-    reflection_request,
-    repair_request,
     sample_request,
     shorten,
+)
+from atos_orchestrator.agents.repair_prompts import (
+    REFLECTION_SCHEMA,
+    reflection_request,
+    repair_request,
 )
 from atos_orchestrator.agents.tester_prompts import (
     assertions_request,
@@ -31,6 +34,7 @@ from atos_orchestrator.strategies.general.planning import (
 from atos_orchestrator.strategies.mini import dialect, scope
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
 from atos_orchestrator.task import ErrorClause, Task
+from atos_orchestrator.web_application import FASTAPI, FLASK, WebApplication, WebFramework
 
 CONTEXT = 4096
 """Tokens of the smallest pool, prompt and reply together."""
@@ -198,10 +202,66 @@ app = Flask(__name__)
     assert not any("\ndef " in request.stop for request in begun)
 
 
-def test_testers_of_a_web_application_begin_with_a_request() -> None:
-    request = web_assertions_request(assignment(GOAL, TASK, {}), "create_app()", SAMPLING)
+@pytest.mark.parametrize(
+    ("framework", "begin"),
+    [
+        (FLASK, 'assert create_app().test_client().get("/'),
+        (FASTAPI, 'assert TestClient(create_app()).get("/'),
+    ],
+)
+def test_testers_of_a_web_application_begin_with_a_request(
+    framework: WebFramework, begin: str
+) -> None:
+    application = WebApplication(framework, "create_app()")
+    request = web_assertions_request(assignment(GOAL, TASK, {}), application, SAMPLING)
 
-    assert request.begin == '```python\nassert create_app().test_client().get("/'
+    assert request.begin == f"```python\n{begin}"
+
+
+def test_the_coder_of_a_web_application_is_told_its_routes_and_what_small_models_do_not_know() -> (
+    None
+):
+    made = WebApplication(FASTAPI, "create_app()")
+    rows = tuple(
+        made.row(f"assert {made.client}.{asked}.status_code == 200")
+        for asked in (
+            "get('/health')",
+            "get('/add?a=2')",
+            "post('/items', json={})",
+            "get('/items/3')",
+        )
+    )
+    task = replace(TASK, signatures=("create_app()",), examples=rows, packages=("fastapi",))
+    goal = "With FastAPI. POST /items with {} answers 200."
+    words = user(sample_request(assignment(goal, task, {}), SAMPLING)).rpartition("\n\n")[2]
+
+    assert words == snapshot(
+        "Write the complete file report.py in one ```python fence, with the imports that it needs. Code only: no docstrings, no tests, no example calls. Define: create_app(). It answers GET /health, GET /add, POST /items. Parameters of a query are plain arguments (`a: int`); a JSON body is `item: dict = Body()`; another status than 200 stands in the decorator: `status_code=201`."
+    )
+    kept = replace(task, examples=(*rows, made.row(f"assert {made.client}.get('/a').json() != []")))
+    assert "kept in a list or dict" in user(sample_request(assignment(goal, kept, {}), SAMPLING))
+    asking = user(sample_request(assignment("With FastAPI.", task, {}), SAMPLING))
+    assert "Body()" not in asking
+
+
+def test_what_requests_answer_is_shown_in_few_words() -> None:
+    made = WebApplication(FASTAPI, "make_app()")
+    rows = (
+        made.row(f"assert {made.client}.get('/').status_code == 200"),
+        made.row(f"client = {made.client}\nclient.post('/a')\nassert client.get('/a').text == 'b'"),
+        made.row(f"assert {made.client}.get('/a').text != 'b'"),
+        "assert count('a') == 1",
+    )
+    given = assignment(GOAL, replace(TASK, examples=rows), {})
+
+    assert given.text.removeprefix(f"{GOAL}\n\n") == snapshot("""\
+These hold:
+assert count('a') == 1
+client = TestClient(make_app())  # a new one for each line
+assert client.get('/').status_code == 200
+client.post('/a'); assert client.get('/a').text == 'b'
+assert client.get('/a').text != 'b'  # before anything is sent\
+""")
 
 
 def test_testers_are_asked_for_single_assertions_of_a_function() -> None:

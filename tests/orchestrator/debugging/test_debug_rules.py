@@ -1,6 +1,8 @@
 """The pure rules of debugging, and the task's workspace with its drafts."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -222,6 +224,19 @@ def test_a_module_that_lacks_none_stays_as_it_is(source: str) -> None:
     assert with_missing_imports(source) == source
 
 
+def test_names_of_a_web_framework_are_imported_where_the_module_imports_it_already() -> None:
+    used = "def f(q: Query, b: BaseModel):\n    return JSONResponse(jsonify(q))\n"
+    fast, flask = f"from fastapi import FastAPI\n{used}", f"import flask\n{used}"
+
+    assert with_missing_imports(fast).splitlines()[:3] == [
+        "from fastapi import Query",
+        "from fastapi.responses import JSONResponse",
+        "from pydantic import BaseModel",
+    ]
+    assert with_missing_imports(flask).splitlines()[0] == "from flask import jsonify"
+    assert with_missing_imports(used) == used
+
+
 def test_what_a_module_builds_on_is_imported_before_the_standard_library() -> None:
     near = {
         "store.py": "def open_store(path): ...\n\n\ndef close(): ...\n",
@@ -342,6 +357,105 @@ def test_a_value_after_a_set_up_becomes_an_assertion_with_it() -> None:
     assert value_assertion(call, "= 1") == "s = Stack()\ns.push(1)\nassert s.pop() == 1"
     assert value_assertion(call, "= <Stack>") is None
     assert value_assertion(call, "error: IndexError: empty") is None
+
+
+def test_each_test_asks_an_application_to_which_nothing_was_sent(tmp_path: Path) -> None:
+    rows = [
+        Assertion("assert app.test_client().post('/notes', json={}) == 1", "example"),
+        Assertion(
+            "c = app.test_client()\nc.post('/notes', json={})\nassert c.post('/notes', json={}) == 2",
+            "example",
+        ),
+    ]
+    text, _ = render_tests(["notes.py"], rows)
+    (tmp_path / "notes.py").write_text(
+        "class App:\n    sent = 0\n    def test_client(self):\n        return self\n"
+        "    def post(self, path, json):\n        self.sent += 1\n        return self.sent\n\n\napp = App()\n"
+    )
+    (tmp_path / "test_notes.py").write_text(text)
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            tmp_path,
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    assert "2 passed" in ran.stdout, ran.stdout
+    assert text == snapshot('''\
+import importlib
+
+import pytest
+
+import notes
+from notes import *
+
+
+@pytest.fixture(autouse=True)
+def fresh_application():
+    """Each test asks an application to which nothing has been sent yet."""
+    importlib.reload(notes)
+
+
+# The goal's own examples.
+
+
+def test_example_1():
+    assert notes.app.test_client().post('/notes', json={}) == 1
+
+
+def test_example_2():
+    c = notes.app.test_client()
+    c.post('/notes', json={})
+    assert c.post('/notes', json={}) == 2
+''')
+
+
+def test_imports_with_which_assertions_begin_stand_once_at_the_head_of_the_tests() -> None:
+    client = "from fastapi.testclient import TestClient\n"
+    rows = [
+        Assertion(f"{client}assert TestClient(app).get('/').status_code == 200", "example"),
+        Assertion(f"{client}assert TestClient(app).get('/a').status_code == 404", "example"),
+        Assertion("import sys\nassert raises(ValueError, lambda: f(sys.maxsize))", "error"),
+    ]
+
+    assert render_tests(["shop.py"], rows)[0] == snapshot("""\
+import sys
+
+from fastapi.testclient import TestClient
+import pytest
+
+from shop import *
+
+
+# The goal's own examples.
+
+
+def test_example_1():
+    assert TestClient(app).get('/').status_code == 200
+
+
+def test_example_2():
+    assert TestClient(app).get('/a').status_code == 404
+
+
+# Errors that the goal asks for.
+
+
+def test_error_1_f():
+    with pytest.raises(ValueError):
+        f(sys.maxsize)
+""")
 
 
 def test_assertions_become_a_test_file_of_one_function_each() -> None:

@@ -1,9 +1,8 @@
 """Finds examples of a web application: `GET /add?a=2&b=3 answers JSON {"sum": 5}`. Pure.
 
 They become assertions on the application's own test client, which needs neither network nor port:
-`assert create_app().test_client().get('/add?a=2&b=3').get_json() == {'sum': 5}`. Flask has one without further
-packages, and only for Flask are they made. A request that changes something is repeated before another one
-only where the text says so ("then", "after"); what depends on it without that word is left out.
+`assert create_app().test_client().get('/add?a=2&b=3').get_json() == {'sum': 5}`. A request that changes something is
+repeated before another one only where the text says so ("then", "after"); what depends on it without that word is left out.
 """
 
 from __future__ import annotations
@@ -25,9 +24,16 @@ from atos_orchestrator.planning.brief.spans import (
 )
 from atos_orchestrator.planning.brief.web_refusals import refused_requests
 from atos_orchestrator.planning.brief.web_requests import Answer, WebRequest, assertion_of
-from atos_orchestrator.web_application import FACTORY, VARIABLE
+from atos_orchestrator.web_application import (
+    FACTORY,
+    FASTAPI,
+    FRAMEWORKS,
+    VARIABLE,
+    WebApplication,
+    WebFramework,
+)
 
-_FLASK = re.compile(r"\bflask\b", re.IGNORECASE)
+_FRAMEWORK = re.compile(rf"\b({'|'.join(each.package for each in FRAMEWORKS)})\b", re.IGNORECASE)
 _FACTORY = re.compile(rf"\b({FACTORY})\(([^()]*)\)")
 _REQUEST = re.compile(
     r"(?<![\w/])(GET|POST|PUT|PATCH|DELETE)`?[ \t]+`?(/(?:[^\s`,;()\"']*[^\s`,;:.()\"'])?)`?"
@@ -75,40 +81,82 @@ class _Told:
 
 def web_examples(text: str) -> Iterator[Example]:
     """Yield what the text says that single requests answer, as assertions about the application."""
-    if not (application := application_in(text)):
+    if (application := application_in(text)) is None:
         return
-    told = list(_told(text))
+    told = [each for each in _told(text) if _can_ask(application.framework, each)]
     for each in told:
         for answer in each.answers if each.certain else ():
             row = assertion_of(application, each.earlier, each.request, answer)
-            yield Example(row, application.removesuffix("()"), each.place)
+            yield Example(row, application.name, each.place)
+            if _shows_what_was_sent(each, answer):
+                row = assertion_of(application, (), each.request, replace(answer, denied=True))
+                yield Example(row, application.name, each.place)
     plain = [each.request for each in told if each.answers and not each.earlier]
     for refused in refused_requests(text, plain):
         row = assertion_of(application, (), refused.request, refused.answer)
-        yield Example(row, application.removesuffix("()"), refused.place)
+        yield Example(row, application.name, refused.place)
 
 
-def application_in(text: str) -> str:
-    """Return the source that gives the application that a goal wants; empty where making it needs arguments, or it wants none."""
-    if not _FLASK.search(text):
-        return ""
+def application_in(text: str) -> WebApplication | None:
+    """Return the application that a goal wants; None where making it needs arguments, or it wants none."""
+    if not (said := _FRAMEWORK.search(text)):
+        return None
+    framework = next(each for each in FRAMEWORKS if each.package == said[1].lower())
     if not (factory := _FACTORY.search(text)):
-        return VARIABLE
-    return "" if factory[2].strip() else f"{factory[1]}()"
+        return WebApplication(framework, VARIABLE)
+    return None if factory[2].strip() else WebApplication(framework, f"{factory[1]}()")
 
 
 def with_application(
-    text: str, signatures: Sequence[Signature], application: str
+    text: str, signatures: Sequence[Signature], application: WebApplication | None
 ) -> list[Signature]:
     """Return what a goal wants to have defined, its application by the head that makes it.
 
     Where it names nothing else, the application is what it wants.
     """
-    said = _FLASK.search(text)
-    if said and application == VARIABLE and not signatures:
+    if application is None:
+        return list(signatures)
+    said = _FRAMEWORK.search(text)
+    if said and application.source == VARIABLE and not signatures:
         return [Signature(VARIABLE, VARIABLE, "function", "", Place(*said.span()))]
-    name = application.removesuffix("()")
-    return [replace(each, head=application) if each.head == name else each for each in signatures]
+    return [
+        replace(each, head=application.source) if each.head == application.name else each
+        for each in signatures
+    ]
+
+
+def _shows_what_was_sent(told: _Told, answer: Answer) -> bool:
+    """Tell whether an answer shows a text that an earlier request sent: then a fresh application can't give it.
+
+    Without this row an application that stores nothing, and always answers the example's value, would pass.
+    """
+    sent = {text for each in told.earlier for text in _texts(each.body)}
+    return answer.kind == "json" and bool(sent & _texts(answer.value))
+
+
+def _texts(source: str) -> set[str]:
+    """Return the texts that a literal holds as values, not as keys."""
+    tree = parse(source) if source else None
+    keys = (
+        {key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
+        if tree
+        else set[ast.expr | None]()
+    )
+    values = (node for node in ast.walk(tree) if node not in keys) if tree else ()
+    return {
+        node.value
+        for node in values
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value
+    }
+
+
+def _can_ask(framework: WebFramework, told: _Told) -> bool:
+    """Tell whether the framework's client can ask it: FastAPI's sends no body to be deleted, and follows redirections."""
+    if framework is not FASTAPI:
+        return True
+    every = (*told.earlier, told.request)
+    moved = any(each.kind == "status" and each.value.startswith("3") for each in told.answers)
+    return not moved and not any(each.method == "delete" and each.body for each in every)
 
 
 def _told(text: str) -> Iterator[_Told]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from atos_orchestrator.web_application import WebApplication, WebFramework
+
 
 @dataclass(frozen=True, slots=True)
 class WebRequest:
@@ -24,7 +26,7 @@ class WebRequest:
 
     @property
     def source(self) -> str:
-        """The call of a test client that sends it."""
+        """The call of a test client that sends it: Flask's and FastAPI's are alike."""
         body = f", json={self.body}" if self.body else ""
         return f"{self.method}({self.path!r}{body})"
 
@@ -36,33 +38,31 @@ class Answer:
     kind: Literal["status", "json", "text"]
     value: str
     """Python source."""
+    denied: bool = False
+    """It is not to be answered."""
 
-    @property
-    def source(self) -> str:
-        """What follows the request's call in an assertion."""
-        looked_at = {
-            "status": "status_code",
-            "json": "get_json()",
-            "text": "get_data(as_text=True)",
-        }
-        return f"{looked_at[self.kind]} == {self.value}"
+    def source(self, framework: WebFramework) -> str:
+        """Return what follows the request's call in an assertion."""
+        looked_at = {"status": "status_code", "json": framework.json, "text": framework.text}
+        return f"{looked_at[self.kind]} {'!=' if self.denied else '=='} {self.value}"
 
 
 def assertion_of(
-    application: str, earlier: Sequence[WebRequest], request: WebRequest, answer: Answer
+    application: WebApplication,
+    earlier: Sequence[WebRequest],
+    request: WebRequest,
+    answer: Answer,
 ) -> str:
     """Return the assertion that an application gives an answer, after the requests that come before it.
 
     Args:
-        application: source that gives it, such as `create_app()`.
+        application: what is asked.
         earlier: sent first, in the same session.
         request: what is asked.
         answer: what it is to answer.
     """
+    said = answer.source(application.framework)
     if not earlier:
-        return f"assert {application}.test_client().{request.source}.{answer.source}"
-    lines = [
-        f"client = {application}.test_client()",
-        *(f"client.{each.source}" for each in earlier),
-    ]
-    return "\n".join([*lines, f"assert client.{request.source}.{answer.source}"])
+        return application.row(f"assert {application.client}.{request.source}.{said}")
+    lines = [f"client = {application.client}", *(f"client.{each.source}" for each in earlier)]
+    return application.row("\n".join([*lines, f"assert client.{request.source}.{said}"]))
