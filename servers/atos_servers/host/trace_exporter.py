@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 
@@ -63,7 +64,13 @@ class TraceExporter:
         environ = {name: value for name, value in os.environ.items() if name != READY_FD}
         with open_log(self._settings.logs / "traces.log") as log:
             process = subprocess.Popen(
-                COMMAND, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/", env=environ
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=environ,
+                start_new_session=True,  # so that its end takes along a client that it runs apart
             )
         if process.stdin:
             os.set_blocking(process.stdin.fileno(), False)
@@ -76,8 +83,8 @@ class TraceExporter:
         with contextlib.suppress(OSError):
             if process.stdin:
                 process.stdin.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
