@@ -51,6 +51,7 @@ class TraceExporter:
                 try:
                     self._process = process = self._spawned()
                     await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+                    await anyio.to_thread.run_sync(self._end)
                     logger.warning("what sends traces ended with status %s", process.returncode)
                 except OSError as error:
                     logger.warning("what sends traces can't be started: %s", error)
