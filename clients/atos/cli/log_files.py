@@ -16,8 +16,9 @@ MOST_LINE_BYTES = 1 << 16
 
 
 def log_names(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the logs there may be: the daemons', and those of pools that were asked for something."""
-    return (*LOGS, *sorted(path.stem for path in settings.logs.glob("pool-*.log")))
+    """Return the names of the logs there may be: the daemons', and what else is there (pools, `traces`)."""
+    others = {path.stem for path in settings.logs.glob("*.log")} - set(LOGS)
+    return (*LOGS, *sorted(others))
 
 
 def tail(settings: Settings, name: str, lines: int) -> list[str]:
