@@ -1,6 +1,6 @@
 """`make bench NAME=trace-overhead`: what seeing a goal costs the goal, on the goal of `goal-overhead` (20 tasks, SQLite).
 
-Arms, in turn in each round, each goal in a process and a home of its own: `before`, another checkout (`BEFORE=/path`, left out
+Arms (`ARMS`), in turn in each round, each goal in a process and a home of its own: `before`, another checkout (`BEFORE=/path`, left out
 without), `off`, this one as it is, `hung`, its traces sent to a receiver that never answers, `sent`, to one that takes them. What is
 compared is the goal's own process with its children; the process that sends is no part of it, since it has a core of its own to take.
 The interval is of the median of the rounds' ratios, by 2,000 resamples.
@@ -25,6 +25,8 @@ from doubles.otlp_receiver import otlp_receiver
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
 BEFORE = os.environ.get("BEFORE", "")
+ARMS = os.environ.get("ARMS", "").split()
+"""Only these; all where none is named."""
 COUNT = int(os.environ.get("TASKS", "20"))
 FOLDERS = ("servers", "scheduler", "orchestrator", "clients", "tests")
 ONE = """
@@ -77,11 +79,12 @@ def arms() -> Generator[dict[str, tuple[Path, str]]]:
     with socket.create_server(("127.0.0.1", 0)) as hung, otlp_receiver() as receiver:
         found = {"before": (Path(BEFORE), "")} if BEFORE else {}
         silent = f"otlp:http://127.0.0.1:{hung.getsockname()[1]}"
-        yield found | {
+        every = found | {
             "off": (ROOT, ""),
             "hung": (ROOT, silent),
             "sent": (ROOT, f"otlp:{receiver.url}"),
         }
+        yield {name: arm for name, arm in every.items() if not ARMS or name in ARMS}
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float]:
@@ -102,6 +105,9 @@ def main() -> None:
                 seconds, processor = run(*found[name])
                 cores.setdefault(name, []).append(processor)
                 clocks.setdefault(name, []).append(seconds)
+                print(
+                    f"round {lap} {name}: core {processor:.2f} s, clock {seconds:.2f} s", flush=True
+                )
         first = next(iter(found))
     rows: list[Row] = [row(f"{name}: a goal, core", cores[name], "s") for name in found]
     rows += [row(f"{name}: a goal, clock", clocks[name], "s") for name in found]
