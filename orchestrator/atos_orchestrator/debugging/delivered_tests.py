@@ -52,7 +52,8 @@ def render_tests(
     if any(sends_something(row.source) for row in assertions):
         own = _module(files[0])
         body = [_FRESH.format(module=own), *(asked_of_module(each, own) for each in body)]
-        needed, imports = needed | {"import importlib": None}, [f"import {own}", *imports]
+        # behind the others: `notes.py` may well define `notes`
+        needed, imports = needed | {"import importlib": None}, [*imports, f"import {own}"]
     text = "\n\n\n".join(body)
     head = _head([*needed, *(["import pytest"] if "pytest." in text else [])])
     return "\n".join([*head, *imports]) + f"\n\n\n{text}\n", names

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from atos_orchestrator.agents.prompts import wants_command
 from atos_orchestrator.debugging.decision import next_move
 from atos_orchestrator.debugging.facts import read_state
+from atos_orchestrator.debugging.missing_declarations import with_missing_declarations
 from atos_orchestrator.debugging.missing_imports import with_missing_imports
 from atos_orchestrator.debugging.moves import Move, with_untested
 from atos_orchestrator.debugging.output_checks import HIDES, candidate_fault, undeclared_fault
@@ -83,7 +84,8 @@ class Judging:
                 candidate.model and not before[path]
             ):  # never a person's code, nor a file that was there
                 text = without_unasked_code(text, functions_only=alone)
-            return with_missing_imports(text, {p: each for p, each in near.items() if p != path})
+            others = {p: each for p, each in near.items() if p != path}
+            return with_missing_imports(with_missing_declarations(text), others)
 
         whole = {path: tidied(path, text) for path, text in files.items()}
         if whole != files:

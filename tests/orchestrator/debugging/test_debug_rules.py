@@ -370,7 +370,7 @@ def test_each_test_asks_an_application_to_which_nothing_was_sent(tmp_path: Path)
     text, _ = render_tests(["notes.py"], rows)
     (tmp_path / "notes.py").write_text(
         "class App:\n    sent = 0\n    def test_client(self):\n        return self\n"
-        "    def post(self, path, json):\n        self.sent += 1\n        return self.sent\n\n\napp = App()\n"
+        "    def post(self, path, json):\n        self.sent += 1\n        return self.sent\n\n\napp = App()\nnotes = []\n"
     )
     (tmp_path / "test_notes.py").write_text(text)
     ran = subprocess.run(
@@ -397,8 +397,8 @@ import importlib
 
 import pytest
 
-import notes
 from notes import *
+import notes
 
 
 @pytest.fixture(autouse=True)
