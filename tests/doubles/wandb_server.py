@@ -37,7 +37,8 @@ class WandbServer:
     complete: bool = False
 
     def graphql(self, asked: dict[str, Any]) -> dict[str, Any]:
-        query, variables = str(asked["query"]), asked.get("variables") or {}
+        query = str(asked["query"])
+        variables: dict[str, Any] = asked.get("variables") or {}
         found: dict[str, Any] = {}
         if "upsertBucket" in query:
             self.run |= {name: value for name, value in variables.items() if value is not None}
@@ -50,7 +51,8 @@ class WandbServer:
         return {"data": found}
 
     def stream(self, sent: dict[str, Any]) -> None:
-        for name, part in (sent.get("files") or {}).items():
+        files: dict[str, Any] = sent.get("files") or {}
+        for name, part in files.items():
             for at, line in enumerate(part["content"]):
                 if name == "wandb-history.jsonl":
                     self.history[part["offset"] + at] = json.loads(line)

@@ -88,7 +88,7 @@ class Counters:
 
     def _call(self, event: Event) -> None:
         who = {name: str(event.data.get(name) or "") for name in ("model", "pool", "role")}
-        self._count("atos_model_calls", **who)
+        self._count("atos_model_calls", model=who["model"], pool=who["pool"], role=who["role"])
         for field, direction in (("prompt_tokens", "read"), ("tokens", "written")):
             self._count(
                 "atos_model_tokens", _number(event, field), model=who["model"], direction=direction

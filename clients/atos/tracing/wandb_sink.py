@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import wandb
+from wandb.errors import Error
 
 from atos.tracing.spans import Span
 from atos.tracing.totals import steps_of, totals_of
@@ -35,7 +36,7 @@ def send(spans: Sequence[Span], goal: str, folder: Path, mode: Mode = "offline")
     """
     try:
         return _written(spans, goal, folder, mode)
-    except wandb.errors.Error as error:
+    except Error as error:
         message = f"W&B did not take the run: {error}"
         step = "Is it up, and are you logged in? Without `:online` it is kept here."
         raise UnreachableError(message, next_step=step) from error

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from dataclasses import replace
 from typing import Any, cast
 
 from hypothesis import given
@@ -85,7 +86,8 @@ WHY = "the most urgent demand (r7) waited 0.0 s, none of its models is loaded"
 def test_a_swap_whose_reason_its_event_has_kept_needs_no_scheduler_and_is_told_once() -> None:
     told = events()
     swap = next(event for event in told if event.data.get("model") == "qwen:1.5b")
-    swap.data.update({"load_why": WHY, "load_victims": ["qwen:0.5b"]})  # pyright: ignore[reportAttributeAccessIssue]
+    swap = replace(swap, data={**swap.data, "load_why": WHY, "load_victims": ["qwen:0.5b"]})
+    told = [swap if event.seq == swap.seq else event for event in told]
     decision = copy.deepcopy(DECISION)
     decision["choices"][0]["why"] = WHY
     for decisions in ([], [decision]):

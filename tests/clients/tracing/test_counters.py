@@ -1,12 +1,14 @@
 """What Prometheus reads: numbers that its own parser reads back, and never more series than are allowed."""
 
+from typing import Any
+
 from inline_snapshot import snapshot
 from prometheus_client.parser import text_string_to_metric_families
 
 from atos.tracing.counters import MOST_SERIES, Counters
 from atos.tracing.prometheus_page import page
 from atos_protocol.goals import Event
-from atos_protocol.scheduler_api import Device, Lease, Residency, Status
+from atos_protocol.scheduler_api import Device, Lease, Residency, ResidencyState, Status
 from doubles.eventful_goal import events
 
 GIB = 1 << 30
@@ -87,9 +89,14 @@ def test_a_scheduler_that_is_down_is_told_and_the_rest_stays() -> None:
 
 
 def test_models_in_memory_are_counted_by_state() -> None:
+    states: list[tuple[str, ResidencyState]] = [
+        ("a", "resident"),
+        ("b", "resident"),
+        ("c", "loading"),
+    ]
     residencies = tuple(
         Residency(name, "e", "cpu", state, 1, measured=True, slots=1, leases=0)
-        for name, state in (("a", "resident"), ("b", "resident"), ("c", "loading"))
+        for name, state in states
     )
     found = read(page(Counters(), 0, Status("1", 7, "i", 3.0, residencies=residencies)))
     assert found["atos_models{state=resident}"] == 2
@@ -109,6 +116,12 @@ def test_whatever_events_hold_series_are_few_and_labels_short() -> None:
 
 def test_an_event_of_another_shape_counts_with_what_can_be_read() -> None:
     counters = Counters()
-    odd = {"tokens": "many", "seconds": float("nan"), "loading": -3, "model": None, "ok": []}
+    odd: dict[str, Any] = {
+        "tokens": "many",
+        "seconds": float("nan"),
+        "loading": -3,
+        "model": None,
+        "ok": [],
+    }
     counters.add(Event(1, "g", "", kind, 0.0, odd) for kind in ("model_call", "tests_run", "x"))
     assert counters.values("atos_sandbox_runs") == [({"passed": "false", "tool": "run_pytest"}, 1)]

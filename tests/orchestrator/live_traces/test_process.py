@@ -49,13 +49,13 @@ def started(to: str, **more: str) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def exporting(to: str, **more: str) -> Generator[Callable[[], None]]:
+def exporting(to: str, **more: str) -> Generator[Callable[[], object]]:
     """Run it; yields what rings it."""
     with started(to, **more) as process:
         assert process.stdin is not None
         bell = process.stdin.fileno()
         try:
-            yield lambda: os.write(bell, b"\n") and None
+            yield lambda: os.write(bell, b"\n")
         finally:
             process.stdin.close()
             assert process.wait(60) == 0, "the end of its input ends it"
