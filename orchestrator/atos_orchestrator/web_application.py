@@ -135,14 +135,15 @@ def routes_of(rows: Iterable[str]) -> tuple[str, ...]:
 def shown_rows(rows: Sequence[str]) -> list[str]:
     """Return assertions as a prompt shows them: what asks an application in few words, one line each."""
     plain = [row for row in rows if not asks_application(row)]
-    asking = [_shown(row) for row in rows if asks_application(row)]
+    asking = [shown_row(row) for row in rows if asks_application(row)]
     if not asking:
         return plain
     client = next(found[0] for row in rows if (found := _CLIENT_OF.search(row)))
     return [*plain, f"client = {client}  # a new one for each line", *asking]
 
 
-def _shown(row: str) -> str:
+def shown_row(row: str) -> str:
+    """Return an assertion that asks an application in one line, with `client` for its test client."""
     lines = [line for line in row.splitlines() if not line.startswith(("from ", "client = "))]
     before = "  # before anything is sent" if is_kept(row) else ""
     return _CLIENT_OF.sub("client", "; ".join(lines)) + before

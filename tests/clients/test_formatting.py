@@ -132,7 +132,8 @@ def test_the_report_names_repository_sandbox_and_model() -> None:
             "  untrusted   models wrote it: read it before you run it with your rights",
             "  time        3 s: reading prompts 1, writing 1, sandbox 0, waiting 0, rest 1",
             "  next        git -C /home/ann/atos/add-two-numbers log --stat",
-            "              atos-client open add-two-numbers-1    atos-client deploy add-two-numbers-1",
+            "              atos-client open add-two-numbers-1",
+            "              atos-client deploy add-two-numbers-1",
         ]
     )
 
@@ -241,7 +242,7 @@ def test_the_end_of_a_goal_of_thirty_tasks_fits_a_terminal_of_24_rows() -> None:
     beside = len(goal_report(view, [], MOST_REASONS)) + 1
     report = goal_report(view, shown_tasks(tasks, 24 - beside), MOST_REASONS)
     assert len(report) < 24
-    assert [line for line in report if "more" in line] == snapshot(["  … and 20 more: 20 done"])
+    assert [line for line in report if "more" in line] == snapshot(["  … and 21 more: 21 done"])
 
 
 def test_a_long_line_goes_on_below_its_text_and_paths_stay_whole() -> None:

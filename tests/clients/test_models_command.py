@@ -44,13 +44,13 @@ def atos(installation: Installation, server: FileServer) -> Installation:
     return installation
 
 
-def on_a_terminal(atos: Installation, *arguments: str, answer: str) -> tuple[int, str]:
-    """Run the client on a terminal, answer its question; return exit code and screen."""
+def on_a_terminal(atos: Installation, *arguments: str, **answers: str) -> tuple[int, str]:
+    """Run the client on a terminal, answer its questions by their words, once each; return exit code and screen."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(atos.person)
         os.execve(CLIENT, [CLIENT, *arguments], atos.environment)
-    screen, asked, deadline = "", False, time.monotonic() + 90
+    screen, deadline = "", time.monotonic() + 90
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 1.0)[0]:
             continue
@@ -59,9 +59,8 @@ def on_a_terminal(atos: Installation, *arguments: str, answer: str) -> tuple[int
         except OSError:  # how Linux reports that the other end has gone
             break
         screen += piece.decode("utf-8", "replace")
-        if "[Y/n]" in screen and not asked:
-            asked = True
-            os.write(terminal, answer.encode() + b"\n")
+        for word in [word for word in answers if word in screen.rpartition("\n")[2]]:
+            os.write(terminal, answers.pop(word).encode() + b"\n")
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen
 
@@ -90,19 +89,21 @@ def test_pull_answers_yes_and_the_goal_is_started_with_the_new_model(
 def test_on_a_terminal_it_asks_with_size_licence_and_fit_and_goes_on(
     atos: Installation,
 ) -> None:
-    code, screen = on_a_terminal(atos, "build", "--detach", GOAL, answer="")
+    code, screen = on_a_terminal(atos, "build", "--detach", GOAL, Download="", Example="")
     assert code == 0, screen
     question = next(line for line in screen.splitlines() if "[Y/n]" in line)
     assert question.startswith(f"Download {NAME} (")
     assert ", Apache-2.0, fits: needs " in question
-    assert "started " in screen
+    after = screen.partition("[Y/n]")[2]
+    assert "Example:" in after, "with the model there, an example is asked for"
+    assert "started " in after.partition("Example:")[2]
     atos.run("cancel")
 
 
 def test_a_no_on_a_terminal_ends_with_3_and_fetches_nothing(
     atos: Installation, server: FileServer
 ) -> None:
-    code, screen = on_a_terminal(atos, "build", GOAL, answer="n")
+    code, screen = on_a_terminal(atos, "build", GOAL, Download="n")
     assert code == 3
     assert f"atos-client models pull {NAME}" in screen
     assert server.asked == []

@@ -126,7 +126,8 @@ def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespac
         may_ask = sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json
         fetch_for(refusal, agreed=arguments.pull, may_ask=may_ask)
     orchestrate.close()  # the download may have taken longer than the host keeps a silent client
-    return orchestrate.call("start_goal", request)
+    # whether an example would help was unknown while there was no model for the goal
+    return orchestrate.call("start_goal", request | evidence(arguments, orchestrate))
 
 
 def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:

@@ -39,5 +39,6 @@ def after_success(view: Mapping[str, Any]) -> list[str]:
 
     return [
         f"git -C {shlex.quote(view['repository'])} log --stat",
-        f"atos-client open {view['id']}    atos-client deploy {view['id']}",
+        f"atos-client open {view['id']}",
+        f"atos-client deploy {view['id']}",
     ]

@@ -68,7 +68,7 @@ _CHECK = (
     " case and in no other: {clause}. It returns None. Write it in one ```python fence. Code only: no docstring."
 )
 
-_PROGRAM = ' It is run as a program: what it does then stands below `if __name__ == "__main__":`.'
+_PROGRAM = ' It is run as a program: what it does then stands below `if __name__ == "__main__":`. Its arguments are the strings `sys.argv[1:]`.'
 
 FENCE = "```python\n"
 CODE_STOPS = ("```", "\nprint(", "\nassert ", "\n# Test", "\n# Example")

@@ -15,8 +15,10 @@ from atos_orchestrator.debugging.sampling import draft_name
 from atos_orchestrator.debugging.selection import distinguishing
 from atos_orchestrator.debugging.state import Candidate, DebugContext, DebugState, TaskResult
 from atos_orchestrator.durable_json import decode, encode
+from atos_orchestrator.planning.brief.command_examples import command_of
 from atos_orchestrator.ports import Json
 from atos_orchestrator.task import functions_of
+from atos_orchestrator.web_application import asks_application, shown_row
 from atos_protocol.goals import Question
 
 DIGEST_LINES = 40
@@ -206,10 +208,17 @@ def _candidates(numbers: Sequence[int]) -> str:
     return f"candidates {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
+def row_told(row: str) -> str:
+    """Return an assertion in one line, as a person thinks of it: the command, the requests, or what is compared."""
+    if command := command_of(row):
+        return f"`{command}`"
+    return shown_row(row) if asks_application(row) else row.splitlines()[-1]
+
+
 def _failures(state: DebugState, at: int) -> list[str]:
     facts = read_state(state)
     failed = [
-        f"{row.source.splitlines()[-1]}: {facts.columns[at].rows[number]}"
+        f"{row_told(row.source)}: {facts.columns[at].rows[number]}"
         for number, row in enumerate(facts.assertions)
         if number < len(facts.columns[at].rows)
         and facts.columns[at].rows[number] not in {"pass", ""}

@@ -1,7 +1,13 @@
 """What is told of candidates that can't be used."""
 
-from atos_orchestrator.debugging.ending import faults_told
+import pytest
+
+from atos_orchestrator.debugging.ending import faults_told, row_told
 from atos_orchestrator.debugging.judging import quoted_line
+from atos_orchestrator.planning.brief.command_examples import assertion_of_run
+from atos_orchestrator.web_application import FASTAPI, WebApplication
+
+SHOP = WebApplication(FASTAPI, "create_app()")
 
 
 def test_candidates_with_the_same_fault_share_a_line() -> None:
@@ -24,3 +30,25 @@ def test_the_line_that_is_no_python_is_quoted_in_short() -> None:
 
 def test_a_blank_line_or_one_beyond_the_end_is_not_quoted() -> None:
     assert [quoted_line("x\n\n", at) for at in (2, 3, 9, 0)] == ["", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("s = Stack()\nassert s.pop() == 1", "assert s.pop() == 1"),
+        (
+            assertion_of_run("add", ["2", "a b"], "printed.getvalue().strip()", "'5'"),
+            "`python add.py 2 'a b'`",
+        ),
+        (
+            SHOP.row(f"c = {SHOP.client}\nassert c.get('/').text == 'a'"),
+            "c = client; assert c.get('/').text == 'a'",
+        ),
+        (
+            SHOP.row(f"client = {SHOP.client}\nclient.post('/a')\nassert client.get('/a').text == 'a'"),
+            "client.post('/a'); assert client.get('/a').text == 'a'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_failed_row_is_told_in_one_line_as_a_person_thinks_of_it(row: str, told: str) -> None:
+    assert row_told(row) == told

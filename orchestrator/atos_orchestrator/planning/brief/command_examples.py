@@ -6,6 +6,7 @@ look at what it prints or how it exits. A process of its own is not to be had th
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?=[\s.,;:)]|\Z)(?![.,]\d)")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _PLACEHOLDER = re.compile(r"[A-Z][A-Z_0-9]*\Z|.*[<>\[\]|&]|\.\.\.")
 _RUNS = re.compile(r"\brunpy\.run_module\('([\w.]+)'")
+_ARGV = re.compile(r"^sys\.argv = (\[.*\])$", re.MULTILINE)
 _FILE = re.compile(r".*\.[A-Za-z]\w{0,4}\Z|.*/")
 
 
@@ -76,6 +78,12 @@ def program_of(assertion: str) -> str:
     """Return the module that an assertion runs as a program; empty for any other assertion."""
     found = _RUNS.search(assertion)
     return found[1] if found else ""
+
+
+def command_of(assertion: str) -> str:
+    """Return the command that an assertion runs, as a person types it; empty for any other assertion."""
+    found = _ARGV.search(assertion) if program_of(assertion) else None
+    return f"python {shlex.join(ast.literal_eval(found[1]))}" if found else ""
 
 
 def _arguments(written: str) -> list[str] | None:
