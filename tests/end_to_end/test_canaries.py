@@ -173,6 +173,7 @@ def test_no_secret_is_left_or_said_by_goals_that_succeed_fail_and_are_killed(
         assert atos.run("up").returncode == 0
         settings = load_settings(atos.environment)
         worker = int(json.loads(_status(settings))["worker"]["pid"])
+        scraped(settings)  # counters begin with the first
         states, said = anyio.run(all_replies, settings, worker)
         said += [done.stdout + done.stderr for done in map(atos.run, ("doctor", "status"))]
         said += [atos.run(*line).stdout for line in (("doctor", "--json"), ("models", "list"))]
