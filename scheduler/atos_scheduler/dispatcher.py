@@ -263,4 +263,5 @@ class Dispatcher:
 
 
 def _error(reason: Reason) -> AtosError:
-    return from_wire({"code": reason.code, "message": reason.message, "next": reason.next_step})
+    wire = {"code": reason.code, "message": reason.message, "next": reason.next_step}
+    return from_wire(wire | ({"retry": True} if reason.retry else {}))

@@ -18,7 +18,7 @@ from atos_protocol.errors import AtosError, LoadFailedError
 from atos_scheduler.catalogue.contracts import Deployment
 from atos_scheduler.core.events import Evicted, Loaded, LoadFailed
 from atos_scheduler.core.types import Reason
-from atos_scheduler.engines.protocol import Engine, LoadedModel
+from atos_scheduler.engines.protocol import Engine, LoadedModel, ModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class ModelLoader:
         crashpoint("scheduler.load.before")
         try:
             with anyio.fail_after(LOAD_SECONDS):
-                found = await deployment.engine.load(spec)
+                found = await _loaded(deployment.engine, spec)
         except TimeoutError:
             message = f"{deployment.engine.name} did not load {model} within {LOAD_SECONDS:.0f} s"
             error: AtosError = LoadFailedError(message)
@@ -114,7 +114,8 @@ class ModelLoader:
                 return Loaded(model, 0)
             return Loaded(model, found.bytes, found.bytes - found.vram if found.vram else 0)
         logger.warning("load of %s failed: %s", model, error)
-        return LoadFailed(model, Reason(error.code, error.message, error.next_step))
+        reason = Reason(error.code, error.message, error.next_step, error.retry)
+        return LoadFailed(model, reason)
 
     async def unload(self, model: str) -> Evicted:
         """Unload a model, retrying until its engine confirms: its bytes stay charged until then."""
@@ -164,6 +165,17 @@ class ModelLoader:
         if not self._deployments[model].engine.caps.reports_memory:
             return None
         return self.loaded.get(model)
+
+
+async def _loaded(engine: Engine, spec: ModelSpec) -> LoadedModel:
+    """Load a model, and once more where the engine says that it was no fault of the model's."""
+    try:
+        return await engine.load(spec)
+    except LoadFailedError as failure:
+        if not failure.retry:
+            raise
+        logger.warning("loading %s again, since %s", spec.name, failure)
+    return await engine.load(spec)
 
 
 async def _probe(engine: Engine) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.policy_bounds import bounds, markdown
 from bench.scheduler_world.hardware import BUDGETS, MODELS
 from bench.scheduler_world.optimum import shortest
 from bench.scheduler_world.ours import MOST_SLOTS, Ours, deciding_slots, without_plans
@@ -145,6 +146,7 @@ def main() -> None:
     optimum = ratios(int(os.environ.get("DAGS", "100")))
     for name, (mean, most) in optimum.items():
         print(f"makespan over the optimum  {name:18} mean {mean:.3f}  largest {most:.3f}")
+    print(*bounds(rows, optimum), "", markdown(rows), sep="\n")
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(
         json.dumps({"rows": [asdict(r) for r in rows], "optimum": optimum}, indent=1) + "\n"

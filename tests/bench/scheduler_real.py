@@ -4,7 +4,8 @@ The same clients ask a scheduler daemon with a budget for one model, and then a 
 first come, first served; the model loaded is unloaded, once idle, for the first request that needs the other one.
 Rows go to `build/bench/scheduler-real.json`. A goal is a chain of fans of requests with 0.3 s of work between them, and
 publishes what is left of it, as ATOS's goals do; the chat client thinks for a second. `CALLS` (6) sets how many rounds each
-of them makes, `TOKENS` (24) the length of a reply, `BUDGET` (1600MiB, for a 0.5B and a 1.5B) the memory. Both arms have the same threads and one slot.
+of them makes, `TOKENS` (24) the length of a reply, `BUDGET` (1600MiB, for a 0.5B and a 1.5B) the memory, `THREADS` (all cores) the
+engine's: on a machine that others use, one thread is faster than two. Both arms have the same threads and one slot.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ OUT = Path("build/bench/scheduler-real.json")
 CALLS = int(os.environ.get("CALLS", "6"))
 TOKENS = int(os.environ.get("TOKENS", "24"))
 CONTEXT, WORK, THINK = 4096, 0.3, 1.0
-THREADS = os.cpu_count() or 1
+THREADS = int(os.environ.get("THREADS", os.cpu_count() or 1))
 PROMPT = "Write a Python function that returns the sum of a list of numbers. Number {}."
 
 Ask = Callable[[str, str, Demand], Awaitable[None]]

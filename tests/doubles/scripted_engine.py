@@ -138,6 +138,9 @@ class ScriptedEngine:
         """Look at nothing: `loaded` says what is there."""
 
     async def embed(self, model: str, texts: Sequence[str], seconds: float) -> Embeddings:
+        if model not in self.held:
+            message = f"{model} is not loaded"
+            raise NoModelError(message)
         self._note(f"embed {model}")
         return Embeddings(tuple((float(len(text)), 0.0) for text in texts), len(texts))
 

@@ -4,13 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -19,10 +13,6 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from atos.cli.scheduler_call import scheduler_call
-from atos_protocol.daemons import ensure, stop
-from atos_protocol.settings import load_settings
-
 pytestmark = [
     pytest.mark.real,
     pytest.mark.timeout(600),
@@ -30,7 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-MODEL = "qwen2.5-coder:0.5b"
 HI: list[Any] = [{"role": "user", "content": "Say hello in one word."}]
 ASK: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
 NAME: list[Any] = [
@@ -52,34 +41,6 @@ class City(BaseModel):
 
     name: str
     country: str
-
-
-@pytest.fixture(scope="module")
-def weights() -> Path:
-    if given := os.environ.get("ATOS_TEST_GGUF"):
-        return Path(given)
-    command = [sys.executable, "-m", "atos_scheduler.models"]
-    pulled = subprocess.run([*command, "pull", MODEL], check=False, timeout=600)
-    assert pulled.returncode == 0, "the model could not be fetched"
-    return load_settings().models / f"{MODEL.replace(':', '-')}.gguf"
-
-
-@pytest.fixture(scope="module")
-def port(weights: Path) -> Iterator[tuple[str, str]]:
-    """The address of a client's port, and the model's name."""
-    home = Path("/tmp") / f"atos-gateway-{os.getpid()}"
-    settings = load_settings({"ATOS_HOME": str(home), "ATOS_GGUF": str(weights)})
-    before = os.environ.copy()
-    os.environ |= {"ATOS_HOME": str(home), "ATOS_GGUF": str(weights), "ATOS_OLLAMA_URL": ""}
-    try:
-        ensure("scheduler", settings)
-        client = scheduler_call(settings, "PUT", "/atos/v1/clients/tests", {})
-        yield client["url"], weights.stem
-    finally:
-        stop("scheduler", settings)
-        os.environ.clear()
-        os.environ |= before
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def test_the_ollama_package(port: tuple[str, str]) -> None:
@@ -129,11 +90,23 @@ def test_the_anthropic_package(port: tuple[str, str]) -> None:
     with anthropic.Anthropic(base_url=url, api_key="any", max_retries=0) as client:
         with client.messages.stream(model=model, max_tokens=8, messages=HI) as stream:
             text = "".join(stream.text_stream)
+        whole = client.messages.create(model=model, max_tokens=8, messages=HI)
+        city = client.messages.parse(
+            model=model,
+            max_tokens=80,
+            messages=NAME,
+            output_format=City,
+            extra_body={"temperature": 0},
+        )
         tool: Any = ABOUT | {"input_schema": PARAMETERS}
         used = client.messages.create(
             model=model, max_tokens=80, messages=ASK, tools=[tool], tool_choice={"type": "any"}
         )
     assert text
+    (said,) = whole.content
+    assert said.type == "text"
+    assert said.text
+    assert city.parsed_output
     (use,) = used.content
     assert use.type == "tool_use"
     assert "city" in dict(use.input)

@@ -201,7 +201,11 @@ class Catalogue:
             await self.refresh()
             found = self._lookup(model)
         if not found:
-            raise self._not_found(model)
+            error = self._not_found(model)
+            if unsettled := self._unsettled(model):
+                error.retry = True
+                error.next_step = f"Try again: {unsettled}. {error.next_step}"
+            raise error
         return found
 
     def longer(self, found: Deployment, context: int) -> Deployment | None:
@@ -228,6 +232,15 @@ class Catalogue:
             return self._pools.get(model.removeprefix(POOL_PREFIX), (None, ()))[1]
         found = find(model, self.deployments, self.entries.models)
         return (found,) if found else ()
+
+    def _unsettled(self, model: str) -> str:
+        """Say why a name or a pool may be known in a moment; "" if the list is whole."""
+        slow = [status.name for status in self.statuses if status.reason == TOO_SLOW]
+        if slow:
+            return f"{', '.join(slow)} did not say in time which models there are"
+        unread = sum("unread" in d.installed.details for d in self.deployments.values())
+        waits = unread and model.startswith(POOL_PREFIX)  # by its name a file is known unread
+        return f"model files are still being read ({unread})" if waits else ""
 
     def _not_found(self, model: str) -> NoModelError:
         if not model.startswith(POOL_PREFIX):

@@ -34,6 +34,8 @@ class Reason:
     code: str
     message: str
     next_step: str = ""
+    retry: bool = False
+    """Whether the same demand may be met a moment later, where its code does not say so by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -31,6 +32,8 @@ END_SECONDS = 5.0
 KILL_SECONDS = 10.0
 STALL_SECONDS = 8.0
 """How long a worker that loads may compute nothing; reading a file from a slow disk takes some computing."""
+SHORT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|[Cc]annot allocate|[Oo]ut of memory")
+"""What a worker says whose load ran out of memory: others may have let go of theirs by the next try."""
 READY_BYTES = 4_096
 REASON_BYTES = 65_536
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
@@ -95,10 +98,9 @@ class EngineProcess:
             await anyio.sleep(STALL_SECONDS)
         if self.alive:
             message = f"the engine worker stood still for {STALL_SECONDS:.0f} s while it loaded"
-            step = "Try again: another one is started."
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-            self._failure = LoadFailedError(message, next_step=step)
+            self._failure = _no_fault_of_the_file(message)
 
     def _tree_seconds(self) -> float:
         """Return the time that the worker and what it has started have computed."""
@@ -120,6 +122,8 @@ class EngineProcess:
         except (anyio.BrokenResourceError, anyio.IncompleteRead, ValueError) as error:
             await self.end()
             message = f"the engine worker {self.exit_reason()}"
+            if self._process.returncode == -signal.SIGKILL or SHORT_OF_MEMORY.search(message):
+                raise _no_fault_of_the_file(message) from error
             raise LoadFailedError(message, next_step="Check the model file.") from error
 
     @property
@@ -196,6 +200,13 @@ class EngineProcess:
             await self._process.aclose()
         self._reason = self._why()
         self._errors.close()
+
+
+def _no_fault_of_the_file(message: str) -> LoadFailedError:
+    """Return the error of a load that the machine's trouble ended: another try may succeed."""
+    error = LoadFailedError(message, next_step="Try again: another one is started.")
+    error.retry = True
+    return error
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from atos_scheduler.gateway.answering import Asked, Sampling, ToolChoice
 from atos_scheduler.gateway.ollama_bodies import called, tool_choice
-from atos_scheduler.gateway.openai_bodies import chosen
+from atos_scheduler.gateway.openai_bodies import chosen, schema_of
 from atos_scheduler.gateway.options import refuse, settle
 from atos_scheduler.gateway.requests import Lenient
 
@@ -39,6 +39,13 @@ class Message(Lenient):
         return [*results, *([said] if text or calls or not results else [])]
 
 
+class OutputConfig(Lenient):
+    """What a reply is to look like."""
+
+    format: dict[str, Any] | None = None
+    """`{"type": "json_schema", "schema": ...}`."""
+
+
 class MessagesBody(Lenient):
     """Body of `POST /v1/messages`."""
 
@@ -53,6 +60,7 @@ class MessagesBody(Lenient):
     stop_sequences: list[str] | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: dict[str, Any] | None = None
+    output_config: OutputConfig | None = None
 
     def asked(self) -> Asked:
         """Return what the request comes to."""
@@ -71,6 +79,7 @@ class MessagesBody(Lenient):
         return Asked(
             self.model,
             messages=tuple(messages),
+            schema=schema_of((self.output_config or OutputConfig()).format, "output_config.format"),
             sampling=sampling,
             tools=self._tools(),
             stream=bool(self.stream),

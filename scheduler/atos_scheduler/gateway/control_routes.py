@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
+from graphlib import CycleError, TopologicalSorter
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,6 +25,8 @@ from atos_scheduler.gateway.responses import NDJSON, encoded, until_disconnect
 from atos_scheduler.gateway.scheduler_state import SchedulerState
 
 STATUS = "/atos/v1/status"
+CYCLE_SHOWN = 10
+"""Tasks of a cycle that an error names."""
 
 
 class EventsResponse(Response):
@@ -94,6 +98,7 @@ class ControlRoutes:
             PlannedTask(**t.model_dump(exclude={"depends_on"}), depends_on=tuple(t.depends_on))
             for t in body.tasks
         )
+        check_order(tasks)
         await self._state.publish_plan(goal, PlanHint(body.revision, body.ttl, tasks))
         self._state.event_log.add("plan_published", goal=goal, revision=body.revision)
         return JSONResponse({"goal": goal, "instance": self._state.instance})
@@ -144,3 +149,27 @@ def _goal(request: Request) -> str:
         message = f"a goal's id has at most 200 characters, this one {len(goal)}"
         raise BadRequestError(message)
     return goal
+
+
+def check_order(tasks: Iterable[PlannedTask]) -> None:
+    """Check that a plan can be worked off: every task once, and none waits for itself.
+
+    Raises:
+        BadRequestError: it can't, with the tasks that say so.
+    """
+    before = dict[str, tuple[str, ...]]()
+    for task in tasks:
+        if task.id in before:
+            message = f"the plan has the task {task.id} twice"
+            raise BadRequestError(message, next_step="Give each task an id of its own.")
+        before[task.id] = task.depends_on
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        cycle: list[str] = error.args[1]
+        message = f"the plan has a cycle: {' -> '.join(cycle[:CYCLE_SHOWN])}"
+        message += f" and {len(cycle) - CYCLE_SHOWN} more" if len(cycle) > CYCLE_SHOWN else ""
+        step = (
+            "Take one of these dependencies out; without a plan, requests are served all the same."
+        )
+        raise BadRequestError(message, next_step=step) from error

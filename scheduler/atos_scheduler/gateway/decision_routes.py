@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import anyio
@@ -12,6 +13,7 @@ from starlette.routing import Route
 from atos_protocol.errors import BadRequestError, NotFoundError
 from atos_scheduler.core.explanation import explain, step_json, told
 from atos_scheduler.core.forecast import Planned, forecast
+from atos_scheduler.core.state_machine import Step
 from atos_scheduler.gateway.scheduler_state import SchedulerState
 
 TOKENS_PER_SECOND = 20.0
@@ -54,9 +56,8 @@ class DecisionRoutes:
         history = self._state.dispatcher.core.history
         step = next((s for s in history if s.seq == int(number)), None)
         if step is None:
-            kept = f"{history[0].seq} to {history[-1].seq}" if history else "none"
-            message = f"decision {number} is not remembered (kept: {kept})"
-            raise NotFoundError(message, next_step="See GET /atos/v1/decisions.")
+            message, step_next = forgotten(int(number), history)
+            raise NotFoundError(message, next_step=step_next)
         return JSONResponse({**step_json(step, anyio.current_time()), "explanation": explain(step)})
 
     async def validate(self, _: Request) -> Response:
@@ -101,3 +102,20 @@ class DecisionRoutes:
                 "text": found.text(budget),
             }
         )
+
+
+def forgotten(number: int, history: Sequence[Step]) -> tuple[str, str]:
+    """Return why a decision can't be explained, and what to do instead."""
+    look = "See GET /atos/v1/decisions."
+    if not history:
+        return (
+            f"there is no decision {number}: nothing was decided since the scheduler started",
+            look,
+        )
+    first, last = history[0].seq, history[-1].seq
+    if number > last or not number:
+        return f"there is no decision {number}: they are {first} to {last}", look
+    message = (
+        f"decision {number} is forgotten: of {last} decisions the last {len(history)} are kept"
+    )
+    return message, f"{look} What a goal's swaps came to is kept with its receipt."

@@ -206,28 +206,28 @@ class Generation:
         )
         self._put(started)
         _log_start(started)
-        if self._call.texts:
-            await self._embed(granted)
-            return
-        if not request.messages and not request.prompt:
+        if not (request.messages or request.prompt or self._call.texts):
             self._put(GenerationFinished(time.time()))  # only a load was wanted
             return
         try:
             with lease.scope:
-                await self._stream(granted, request)
+                work = self._embed if self._call.texts else self._stream
+                await work(granted, request)
         except (EngineError, NoModelError) as error:
-            if await self._dispatcher.check_residency(model) and not self._text_sent:
-                raise _ModelLostError(error) from error
-            raise
+            if not await self._dispatcher.check_residency(model):
+                raise
+            lost = _lost(error)
+            if self._text_sent:
+                raise lost from error
+            raise _ModelLostError(lost) from error
         if lease.revoked is not None:
             if isinstance(lease.revoked, EngineError) and not self._text_sent:
                 raise _ModelLostError(lease.revoked)
             raise lease.revoked
 
-    async def _embed(self, granted: Granted) -> None:
-        left = max(0.1, self._ends - anyio.current_time())
+    async def _embed(self, granted: Granted, request: Request) -> None:
         engine, model = granted.deployment.engine, granted.deployment.name
-        self._put(await engine.embed(model, self._call.texts, left))
+        self._put(await engine.embed(model, self._call.texts, request.deadline))
         self._put(GenerationFinished(time.time()))
 
     async def _stream(self, granted: Granted, request: Request) -> None:
@@ -256,6 +256,13 @@ def _log_start(started: GenerationStarted) -> None:
     loaded = f", {started.loading:.1f} s of it for its load" if started.loading else ""
     name, waited = f"{started.model} on {started.engine}", f"after {started.queued:.1f} s{loaded}"
     logger.info("%s answers %s %s", name, started.lease, waited)
+
+
+def _lost(error: AtosError) -> EngineError:
+    """Return the error of a model that was there and is gone: it is not unknown, and comes back."""
+    if isinstance(error, EngineError):
+        return error
+    return EngineError(error.message, next_step="Try again: it is loaded again.")
 
 
 def _repeats(model: str, part: str) -> RepetitionError:

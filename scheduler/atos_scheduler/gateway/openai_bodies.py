@@ -247,8 +247,12 @@ def _item(item: dict[str, Any]) -> list[dict[str, Any]]:
             refuse(f"an input item of type {str(other)[:40]!r} can't be read here")
 
 
-def schema_of(wanted: dict[str, Any] | None) -> Any:
-    """Return the schema that a `response_format` asks for; None for plain text.
+def schema_of(wanted: dict[str, Any] | None, field: str = "response_format") -> Any:
+    """Return the schema that a reply's format asks for; None for plain text.
+
+    Args:
+        wanted: the format, as OpenAI's and Anthropic's clients send it.
+        field: what it is called in the request, for the error.
 
     Raises:
         BadRequestError: it is of no known type.
@@ -262,7 +266,7 @@ def schema_of(wanted: dict[str, Any] | None) -> Any:
         schema = cast("dict[str, Any]", held).get("schema")
         if isinstance(schema, dict):
             return cast("dict[str, Any]", schema)
-    message = f"response_format: {str(wanted)[:80]} is of no known type"
+    message = f"{field}: {str(wanted)[:80]} is of no known type"
     raise BadRequestError(message, next_step="Use text, json_object or json_schema.")
 
 

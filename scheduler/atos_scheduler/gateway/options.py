@@ -145,6 +145,7 @@ ROUTES: dict[str, tuple[Option, ...]] = {
         *_all("honoured", "model", "messages", "system", "stream", "max_tokens", "temperature"),
         *_all("honoured", "top_p", "top_k", "stop_sequences", "tools"),
         Option("tool_choice", "honoured", "`disable_parallel_tool_use`: only the first call"),
+        Option("output_config", "honoured", "`format`: a JSON schema; other keys have no effect"),
         Option("thinking", "mapped", "always off"),
         _refused("mcp_servers", "the client calls the tools", []),
         _refused("container", "there is none here"),

@@ -27,8 +27,10 @@ from atos_protocol.errors import (
     BadRequestError,
     BusyError,
     ContextError,
+    LoadFailedError,
     SandboxUnavailableError,
     UnreachableError,
+    from_wire,
     known_errors,
 )
 
@@ -158,6 +160,8 @@ def test_whoever_may_try_again_is_patient() -> None:
 
     assert patience(OfTomorrowError("a newer daemon's")) > 0
     assert patience(ContextError("too long")) == 0
+    killed = from_wire(LoadFailedError("killed by SIGKILL").to_wire() | {"retry": True})
+    assert (patience(killed) > 0, patience(LoadFailedError("no GGUF"))) == (True, 0)
     assert patience(ZeroDivisionError()) == 0
 
 

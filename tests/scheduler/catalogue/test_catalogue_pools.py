@@ -59,6 +59,15 @@ async def test_a_model_is_found_under_its_other_names() -> None:
     assert (await found.candidates("qwen2.5-coder:7b"))[0].name == "qwen2.5-coder:7b-instruct"
 
 
+async def test_a_pool_whose_models_are_still_being_read_is_to_be_asked_again() -> None:
+    found = await catalogue(ScriptedEngine({"new": Script(details={"unread": True})}), budget=1)
+    with pytest.raises(NoModelError, match=r"model files are still being read \(1\)") as waits:
+        await found.candidates("atos/simple")
+    with pytest.raises(NoModelError) as unknown:
+        await found.candidates("newer")
+    assert (waits.value.retry, unknown.value.retry) == (True, False)
+
+
 async def test_other_chat_models_stand_in_where_no_listed_one_is_installed() -> None:
     scripts = {"big": Script(size=3 * GIB), "little": Script(size=GIB)}
     scripts |= {"nomic-embed-text": Script(), "atos-mini": Script(size=1)}

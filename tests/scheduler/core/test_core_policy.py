@@ -1,6 +1,7 @@
 """Who gives way to whom, and what is loaded first: the policy on small cases, and on the virtual card."""
 
 import pytest
+from inline_snapshot import snapshot
 
 from atos_protocol.scheduler_api import Demand
 from atos_scheduler.core.demands import MOST_TURNS, TURN, URGENT, rank
@@ -18,7 +19,8 @@ from atos_scheduler.core.plans import GRACE, PlannedStep
 from atos_scheduler.core.policy import DEFERRAL, PATIENCE, TENURE
 from atos_scheduler.core.state_machine import Core
 from atos_scheduler.core.types import Candidate, Waiter
-from bench.scheduler_policy import ARMS, measure, ratios
+from bench.policy_bounds import SHOWN, bounds, markdown
+from bench.scheduler_policy import ARMS, Row, measure, ratios
 from bench.scheduler_world.hardware import BUDGETS
 from bench.scheduler_world.requests import WORKLOADS
 
@@ -187,3 +189,22 @@ def test_no_other_rule_ends_sooner(workload: str, card: str) -> None:
 def test_with_plans_the_makespan_is_within_two_percent_of_the_optimum() -> None:
     mean, _ = ratios(10)["ours, bound early"]
     assert mean <= 1.02
+
+
+def test_a_bound_that_does_not_hold_is_said_with_its_figure() -> None:
+    def cell(workload: str, policy: str) -> Row:
+        makespan = 51.0 if policy == "ours" else 40.0
+        return Row(workload, "6 GB", policy, makespan, 1.0, 1.0, 10.0, 5.0, 0.3, 0.0)
+
+    rows = [cell(work, name) for work in ("mix", "fan-out", "alternation") for name in SHOWN]
+    found = bounds(rows, {"ours, bound early": (1.03, 2.0)})
+    assert [line for line in found if line.startswith("MISSED")] == snapshot(
+        [
+            "MISSED  mix, 6 GB: makespan / best other: 1.275 (wanted <= 1.02)",
+            "MISSED  fan-out, 6 GB: bound early / late: 0.784 (wanted >= 1.25)",
+            "MISSED  makespan / optimum, mean: 1.030 (wanted <= 1.02)",
+        ]
+    )
+    assert markdown(rows).splitlines()[2] == snapshot(
+        "| mix, 6 GB | 40 / 10 / 5.0 | 40 / 10 / 5.0 | 40 / 10 / 5.0 | 40 / 10 / 5.0 | 40 / 10 / 5.0 | 40 / 10 / 5.0 | 40 / 10 / 5.0 | 51 / 10 / 5.0 |"
+    )

@@ -3,13 +3,14 @@
 import os
 import signal
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import psutil
 import pytest
 
-from atos_protocol.errors import EngineError, LoadFailedError
+from atos_protocol.errors import DeadlineError, EngineError, LoadFailedError
 from atos_protocol.settings import Settings
 from atos_scheduler.engines.engine_socket import sweep
 from atos_scheduler.engines.llama_cpp import LlamaCpp
@@ -20,6 +21,12 @@ from doubles.tiny_gguf import SMALL, write_random
 pytestmark = pytest.mark.timeout(120)
 
 LONG = Request("small", ({"role": "user", "content": "x"},), max_tokens=1500)
+
+ENDLESS = (
+    "{% if messages[0]['content'] == 'x' %}{% for a in range(99999) %}{% for b in range(99999) %}"
+    "{% endfor %}{% endfor %}{% endif %}{{ messages[0]['content'] }}"
+)
+"""A chat template that is quick for what llama.cpp tries at a load, and takes hours for LONG."""
 
 
 @pytest.fixture
@@ -52,6 +59,32 @@ async def test_a_stopped_worker_is_found_by_one_probe_and_its_reader_gets_an_eng
         async for _chunk in stream:
             pass
     assert (await worker_of(engine)).alive, "and the model can be loaded again"
+
+
+async def test_a_worker_that_hangs_before_it_takes_a_slot_costs_its_caller_the_deadline(
+    engine: LlamaCpp,
+) -> None:
+    worker = await worker_of(engine)
+    await stop(worker.pid)
+    with pytest.raises(DeadlineError):
+        await anext(engine.answer(replace(LONG, deadline=0.3)))
+    os.kill(worker.pid, signal.SIGCONT)
+    last = [chunk async for chunk in engine.answer(replace(LONG, max_tokens=3))][-1]
+    assert last.tokens == 3, "and no slot was lost by it"
+
+
+async def test_a_chat_template_that_does_not_end_costs_its_caller_the_deadline(
+    tmp_path: Path,
+) -> None:
+    path = write_random(tmp_path / "small.gguf", SMALL, template=ENDLESS)
+    engine = LlamaCpp(Settings(home=tmp_path, workspaces=tmp_path, gguf=(path,), cpu_threads=1))
+    worker = await worker_of(engine)
+    with pytest.raises(DeadlineError):
+        await anext(engine.answer(replace(LONG, deadline=0.5)))
+    raw = Request("small", prompt="x", max_tokens=3)
+    assert [chunk async for chunk in engine.answer(raw)][-1].tokens == 3
+    await engine.close()
+    assert not worker.alive
 
 
 async def stop(pid: int) -> None:
@@ -113,9 +146,28 @@ async def test_a_worker_that_is_stopped_while_it_loads_is_a_failed_load(
     children = set(psutil.Process().children())
     async with anyio.create_task_group() as group:
         group.start_soon(stop_new_child, children)
-        with pytest.raises(LoadFailedError, match="stood still"):
+        with pytest.raises(LoadFailedError, match="stood still") as caught:
             await worker_of(engine)
+        assert caught.value.retry
     assert set(psutil.Process().children()) <= children
+
+
+async def test_a_worker_that_is_killed_while_it_loads_is_a_load_to_be_tried_again(
+    engine: LlamaCpp,
+) -> None:
+    children = set(psutil.Process().children())
+    async with anyio.create_task_group() as group:
+        group.start_soon(kill_new_child, children)
+        with pytest.raises(LoadFailedError, match="killed by SIGKILL") as caught:
+            await worker_of(engine)
+        assert caught.value.retry
+    assert (await worker_of(engine)).alive
+
+
+async def kill_new_child(known: set[psutil.Process]) -> None:
+    while not (new := set(psutil.Process().children()) - known):  # noqa: ASYNC110
+        await anyio.sleep(0.001)
+    new.pop().kill()
 
 
 async def stop_new_child(known: set[psutil.Process]) -> None:

@@ -8,6 +8,7 @@ import anthropic
 import pytest
 from anthropic import AsyncAnthropic
 from inline_snapshot import snapshot
+from pydantic import BaseModel
 
 from atos_scheduler.engines.simulated import Simulated, SimulatedModel
 from doubles.gateway_port import gateway_port
@@ -131,3 +132,31 @@ async def test_its_errors_are_of_its_own_classes() -> None:
         }
     )
     assert "text only" in image.value.message
+
+
+class City(BaseModel):
+    """A string without a bound."""
+
+    name: str
+
+
+async def test_a_pydantic_model_without_bounds_is_a_schema_that_is_kept() -> None:
+    engine = scripted('{"name": "Paris"}')
+    async with package(engine) as client:
+        reply = await client.messages.parse(
+            model="a", max_tokens=99, messages=HI, output_format=City
+        )
+    assert reply.parsed_output == City(name="Paris")
+    schema: Any = engine.requests[0].schema
+    assert schema["properties"]["name"]["type"] == "string"
+
+
+async def test_a_format_that_is_no_schema_is_refused_by_name() -> None:
+    async with package(scripted("x")) as client:
+        with pytest.raises(anthropic.BadRequestError, match=r"output_config\.format"):
+            await client.messages.create(
+                model="a",
+                max_tokens=9,
+                messages=HI,
+                extra_body={"output_config": {"format": {"type": "yaml"}}},
+            )

@@ -281,3 +281,74 @@ async def test_a_pause_empties_memory_and_requests_wait_for_its_end() -> None:
     assert (waiting.paused, waiting.residencies) == (True, ())
     assert resumed == {"paused": False, "was_paused": True}
     assert replies[0].json()["message"]["content"] == "Hello there"
+
+
+NOTHING: Any = {"role": "assistant", "content": None}
+CALLED: Any = {"function": {"name": "f", "arguments": {}}}
+SAID: Any = {"role": "user", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/chat", {"options": None, "format": None, "tools": None, "keep_alive": None}),
+        ("/api/chat", {"messages": [SAID, NOTHING, SAID]}),
+        ("/api/chat", {"messages": [SAID, NOTHING | {"tool_calls": [CALLED]}, SAID]}),
+        ("/api/generate", {"prompt": "hi", "options": None, "system": None, "suffix": None}),
+        ("/v1/chat/completions", {"stop": None, "tools": None, "seed": None, "max_tokens": None}),
+        ("/v1/chat/completions", {"messages": [SAID, NOTHING, SAID], "response_format": None}),
+        ("/v1/messages", {"system": None, "tools": None, "output_config": None, "top_k": None}),
+        ("/v1/messages", {"output_config": {"format": None}}),
+    ],
+)
+async def test_null_in_a_request_asks_for_nothing(path: str, body: dict[str, Any]) -> None:
+    sent = {
+        **CHAT,
+        "stream": False,
+        **({"max_tokens": 9} if path == "/v1/messages" else {}),
+        **body,
+    }
+    async with gateway_port([engine()]) as (_, url), httpx.AsyncClient(base_url=url) as http:
+        reply = await http.post(path, json=sent)
+    assert reply.status_code == 200, reply.text
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/v1/messages"])
+async def test_headers_that_nobody_knows_change_nothing_and_ours_are_errors_of_the_api(
+    path: str,
+) -> None:
+    sent = {**CHAT, "stream": False, "max_tokens": 9}
+    async with gateway_port([engine()]) as (_, url), httpx.AsyncClient(base_url=url) as http:
+        strange = {"x-atos-nonsense": "1", "x-stainless-os": "Plan 9", "anthropic-beta": "x"}
+        reply = await http.post(path, json=sent, headers=strange)
+        wrong = await http.post(path, json=sent, headers={"x-atos-deadline": "soon"})
+    assert reply.status_code == 200, reply.text
+    assert wrong.status_code == 400
+    error: Any = wrong.json()["error"]
+    assert "x-atos-deadline" in (error if isinstance(error, str) else error["message"])
+
+
+def said(body: Any) -> str:
+    """Return the message of an error in the format of any API."""
+    error = body["error"]
+    return error if isinstance(error, str) else error["message"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/v1/messages"])
+async def test_each_api_says_what_is_near_an_unknown_model_and_why_another_never_fits(
+    path: str,
+) -> None:
+    scripts = models(["qwen2.5-coder:1.5b"]) | {"large": Script(size=3 * GIB)}
+    async with (
+        gateway_port([ScriptedEngine(scripts)], budget=2 * GIB) as (_, url),
+        httpx.AsyncClient(base_url=url) as http,
+    ):
+        sent = {**CHAT, "max_tokens": 9}
+        unknown = await http.post(path, json={**sent, "model": "qwen2.5-coder:1b"})
+        large = await http.post(path, json={**sent, "model": "large"})
+    assert (unknown.status_code, large.status_code) == (404, 409)
+    assert "Did you mean qwen2.5-coder:1.5b?" in said(unknown.json())
+    assert "large needs 3.0 GiB on simulated:0; the budget is 2.0 GiB" in said(large.json())
+    assert (
+        "raise ATOS_BUDGET" in said(large.json()) or "ATOS_BUDGET" in large.json()["atos"]["next"]
+    )

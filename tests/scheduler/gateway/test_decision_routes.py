@@ -7,7 +7,10 @@ from inline_snapshot import snapshot
 
 from atos_protocol.errors import AtosError
 from atos_protocol.scheduler_api import Demand, PlanHint, PlannedTask
+from atos_scheduler.core.events import Tick
+from atos_scheduler.core.state_machine import Step
 from atos_scheduler.engines.protocol import LoadedModel, ModelSpec
+from atos_scheduler.gateway.decision_routes import forgotten
 from doubles.running_scheduler import GIB, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
@@ -103,3 +106,22 @@ async def test_an_engine_that_stays_silent_is_lost_and_its_callers_are_told() ->
             await engine.until("ask a")
             engine.silent = True
         assert seen == ["engine"]
+
+
+def test_a_decision_that_is_no_longer_kept_is_said_to_be_forgotten() -> None:
+    kept = [Step(0.0, Tick(), (), seq) for seq in range(1041, 2041)]
+    assert forgotten(7, kept) == snapshot(
+        (
+            "decision 7 is forgotten: of 2040 decisions the last 1000 are kept",
+            "See GET /atos/v1/decisions. What a goal's swaps came to is kept with its receipt.",
+        )
+    )
+    assert forgotten(9000, kept) == snapshot(
+        ("there is no decision 9000: they are 1041 to 2040", "See GET /atos/v1/decisions.")
+    )
+    assert forgotten(1, []) == snapshot(
+        (
+            "there is no decision 1: nothing was decided since the scheduler started",
+            "See GET /atos/v1/decisions.",
+        )
+    )

@@ -20,6 +20,7 @@ from atos_protocol.errors import (
     UnreachableError,
 )
 from atos_protocol.scheduler_api import Answer, Demand
+from atos_scheduler.engines.protocol import LoadedModel, ModelSpec
 from doubles.running_scheduler import GIB, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine, models
 
@@ -282,6 +283,56 @@ async def test_a_failed_load_reaches_everybody_who_waits_for_it_with_the_engines
         status = await running.client.status()
     assert len(failures) == 2
     assert (status.devices[0].committed, status.residencies) == (0, ())
+
+
+class Struck(ScriptedEngine):
+    """Its first loads fail, for a reason that is not the model's."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__(models("a"))
+        self.failures = failures
+
+    async def load(self, spec: ModelSpec) -> LoadedModel:
+        if self.failures:
+            self.failures -= 1
+            error = LoadFailedError("the engine worker was killed by SIGKILL")
+            error.retry = True
+            raise error
+        return await super().load(spec)
+
+
+async def test_a_load_that_the_machine_ended_is_tried_again_by_itself() -> None:
+    async with scheduler([Struck(1)]) as running:
+        assert (await running.client.chat("a", HI)).text == "Hello there"
+
+
+async def test_a_caller_is_told_that_a_load_which_the_machine_ended_twice_may_be_tried_again() -> (
+    None
+):
+    async with scheduler([Struck(2)]) as running:
+        with pytest.raises(LoadFailedError, match="SIGKILL") as caught:
+            await running.client.chat("a", HI)
+        assert caught.value.retry
+        assert (await running.client.chat("a", HI)).text == "Hello there"
+
+
+class Vanishing(ScriptedEngine):
+    """Its models are gone as soon as they are loaded."""
+
+    async def load(self, spec: ModelSpec) -> LoadedModel:
+        found = await super().load(spec)
+        self.crash(spec.name)
+        return found
+
+
+async def test_a_model_that_was_lost_again_is_an_engines_failure_and_no_unknown_model() -> None:
+    engine = Vanishing(models("a"))
+    async with scheduler([engine]) as running:
+        with pytest.raises(EngineError, match="a is not loaded"):
+            await running.client.chat("a", HI)
+        reply = await running.http.post("/api/embed", json={"model": "a", "input": "x"})
+    assert engine.log.count("load a") == 4
+    assert (reply.status_code, reply.json()["atos"]["code"]) == (EngineError.status, "engine")
 
 
 async def test_a_client_that_leaves_while_it_waits_takes_its_demand_along() -> None:

@@ -129,6 +129,38 @@ async def test_a_plan_with_an_unknown_field_is_a_mistake() -> None:
     assert reply.status_code == BadRequestError.status
 
 
+@pytest.mark.parametrize(
+    ("tasks", "text"),
+    [
+        ({"T1": ["T3"], "T2": ["T1"], "T3": ["T2"]}, "the plan has a cycle: T1 -> T2 -> T3 -> T1"),
+        ({"T1": ["T1"]}, "the plan has a cycle: T1 -> T1"),
+        ({str(n): [str((n + 1) % 30)] for n in range(30)}, "and 21 more"),
+    ],
+)
+async def test_a_plan_with_a_cycle_is_refused_by_its_tasks_and_nothing_is_kept(
+    tasks: dict[str, list[str]], text: str
+) -> None:
+    listed = [
+        {"id": name, "depends_on": after, "state": "waiting", "pool": "simple"}
+        for name, after in tasks.items()
+    ]
+    async with scheduler([ScriptedEngine({})]) as running:
+        body = {"revision": 1, "ttl": 60, "tasks": listed}
+        reply = await running.http.put("/atos/v1/plans/g1", json=body)
+        assert (await running.client.status()).plans == ()
+    assert reply.status_code == BadRequestError.status
+    assert text in reply.json()["error"]
+    assert "served all the same" in reply.json()["atos"]["next"]
+
+
+async def test_a_plan_with_a_task_twice_is_refused() -> None:
+    task = {"id": "T1", "state": "waiting", "pool": "simple"}
+    async with scheduler([ScriptedEngine({})]) as running:
+        body = {"revision": 1, "ttl": 60, "tasks": [task, task]}
+        reply = await running.http.put("/atos/v1/plans/g1", json=body)
+    assert reply.json()["atos"]["message"] == "the plan has the task T1 twice"
+
+
 async def test_load_and_unload_by_name_and_by_pool() -> None:
     engine = ScriptedEngine(models(["small", "large"]))
     engine.scripts["large"].size += 1
