@@ -31,7 +31,7 @@ help:
 	@echo 'make page                 build the page anew after a change in page/src (needs Node)'
 	@echo 'make audit                known vulnerabilities of what is installed, where a service answers'
 	@echo 'make sbom                 build/atos.cdx.json: what an installation brings (CycloneDX)'
-	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, memory-estimates, embeddings-cost, goal-overhead, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
+	@echo 'make bench NAME=...       first-minute, shim, mcp-start, mcp-calls, cancel, sandbox, filesystem, model-list, memory-estimates, embeddings-cost, goal-overhead, trace-overhead, agent-gains, many-goals, status, scheduler-policy, scheduler-decisions, scheduler-real; real-humaneval, real-goals, handed-in-plan (docs/evaluation.md)'
 	@echo 'make release-check        all that a release needs, from a clean clone of what is committed; publishes nothing'
 	@echo 'make docs                 the documentation as a site in build/site; a warning fails'
 	@echo 'make up, down, doctor     the daemons'

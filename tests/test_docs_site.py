@@ -15,6 +15,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config  # pyright: ignore[reportUnknownVariableType]
 from mkdocs.exceptions import Abort
 
+import drawn_diagrams
 import reference_pages
 from atos.cli.commands import parser
 
@@ -74,12 +75,21 @@ def test_every_link_of_the_site_leads_to_a_page_and_a_place_in_it(site: Path) ->
     assert lost == []
 
 
-def test_nothing_is_fetched_for_a_page_from_elsewhere_but_the_program_that_draws_diagrams(
+def test_nothing_is_fetched_for_a_page_from_elsewhere_and_no_diagram_is_left_to_a_program(
     site: Path,
 ) -> None:
-    text = (site / "index.html").read_text("utf-8")
-    fetched = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', text)
-    assert fetched == []
+    for page in site.rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', text) == []
+        assert 'class="mermaid"' not in text, page
+
+
+def test_every_diagram_is_drawn_and_every_drawing_is_of_one() -> None:
+    wanted = {drawn_diagrams.picture(source) for _, source in drawn_diagrams.blocks(ROOT)}
+    assert set(drawn_diagrams.FOLDER.glob("*.svg")) == wanted, "python tests/draw_diagrams.py"
+    text = "".join(path.read_text("utf-8") for path in wanted)
+    assert len(wanted) >= 10
+    assert re.findall(r"<script|onload=|(?:href|src)=.https?:", text) == []
 
 
 @pytest.mark.parametrize(

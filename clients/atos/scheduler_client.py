@@ -324,4 +324,6 @@ def _answer(text: str, last: Json) -> Answer:
         prompt_seconds=about["prompt_s"],
         seconds=about["reply_s"],
         loading=about["loading_s"],
+        load_why=about.get("load_why", ""),
+        load_victims=tuple(about.get("load_victims", ())),
     )

@@ -7,18 +7,21 @@ copied to `.1` and emptied in place: every writer goes on at the new end.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
 import stat
 import sys
 from collections import OrderedDict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from atos_daemon.log_context import fields_of, tag_of
 from atos_protocol.daemons import LOG_BYTES
 from atos_protocol.printable import printable
-from atos_protocol.redaction import redacted
+from atos_protocol.redaction import redacted, redacted_value
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 ALIKE_LINES = 20
@@ -58,17 +61,48 @@ class SimilarLines(logging.Filter):
 class PlainFormatter(logging.Formatter):
     """Writes lines and tracebacks without secrets (`redaction`), and with nothing hidden in them."""
 
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return a record's line, with what it is about at its end."""
+        return super().formatMessage(record) + tag_of(fields_of(record))
+
     def format(self, record: logging.LogRecord) -> str:
         """Return one record as text."""
         return printable(redacted(super().format(record)), keep="\n\t")
 
 
+class JsonFormatter(logging.Formatter):
+    """Writes one JSON object a line, without secrets: at, level, logger, process, message; goal, task, pool, error."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one record as a line."""
+        line: dict[str, str] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": self._process,
+            "message": record.getMessage(),
+            **fields_of(record),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(redacted_value(line))
+
+
+def formatter_of(form: str, process: str) -> logging.Formatter:
+    """Return what writes `text` or `json`."""
+    return JsonFormatter(process) if form == "json" else PlainFormatter(FORMAT)
+
+
 class StandardErrorHandler(logging.StreamHandler[TextIO]):
     """Writes to standard error and keeps its file within `LOG_BYTES`."""
 
-    def __init__(self) -> None:
+    def __init__(self, formatter: logging.Formatter | None = None) -> None:
         super().__init__(sys.stderr)
-        self.setFormatter(PlainFormatter(FORMAT))
+        self.setFormatter(formatter or PlainFormatter(FORMAT))
         self.addFilter(SimilarLines())
 
     def emit(self, record: logging.LogRecord) -> None:

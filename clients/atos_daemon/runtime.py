@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
-from atos_daemon.daemon_log import StandardErrorHandler, trim_log
+from atos_daemon.daemon_log import StandardErrorHandler, formatter_of, trim_log
 from atos_daemon.descriptors import raise_soft_limit
 from atos_protocol.daemons import take_role
 from atos_protocol.errors import AtosError, BadConfigError
@@ -46,7 +46,7 @@ def run_daemon(role: str, body: Callable[[Settings], None]) -> int:
         settings = load_settings()
         learn_secrets(settings)
         settings.prepare()
-        log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, settings.log_format, role)
         leave_no_core()
         raise_soft_limit()
         lock = take_role(role, settings)
@@ -72,8 +72,13 @@ def _log_crash(
     logger.critical("ended by an unexpected error", exc_info=(kind, error, trace))
 
 
-def log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str, form: str = "text", role: str = "") -> None:
     """Log to standard error, which is the daemon's file in `logs/`.
+
+    Args:
+        level: the least that is written.
+        form: `text` or `json`.
+        role: the daemon's, as lines of JSON name it.
 
     Raises:
         BadConfigError: there is no such level.
@@ -81,7 +86,7 @@ def log_to_stderr(level: str) -> None:
     if (number := logging.getLevelNamesMapping().get(level.upper())) is None:
         message = f"ATOS_LOG_LEVEL: there is no level {level[:40]!r}"
         raise BadConfigError(message, next_step="Use DEBUG, INFO, WARNING or ERROR.")
-    logging.basicConfig(level=number, handlers=[StandardErrorHandler()])
+    logging.basicConfig(level=number, handlers=[StandardErrorHandler(formatter_of(form, role))])
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
 

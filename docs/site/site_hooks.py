@@ -1,7 +1,7 @@
 """What MkDocs does beside its own: pages that live elsewhere in the repository, and links that lead there.
 
 README, changelog, security policy and the design pages beside the code are shown as pages of the site, where links
-to them lead. A link to a source file has no page to lead to: its text stays, with the file's path. Decisions are
+to them lead. Diagrams are shown as they were drawn (`drawn_diagrams`). A link to a source file has no page to lead to: its text stays, with the file's path. Decisions are
 listed from their folder, so that none can be forgotten.
 """
 
@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import Any, cast
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+from drawn_diagrams import with_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {
@@ -94,6 +99,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     """Have the links of a page hold on the site."""
     del config, files
     place = page.file.src_uri
+    markdown = with_pictures(markdown)
     if place in ELSEWHERE.values() or place == DECISIONS:
         return markdown
     return rewritten(markdown, f"docs/{place}", place)

@@ -20,7 +20,7 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     task_started     round
     model_call       role, pool, model, engine, started_at, ended_at, prompt_tokens, reused_tokens,
                      prompt_seconds (to read the rest), tokens, seconds (to write them), queued (seconds before
-                     started_at, of which loading), round
+                     started_at, of which loading), load_why, load_victims [model] (only with a load), round
     code_written     path, sha, round, parts [candidate] where it is put together from others
     syntax_checked   ok, round
     tests_run        which (acceptance|model|stub|verify), ok, proven (outside|in-process|nothing), passed, failed,

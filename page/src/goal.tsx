@@ -5,6 +5,7 @@ import { embedded } from "./place";
 import { Act, Section, State, Trouble } from "./parts";
 import { call } from "./server";
 import type { Seen } from "./store";
+import { Time } from "./time";
 import { FINAL, RESUMABLE, type Goal, type Happened, type Task } from "./types";
 import { clock, count, duration, PROOF, proofText, shellWord } from "./words";
 
@@ -28,6 +29,7 @@ export function GoalPage({ seen, id }: { seen: Seen; id: string }) {
       {goal.tasks.length > 0 && (
         <Section title="Plan"><Graph goal={goal.id} tasks={goal.tasks} needs={seen.needs} /></Section>
       )}
+      {seen.events.length > 0 && <Section title="Where the time went"><Time events={seen.events} /></Section>}
       <Section title="What happened"><Events events={seen.events} goal={goal.id} /></Section>
     </>
   );

@@ -24,9 +24,11 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
+from atos_daemon.daemon_log import formatter_of
 from atos_daemon.http_server import HttpServer
 from atos_daemon.idle_shutdown import IdleShutdown
 from atos_daemon.key_source import KeySource
+from atos_daemon.pool_logs import PoolLogs
 from atos_daemon.runtime import (
     REACH_SECONDS,
     listen_unix,
@@ -295,7 +297,13 @@ async def serve(settings: Settings) -> None:
 def main() -> int:
     """Entry point of `atos-scheduler`."""
     os.umask(0o077)  # it writes nothing of the person's, nor do its engines
-    return run_daemon("scheduler", lambda settings: anyio.run(serve, settings))
+    return run_daemon("scheduler", _run)
+
+
+def _run(settings: Settings) -> None:
+    formatter = formatter_of(settings.log_format, "scheduler")
+    logging.getLogger().addHandler(PoolLogs(settings.logs, formatter))
+    anyio.run(serve, settings)
 
 
 if __name__ == "__main__":

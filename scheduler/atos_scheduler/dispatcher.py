@@ -226,11 +226,7 @@ class Dispatcher:
                 self._group.start_soon(self._evict, model)
             case Grant(lease, model, waited):
                 self._event_log.add("lease_granted", lease=lease, model=model, waited=waited)
-                self._requests[lease].settle(
-                    Granted(
-                        self.loader.deployment(model), waited, self.loader.loading(model, waited)
-                    )
-                )
+                self._requests[lease].settle(self._granted(model, waited))
                 crashpoint("scheduler.granted")
             case Refuse(lease, reason):
                 self._event_log.add("demand_refused", lease=lease, reason=reason.message)
@@ -243,6 +239,12 @@ class Dispatcher:
                 self._timer_scope.cancel()
             case _:
                 assert_never(effect)
+
+    def _granted(self, model: str, waited: float) -> Granted:
+        """Return a grant: with why the model was loaded, where the request waited for that."""
+        loading, choice = self.loader.loading(model, waited), self.core.loads.get(model)
+        told = (choice.why, choice.victims) if loading and choice else ("", ())
+        return Granted(self.loader.deployment(model), waited, loading, *told)
 
     async def _load(self, model: str, slots: int) -> None:
         self.post(await self.loader.load(model, slots))

@@ -21,6 +21,10 @@ class Granted:
     """Seconds from the demand to the grant."""
     loading: float = 0.0
     """Those of them in which the model was loaded."""
+    why: str = ""
+    """Why it was loaded, where it was."""
+    victims: tuple[str, ...] = ()
+    """What had to go for it."""
 
 
 class LeaseRequest:

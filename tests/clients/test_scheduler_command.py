@@ -56,6 +56,6 @@ async def test_decisions_are_listed_explained_and_counted(
     assert main(["scheduler", "explain", str(first["seq"])]) == 0
     assert f"* {answer.model}: absent" in capsys.readouterr().out
     assert main(["scheduler", "receipt", "g1"]) == 0
-    assert capsys.readouterr().out.startswith("g1: 1 swaps, ")
+    assert capsys.readouterr().out.startswith("g1: 1 swap, ")
     assert main(["scheduler", "receipt", "nobody"]) == 2
     assert "goal nobody has asked for no model lately" in capsys.readouterr().err

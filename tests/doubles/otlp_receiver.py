@@ -40,8 +40,8 @@ class Receiver:
 
 
 @contextmanager
-def otlp_receiver() -> Generator[Receiver]:
-    """Serve until the context ends."""
+def otlp_receiver(port: int = 0) -> Generator[Receiver]:
+    """Serve until the context ends, on a free port or on the one that is named."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -63,7 +63,7 @@ def otlp_receiver() -> Generator[Receiver]:
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     receiver.url = f"http://127.0.0.1:{server.server_port}"

@@ -118,7 +118,8 @@ class WrittenGoal:
             self.tell("task_started", task, round=number // 30)
             yield
             asked = {"role": "sample", "model": "qwen2.5-coder:1.5b", "tokens": 120}
-            self.tell("model_call", task, started_at=1.0, ended_at=2.5, **asked)
+            now = time.time()
+            self.tell("model_call", task, started_at=now - 1.5, ended_at=now, **asked)
             yield
             self.tell("code_written", task, path="part.py", sha="0" * 40, round=number // 30)
             yield

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
@@ -20,8 +21,10 @@ from fastmcp.client.transports import StreamableHttpTransport
 from atos.transport import SocketTransport
 from atos_protocol.settings import Settings, load_settings
 from doubles.canaries import Canaries, ProcessLists
+from doubles.eventually import eventually
 from doubles.installation import Installation
 from doubles.leaky_server import LeakyServer
+from doubles.otlp_receiver import Receiver, otlp_receiver
 
 GOALS = 20
 ENDS = {"success", "failed", "needs_help", "cancelled"}
@@ -55,7 +58,13 @@ def engine(canaries: Canaries) -> Iterator[LeakyServer]:
 
 
 @pytest.fixture
-def atos(canaries: Canaries, engine: LeakyServer) -> Iterator[Installation]:
+def receiver() -> Iterator[Receiver]:
+    with otlp_receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def atos(canaries: Canaries, engine: LeakyServer, receiver: Receiver) -> Iterator[Installation]:
     installation = Installation(**canaries.environment)
     canaries.plant(installation.person)
     key, home = installation.person / ".config" / "engine.key", installation.home
@@ -68,6 +77,9 @@ def atos(canaries: Canaries, engine: LeakyServer) -> Iterator[Installation]:
         "ATOS_OPENAI_URL": f"http://me:{password}@127.0.0.1:{engine.port}/v1",
         "ATOS_OPENAI_KEY_FILE": str(key),
         "ATOS_LOG_LEVEL": "DEBUG",
+        "ATOS_METRICS": "true",
+        "ATOS_TRACE_TO": f"otlp:{receiver.url}",
+        "ATOS_TRACE_CONTENT": "true",
         "ATOS_GITHUB_TOKEN_FILE": str(key.with_name("github.token")),
         "ATOS_CLOUDFLARE_TOKEN_FILE": str(key.with_name("cloudflare.token")),
         "ATOS_HEROKU_TOKEN_FILE": str(key.with_name("heroku.token")),
@@ -120,6 +132,10 @@ async def all_replies(settings: Settings, kill: int) -> tuple[list[str], list[st
     return states, said
 
 
+def all_sent(settings: Settings) -> bool:
+    return json.loads((settings.state / "traces.json").read_text())["waiting"] == []
+
+
 def asked(number: int) -> dict[str, Any]:
     goal = f"Write clamp.py with clamp(x, low, high), which limits x. This is case {number}"
     return {"goal": goal, "examples": EXAMPLES}
@@ -127,6 +143,12 @@ def asked(number: int) -> dict[str, Any]:
 
 def _port(settings: Settings) -> int:
     return int(json.loads(_status(settings))["http"]["url"].rpartition(":")[2])
+
+
+def scraped(settings: Settings) -> str:
+    token = settings.token_file.read_text()
+    url = f"http://127.0.0.1:{_port(settings)}/metrics"
+    return httpx.get(url, headers={"authorization": f"Bearer {token}"}, timeout=60).text
 
 
 def _status(settings: Settings) -> str:
@@ -140,22 +162,33 @@ def _status(settings: Settings) -> str:
 
 
 def test_no_secret_is_left_or_said_by_goals_that_succeed_fail_and_are_killed(
-    atos: Installation, engine: LeakyServer, canaries: Canaries, tmp_path: Path
+    atos: Installation,
+    engine: LeakyServer,
+    canaries: Canaries,
+    receiver: Receiver,
+    tmp_path: Path,
 ) -> None:
     processes = ProcessLists()
     with processes.watching():
         assert atos.run("up").returncode == 0
         settings = load_settings(atos.environment)
         worker = int(json.loads(_status(settings))["worker"]["pid"])
+        scraped(settings)  # counters begin with the first
         states, said = anyio.run(all_replies, settings, worker)
         said += [done.stdout + done.stderr for done in map(atos.run, ("doctor", "status"))]
         said += [atos.run(*line).stdout for line in (("doctor", "--json"), ("models", "list"))]
         told = [atos.run(*line) for line in TOLD]
         assert [done.returncode for done in told] == [0] * len(TOLD), told
         said += [done.stdout + done.stderr for done in told]
+        said += [page := scraped(settings)]
+        anyio.run(eventually, lambda: all_sent(settings), 60)
         atos.run("down")
     assert engine.seen == {f"Bearer {canaries.of['.config/engine.key']}"}, "the key was used"
     assert states[:10] == ["success"] * 10
+    assert f"atos_goals_submitted_total {GOALS:.1f}" in page
+    sent = b"".join(receiver.bodies)
+    assert sent.count(b"Write clamp.py with clamp") >= GOALS, "traces were sent while they ran"
+    assert canaries.found(sent) == []
     assert set(states[10:]) <= {"failed", "needs_help"}
     assert "DEBUG" in (atos.home / "logs" / "scheduler.log").read_text()
     assert canaries.in_files(atos.person) == {}

@@ -143,7 +143,7 @@ def _add_looking(command: Callable[[str, str], Any]) -> None:
     logs = command("logs", "Show the end of the daemons' logs, or everything about a goal.")
     logs.add_argument(
         "what", metavar="WHAT", nargs="?", default="",
-        help="servers, scheduler, worker, or a goal; default: the three",
+        help="servers, scheduler, worker, a pool (pool-simple), or a goal; default: the three",
     )  # fmt: skip
     logs.add_argument("-n", dest="lines", type=int, default=20, metavar="N", help="lines of each")
     logs.add_argument(

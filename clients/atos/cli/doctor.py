@@ -17,6 +17,7 @@ from atos.cli.daemons import database_trouble, device_text, records_text, versio
 from atos.cli.formatting import bytes_text, columns
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos.cli.models import ask
+from atos.cli.trace_state import trace_state
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import AtosError
 from atos_protocol.settings import Settings
@@ -79,7 +80,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except AtosError as error:
             yield Finding("broken", role, error.message, error.next_step)
             return
-    checks: list[Callable[[Settings], Iterator[Finding]]] = [daemons, sandbox, models]
+    checks: list[Callable[[Settings], Iterator[Finding]]] = [daemons, sandbox, models, traces]
     for check in checks:
         try:
             yield from check(settings)
@@ -152,6 +153,13 @@ def records(host: dict[str, Any], settings: Settings) -> Iterator[Finding]:
     limits += [f"up to {bytes_text(settings.keep_bytes)}"] if settings.keep_bytes else []
     how_long = f"kept for {' and '.join(limits)}" if limits else "kept for ever"
     yield Finding("ok", "records", f"{records_text(kept)}, {how_long}")
+
+
+def traces(settings: Settings) -> Iterator[Finding]:
+    """Report how far traces are that are sent while goals run; nothing where none are."""
+    if settings.trace_to:
+        well, detail = trace_state(settings)
+        yield Finding("ok" if well else "missing", "traces", detail)
 
 
 def sandbox(settings: Settings) -> Iterator[Finding]:

@@ -15,6 +15,12 @@ MOST_LINE_BYTES = 1 << 16
 """A longer line is shown in pieces."""
 
 
+def log_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the logs there may be: the daemons', and what else is there (pools, `traces`)."""
+    others = {path.stem for path in settings.logs.glob("*.log")} - set(LOGS)
+    return (*LOGS, *sorted(others))
+
+
 def tail(settings: Settings, name: str, lines: int) -> list[str]:
     """Return the last lines of a log; none where there is none yet."""
     try:

@@ -47,9 +47,9 @@ def logs(arguments: Namespace, settings: Settings) -> int:
     Raises:
         NotFoundError: there is neither such a log nor such a goal.
     """
-    from atos.cli.log_files import LOGS, follow, tail
+    from atos.cli.log_files import LOGS, follow, log_names, tail
 
-    if arguments.what and arguments.what not in LOGS:
+    if arguments.what and arguments.what not in log_names(settings):
         return _goal_log(arguments, settings)
     names = [arguments.what] if arguments.what else list(LOGS)
     found = {name: tail(settings, name, arguments.lines) for name in names}
@@ -64,7 +64,7 @@ def logs(arguments: Namespace, settings: Settings) -> int:
             print(f"  {clean(line, 1000)}", flush=True)
     if arguments.follow:
         for name, line in follow(settings, names):
-            print(f"{name:10}{clean(line, 1000)}", flush=True)
+            print(f"{name:14}{clean(line, 1000)}", flush=True)
     return 0
 
 

@@ -46,7 +46,13 @@ def story_of(
     teller = _Teller()
     told = [sentence for event in events for sentence in teller.sentences(event)]
     goal = events[0].goal if events else ""
-    told += [sentence for each in decisions for sentence in _swaps(each, goal, events[-1].at)]
+    kept = {_text(event, "load_why") for event in events if event.kind == "model_call"}
+    told += [
+        sentence
+        for each in decisions
+        for sentence in _swaps(each, goal, events[-1].at)
+        if not any(why and why in sentence.text for why in kept)
+    ]
     return sorted(told, key=lambda sentence: sentence.at)
 
 
@@ -116,6 +122,7 @@ class _Teller:
         data, model = event.data, _text(event, "model")
         if loading := _number(event, "loading"):
             yield _said(event, f"{model} was loaded for this, which took {loading:.1f} s.")
+            yield from _load_reason(event)
         if (queued := _number(event, "queued") - loading) >= 0.1:
             yield _said(event, f"The request waited {queued:.1f} s for {model}.")
         seconds = max(0.0, _number(event, "ended_at") - _number(event, "started_at"))
@@ -256,6 +263,14 @@ class _Teller:
         error: Mapping[str, Any] = event.data.get("error") or {}
         why = f": {_plain(error.get('message'))}" if error.get("message") else ""
         yield _said(event, f"The goal ended as {_text(event, 'state')}{why}.")
+
+
+def _load_reason(event: Event) -> Iterator[Sentence]:
+    """Yield the scheduler's own reason, which the event of the call has kept."""
+    if why := _text(event, "load_why"):
+        gone = ", ".join(map(_plain, event.data.get("load_victims") or ()))
+        text = f"The scheduler loaded {_text(event, 'model')}: {why}"
+        yield _said(event, f"{text}; {gone} had to go." if gone else f"{text}.")
 
 
 def _swaps(decision: Mapping[str, Any], goal: str, otherwise: float) -> Iterator[Sentence]:

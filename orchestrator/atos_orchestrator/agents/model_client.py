@@ -68,4 +68,6 @@ class ModelClient:
             seconds=answer.seconds,
             queued=answer.queued,
             loading=answer.loading,
+            load_why=answer.load_why,
+            load_victims=answer.load_victims,
         )

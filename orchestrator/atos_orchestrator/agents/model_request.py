@@ -62,6 +62,10 @@ class Reply:
     """Seconds that the request waited for its lease, a load included."""
     loading: float = 0.0
     """Those of them in which the model was loaded."""
+    load_why: str = ""
+    """The scheduler's reason, where it was loaded for this."""
+    load_victims: tuple[str, ...] = ()
+    """Models that had to go for it."""
 
 
 Chat = Callable[[ModelRequest], Awaitable[Reply]]
@@ -125,6 +129,8 @@ async def ask(
         "queued": round(reply.queued, 3),
         "loading": round(reply.loading, 3),
     }
+    if reply.load_why:
+        cost |= {"load_why": reply.load_why, "load_victims": list(reply.load_victims)}
     emit("model_call", cost | dict(data or {}), key=f"{key}:model_call")
     return reply
 

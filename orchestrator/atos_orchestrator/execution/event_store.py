@@ -28,7 +28,7 @@ from atos_orchestrator.execution.event_table import (
 )
 from atos_orchestrator.execution.event_writer import EventWriter
 from atos_orchestrator.execution.goal_works import GoalWorks
-from atos_orchestrator.execution.unfinished_goals import LANDMARKS, UnfinishedGoals
+from atos_orchestrator.execution.unfinished_goals import LANDMARKS, Landmark, UnfinishedGoals
 from atos_orchestrator.time_spent import WORK_EVENTS, Work
 from atos_protocol.goals import Event
 
@@ -196,6 +196,32 @@ class EventStore:
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(EVENTS.c.seq).limit(limit)).all()
         return [(int(row.seq), str(row.goal)) for row in rows]
+
+    def newest(self) -> int:
+        """Return the number of the newest event of all; 0 where there is none."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.max(EVENTS.c.seq))).scalar() or 0)
+
+    def since(self, after: int, limit: int) -> list[Event]:
+        """Return so many events of all goals with a number above `after`, oldest first."""
+        query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(limit)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [event_of(row) for row in rows]
+
+    def landmarks(self, after: int, limit: int = 1000) -> list[Landmark]:
+        """Return begins, ends and pauses of goals' runs after a number, oldest first."""
+        query = sa.select(EVENTS.c.seq, EVENTS.c.goal, EVENTS.c.kind)
+        query = query.where(EVENTS.c.kind.in_(LANDMARKS), EVENTS.c.seq > after)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.seq).limit(limit)).all()
+        return [(int(row.seq), str(row.goal), str(row.kind)) for row in rows]
+
+    def newest_landmark(self) -> int:
+        """Return the number of the newest of them; 0 where there is none."""
+        query = sa.select(sa.func.max(EVENTS.c.seq)).where(EVENTS.c.kind.in_(LANDMARKS))
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def newest_end(self) -> int:
         """Return the number of the newest end of a run; 0 where none has ended."""

@@ -23,6 +23,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 
+from atos_daemon.log_context import log_about
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.dbos_client import TASKS
@@ -61,6 +62,10 @@ class GoalWorkflow:
     async def __call__(self, argument: Json) -> Json:
         """Bring one goal to its end, whatever happens to it."""
         run = _GoalRun(self.deps, decode(GoalInput, argument))
+        with log_about(goal=run.goal_input.goal):
+            return await self._brought_to_its_end(run)
+
+    async def _brought_to_its_end(self, run: _GoalRun) -> Json:
         goal = run.goal_input.goal
         try:
             outcome = await run.until_recorded()

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import anyio
 
+from atos_daemon.log_context import log_about
 from atos_orchestrator.debugging.state import DebugContext, TaskResult
 from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.durable_json import decode, encode
@@ -72,6 +73,10 @@ class TaskWorkflow:
             decode(Repository, argument["repository"]),
             tuple(argument.get("seeds", ())),
         )
+        with log_about(goal=run.goal_input.goal, task=run.task.id):
+            return await self._worked_on(run)
+
+    async def _worked_on(self, run: _TaskRun) -> Json:
         try:
             result = await run.until_committed()
         except AtosError as error:

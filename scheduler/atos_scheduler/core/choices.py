@@ -42,6 +42,12 @@ class Choice:
     why: str
     options: tuple[Option, ...]
 
+    @property
+    def victims(self) -> tuple[str, ...]:
+        """What had to go for the one that was taken."""
+        taken = (option for option in self.options if option.model == self.chosen)
+        return next((option.victims or () for option in taken), ())
+
 
 def options(
     candidates: Iterable[Candidate], memory: Memory, times: LoadTimes, may_go: MayGo

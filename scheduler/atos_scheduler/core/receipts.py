@@ -34,7 +34,8 @@ class Receipt:
     def text(self, budget: int) -> str:
         """Return the receipt in one line."""
         others = ollama_loads(self.trace, budget)
-        return f"{self.loads} swaps, {self.seconds:.0f} s; Ollama's rule on this trace: {others}"
+        swaps = f"{self.loads} swap{'s' * (self.loads != 1)}"
+        return f"{swaps}, {self.seconds:.0f} s; Ollama's rule on this trace: {others}"
 
 
 class Receipts:

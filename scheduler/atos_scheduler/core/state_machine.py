@@ -75,6 +75,8 @@ class Core:
         self.timer: float | None = None
         self.history = deque[Step](maxlen=history)
         self.receipts = Receipts()
+        self.loads: dict[str, Choice] = {}
+        """Model -> the choice by which it was loaded last."""
         self._seq = 0
         self._admission = Admission(self.memory, self.demands)
 
@@ -109,6 +111,7 @@ class Core:
         for choice in choices:
             if choice.kind == "load":
                 self.receipts.loading(choice.lease, choice.chosen, now)
+                self.loads[choice.chosen] = choice
 
     def validate(self) -> list[str]:
         """Return what contradicts what must always hold: nothing, unless this has a bug."""

@@ -21,6 +21,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from atos_daemon.log_context import log_about
 from atos_protocol.errors import (
     AtosError,
     BadRequestError,
@@ -94,6 +95,10 @@ class GenerationStarted:
     loading: float
     """Those of them in which the model was loaded."""
     started_at: float
+    why: str = ""
+    """Why it was loaded, where this request waited for that."""
+    victims: tuple[str, ...] = ()
+    """What had to go for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,9 @@ class Generation:
         self._scope.cancel()
 
     async def _run(self) -> None:
-        with self._scope, self._sink:
+        demand, pool = self._call.demand, self._catalogue.contract(self._call.model)
+        about = log_about(goal=demand.goal, task=demand.task, pool=pool.name if pool else "")
+        with self._scope, self._sink, about:
             try:
                 with anyio.fail_after(self._call.seconds):
                     await self._answer()
@@ -193,7 +200,12 @@ class Generation:
         request = bound(self._call.request, granted.deployment, self._call.unset)
         request = replace(request, deadline=max(0.1, self._ends - anyio.current_time()))
         times = granted.waited, granted.loading, time.time()
-        self._put(GenerationStarted(plain_name(model), engine.name, pool, lease.id, *times))
+        gone = tuple(map(plain_name, granted.victims))
+        started = GenerationStarted(
+            plain_name(model), engine.name, pool, lease.id, *times, granted.why, gone
+        )
+        self._put(started)
+        _log_start(started)
         if not (request.messages or request.prompt or self._call.texts):
             self._put(GenerationFinished(time.time()))  # only a load was wanted
             return
@@ -237,6 +249,13 @@ class Generation:
             message = f"{granted.deployment.engine.name} ended the reply before it was complete"
             raise EngineError(message, next_step="Try again.")
         self._put(GenerationFinished(time.time()))
+
+
+def _log_start(started: GenerationStarted) -> None:
+    """Say in the pool's log who answers, and what the request waited for."""
+    loaded = f", {started.loading:.1f} s of it for its load" if started.loading else ""
+    name, waited = f"{started.model} on {started.engine}", f"after {started.queued:.1f} s{loaded}"
+    logger.info("%s answers %s %s", name, started.lease, waited)
 
 
 def _lost(error: AtosError) -> EngineError:

@@ -99,6 +99,7 @@ def about(outcome: Outcome) -> Json:
         "lease": started.lease,
         "queued_s": started.queued,
         "loading_s": started.loading,
+        **({"load_why": started.why, "load_victims": list(started.victims)} if started.why else {}),
         "prompt_tokens": last.prompt_tokens,
         "reused_tokens": last.reused_tokens,
         "prompt_s": last.prompt_seconds,

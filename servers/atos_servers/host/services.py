@@ -30,6 +30,11 @@ class EventNotifier:
     def __init__(self) -> None:
         self._newest: OrderedDict[str, int] = OrderedDict()
         self._waiting: dict[str, anyio.Event] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` at every event, whichever goal it is of; it must not wait."""
+        self._listeners.append(listener)
 
     def notify(self, goal: str, seq: int) -> None:
         """Wake those who wait for an event of `goal`; `seq` is its newest one."""
@@ -38,6 +43,8 @@ class EventNotifier:
             self._newest.popitem(last=False)
         if event := self._waiting.pop(goal, None):
             event.set()
+        for listener in self._listeners:
+            listener()
 
     async def wait(self, goal: str, after_seq: int, seconds: float) -> bool:
         """Wait until `goal` has an event later than `after_seq`.

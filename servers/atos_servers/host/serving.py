@@ -20,8 +20,11 @@ from atos_servers.host.connections import Connections, HostControl
 from atos_servers.host.goal_worker_process import GoalWorkerProcess
 from atos_servers.host.http_server import serving_http
 from atos_servers.host.manifest import digest
+from atos_servers.host.metrics import PATH as METRICS
+from atos_servers.host.metrics import metrics_route
 from atos_servers.host.services import EventNotifier, Services
 from atos_servers.host.suite import build_suite, running
+from atos_servers.host.trace_exporter import TraceExporter
 from atos_servers.host.worker_supervisor import Spawn, WorkerSupervisor
 from atos_servers.page.access import PageAccess
 
@@ -47,6 +50,10 @@ async def serve(settings: Settings, spawn: Spawn, first: GoalWorkerProcess | Non
     worker = WorkerSupervisor(spawn, notifier, first)
     services = Services(settings, worker.notify, notifier)
     suite = build_suite(services)
+    if settings.metrics:
+        services.routes[METRICS] = metrics_route(settings)
+    if settings.trace_to:
+        services.background.append(TraceExporter(settings, notifier).run)
 
     async def stays() -> bool:
         return settings.stays

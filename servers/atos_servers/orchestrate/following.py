@@ -2,7 +2,8 @@
 
     events come -> none is a milestone: on waiting -> a milestone: what comes at once after it is taken along -> told
 
-`detail="events"` is for programs: every event, page by page, as soon as there is one.
+`detail="events"` is for programs: every event, page by page, as soon as there is one. `detail="story"` tells at once
+what happened and why (`story_pages`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from atos_servers.orchestrate.digest import MILESTONES, digest, facts
 from atos_servers.orchestrate.event_pages import PAGE_BYTES, page
 from atos_servers.orchestrate.own_goals import OwnGoals
 
-Detail = Literal["digest", "events"]
+Detail = Literal["digest", "events", "story"]
 COALESCE_SECONDS = 0.4
 """How long what follows a milestone is waited for, so that it is told in the same look."""
 GOAL_BYTES = 7_000

@@ -47,6 +47,7 @@ from atos_servers.orchestrate.questions import question_to
 from atos_servers.orchestrate.reading import add_reading
 from atos_servers.orchestrate.result_route import PREFIX, ResultRoute
 from atos_servers.orchestrate.steering_tools import add_steering
+from atos_servers.orchestrate.story_pages import story_page
 
 INSTRUCTIONS = """\
 Turns a goal such as "build a text toolkit: count words, reverse a string" into a tested git
@@ -204,7 +205,7 @@ class OrchestrateTools:
             float, Field(description="Longest wait in seconds, at most 40.", ge=0)
         ] = MOST_WAIT_SECONDS,
         detail: Annotated[
-            Detail, Field(description="digest: what matters, briefly; events: everything, paged.")
+            Detail, Field(description="digest: what matters; events: all, paged; story: why.")
         ] = "digest",
     ) -> ToolResult:
         """Wait until a task of a goal is done, asks something, or the goal ends; say so briefly.
@@ -215,6 +216,8 @@ class OrchestrateTools:
         seconds = min(timeout_s, MOST_WAIT_SECONDS)
         if detail == "digest":
             return await follow(goals, goal_id, after_seq, seconds, progress)
+        if detail == "story":
+            return story_page(await goals.wait(goal_id, after=0, seconds=0), after_seq)
         whole = client() not in MODEL_CLIENTS
         return await every_event(goals, goal_id, after_seq, seconds, progress, whole=whole)
 

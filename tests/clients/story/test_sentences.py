@@ -1,7 +1,9 @@
 """Every sentence of a story says what its events say: numbers and names are taken back to them."""
 
+import copy
 import json
 import re
+from dataclasses import replace
 from typing import Any, cast
 
 from hypothesis import given
@@ -76,6 +78,29 @@ def test_a_swap_stands_with_the_schedulers_own_reason_and_decision() -> None:
         "The scheduler loaded qwen:1.5b: the only one of its pool; qwen:0.5b had to go.",
         "", MOMENT + 16.5, (), 42,
     )  # fmt: skip
+
+
+WHY = "the most urgent demand (r7) waited 0.0 s, none of its models is loaded"
+
+
+def test_a_swap_whose_reason_its_event_has_kept_needs_no_scheduler_and_is_told_once() -> None:
+    told = events()
+    swap = next(event for event in told if event.data.get("model") == "qwen:1.5b")
+    swap = replace(swap, data={**swap.data, "load_why": WHY, "load_victims": ["qwen:0.5b"]})
+    told = [swap if event.seq == swap.seq else event for event in told]
+    decision = copy.deepcopy(DECISION)
+    decision["choices"][0]["why"] = WHY
+    for decisions in ([], [decision]):
+        (sentence,) = [
+            s for s in story_of(told, decisions) if s.text.startswith("The scheduler loaded")
+        ]
+        assert sentence == Sentence(
+            f"The scheduler loaded qwen:1.5b: {WHY}; qwen:0.5b had to go.",
+            "T1",
+            swap.at,
+            (swap.seq,),
+        )
+        assert unfounded(sentence, {event.seq: event for event in told}) == []
 
 
 def test_the_story_of_a_goal_to_which_everything_happened() -> None:

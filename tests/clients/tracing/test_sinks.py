@@ -13,7 +13,7 @@ import pytest
 from atos.tracing import genai_names as names
 from atos.tracing.destinations import send
 from atos.tracing.spans import Span, spans_of
-from atos.tracing.totals import totals_of
+from atos.tracing.totals import steps_of, totals_of
 from atos_protocol.errors import (
     AtosError,
     BadConfigError,
@@ -25,6 +25,7 @@ from atos_protocol.settings import Settings, load_settings
 from doubles.eventful_goal import events
 from doubles.otlp_receiver import Receiver, otlp_receiver
 from doubles.wandb_records import records
+from doubles.wandb_server import wandb_server
 
 SPANS = spans_of(events())
 pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -112,26 +113,66 @@ def test_langsmith_without_a_key_says_where_to_get_one(
         send(SPANS, "g1", "langsmith", settings)
 
 
-def test_wandb_keeps_a_run_of_the_goal_that_its_own_reader_reads(tmp_path: Path) -> None:
-    """In a process of its own: its client keeps a service and its own settings for as long as the process lives."""
-    home = tmp_path / "home"
-    code = (
-        "import sys; from atos.tracing.destinations import send; from atos.tracing.spans import spans_of;"
-        "from atos_protocol.settings import load_settings; from doubles.eventful_goal import events;"
-        "print(send(spans_of(events()), 'g1', 'wandb', load_settings()))"
-    )
+SEND_TO_WANDB = (
+    "import sys; from atos.tracing.destinations import send; from atos.tracing.spans import spans_of;"
+    "from atos_protocol.settings import load_settings; from doubles.eventful_goal import events;"
+    "print(send(spans_of(events()), 'g1', sys.argv[1], load_settings()))"
+)
+
+
+def sent_by_wandb(to: str, tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Send in a process of its own: its client keeps a service and its own settings for as long as the process lives."""
     environment = {
-        **os.environ, "ATOS_HOME": str(home), "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path),
-        "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9",
+        **os.environ, "ATOS_HOME": str(tmp_path / "home"), "HOME": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(sys.path), **more,
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
+    command = [sys.executable, "-c", SEND_TO_WANDB, to]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=100, check=False
     )
+
+
+def test_wandb_online_gets_the_run_its_history_and_its_summary_by_its_own_client(
+    tmp_path: Path,
+) -> None:
+    with wandb_server() as server:
+        key = "k" * 40
+        done = sent_by_wandb("wandb:online", tmp_path, WANDB_BASE_URL=server.url, WANDB_API_KEY=key)
+        assert done.returncode == 0, done.stderr
+    assert server.authorization - {""} != set(), "the key was used"
+    assert (server.run["name"], server.run["project"], server.run["jobType"]) == (
+        "g1",
+        "atos",
+        "goal",
+    )
+    steps = list(steps_of(SPANS))
+    assert sorted(server.history) == list(range(len(steps)))
+    for at, step in enumerate(steps):
+        assert {name: server.history[at][name] for name in step} == pytest.approx(step)
+    want = totals_of(SPANS)
+    last = json.loads(server.files["wandb-summary.json"])
+    assert {name: last[name] for name in want} == pytest.approx(want)
+    assert server.complete
+    assert set(server.files) == {"wandb-summary.json", "config.yaml"}, (
+        "no list of what is installed"
+    )
+    said = b"".join(server.bodies)
+    assert b"median" not in said
+    assert socket.gethostname().encode() not in said
+
+
+def test_wandb_online_that_hangs_is_one_clear_error_of_the_command(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        url = f"http://127.0.0.1:{hung.getsockname()[1]}"
+        done = sent_by_wandb("wandb:online", tmp_path, WANDB_BASE_URL=url, WANDB_API_KEY="k" * 40)
+    assert done.returncode == 1
+    assert "W&B did not take the run" in done.stderr
+
+
+def test_wandb_keeps_a_run_of_the_goal_that_its_own_reader_reads(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    dead = "http://127.0.0.1:9"
+    done = sent_by_wandb("wandb", tmp_path, HTTPS_PROXY=dead, HTTP_PROXY=dead)
     assert done.returncode == 0, done.stderr
     (run,) = (home / "wandb" / "wandb").glob("offline-run-*")
     assert f"wandb sync {run}" in done.stdout

@@ -43,7 +43,8 @@ def without_times(last: dict[str, Any]) -> dict[str, Any]:
     assert last["total_duration"] >= last["load_duration"]
     kept = {k: v for k, v in last.items() if k not in {"created_at", "atos"}}
     kept = {k: v for k, v in kept.items() if k not in {"total_duration", "load_duration"}}
-    times = ("queued_s", "loading_s", "started_at", "ended_at")
+    assert bool(atos.get("load_why")) == (atos["loading_s"] > 0), "a load has its reason"
+    times = ("queued_s", "loading_s", "started_at", "ended_at", "load_why", "load_victims")
     return kept | {"atos": {k: v for k, v in atos.items() if k not in times}}
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 
 import pytest
@@ -117,6 +118,46 @@ def test_a_page_left_open_goes_on_after_a_restart(page: Page, host: HostProcess)
     host.ensure()
     expect(page.get_by_role("status").first).to_have_text("live", timeout=60_000)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_where_the_time_went_is_drawn_by_task_and_in_its_place(
+    host: HostProcess, browser: Browser, page: Page
+) -> None:
+    drawn = written_goal(host, "waterfall", "Build something whose time is drawn")
+    begin = time.time() - 60
+    drawn.tell(
+        "model_call",
+        "T1",
+        model="m",
+        started_at=begin,
+        ended_at=begin + 20,
+        queued=12.0,
+        loading=10.0,
+    )
+    drawn.tell("evaluated", "T1", started_at=begin + 20, ended_at=begin + 30, rows=1, candidates=1)
+    drawn.tell(
+        "model_call",
+        "T2",
+        model="m",
+        started_at=begin + 30,
+        ended_at=begin + 60,
+        queued=0.0,
+        loading=0.0,
+    )
+    page.goto(page.url.split("#")[0] + "#/goal/waterfall")
+    picture = page.get_by_role("img", name="where the time went, by task")
+    expect(picture.locator("rect")).to_have_count(5)
+    widths = {
+        kind: [
+            float(bar.get_attribute("width") or 0) for bar in picture.locator(f".bar-{kind}").all()
+        ]
+        for kind in ("model", "load", "sandbox", "wait")
+    }
+    every = [width for mine in widths.values() for width in mine]
+    assert [round(72 * width / sum(every)) for width in every] == [20, 30, 10, 10, 2]
+    expect(picture.locator("rect").first.locator("title")).to_have_text("wait for m: 2.0 s")
+    if kept := os.environ.get("ATOS_TEST_PICTURES"):
+        page.screenshot(path=f"{kept}/waterfall.png", full_page=True)
 
 
 def test_an_unknown_goal_says_so(page: Page) -> None:
