@@ -24,7 +24,7 @@ help:
 	@echo 'make test-chaos           kill -9 everywhere, many times'
 	@echo 'make test-real            a goal with a real small model, fetched once (0.5 GB)'
 	@echo 'make test-install [PYTHONS="..."]  wheel and sdist in clean environments reach a goal'
-	@echo 'make test-n8n [REAL=1]    the n8n package, and a real n8n with its main workflows; REAL=1 runs all'
+	@echo 'make test-n8n [REAL=1]    the n8n package; REAL=1 with a real n8n (25 minutes), REAL=main with its main workflows'
 	@echo 'make test-page            the front end: types, unit tests, and whether the committed build is theirs (needs Node)'
 	@echo 'make test-conformance     the official MCP conformance suite, and other makers clients (Node is fetched once)'
 	@echo 'make check                lint, types, layers'
@@ -56,7 +56,7 @@ test-install:
 	@$(IN_TEST_ENV) python tests/packaging/check_installation.py $(PYTHONS)
 
 test-n8n:
-	@$(IN_TEST_ENV) python n8n/check.py $(if $(REAL),--real)
+	@$(IN_TEST_ENV) python n8n/check.py $(if $(REAL),--real $(if $(filter main,$(REAL)),main,all))
 
 test-conformance:
 	@$(IN_TEST_ENV) env PYTHONPATH=tests:n8n python -m conformance.check

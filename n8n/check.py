@@ -1,8 +1,7 @@
-"""`make test-n8n`: builds, lints and tests the node package, then has the pinned n8n run workflows with real ATOS servers.
+"""`make test-n8n`: builds, lints and tests the node package; with `--real` the pinned n8n runs workflows with real ATOS servers.
 
-Of the real n8n only the most telling parts run, all of them with `--real` (25 minutes). n8n is installed the first time:
-4 GB of memory, 3 GB of disk, 5 to 10 minutes. Needs Python only: Node comes from a wheel (toolchain.py). Everything is kept
-in `build/n8n/`.
+All parts of it take 25 minutes. n8n is installed the first time: 4 GB of memory, 3 GB of disk, 5 to 10 minutes, a C++
+compiler. The package needs Python only: Node comes from a wheel (toolchain.py). Everything is kept in `build/n8n/`.
 """
 
 from __future__ import annotations
@@ -86,8 +85,7 @@ def _check_all(parts: set[str], *, whole: bool) -> None:
 def main() -> int:
     """Run the checks; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--real", action="store_true", help="all parts of the real n8n")
-    parser.add_argument("--package", action="store_true", help="the node package, and no real n8n")
+    parser.add_argument("--real", choices=tuple(real.SETS), help="with these parts of a real n8n")
     parser.add_argument(
         "--only",
         nargs="+",
@@ -97,9 +95,9 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
-    parts = arguments.only or (real.ALL if arguments.real else real.TELLING)
+    parts = arguments.only or real.SETS.get(arguments.real, ())
     try:
-        _check_all(set() if arguments.package else set(parts), whole=not arguments.only)
+        _check_all(set(parts), whole=not arguments.only)
     except StepFailedError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""`make test-n8n`: a real n8n runs the exported workflows against the real ATOS servers, part by part.
+"""`make test-n8n REAL=1`: a real n8n runs the exported workflows against the real ATOS servers, part by part.
 
 Standard library only, but for the parts that need a browser or the tests' stand-ins.
 """
@@ -35,8 +35,10 @@ PARTS = ("editor", "panel", "agents", "slow", *BY_PATH, "public", "answers")
 """What can be checked by itself."""
 ALL = tuple(part for part in PARTS if part != "panel")
 """What REAL=1 checks: the editor's check searches, too."""
-TELLING = ("panel", "agents", "files", "router")
-"""What `make test-n8n` checks without REAL=1: a person's and an agent's way, each from end to end."""
+MAIN = ("panel", "agents", "files", "router")
+"""A person's and an agent's way, each from end to end."""
+SETS: dict[str, tuple[str, ...]] = {"main": MAIN, "all": ALL}
+"""What REAL=main and REAL=1 check."""
 MISTAKES = (StepFailedError, OSError, ValueError, KeyError, subprocess.SubprocessError)
 
 
