@@ -110,7 +110,12 @@ def unauthorized(atos: Installation) -> int:
 
 @pytest.mark.parametrize(
     ("kind", "state"),
-    [("otlp", "hung"), ("otlp", "gone"), ("langsmith", "hung"), ("wandb:online", "hung")],
+    [
+        ("otlp", "hung"),
+        pytest.param("otlp", "gone", marks=pytest.mark.long),
+        pytest.param("langsmith", "hung", marks=pytest.mark.long),
+        pytest.param("wandb:online", "hung", marks=pytest.mark.long),
+    ],
 )
 async def test_a_place_that_hangs_or_is_gone_hurts_no_goal(kind: str, state: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hung:

@@ -63,7 +63,11 @@ def written(root: Path, sample: SampleGoal, what: str, files: dict[str, str]) ->
     return folder
 
 
-@each_set
+@pytest.mark.parametrize(
+    "goals",
+    [SETS[0], *(pytest.param(each, marks=pytest.mark.long) for each in SETS[1:])],
+    ids=[each.path.stem for each in SETS],
+)
 @pytest.mark.timeout(300)
 def test_hidden_tests_pass_on_the_reference_and_fail_on_a_stub_and_on_two_mutants(
     tmp_path: Path, goals: GoalSet

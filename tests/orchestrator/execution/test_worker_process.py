@@ -42,7 +42,11 @@ def tree(repository: str) -> str:
     return git(repository, "rev-parse", "HEAD^{tree}").strip()
 
 
-@pytest.mark.parametrize("point", ["task.commit.after", "goal.integrate.after"])
+# every named point is a place where `make test-chaos` kills
+@pytest.mark.parametrize(
+    "point",
+    ["task.commit.after", pytest.param("goal.integrate.after", marks=pytest.mark.long)],
+)
 async def test_killed_at_a_crash_point_the_goal_ends_with_the_same_tree(
     house: House, point: str
 ) -> None:
@@ -65,7 +69,14 @@ async def test_killed_at_a_crash_point_the_goal_ends_with_the_same_tree(
     assert git(killed.repository, "status", "--porcelain") == ""
 
 
-@pytest.mark.parametrize("point", ["goal.intake.after", "task.commit.after", "goal.record.after"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("goal.intake.after", marks=pytest.mark.long),
+        "task.commit.after",
+        pytest.param("goal.record.after", marks=pytest.mark.long),
+    ],
+)
 async def test_killed_after_an_answer_nothing_of_it_is_lost_and_nothing_is_done_twice(
     house: House, point: str
 ) -> None:

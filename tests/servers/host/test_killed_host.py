@@ -63,7 +63,15 @@ class Reader:
                     return
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(way, marks=pytest.mark.long)
+        if way in {"stdio, legacy", "http, legacy"}
+        else way
+        for way in WAYS
+    ],
+)
 async def test_no_event_is_lost_or_told_twice(host: HostProcess, way: str) -> None:
     reader = Reader(host, way)
     async with reader.client() as client:
