@@ -20,9 +20,7 @@ from typing import Any
 from atos_protocol import setting_values as values
 from atos_protocol.env_file import read_env_file
 from atos_protocol.errors import BadConfigError
-
-SOCKET_PATH_LIMIT = 107
-"""Bytes that fit into `sockaddr_un.sun_path` on Linux, less the final NUL."""
+from atos_protocol.home_folders import prepare_home
 
 
 def _setting(default: Any, parse: Callable[[str], Any], expects: str, about: str) -> Any:
@@ -309,34 +307,8 @@ class Settings:
         Raises:
             BadConfigError: the home can't be written, or is too deep for a Unix socket.
         """
-        longest = max(len(os.fsencode(p)) for p in (self.scheduler_socket, self.servers_socket))
-        if longest > SOCKET_PATH_LIMIT:
-            message = f"{self.home} is too deep: its socket path has {longest} bytes"
-            step = f"At most {SOCKET_PATH_LIMIT} bytes fit. Set ATOS_HOME to a shorter path."
-            raise BadConfigError(message, next_step=step)
-        try:
-            for folder in (self.home, self.run, self.state, self.logs):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._check_owner()
-            for folder in (self.home, self.run, self.state, self.logs):
-                if folder.stat().st_mode & 0o077:
-                    folder.chmod(0o700)  # whatever the umask was: others read nothing of it
-        except OSError as error:
-            message = f"{error.filename} can't be made: {error.strerror}"
-            step = "ATOS keeps sockets and goals there. Make it writable, or set ATOS_HOME."
-            raise BadConfigError(message, next_step=step) from error
-
-    def _check_owner(self) -> None:
-        """Refuse a home in which others could put sockets, settings or grants, as ssh does."""
-        found = self.home.stat()
-        if found.st_uid != os.geteuid():
-            message = f"{self.home} belongs to user {found.st_uid}, not to you ({os.geteuid()})"
-            step = f"Give it to yourself: sudo chown -R $(id -u) {self.home}. Or set ATOS_HOME."
-            raise BadConfigError(message, next_step=step)
-        if found.st_mode & 0o022:
-            message = f"others may write in {self.home}: its mode is {found.st_mode & 0o777:04o}"
-            step = f"See that nothing of theirs is in it, then: chmod go-w {self.home}"
-            raise BadConfigError(message, next_step=step)
+        folders = (self.home, self.run, self.state, self.logs)
+        prepare_home(folders, (self.scheduler_socket, self.servers_socket))
 
 
 TUNABLE = {f"ATOS_{f.name.upper()}": f for f in fields(Settings) if "parse" in f.metadata}

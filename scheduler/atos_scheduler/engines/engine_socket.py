@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from atos_protocol.errors import LoadFailedError
-from atos_protocol.settings import SOCKET_PATH_LIMIT
+from atos_protocol.home_folders import SOCKET_PATH_LIMIT
 
 SOCKET = ".sock"
 """llama.cpp takes a host name that ends so for the path of a Unix socket."""

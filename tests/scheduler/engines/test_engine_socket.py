@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atos_protocol.errors import LoadFailedError
-from atos_protocol.settings import SOCKET_PATH_LIMIT, Settings
+from atos_protocol.home_folders import SOCKET_PATH_LIMIT
+from atos_protocol.settings import Settings
 from atos_scheduler.engines.engine_socket import new_socket, remove, sweep
 
 
