@@ -10,6 +10,7 @@ import keyword
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 FACTORY = r"(?:create|make|build|get)_(?:\w+_)?app(?:lication)?"
 """What a function that gives an application is called."""
@@ -29,8 +30,6 @@ class WebFramework:
     """A framework, as its applications are written and asked."""
 
     package: str
-    maker: str
-    """The class of its applications."""
     made: str
     """Source that makes one."""
     imports: str
@@ -51,7 +50,6 @@ class WebFramework:
 
 FLASK = WebFramework(
     package="flask",
-    maker="Flask",
     made="Flask(__name__)",
     imports="from flask import Flask, jsonify, request\n\n",
     client="{}.test_client()",
@@ -61,7 +59,6 @@ FLASK = WebFramework(
 )
 FASTAPI = WebFramework(
     package="fastapi",
-    maker="FastAPI",
     made="FastAPI()",
     imports="from fastapi import Body, FastAPI, HTTPException\n\n",
     client="TestClient({})",
@@ -138,8 +135,9 @@ def shown_rows(rows: Sequence[str]) -> list[str]:
     asking = [shown_row(row) for row in rows if asks_application(row)]
     if not asking:
         return plain
-    client = next(found[0] for row in rows if (found := _CLIENT_OF.search(row)))
-    return [*plain, f"client = {client}  # a new one for each line", *asking]
+    clients = (found[0] for row in rows if (found := _CLIENT_OF.search(row)))
+    begun = [f"client = {client}  # a new one for each line" for client in islice(clients, 1)]
+    return [*plain, *begun, *asking]
 
 
 def shown_row(row: str) -> str:

@@ -18,6 +18,7 @@ from atos_orchestrator.web_application import (
     companions_of,
     routes_of,
     sends_something,
+    shown_rows,
 )
 
 
@@ -111,3 +112,8 @@ def test_an_application_to_which_something_is_sent_is_asked_through_its_module(
     asked = f"assert {framework.client.format(f'pkg.shop.{source}')}.post('/a').status_code == 201"
     assert asked_of_module(row, "pkg.shop") == f"{framework.client_import}{asked}"
     assert asked_of_module(asked, "pkg.shop") == asked
+
+
+def test_a_person_s_row_that_makes_its_client_in_another_way_is_shown_as_it_is() -> None:
+    row = "assert TestClient(create_app('a.db')).get('/').status_code == 200"
+    assert shown_rows([row, "assert f(1) == 2"]) == ["assert f(1) == 2", row]
