@@ -64,7 +64,13 @@ def _lacking(function: _Function, around: Sequence[_Scope]) -> Iterator[_Missing
 
 def _owner(name: str, around: Sequence[_Scope]) -> _Scope | None:
     """Return the innermost scope around a function that binds a name."""
-    return next((scope for scope in reversed(around) if name in _bound(scope, counts=True)), None)
+    return next((scope for scope in reversed(around) if name in _holds(scope)), None)
+
+
+def _holds(scope: _Scope) -> set[str]:
+    """Return the names that are a scope's own: what it declares `global` or `nonlocal` is another's."""
+    found = _bound(scope, counts=True)
+    return found if isinstance(scope, ast.Module) else found - _declared(scope)
 
 
 def _own(scope: _Scope) -> Iterator[ast.AST]:

@@ -18,6 +18,7 @@ from atos_orchestrator.debugging.missing_declarations import with_missing_declar
         ("n = m = 1\nasync def f():\n    m += 1\n    n += 1\n", "    global m, n\n"),
         ("def f():\n    n = 0\n    def g():\n        n += 1\n        return n\n    return g\n", "        nonlocal n\n"),
         ("n = 1\ndef f():\n    def g():\n        n += 1\n    return g\n", "        global n\n"),
+        ("n = 1\ndef f():\n    global n\n    n = 2\n    def g():\n        n += 1\n    g()\n", "        global n\n"),
         ("n = 1\nclass C:\n    def f(self):\n        if self:\n            n += 1\n", "        global n\n"),
         ("n = 1\ndef f():\n    @str\n    def g(): pass\n    n += 1\n", "    global n\n"),
     ],
