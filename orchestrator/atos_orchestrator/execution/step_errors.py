@@ -37,7 +37,7 @@ PATIENCE: Mapping[str, float] = {
     "deadline": HOUR,
     "io": MINUTES,
 }
-"""Code of a transient error -> seconds that a step goes on trying."""
+"""Code of a transient error -> seconds that a step goes on trying, from its first failure on."""
 
 DEFECTS = frozenset(
     {

@@ -83,14 +83,19 @@ class DurableSteps:
 
 
 async def until_done(name: str, work: Callable[[], Awaitable[Json]], tell: Waits) -> Json:
-    """Do the work; every failure is raised as an `AtosError`, a transient one after hours of trying."""
-    began, since, tries = anyio.current_time(), time.time(), 0
+    """Do the work; every failure is raised as an `AtosError`, a transient one after hours of trying.
+
+    Patience begins with the first failure: before it nothing was in the way, however long the work took.
+    """
+    failing_since, since, tries = 0.0, 0.0, 0
     while True:
         try:
             return await work()
         except Exception as raised:
             error = as_atos_error(raised, name)
-            if anyio.current_time() - began >= patience(error):
+            if not tries:
+                failing_since, since = anyio.current_time(), time.time()
+            if anyio.current_time() - failing_since >= patience(error):
                 if error is not raised:
                     log.exception("step %s failed", name)
                 raise error from raised

@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio.lowlevel
 import pytest
@@ -27,6 +28,7 @@ from atos_protocol.errors import (
     BadRequestError,
     BusyError,
     ContextError,
+    EngineError,
     LoadFailedError,
     SandboxUnavailableError,
     UnreachableError,
@@ -110,6 +112,23 @@ async def test_a_step_waits_for_hours_and_tells_each_longer_pause_once(
     assert [pause for _, pause in told.waits] == [2.0, 4.0, 8.0, 15.0, 30.0, 60.0]
     assert len(no_pauses) == 200
     assert 45.0 <= no_pauses[-1] <= 75.0
+
+
+async def test_patience_begins_with_the_first_failure_however_long_the_work_took_before(
+    monkeypatch: pytest.MonkeyPatch, no_pauses: list[float]
+) -> None:
+    clock, since = [0.0], list[float]()
+    monkeypatch.setattr(steps.anyio, "current_time", lambda: clock[0])
+    monkeypatch.setattr(steps, "time", SimpleNamespace(time=lambda: 1e9 + clock[0]))
+    lost = Failing(*[EngineError("the engine is lost")] * 6)
+
+    async def work() -> Json:
+        clock[0] += 1.0 if len(lost.left) < 6 else PATIENCE["engine"]
+        return await lost()
+
+    done = await until_done("sample.0", work, lambda _error, at, _pause: since.append(at))
+    assert done == {"done": True}
+    assert set(since) == {1e9 + PATIENCE["engine"]}
 
 
 async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
