@@ -31,6 +31,7 @@ import sqlalchemy as sa
 from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 from dbos import error as dbos_error
 from dbos._dbos import _get_dbos_instance  # pyright: ignore[reportPrivateUsage]
+from sqlalchemy.exc import SQLAlchemyError
 
 from atos_orchestrator.execution.cancellation import RunningScopes
 from atos_orchestrator.execution.dbos_client import (
@@ -70,7 +71,8 @@ class Executor:
 
     def succeeds(self, executor: str) -> bool:
         """Tell whether an executor is an earlier start of the same worker, and therefore dead."""
-        return executor != self.id and executor.partition("#")[0] == self.name
+        # From the right: a name contains a path, which may contain the sign.
+        return executor != self.id and executor.rpartition("#")[0] == self.name
 
 
 class DbosRuntime(DbosClient):
@@ -165,11 +167,12 @@ class DbosRuntime(DbosClient):
             self._queues.start(QUEUES)
             yield
         finally:
-            self._bodies.clear()
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._queues.end)
                 await self._leave_unfinished()
+                await anyio.to_thread.run_sync(self._return_starts)
                 await anyio.to_thread.run_sync(_destroy)
+            self._bodies.clear()  # last: a body that still runs may queue another
             # DBOS made its own pool of threads the loop's default, and has just shut it down.
             loop = asyncio.get_running_loop()
             loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="after-dbos"))
@@ -201,6 +204,21 @@ class DbosRuntime(DbosClient):
             for task in running:
                 task.cancel()
             await asyncio.wait(running, timeout=LEAVE_SECONDS)
+
+    def _return_starts(self) -> None:
+        """Don't count this start for the runs that are left: only a worker that dies is counted (`MOST_STARTS`).
+
+        Otherwise a goal that is paused for weeks would be abandoned when ATOS was started often enough.
+        """
+        engine, tables = self.tables
+        runs = tables.workflow_status
+        left = (runs.c.executor_id == self.executor.id, runs.c.status == "PENDING")
+        fewer = {"recovery_attempts": runs.c.recovery_attempts - 1}
+        try:
+            with engine.begin() as connection:
+                connection.execute(sa.update(runs).where(*left).values(fewer))
+        except SQLAlchemyError as error:
+            log.info("the start of the runs that are left counts: %s", error)
 
     async def _recover(self) -> None:
         """Queue again what earlier workers of this name left unfinished."""

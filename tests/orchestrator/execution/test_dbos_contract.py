@@ -9,7 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
+import anyio.from_thread
+import anyio.to_thread
 import pytest
+import sqlalchemy as sa
 from dbos._dbos import BACKGROUND_JOBS_THREAD_NAME  # pyright: ignore[reportPrivateImportUsage]
 
 from atos_orchestrator.execution.database import open_database
@@ -169,6 +172,74 @@ async def test_what_a_dead_worker_left_is_recovered_without_repeating_recorded_s
 
     assert left == [Run("r1", "body", "running")]
     assert log == ["first", "second", "second"]
+
+
+async def test_the_end_of_a_worker_is_not_counted_among_the_deaths_that_abandon_a_run(
+    runtime: DbosRuntime,
+) -> None:
+    started, starts = anyio.Event(), list[int]()
+
+    async def body(argument: Json) -> Json:
+        async def work() -> Json:
+            started.set()
+            await anyio.sleep_forever()
+            return {}
+
+        return await runtime.step("work", work)
+
+    for _ in range(3):
+        started = anyio.Event()
+        async with runtime.worker({"body": body}):
+            await runtime.submit("body", "r1", {}, queue=GOALS)
+            await started.wait()
+            starts.append(await anyio.to_thread.run_sync(starts_of, runtime, "r1"))
+
+    assert starts == [1, 1, 1]
+    assert await runtime.list() == [Run("r1", "body", "running")]
+
+
+def starts_of(runtime: DbosRuntime, run: str) -> int:
+    """How often DBOS has counted that a run was begun."""
+    engine, tables = runtime.tables
+    runs = tables.workflow_status
+    count = sa.select(runs.c.recovery_attempts).where(runs.c.workflow_uuid == run)
+    with engine.connect() as connection:
+        return int(connection.execute(count).scalar_one())
+
+
+async def test_a_body_may_queue_a_run_until_its_worker_has_ended(
+    runtime: DbosRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, ending, tried = anyio.Event(), anyio.Event(), threading.Event()
+    raised = list[Exception]()
+
+    async def body(argument: Json) -> Json:
+        if argument:
+            return {}
+        started.set()
+        await ending.wait()
+        try:
+            await runtime.submit("body", "r1:T1", {"of": "r1"}, queue=TASKS)
+        except Exception as error:  # noqa: BLE001 - a goal's body ends its goal by whatever it meets
+            raised.append(error)
+        tried.set()
+        return {}
+
+    queues = runtime._queues  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    end = queues.end
+
+    def end_slowly() -> None:
+        anyio.from_thread.run_sync(ending.set)
+        assert tried.wait(30)
+        end()
+
+    monkeypatch.setattr(queues, "end", end_slowly)
+    async with runtime.worker({"body": body}):
+        await runtime.submit("body", "r1", {}, queue=GOALS)
+        await started.wait()
+
+    assert raised == []
+    assert {run.id for run in await runtime.list()} == {"r1", "r1:T1"}
 
 
 async def test_another_name_leaves_the_work_of_a_live_worker_alone(runtime: DbosRuntime) -> None:

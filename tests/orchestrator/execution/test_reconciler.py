@@ -47,6 +47,13 @@ def test_earlier_workers_runs_and_bodiless_ones_are_found_and_those_of_others_ar
     assert findings(seen) == Findings(dead=frozenset({pending[2]}), lost=frozenset({pending[1]}))
 
 
+def test_earlier_workers_are_known_where_the_path_of_the_home_contains_the_sign() -> None:
+    me = Executor("box:/home/C#/atos", "box:/home/C#/atos#2", frozenset)
+
+    assert me.succeeds("box:/home/C#/atos#1")
+    assert not me.succeeds("box:/home/C#2")
+
+
 def test_a_goal_is_ended_when_its_newest_run_has_ended_or_is_missing() -> None:
     unfinished = {"a": 1, "b": 2, "c": 1, "d": 1, "e": 1}
     states: dict[str, RunState] = {
