@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -45,6 +44,7 @@ from atos_orchestrator.execution.reconciler import Reconciler
 from atos_orchestrator.execution.retention import Retention
 from atos_orchestrator.execution.run_records import RunRecords
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
+from atos_orchestrator.execution.worker_name import worker_name
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps, open_workflow_deps
 from atos_orchestrator.workspace.worktrees import sweep
 from atos_protocol.errors import UnreachableError
@@ -258,7 +258,7 @@ async def _working(
 ) -> AsyncGenerator[Worker]:
     """Open everything else that a worker needs, recover what is unfinished, and execute."""
     runtime = DbosRuntime(
-        database.patient, name=_name(settings), goals_at_once=goals_at_once(settings)
+        database.patient, name=worker_name(settings), goals_at_once=goals_at_once(settings)
     )
     async with (
         SchedulerClient(settings) as scheduler,
@@ -272,11 +272,6 @@ async def _working(
         bodies = {GOAL: GoalWorkflow(deps), TASK: TaskWorkflow(deps), PLAN: PlanWorkflow(deps)}
         async with events.writing(), runtime.worker(bodies):
             yield worker
-
-
-def _name(settings: Settings) -> str:
-    """Return this worker's name: one per machine and home, so that nobody recovers another's."""
-    return f"{socket.gethostname()}:{settings.home}"
 
 
 class CancelledQuietly(logging.Filter):

@@ -225,7 +225,7 @@ async def test_a_body_may_queue_a_run_until_its_worker_has_ended(
         tried.set()
         return {}
 
-    queues = runtime._queues  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    queues = runtime._queues  # pyright: ignore[reportPrivateUsage]
     end = queues.end
 
     def end_slowly() -> None:
