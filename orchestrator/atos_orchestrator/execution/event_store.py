@@ -29,7 +29,7 @@ from atos_orchestrator.execution.event_table import (
 from atos_orchestrator.execution.event_writer import EventWriter
 from atos_orchestrator.execution.goal_works import GoalWorks
 from atos_orchestrator.execution.unfinished_goals import LANDMARKS, Landmark, UnfinishedGoals
-from atos_orchestrator.time_spent import WORK_EVENTS, Work
+from atos_orchestrator.time_spent import WORK_EVENTS, Work, WorkSum
 from atos_protocol.goals import Event
 
 DRAIN_SECONDS = 1.0
@@ -153,16 +153,23 @@ class EventStore:
         return {goal: sorted(events, key=lambda e: e.seq) for goal, events in found.items()}
 
     def work(self, goal: str) -> Work:
-        """Return what a goal has used so far; reads what is new since it was asked last."""
+        """Return what a goal has used so far; reads what is new since it was asked last, and the last that it knows."""
         seq, used = self._works.of(goal)
-        of_goal = sa.select(EVENTS).where(EVENTS.c.goal == goal, EVENTS.c.kind.in_(WORK_EVENTS))
-        query = of_goal.where(EVENTS.c.seq > seq).order_by(EVENTS.c.seq)
-        with self._engine.connect() as connection:
-            fresh = [event_of(row) for row in connection.execute(query)]
-        used = used.plus(fresh)
-        if fresh:
-            self._works.keep(goal, fresh[-1].seq, used)
+        told = self._work_events(goal, seq)
+        if seq and (not told or told[0].seq != seq):
+            # It was removed; this is another goal, which its caller's key has given the same id.
+            seq, used = 0, WorkSum()
+            told = self._work_events(goal, seq)
+        used = used.plus(event for event in told if event.seq > seq)
+        if told:
+            self._works.keep(goal, told[-1].seq, used)
         return used.work
+
+    def _work_events(self, goal: str, first: int) -> list[Event]:
+        of_goal = sa.select(EVENTS).where(EVENTS.c.goal == goal, EVENTS.c.kind.in_(WORK_EVENTS))
+        query = of_goal.where(EVENTS.c.seq >= first).order_by(EVENTS.c.seq)
+        with self._engine.connect() as connection:
+            return [event_of(row) for row in connection.execute(query)]
 
     def count(self, goal: str, kind: str) -> int:
         """Return how many events of a kind the goal has."""

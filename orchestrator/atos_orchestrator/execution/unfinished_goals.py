@@ -43,6 +43,8 @@ class UnfinishedGoals:
                 continue
             if kind == "goal_resumed":
                 self._revisions[goal] = self._revisions.get(goal, 1) + 1
+            else:  # perhaps once more under its caller's key, after its records were removed
+                self._revisions.pop(goal, None)
             self._open[goal] = None
 
     def revisions(self) -> dict[str, int]:

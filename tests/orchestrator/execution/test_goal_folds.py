@@ -15,6 +15,7 @@ from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.event_table import EVENTS
 from atos_orchestrator.execution.goal_folds import GoalFolds
+from atos_orchestrator.time_spent import Work
 from atos_protocol.goals import Event
 from atos_protocol.settings import load_settings
 
@@ -99,6 +100,22 @@ def test_a_goal_that_was_removed_is_not_remembered(store: EventStore) -> None:
 
     assert folds.views(["a", "b"]) == {"b": fold(store.read("b"))}
     assert folds.news("a", 0) is None
+
+
+def test_a_key_that_is_used_again_after_its_goal_was_removed_begins_a_goal_anew(
+    store: EventStore,
+) -> None:
+    tell(store, "a", 0, len(TOLD))
+    store.work("a")
+    store.unfinished()
+    with open_database(load_settings()).begin() as connection:
+        connection.execute(sa.delete(EVENTS))
+    tell(store, "a", 0, 5)
+
+    assert store.newest_runs() == {"a": 1}
+    assert store.work("a") == Work()
+    tell(store, "a", 5, 6)
+    assert store.work("a") == Work(seconds=2.0, model_calls=1)
 
 
 def test_a_second_look_reads_one_row_of_each_goal_however_long_they_are(atos_home: Path) -> None:
