@@ -17,6 +17,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -200,7 +201,8 @@ class GoalRemoval:
             if place.is_dir() and not place.is_symlink():
                 shutil.rmtree(place, ignore_errors=True)
             else:
-                place.unlink(missing_ok=True)
+                with suppress(OSError):
+                    place.unlink(missing_ok=True)
             if os.path.lexists(place):
                 log.warning("%s of a removed goal can't be deleted; it is tried again", place)
                 return size

@@ -187,6 +187,24 @@ def test_files_that_an_interrupted_removal_left_are_deleted_by_the_next_one(
     assert kept.rows()["removals"] == set()
 
 
+def test_a_file_that_can_not_be_deleted_ends_nobody_and_is_tried_again(
+    kept: KeptGoals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    kept.add("g1")
+    with monkeypatch.context() as denied:
+        denied.setattr(Path, "unlink", refuse)
+        kept.clean(CleanRequest())
+        kept.removal.finish()
+        left = kept.goals(), kept.rows()["removals"], kept.files()
+    kept.removal.finish()
+
+    assert left == ([], {"g1"}, {"g1.md"})
+    assert (kept.rows(), kept.files()) == (all_of(), set[str]())
+
+
 def test_an_id_that_is_a_path_leads_nowhere(kept: KeptGoals) -> None:
     kept.add("g1")
     with kept.removal.engine.begin() as connection:
