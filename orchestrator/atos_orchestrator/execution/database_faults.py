@@ -1,7 +1,7 @@
 """Which of a driver's errors mean that the database can't be used, in words: a table for each driver.
 
-Everything else (a constraint, a syntax error, a lock that was not waited for) is an answer of a database that
-works, and stays the caller's.
+Everything else (a constraint, a syntax error, a deadlock that the runtime repeats by itself) is an answer of a
+database that works, and stays the caller's.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ POSTGRES: dict[str, Fault] = {
     "3D": Fault("the server has no such database", "Restore it, or correct ATOS_DATABASE_URL."),
     "53100": Fault("the server's disk is full", "Free some room on it."),
     "53": Fault("the server is out of memory or connections"),
+    "55P03": Fault("another session keeps a table locked", "End the session that holds the lock."),
     "57014": Fault("the server ended a statement that took too long"),
     "57": Fault("the server is shutting down or starting"),
     "58": Fault("the server's disk fails"),

@@ -24,6 +24,7 @@ from typing import Any, Literal
 import anyio
 import anyio.to_thread
 
+from atos_orchestrator.execution.step_errors import as_atos_error, class_of
 from atos_protocol.errors import UnreachableError
 
 State = Literal["ok", "degraded"]
@@ -33,7 +34,7 @@ PROBE_SECONDS = 1.0
 LOOK_SECONDS = 2.0
 """Pause between two looks at a database that is fine; a look at a file is one `stat`."""
 LOOP_SECONDS = 0.05
-"""Pause before a loop that ended goes on."""
+"""Pause before a loop that waited for the database goes on."""
 WAIT_SECONDS = 4 * 3600.0
 """Longest wait of a thread of the runtime; then its own retries begin."""
 
@@ -180,14 +181,19 @@ class DatabaseHealth:
             self.close()
 
     async def through_outages(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run an endless loop; one that ends because the database is away goes on when it is back."""
+        """Run an endless loop; one that trouble of the machine ends goes on when the database is fine."""
         while True:
             try:
                 return await loop()
-            except UnreachableError as error:
-                log.info("a loop waits for the goals database: %s", error.message)
+            except Exception as raised:
+                error = as_atos_error(raised, "loop")
+                if class_of(error.code) != "transient":
+                    raise
+                log.info("a loop waits: %s", error.message)
+            away = self._fault is not None
             await self.returned()
-            await anyio.sleep(LOOP_SECONDS)  # a loop that fails for another reason must not spin
+            # Nothing tells when trouble that is not the database's is over, and the loop must not spin.
+            await anyio.sleep(LOOP_SECONDS if away else PROBE_SECONDS)
 
     async def returned(self) -> None:
         """Wait until the database is fine; needs `watch` in the same event loop."""

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from atos_orchestrator.execution.database_faults import fault_of
@@ -46,7 +47,13 @@ class GuardedPool(QueuePool):
                 if not self.patient:
                     raise
                 raise _lost(error) from error
-        return super().connect()
+        try:
+            return super().connect()
+        except PoolTimeoutError as error:  # the runtime knows it; all others know one error
+            if self.patient:
+                raise
+            message = f"every connection to the goals database is in use: {error}"
+            raise UnreachableError(message, next_step="Ask again.") from error
 
     def recreate(self) -> GuardedPool:
         """Return an empty pool of the same kind, as the engine asks for after `dispose`."""

@@ -78,7 +78,8 @@ def as_atos_error(error: Exception, step: str) -> AtosError:
     if isinstance(error, AtosError):
         return error
     if is_database_trouble(error):
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        driver = getattr(error, "orig", None) or error
+        reason = next(iter(str(driver).splitlines()), type(driver).__name__)  # it may have no words
         return UnreachableError(
             f"the goals database does not work: {reason}", next_step="See `atos-client doctor`."
         )

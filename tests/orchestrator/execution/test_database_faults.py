@@ -62,6 +62,7 @@ def test_missing_tables_are_a_fault_in_both_drivers() -> None:
         (psycopg.errors.TooManyConnections("x"), "the server is out of memory or connections (x)"),
         (psycopg.errors.ReadOnlySqlTransaction("x"), "the server accepts no writes now (x)"),
         (psycopg.errors.QueryCanceled("x"), "the server ended a statement that took too long (x)"),
+        (psycopg.errors.LockNotAvailable("x"), "another session keeps a table locked (x)"),
         (psycopg.errors.InvalidCatalogName("x"), "the server has no such database (x)"),
     ],
 )  # fmt: skip
@@ -76,7 +77,6 @@ def test_what_a_server_can_not_do_is_a_fault(error: psycopg.Error, why: str) -> 
     "error",
     [
         psycopg.errors.UniqueViolation(),
-        psycopg.errors.LockNotAvailable(),
         psycopg.errors.SerializationFailure(),
         psycopg.errors.DeadlockDetected(),
         ValueError("no error of a driver"),

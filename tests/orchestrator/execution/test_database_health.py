@@ -1,8 +1,10 @@
 """What becomes of faults of a real SQLite file: noticed, told, waited for, and over when they are over."""
 
+import errno
 import gc
 import os
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
@@ -12,14 +14,19 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import psycopg.errors
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from atos_orchestrator.execution import database as database_module
 from atos_orchestrator.execution import database_health
 from atos_orchestrator.execution.database import Database, sqlite_module
+from atos_orchestrator.execution.database_health import DatabaseHealth
 from atos_orchestrator.execution.dbos_client import DbosClient
 from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.guarded_engine import GuardedPool
 from atos_protocol.errors import UnreachableError
 from atos_protocol.settings import load_settings
 from doubles.eventually import eventually
@@ -260,6 +267,36 @@ async def test_a_deleted_file_is_not_made_anew_while_the_process_is_up(atos_home
 
     assert not there
     assert "Put it back" in health.todo
+
+
+def test_whoever_gets_no_connection_is_refused_as_if_it_were_away() -> None:
+    pool = GuardedPool(
+        lambda: sqlite3.connect(":memory:"), pool_size=1, max_overflow=0, timeout=0.01
+    )
+    with closing(pool.connect()):
+        with pytest.raises(UnreachableError, match="in use"):
+            pool.connect()
+        pool.patient = True
+        with pytest.raises(PoolTimeoutError):  # which the durable runtime repeats
+            pool.connect()
+
+
+async def test_a_loop_that_trouble_of_the_machine_ends_goes_on_and_one_with_a_defect_ends() -> None:
+    health = DatabaseHealth()
+    deadlock = OperationalError("insert", {}, psycopg.errors.DeadlockDetected())
+    troubles = [UnreachableError("away"), OSError(errno.EMFILE, "Too many open files"), deadlock]
+
+    async def loop() -> None:
+        if troubles:
+            raise troubles.pop()
+
+    async def broken() -> None:
+        raise KeyError
+
+    await health.through_outages(loop)
+    assert troubles == []
+    with pytest.raises(KeyError):
+        await health.through_outages(broken)
 
 
 @pytest.fixture

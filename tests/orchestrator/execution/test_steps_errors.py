@@ -151,6 +151,7 @@ async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         (OSError(errno.EAGAIN, "Resource temporarily unavailable"), "busy"),
         (OperationalError("insert", {}, sqlite3.OperationalError("database is locked")), "unreachable"),
         (DatabaseError("select", {}, sqlite3.DatabaseError("file is not a database")), "unreachable"),
+        (OperationalError("insert", {}, sqlite3.OperationalError()), "unreachable"),
         (IntegrityError("insert", {}, sqlite3.IntegrityError("UNIQUE")), "internal"),
         (FileNotFoundError(errno.ENOENT, "No such file"), "internal"),
         (KeyError("worktree"), "internal"),
