@@ -15,6 +15,8 @@ from atos_orchestrator.execution.goal_api import Notify
 from atos_orchestrator.execution.goal_input import event_key, finished_key, run_of
 from atos_protocol.goals import FINAL_TASK_STATES, GoalView
 
+CANCELLED = "Cancelled on request."
+
 
 @dataclass(frozen=True, slots=True)
 class GoalCancelling:
@@ -30,7 +32,7 @@ class GoalCancelling:
         revision = await anyio.to_thread.run_sync(self.events.revision, view.id)
         await self.client.cancel(run_of(view.id, revision))
         await anyio.to_thread.run_sync(self._append, view, revision)
-        await self.notify({"op": "cancel", "goal": view.id})
+        await self.notify({"op": "cancel", "goal": view.id, "revision": revision})
 
     def _append(self, view: GoalView, revision: int) -> None:
         for task in view.tasks:
@@ -38,5 +40,5 @@ class GoalCancelling:
                 data = {"state": "cancelled", "rounds": task.rounds}
                 key = event_key(revision, task.id, "task_done", "end")
                 self.events.append(view.id, "task_done", data, key=key, task=task.id)
-        end = {"state": "cancelled", "summary": "Cancelled on request.", "error": None}
+        end = {"state": "cancelled", "summary": CANCELLED, "error": None}
         self.events.append(view.id, "goal_finished", end, key=finished_key(revision))

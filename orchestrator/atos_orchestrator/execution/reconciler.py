@@ -27,6 +27,7 @@ import anyio.to_thread
 from atos_orchestrator.execution.dbos_client import DbosClient, Run, RunState
 from atos_orchestrator.execution.dbos_runtime import Executor
 from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_cancelling import CANCELLED
 from atos_orchestrator.execution.goal_input import finished_key, run_of
 
 EVERY_SECONDS = 3.0
@@ -35,6 +36,8 @@ IDLE_SECONDS = 10.0
 """The same at other times."""
 ABANDONED = "Abandoned: its worker died too often while executing it. See logs/worker.log."
 MISSING = "The database has no run of it any more, perhaps because it was restored from a backup."
+SUMMARIES = {"": MISSING, "cancelled": CANCELLED, "success": "Its own summary was lost."}
+"""How the run ended -> what is said of the goal, where the last word of its own is missing."""
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +166,7 @@ class Reconciler:
         if state == "success":
             record = await self._client.result(run_of(goal, revision))
             said = str(record["state"])
-        summary = ABANDONED if state else MISSING
+        summary = SUMMARIES.get(state, ABANDONED)
         log.warning(
             "goal %s: its run ended as %s without a goal_finished event", goal, state or "missing"
         )

@@ -13,9 +13,9 @@ from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.dbos_client import GOALS, Run, RunState
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime, Executor
 from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goal_cancelling import CANCELLED
 from atos_orchestrator.execution.goal_input import GOAL
 from atos_orchestrator.execution.reconciler import (
-    ABANDONED,
     MISSING,
     Findings,
     Reconciler,
@@ -174,7 +174,7 @@ async def test_a_goal_without_a_live_run_is_ended_once_and_says_why(ground: Grou
     for _ in range(3):
         await ground.reconciler.look()
 
-    assert ground.ended("cancelled") == [("cancelled", ABANDONED)]
+    assert ground.ended("cancelled") == [("cancelled", CANCELLED)]
     assert ground.ended("missing") == [("failed", MISSING)]
     assert ground.ended("queued") == []
 
@@ -198,4 +198,4 @@ async def test_at_start_what_an_earlier_worker_left_needs_no_second_look(ground:
     await ground.reconciler.at_start()
 
     assert await ground.states() == {"g1": "queued", "g2": "cancelled"}
-    assert ground.ended("g2") == [("cancelled", ABANDONED)]
+    assert ground.ended("g2") == [("cancelled", CANCELLED)]
