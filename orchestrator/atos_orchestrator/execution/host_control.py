@@ -1,6 +1,7 @@
 """The worker's end of the control socket to its host: newline-delimited JSON in both directions.
 
-    host -> worker   {"op": "wake"}  {"op": "cancel", "goal": ID}  {"op": "clean", "id", "request"}
+    host -> worker   {"op": "wake"}  {"op": "cancel", "goal": ID, "revision": N}  {"op": "pauses"}
+                     {"op": "clean", "id", "request"}
     worker -> host   {"op": "ready", "version"}  {"op": "event", "goal": ID, "seq": N}
                      {"op": "database", "state", "why", "todo", "since"}
                      {"op": "records", "goals", "bytes"}  {"op": "answer", "id", "value" | "error"}

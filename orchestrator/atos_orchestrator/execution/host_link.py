@@ -28,7 +28,8 @@ DRAIN_SECONDS = 1.5
 
 log = logging.getLogger(__name__)
 
-Cancel = Callable[[str], Awaitable[None]]
+Cancel = Callable[[str, int], Awaitable[None]]
+"""Told a goal and the number of the run that is to end; 0: the newest."""
 Pauses = Callable[[], Awaitable[None]]
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -78,7 +79,8 @@ class HostLink:
 
             async def receive(message: dict[str, Any]) -> None:
                 if message["op"] == "cancel":
-                    ending.start_soon(self._end_goal, str(message["goal"]))
+                    revision = int(message.get("revision", 0))  # an earlier host says none
+                    ending.start_soon(self._end_goal, str(message["goal"]), revision)
                 elif message["op"] == "clean":
                     ending.start_soon(self._reply, message["id"], message)
                 elif message["op"] == "pauses":
@@ -101,11 +103,11 @@ class HostLink:
             said = {"error": as_atos_error(error, str(message["op"])).to_wire()}
         self.send({"op": "answer", "id": identity, **said})
 
-    async def _end_goal(self, goal: str) -> None:
+    async def _end_goal(self, goal: str, revision: int) -> None:
         if self._cancel is None:
             return
         try:
-            await self._cancel(goal)
+            await self._cancel(goal, revision)
         except UnreachableError as error:
             log.warning("what goal %s left is not cleaned up now: %s", goal, error.message)
 

@@ -171,18 +171,25 @@ class Worker:
         self.retention.tell(await anyio.to_thread.run_sync(self.retention.kept))
         return asdict(report)
 
-    async def cancel(self, goal: str) -> None:
+    async def cancel(self, goal: str, revision: int = 0) -> None:
         """End a goal's steps at once, and remove what they had begun.
+
+        Args:
+            goal: its id.
+            revision: which run of it was to end; 0: the newest. A word that comes late does not end the run by which the
+                goal has gone on since.
 
         Raises:
             UnreachableError: the database is away; the steps have ended all the same.
         """
-        ended = 0
+        late, ended = False, 0
         try:
-            revision = await anyio.to_thread.run_sync(self._events.revision, goal)
-            await self._client.cancel(run_of(goal, revision))
+            newest = await anyio.to_thread.run_sync(self._events.revision, goal)
+            if late := 0 < revision < newest:
+                return
+            await self._client.cancel(run_of(goal, newest))
         finally:
-            ended = self._runtime.scopes.cancel(goal)
+            ended = 0 if late else self._runtime.scopes.cancel(goal)
         with anyio.move_on_after(CLEAN_UP_SECONDS) as waiting:
             await self._runtime.scopes.ended(goal)
         self._hints.note_change(goal)
@@ -193,8 +200,7 @@ class Worker:
 
     async def sweep(self) -> None:
         """Remove the worktrees of goals that have ended."""
-        live = await anyio.to_thread.run_sync(self._events.unfinished)
-        await sweep(self._settings.home, live)
+        await sweep(self._settings.home, lambda: anyio.to_thread.run_sync(self._events.unfinished))
 
 
 class _Window:

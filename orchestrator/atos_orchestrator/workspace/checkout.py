@@ -141,7 +141,7 @@ class Checkout:
 
     @asynccontextmanager
     async def _locked(self) -> AsyncGenerator[None]:
-        lock, owner = self.index.with_name("index.lock"), f"ATOS: {self.repository.goal}\n"
+        lock, owner = _lock_of(self.index), _owner(self.repository)
         self._clear_private()
         await anyio.to_thread.run_sync(self._take, lock, owner)
         try:
@@ -157,7 +157,7 @@ class Checkout:
         try:
             os.link(named, lock)
         except FileExistsError:
-            if lock.read_text(errors="replace") != owner:
+            if not _is_of(lock, owner):
                 raise held(lock) from None
         except OSError:  # a file system without hard links
             self._take_plainly(lock, owner)
@@ -169,9 +169,38 @@ class Checkout:
             with lock.open("x") as file:
                 file.write(owner)
         except FileExistsError:
-            if lock.read_text(errors="replace") != owner:
+            if not _is_of(lock, owner):
                 raise held(lock) from None
 
     def _clear_private(self) -> None:
         for left_over in (self._copy, self._copy.with_name(f"{self._copy.name}.lock")):
             left_over.unlink(missing_ok=True)
+
+
+async def unlock(repository: Repository) -> None:
+    """Remove the lock that a killed process of a goal left in its repository, because nothing of the goal comes after it.
+
+    Raises:
+        WorkspaceError: the repository is gone.
+    """
+    index = await repository.theirs.value("rev-parse", "--git-path", "index")
+    lock = _lock_of(repository.path / index)
+    if index and _is_of(lock, _owner(repository)):
+        lock.unlink(missing_ok=True)
+
+
+def _lock_of(index: Path) -> Path:
+    return index.with_name("index.lock")
+
+
+def _owner(repository: Repository) -> str:
+    """Return what a lock of the goal's own contains."""
+    return f"ATOS: {repository.goal}\n"
+
+
+def _is_of(lock: Path, owner: str) -> bool:
+    """Tell whether a lock is an owner's; one that goes away meanwhile was somebody else's."""
+    try:
+        return lock.read_text(errors="replace") == owner
+    except FileNotFoundError:
+        return False

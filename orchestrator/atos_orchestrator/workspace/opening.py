@@ -138,10 +138,15 @@ def recall(trees: Path) -> Repository | None:
 def _decide(repository: Repository) -> Repository:
     """Write the decision down, atomically."""
     repository.trees.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = repository.trees / f"{DECISION}.new"
-    fresh.write_text(json.dumps(encode(repository)))
-    fresh.replace(repository.trees / DECISION)
+    _write_at_once(repository.trees / DECISION, json.dumps(encode(repository)))
     return repository
+
+
+def _write_at_once(file: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all, whatever is killed or full."""
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.write_text(text)
+    fresh.replace(file)
 
 
 def check_place(place: Path) -> bool:
@@ -231,7 +236,7 @@ async def _make(repository: Repository, text: str) -> Repository:
     """Make what the decision calls for; what is there already stays."""
     if repository.own and not (repository.path / ".git" / OWNER).exists():
         await _init(repository.path)
-        (repository.path / ".git" / OWNER).write_text(repository.goal)
+        _write_at_once(repository.path / ".git" / OWNER, repository.goal)
     await _init_private(repository)
     git = repository.git
     if not await git.value("rev-parse", "--verify", "--quiet", GOAL_BRANCH):

@@ -8,14 +8,16 @@ others have half written, so two tasks could not open theirs at the same time. N
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 
+from atos_orchestrator.workspace.checkout import unlock
 from atos_orchestrator.workspace.commits import task_branch
+from atos_orchestrator.workspace.opening import recall
 from atos_orchestrator.workspace.publication import COMMIT_FORMAT, commits_of, effects
 from atos_orchestrator.workspace.repository import (
     DECISION,
@@ -25,7 +27,7 @@ from atos_orchestrator.workspace.repository import (
     Repository,
     scaffold_key,
 )
-from atos_protocol.errors import WorkspaceError
+from atos_protocol.errors import AtosError, WorkspaceError
 
 RESULT = "result"
 """Folder of the integrated result, beside those of the tasks."""
@@ -116,22 +118,22 @@ async def _drop_empty_branch(repository: Repository) -> None:
             await repository.theirs.ask("update-ref", "-d", branch, head)
 
 
-async def sweep(home: Path, live: Collection[str]) -> list[str]:
-    """Remove the private folders of all goals but those named; return the removed ones.
+async def sweep(home: Path, unfinished: Callable[[], Awaitable[Collection[str]]]) -> list[str]:
+    """Remove the private folders of all goals but the unfinished ones; return the removed ones.
 
-    One that holds what could not be published stays.
+    One that holds what could not be published stays. Goals begin and go on meanwhile, so it is asked which are
+    unfinished after the folders were listed, and for each of them.
     """
-    root = home / "worktrees"
-    if not root.is_dir():
-        return []
-    dead = sorted(
-        folder.name
-        for folder in root.iterdir()
-        if folder.name not in live and not (folder / UNPUBLISHED).exists()
-    )
-    for name in dead:
+    root, removed = home / "worktrees", list[str]()
+    for name in sorted(folder.name for folder in root.iterdir()) if root.is_dir() else ():
+        if name in await unfinished() or (root / name / UNPUBLISHED).exists():
+            continue
+        with suppress(AtosError, OSError, ValueError):
+            if (known := recall(root / name)) is not None:
+                await unlock(known)
         await _remove(root / name)
-    return dead
+        removed.append(name)
+    return removed
 
 
 async def _remove(folder: Path) -> None:

@@ -394,7 +394,11 @@ async def test_a_deleted_repository_of_atos_is_built_again_with_everything(tmp_p
     gone = await delivered(repository, "T2", {"two.py": "x = 2\n"})
     await commit_files(repository, {"log.md": "told\n"}, "Tell", key="g1:record")
     await close_repository(repository)
-    swept = await sweep(tmp_path / "h", [])
+
+    async def unfinished() -> list[str]:
+        return []
+
+    swept = await sweep(tmp_path / "h", unfinished)
     again = await reopen_repository(repository, TEXT)
     await close_repository(again)
 
@@ -543,6 +547,21 @@ async def test_an_index_that_another_git_has_locked_is_waited_for(repository: Re
     assert busy.value.retry
     assert found.trouble == ""
     assert subjects(repository) == ["Do T1", "Do T2"]
+
+
+async def test_an_index_lock_that_goes_away_while_it_is_looked_at_is_nobodys_trouble(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(*_: object) -> None:
+        raise FileExistsError
+
+    await work(repository, "T2", {"two.py": "x = 2\n"})
+    with monkeypatch.context() as another_git:
+        another_git.setattr(os, "link", taken)
+        with pytest.raises(BusyError, match=r"another git holds .*index\.lock"):
+            await integrated(repository, "T2")
+
+    assert (await publish(repository)).trouble == ""
 
 
 async def test_a_git_that_can_not_be_started_is_waited_for(

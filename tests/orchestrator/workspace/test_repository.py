@@ -1,7 +1,9 @@
 """Repositories of goals, with the real git program."""
 
+import errno
 import json
 import os
+import time
 from pathlib import Path
 
 import anyio
@@ -20,7 +22,8 @@ from atos_orchestrator.workspace import (
     publish,
     sweep,
 )
-from atos_orchestrator.workspace.repository import DECISION, WRITING
+from atos_orchestrator.workspace import git as git_module
+from atos_orchestrator.workspace.repository import DECISION, OWNER, WRITING
 from atos_protocol.errors import ConflictError, WorkspaceError
 from doubles.goal_repository import AT, git, integrated, opened, work
 
@@ -381,6 +384,43 @@ async def test_the_lock_of_a_git_that_was_killed_is_removed(tmp_path: Path) -> N
     assert git(repository.path, "rev-parse", "main") == head
 
 
+async def test_a_lock_that_was_left_before_the_clock_was_set_back_is_removed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_module, "STALE", 0.2)
+    repository = await opened(tmp_path)
+    await work(repository, "T1", {"one.py": "x = 1\n"})
+    lock = repository.trees / "git" / "refs" / "heads" / "goal.lock"
+    lock.touch()
+    tomorrow = time.time() + 86_400
+    os.utime(lock, (tomorrow, tomorrow))
+
+    with anyio.fail_after(20):
+        await integrated(repository, "T1")
+
+    assert not lock.exists()
+
+
+async def test_a_disk_that_is_full_while_a_repository_is_made_does_not_move_the_goal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text = Path.write_text
+
+    def full(file: Path, text: str) -> int:
+        if file.name.startswith(OWNER):
+            file.touch()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_text(file, text)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space"):
+            await opened(tmp_path)
+    repository = await opened(tmp_path)
+
+    assert list((tmp_path / "w").iterdir()) == [repository.path]
+
+
 async def test_a_worktree_that_was_only_half_made_is_made_anew(tmp_path: Path) -> None:
     repository = await opened(tmp_path)
     tree = await open_worktree(repository, "T1")
@@ -442,12 +482,44 @@ async def test_sweeping_removes_the_folders_of_goals_that_have_ended(tmp_path: P
     ended = await opened(tmp_path)
     live = await opened(tmp_path, goal="g2")
 
-    swept = await sweep(tmp_path / "h", ["g2"])
+    async def unfinished() -> list[str]:
+        return ["g2"]
+
+    swept = await sweep(tmp_path / "h", unfinished)
 
     assert swept == ["g1"]
     assert not ended.trees.exists()
     assert live.trees.exists()
     assert (ended.path / "README.md").is_file()
+
+
+async def test_a_goal_that_goes_on_while_others_are_swept_keeps_its_folder(tmp_path: Path) -> None:
+    goals = [await opened(tmp_path, goal=goal) for goal in ("g1", "g2", "g3")]
+    asked = list[int]()
+
+    async def unfinished() -> list[str]:
+        asked.append(len(asked))
+        return ["g2"] if len(asked) > 1 else []  # it is resumed while the first folder is removed
+
+    await sweep(tmp_path / "h", unfinished)
+
+    assert [goal.trees.exists() for goal in goals] == [False, True, False]
+
+
+async def test_a_lock_that_a_killed_worker_left_goes_with_its_cancelled_goal(
+    tmp_path: Path,
+) -> None:
+    repository, other = await opened(tmp_path), await opened(tmp_path, goal="g2")
+    locks = [each.path / ".git" / "index.lock" for each in (repository, other)]
+    locks[0].write_text("ATOS: g1\n")
+    locks[1].write_text("")  # of a git that the person runs
+
+    async def unfinished() -> list[str]:
+        return []
+
+    await sweep(tmp_path / "h", unfinished)
+
+    assert [lock.exists() for lock in locks] == [False, True]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
