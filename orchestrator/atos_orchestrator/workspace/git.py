@@ -110,10 +110,13 @@ class Git:
             NoSpaceError: the disk is full.
             DeadlineError: it took longer than `DEADLINE`.
         """
+        since = 0.0
         while True:
             code, out, err = await self._once(arguments, stdin)
-            lock = _LOCKED.search(err) if code != 0 else None
-            if lock is None or not await _lifted(anyio.Path(lock[1])):
+            if code == 0 or (lock := _LOCKED.search(err)) is None:
+                break
+            since = since or anyio.current_time()
+            if not await _lifted(anyio.Path(lock[1]), anyio.current_time() - since):
                 break
         if code != 0 and (passing := _passing(err, self.where)) is not None:
             raise passing
@@ -181,10 +184,13 @@ def held(lock: Path) -> BusyError:
     return BusyError(message, next_step="If no git is at work there, remove that file.")
 
 
-async def _lifted(lock: anyio.Path) -> bool:
-    """Return whether to try again: wait for a fresh lock, remove a stale one."""
+async def _lifted(lock: anyio.Path, waited: float) -> bool:
+    """Return whether to try again: wait for a fresh lock, remove a stale one.
+
+    One that has been waited for is stale whatever its time says: the clock may have been set back since.
+    """
     try:
-        if time.time() - (await lock.stat()).st_mtime < STALE:
+        if max(waited, time.time() - (await lock.stat()).st_mtime) < STALE:
             await anyio.sleep(0.1)
         else:
             await lock.unlink()
