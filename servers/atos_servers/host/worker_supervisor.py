@@ -27,6 +27,8 @@ from atos_servers.host.services import EventNotifier
 
 ASK_SECONDS = 40.0
 """How long a worker may take to answer; a caller's call lasts 60 s at most."""
+NOTICE_SECONDS = 1.0
+"""How long a caller is held up by a worker that does not read: only questions and their answers are more than hints."""
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 10.0
 STEADY_SECONDS = 30.0
@@ -90,11 +92,12 @@ class WorkerSupervisor:
             self._enter("stopped")
 
     async def notify(self, message: dict[str, Any]) -> None:
-        """Send a message to the worker; one that is down finds its work when it starts."""
+        """Send a message to the worker; one that is down finds its work when it starts, one that is stopped when it goes on."""
         if self._lines is None:
             logger.debug("no worker to send %s to", message)
             return
-        await self._lines.send(json.dumps(message).encode())
+        with anyio.move_on_after(NOTICE_SECONDS):  # what is left goes with the next one
+            await self._lines.send(json.dumps(message).encode())
 
     async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a message that the worker answers, and return its answer.

@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from atos_protocol.settings import load_settings
+from atos_servers.host import worker_supervisor
 from atos_servers.host.goal_worker_process import GoalWorkerProcess, spawn_worker
 from atos_servers.host.services import EventNotifier
 from atos_servers.host.worker_supervisor import WorkerSupervisor
@@ -93,6 +94,23 @@ async def test_a_worker_that_is_killed_is_replaced_and_the_new_one_hears(atos_ho
         assert second != first
         await at_work.supervisor.notify({"op": "wake"})
         await at_work.until_heard("wake")
+
+
+async def test_a_worker_that_is_stopped_holds_nobody_up_and_hears_everything_afterwards(
+    atos_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with supervised(atos_home) as at_work:
+        pid = await at_work.until("up")
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        monkeypatch.setattr(worker_supervisor, "NOTICE_SECONDS", 0.1)
+        with anyio.fail_after(20):
+            for _ in range(10):
+                await at_work.supervisor.notify({"op": "wake", "padding": "x" * 50_000})
+        os.kill(pid, signal.SIGCONT)
+        monkeypatch.setattr(worker_supervisor, "NOTICE_SECONDS", 10.0)
+        await at_work.supervisor.notify({"op": "cancel", "goal": "g1"})
+        await at_work.until_heard(*["wake"] * 10, "cancel")
 
 
 async def test_a_worker_that_can_not_start_is_tried_again_later_and_later(atos_home: Path) -> None:
