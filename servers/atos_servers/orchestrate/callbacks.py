@@ -110,7 +110,7 @@ class Callbacks:
             after = await anyio.to_thread.run_sync(self._read_cursor)
             for seq, goal in await goals.ends(after):
                 await self._tell(goals, seq, goal)
-                await anyio.to_thread.run_sync(self._cursor.write_text, str(seq))
+                await anyio.to_thread.run_sync(self._keep_cursor, seq)
 
     async def _tell(self, goals: Goals, seq: int, goal: str) -> None:
         view, whose = await goals.get(goal), await goals.owner(goal)
@@ -133,6 +133,12 @@ class Callbacks:
         except (OSError, ValueError):
             return 0
 
+    def _keep_cursor(self, seq: int) -> None:
+        """Note how far was looked, at once: a file that a full disk has emptied would have every end told again."""
+        fresh = self._cursor.with_suffix(".new")
+        fresh.write_text(str(seq), encoding="utf-8")
+        fresh.replace(self._cursor)
+
     async def _list(self, _request: Request) -> Response:
         mine = [each.shown() for each in self._subscriptions.all() if each.owner == self._owner()]
         return JSONResponse({"callbacks": mine})
@@ -152,7 +158,7 @@ class Callbacks:
             if not await anyio.to_thread.run_sync(self._subscriptions.all):
                 newest = await goals.newest_end()
                 self._cursor.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                await anyio.to_thread.run_sync(self._cursor.write_text, str(newest))
+                await anyio.to_thread.run_sync(self._keep_cursor, newest)
             await anyio.to_thread.run_sync(self._subscriptions.add, made)
             if made.goal and (view := await goals.get(made.goal)).state in FINAL_GOAL_STATES:
                 await self._put(made, 0, view)

@@ -23,8 +23,8 @@ class Breaker:
     """Epoch seconds; before them nothing is sent."""
 
     def lets_through(self, now: float) -> bool:
-        """Tell whether a message may be sent now."""
-        return now >= self.open_until
+        """Tell whether a message may be sent now; a pause that has longer to last than any does is of a clock that was set back."""
+        return not 0 < self.open_until - now <= LONGEST_PAUSE_S
 
     def after(self, *, delivered: bool, now: float) -> Breaker:
         """Return the breaker as it is after one attempt."""

@@ -1,5 +1,6 @@
 """Ends of goals while nobody was subscribed are nobody's news; afterwards none is missed, and none told twice."""
 
+import errno
 from pathlib import Path
 from typing import cast
 
@@ -90,6 +91,25 @@ async def test_what_ended_before_a_subscription_or_between_two_is_not_told(
     ended.newest = 7
     await callbacks.look()
     assert told(tmp_path) == snapshot(["g3", "g7"])
+
+
+async def test_a_full_disk_has_nothing_told_that_was_nobodys_news(
+    tmp_path: Path, callbacks: Callbacks, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, *_: object, **__: object) -> None:
+        file.open("w").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ended.newest = 2
+    await subscribe(callbacks)
+    ended.newest = 3
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space"):
+            await callbacks.look()
+    await callbacks.look()
+
+    assert told(tmp_path) == ["g3"]
 
 
 async def test_a_second_receiver_does_not_make_the_first_miss_anything(

@@ -146,6 +146,15 @@ def test_a_breaker_never_shuts_longer_than_five_minutes_and_opens_with_an_answer
         now = max(now, breaker.open_until)
 
 
+def test_a_clock_that_is_set_back_does_not_shut_a_breaker_for_a_day() -> None:
+    breaker, now = Breaker(), 1_700_000_000.0
+    for _ in range(20):
+        breaker = breaker.after(delivered=False, now=now)
+
+    assert not breaker.lets_through(now + LONGEST_PAUSE_S - 1)
+    assert breaker.lets_through(now - 86_400)
+
+
 def test_a_callback_tells_what_a_workflow_needs_and_has_the_same_id_when_told_again() -> None:
     wanted = Subscription("c1", "n8n", "http://127.0.0.1/x", ("goal.asked",), SECRET)
     view = GoalView("g1", "Median of numbers", "needs_help", tasks=(ASKING,))
