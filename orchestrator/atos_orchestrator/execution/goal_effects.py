@@ -31,6 +31,7 @@ from atos_orchestrator.execution.result_aggregator import (
     execution_record,
     test_files,
 )
+from atos_orchestrator.execution.step_errors import as_atos_error, class_of
 from atos_orchestrator.execution.steps import DurableEmit
 from atos_orchestrator.execution.task_workflow import effect_key
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
@@ -256,8 +257,19 @@ class GoalEffects:
         await anyio.to_thread.run_sync(self._write_log)
         if repository is not None:
             await self.deps.release([repository.trees])
-            await close_repository(repository)
+            await self._clean_up(repository)
         return {}
+
+    async def _clean_up(self, repository: Repository) -> None:
+        """Remove what only the work needed; what can't be removed does not cost the goal its record."""
+        try:
+            await close_repository(repository)
+        except Exception as error:
+            if class_of(as_atos_error(error, "aggregate").code) == "transient":
+                raise
+            log.warning(
+                "what goal %s leaves is not cleaned up", self.goal_input.goal, exc_info=True
+            )
 
     def _write_log(self) -> None:
         """Write the timed execution log; the events are its source, so a failure loses nothing."""

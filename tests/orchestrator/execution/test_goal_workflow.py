@@ -12,6 +12,7 @@ from inline_snapshot import snapshot
 
 from atos_orchestrator.durable_json import encode
 from atos_orchestrator.events import fold
+from atos_orchestrator.execution import goal_effects
 from atos_orchestrator.execution.dbos_client import GOALS
 from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput, Limits
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
@@ -183,6 +184,21 @@ async def test_the_events_of_a_goal_record_its_whole_course(atos_home: Path) -> 
             "goal_finished",
         ]
     )
+
+
+async def test_what_can_not_be_cleaned_up_does_not_cost_a_goal_its_record(
+    atos_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def denied(_repository: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(goal_effects, "close_repository", denied)
+    deps = deps_of(load_settings(), Plan((task(1),)), TimedWork())
+    async with working(deps):
+        await submit(deps)
+        record = await deps.runtime.result("g1")
+
+    assert record["state"] == "success"
 
 
 async def test_a_goal_that_was_interrupted_ends_like_one_that_was_not(atos_home: Path) -> None:
