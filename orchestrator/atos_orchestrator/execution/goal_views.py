@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from atos_orchestrator.execution.database import Database
+from atos_orchestrator.execution.database import POOL_OVERFLOW, POOL_SIZE, Database
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_api import EventWaiter, Progress
 from atos_orchestrator.execution.goal_folds import GoalFolds
@@ -26,6 +26,9 @@ from atos_protocol.goals import FINAL_GOAL_STATES, Event, GoalNews, GoalView
 LOOK_SECONDS = 0.25
 """How long a waiter relies on the host's notification before it reads the events itself."""
 WAIT_LIMIT = 25.0
+CALLS = anyio.CapacityLimiter(POOL_SIZE + POOL_OVERFLOW)
+"""As many as there are connections. Calls that hang, on a server that was stopped, take no threads from those who need
+no database."""
 
 Result = TypeVar("Result")
 
@@ -153,4 +156,6 @@ def _unknown(goal: str) -> NotFoundError:
 
 async def in_thread(call: Callable[..., Result], *arguments: Any) -> Result:
     """Run a database call without blocking the event loop; one that hangs is left behind at the deadline."""
-    return await anyio.to_thread.run_sync(partial(call, *arguments), abandon_on_cancel=True)
+    return await anyio.to_thread.run_sync(
+        partial(call, *arguments), abandon_on_cancel=True, limiter=CALLS
+    )

@@ -22,6 +22,8 @@ from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, DeadlineError, UnreachableError, from_wire
 
 PLAN_SECONDS = 40.0
+MOST_PLANS = 100
+"""Plans that were asked for and not fetched; beyond that, the one that was asked for first would be made again."""
 
 
 class PlanRequests:
@@ -46,6 +48,8 @@ class PlanRequests:
         async with self._submitting:
             run = self._runs.get(text) or await self._submit_plan(text)
             self._runs[text] = run
+            if len(self._runs) > MOST_PLANS:
+                del self._runs[next(iter(self._runs))]
         result: Json = {}
         with anyio.move_on_after(PLAN_SECONDS):
             result = await self._result(run)
