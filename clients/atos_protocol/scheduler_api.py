@@ -16,6 +16,9 @@ PROTOCOL = 1
 POOL_PREFIX = "atos/"
 """A `model` of this form in a request names a pool: `atos/simple`."""
 
+ONLY_WAITED = "only_waited"
+"""In the data of a `DeadlineError`: true where no model was free in all that time, so that nothing about the request was slow."""
+
 HEADERS = {
     "goal": "x-atos-goal",
     "task": "x-atos-task",

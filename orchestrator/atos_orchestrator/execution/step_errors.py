@@ -17,14 +17,21 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, Operati
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from atos_orchestrator.shortage import FULL, SCARCE
-from atos_protocol.errors import AtosError, BusyError, NoSpaceError, UnreachableError
+from atos_protocol.errors import (
+    AtosError,
+    BusyError,
+    DeadlineError,
+    NoSpaceError,
+    UnreachableError,
+)
+from atos_protocol.scheduler_api import ONLY_WAITED
 
 StepErrorClass = Literal["verdict", "transient", "defect"]
 
 HOURS = 6 * 3600.0
 """How long a step waits for something that comes back by itself."""
 HOUR = 3600.0
-"""The same for what took too long: a few tries of the longest call, whose queue may have been long."""
+"""The same for what took too long: a few tries of the longest call. Where it only waited, it is waited for (`HOURS`)."""
 MINUTES = 300.0
 """The same where the next try may fail for a reason of its own: an engine that a prompt ends each time."""
 
@@ -68,6 +75,8 @@ def patience(error: Exception) -> float:
     """Return for how many seconds a step that fails so is tried again; 0: it is not."""
     if not isinstance(error, AtosError):
         return 0.0
+    if error.code == DeadlineError.code and error.data.get(ONLY_WAITED):
+        return HOURS
     return PATIENCE.get(error.code, MINUTES if error.retry else 0.0)
 
 

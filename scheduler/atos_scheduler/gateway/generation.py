@@ -32,7 +32,7 @@ from atos_protocol.errors import (
     RefusedError,
     RepetitionError,
 )
-from atos_protocol.scheduler_api import Demand
+from atos_protocol.scheduler_api import ONLY_WAITED, Demand
 from atos_scheduler.catalogue.catalogue import Catalogue
 from atos_scheduler.catalogue.contracts import Deployment, plain_name
 from atos_scheduler.core.events import UnloadAsked
@@ -128,6 +128,7 @@ class Generation:
         self._dispatcher = dispatcher
         self._scope = anyio.CancelScope()
         self._ends = anyio.current_time() + call.seconds
+        self._granted = False
         self._text_sent = False
         """From the first text on a failure can't be hidden by a second attempt."""
         self._sink, self.items = anyio.create_memory_object_stream[Item](BUFFER)
@@ -150,9 +151,9 @@ class Generation:
             except TimeoutError:
                 message = f"the answer was not complete within {self._call.seconds:.1f} s"
                 step = "Allow more time in x-atos-deadline, or ask for fewer tokens."
-                self._put(DeadlineError(message, next_step=step))
+                self._fail(DeadlineError(message, next_step=step))
             except AtosError as error:
-                self._put(error)
+                self._fail(error)
             except Exception as failure:  # one request's failure must not end the daemon
                 logger.exception("request to %s failed", self._call.model)
                 message = f"the scheduler failed on this request: {failure!r}"
@@ -163,6 +164,12 @@ class Generation:
             self._sink.send_nowait(item)
         except (anyio.BrokenResourceError, anyio.WouldBlock):
             self._scope.cancel()  # the reader is gone, or a whole buffer behind
+
+    def _fail(self, error: AtosError) -> None:
+        """End with an error; one that came too late says whether it had a model at all."""
+        if isinstance(error, DeadlineError) and not self._granted:
+            error.data[ONLY_WAITED] = True
+        self._put(error)
 
     async def _answer(self) -> None:
         try:
@@ -175,7 +182,7 @@ class Generation:
                 raise again.error from again
 
     async def _attempt(self) -> None:
-        call = self._call
+        call, self._granted = self._call, False
         found = await self._catalogue.candidates(call.model)
         deployments = with_context(call, found, self._catalogue)
         pool = self._catalogue.contract(call.model)
@@ -184,6 +191,7 @@ class Generation:
         request = self._dispatcher.request(deployments, name, call.demand, seconds)
         try:
             granted = await request.granted()
+            self._granted = True
             try:
                 took = await self._dispatcher.loader.prepare(granted.deployment.name)
                 times = granted.waited + took, granted.loading + took

@@ -28,6 +28,7 @@ from atos_protocol.errors import (
     BadRequestError,
     BusyError,
     ContextError,
+    DeadlineError,
     EngineError,
     LoadFailedError,
     SandboxUnavailableError,
@@ -35,6 +36,7 @@ from atos_protocol.errors import (
     from_wire,
     known_errors,
 )
+from atos_protocol.scheduler_api import ONLY_WAITED
 
 BROKEN = SandboxUnavailableError("python has no pytest", next_step="Install it.")
 WRAPPED = "unhandled errors in a TaskGroup"
@@ -183,6 +185,14 @@ def test_whoever_may_try_again_is_patient() -> None:
     killed = from_wire(LoadFailedError("killed by SIGKILL").to_wire() | {"retry": True})
     assert (patience(killed) > 0, patience(LoadFailedError("no GGUF"))) == (True, 0)
     assert patience(ZeroDivisionError()) == 0
+
+
+def test_a_call_that_only_waited_for_a_model_is_no_slow_one() -> None:
+    """Of thirty tasks whose calls take half a minute each, the last wait for longer than a call may take."""
+    waited = from_wire(DeadlineError("no model was free", data={ONLY_WAITED: True}).to_wire())
+
+    assert patience(waited) == patience(BusyError("2 runs are going"))
+    assert 0 < patience(DeadlineError("not complete")) < patience(waited)
 
 
 @pytest.mark.parametrize(

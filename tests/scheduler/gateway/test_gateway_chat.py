@@ -19,7 +19,7 @@ from atos_protocol.errors import (
     RepetitionError,
     UnreachableError,
 )
-from atos_protocol.scheduler_api import Answer, Demand
+from atos_protocol.scheduler_api import ONLY_WAITED, Answer, Demand
 from atos_scheduler.engines.protocol import LoadedModel, ModelSpec
 from doubles.running_scheduler import GIB, scheduler
 from doubles.scripted_engine import Script, ScriptedEngine, models
@@ -388,7 +388,7 @@ async def test_a_reader_that_stops_reading_does_not_keep_the_slot() -> None:
 async def test_a_deadline_ends_a_request_that_waits() -> None:
     engine = ScriptedEngine({"a": Script(loads=anyio.Event())})
     async with scheduler([engine]) as running:
-        with pytest.raises(DeadlineError, match=r"within 0\.1 s"):
+        with pytest.raises(DeadlineError, match=r"within 0\.1 s") as late:
             await running.client.chat("a", HI, demand=Demand(deadline=0.1))
         reply = await running.http.post(
             "/api/chat", json=body(), headers={"x-atos-deadline": "0.1"}
@@ -396,15 +396,17 @@ async def test_a_deadline_ends_a_request_that_waits() -> None:
         assert engine.scripts["a"].loads is not None
         engine.scripts["a"].loads.set()
     assert reply.status_code == 504
+    assert late.value.data == {ONLY_WAITED: True}
 
 
 async def test_a_deadline_ends_a_request_that_is_being_answered_and_frees_its_slot() -> None:
     engine = ScriptedEngine({"a": Script(answers=anyio.Event())})
     async with scheduler([engine]) as running:
-        with pytest.raises(DeadlineError):
+        with pytest.raises(DeadlineError) as late:
             await running.client.chat("a", HI, demand=Demand(deadline=0.2))
         await engine.until("cancelled a")
         await running.until_leases()
+    assert late.value.data == {}
 
 
 async def test_an_error_before_the_first_text_keeps_its_status() -> None:
