@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from atos_daemon.runtime import until_signal
 from atos_orchestrator.execution.database_health import Health
 from atos_orchestrator.execution.host_control import Control
-from atos_orchestrator.execution.step_errors import as_atos_error
+from atos_orchestrator.execution.step_errors import as_atos_error, class_of
 from atos_protocol.errors import AtosError, UnreachableError
 from atos_protocol.versions import RUNNING
 
@@ -104,20 +104,23 @@ class HostLink:
         self.send({"op": "answer", "id": identity, **said})
 
     async def _end_goal(self, goal: str, revision: int) -> None:
-        if self._cancel is None:
-            return
-        try:
-            await self._cancel(goal, revision)
-        except UnreachableError as error:
-            log.warning("what goal %s left is not cleaned up now: %s", goal, error.message)
+        if self._cancel is not None:
+            otherwise = f"what goal {goal} left is not cleaned up now"
+            await _as_a_hint(self._cancel(goal, revision), otherwise)
 
     async def _look_at_pauses(self) -> None:
-        if self._pauses is None:
-            return
-        try:
-            await self._pauses()
-        except UnreachableError as error:
-            log.warning("which goals are paused is not known now: %s", error.message)
+        if self._pauses is not None:
+            await _as_a_hint(self._pauses(), "which goals are paused is not known now")
+
+
+async def _as_a_hint(work: Awaitable[None], otherwise: str) -> None:
+    """Do what the host has asked for; what fails of it is found by the next look, and ends no worker."""
+    try:
+        await work
+    except Exception as raised:
+        error = as_atos_error(raised, "hint")
+        foreseen = class_of(error.code) == "transient"
+        log.warning("%s: %s", otherwise, error.message, exc_info=not foreseen)
 
 
 async def _cannot_yet(_message: dict[str, Any]) -> dict[str, Any]:
