@@ -108,6 +108,9 @@ class Core:
                 self.receipts.ended(lease)
             case _:
                 pass
+        for effect in effects:
+            if isinstance(effect, Refuse | Revoke):  # nothing is released after it
+                self.receipts.ended(effect.lease)
         for choice in choices:
             if choice.kind == "load":
                 self.receipts.loading(choice.lease, choice.chosen, now)

@@ -224,6 +224,20 @@ def test_a_deadline_refuses_what_still_waits() -> None:
     assert (refused.lease, refused.reason.code) == ("2", "deadline")
 
 
+def test_a_request_that_is_refused_or_revoked_is_forgotten_like_one_that_ended() -> None:
+    shell, goal = Shell(), Demand(goal="g1")
+    shell.resident(a=4)
+    shell.hear(want("1", ("a", 4), demand=goal), want("2", ("a", 4), demand=goal, deadline=20.0))
+    shell.hear(want("3", ("huge", 99), demand=goal))
+    shell.now = 19.0
+    shell.hear(Tick(), EngineLost("a", Reason("engine", "crashed")))
+
+    receipts = shell.core.receipts
+    assert receipts._of == {}  # pyright: ignore[reportPrivateUsage]
+    assert (found := receipts.get("g1")) is not None
+    assert found.requests == 3
+
+
 def test_the_timer_names_the_next_moment_at_which_time_alone_changes_something() -> None:
     core = Core(10)
     core.handle(want("1", ("a", 8)), 1.0)
