@@ -256,9 +256,14 @@ class GoalEffects:
         await emit.written()
         await anyio.to_thread.run_sync(self._write_log)
         if repository is not None:
-            await self.deps.release([repository.trees])
+            await self.release(repository)
             await self._clean_up(repository)
         return {}
+
+    async def release(self, repository: Repository) -> None:
+        """Close the connections to the servers that the goal itself has opened: tasks close theirs."""
+        for root in (repository.trees, repository.path):
+            await self.deps.release([root])
 
     async def _clean_up(self, repository: Repository) -> None:
         """Remove what only the work needed; what can't be removed does not cost the goal its record."""

@@ -23,6 +23,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 
+import anyio
+
 from atos_daemon.log_context import log_about
 from atos_orchestrator.debugging.state import TaskResult
 from atos_orchestrator.durable_json import decode, encode
@@ -63,7 +65,11 @@ class GoalWorkflow:
         """Bring one goal to its end, whatever happens to it."""
         run = _GoalRun(self.deps, decode(GoalInput, argument))
         with log_about(goal=run.goal_input.goal):
-            return await self._brought_to_its_end(run)
+            try:
+                return await self._brought_to_its_end(run)
+            finally:  # also where it is cancelled
+                with anyio.CancelScope(shield=True):
+                    await run.release()
 
     async def _brought_to_its_end(self, run: _GoalRun) -> Json:
         goal = run.goal_input.goal
@@ -118,6 +124,11 @@ class _GoalRun:
         """Return what a later run may start from."""
         goal_input = replace(self.goal_input, resumed=None)
         return GoalRecord(state, goal_input, self.plan, self.outcomes, self.repository)
+
+    async def release(self) -> None:
+        """Close what was opened for the goal."""
+        if self.repository is not None:
+            await self.effects.release(self.repository)
 
     async def until_recorded(self) -> GoalOutcome:
         """Do everything but the last step."""

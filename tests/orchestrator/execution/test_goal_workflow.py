@@ -2,9 +2,11 @@
 
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -19,6 +21,7 @@ from atos_orchestrator.execution.goal_workflow import GoalWorkflow
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
+from atos_orchestrator.ports import Json
 from atos_orchestrator.task import Task
 from atos_protocol.goals import GoalView
 from atos_protocol.settings import load_settings
@@ -184,6 +187,34 @@ async def test_the_events_of_a_goal_record_its_whole_course(atos_home: Path) -> 
             "goal_finished",
         ]
     )
+
+
+async def test_a_goal_that_is_cancelled_closes_the_connections_that_it_has_opened_itself(
+    atos_home: Path,
+) -> None:
+    testing, released = anyio.Event(), list[str]()
+
+    async def hang(
+        server: str, tool: str, arguments: Mapping[str, Any], *, roots: Sequence[Path]
+    ) -> Json:
+        testing.set()
+        await anyio.sleep_forever()
+        return {}
+
+    async def release(roots: Sequence[Path]) -> None:
+        released.extend(root.name for root in roots)
+
+    deps = deps_of(load_settings(), Plan((task(1),)), TimedWork())
+    deps = replace(deps, tools=hang, release=release)
+    async with working(deps):
+        await submit(deps)
+        await testing.wait()
+        released.clear()
+        await deps.runtime.cancel("g1")
+        deps.runtime.scopes.cancel("g1")
+        await until(lambda: len(released) == 2)
+
+    assert set(released) == {"g1", "do-it"}  # a deployment is asked for on behalf of the repository
 
 
 async def test_what_can_not_be_cleaned_up_does_not_cost_a_goal_its_record(
