@@ -97,11 +97,11 @@ class Callbacks:
         """Put a callback into the outbox for every end of a goal, until cancelled."""
         while True:
             await anyio.sleep(LOOK_SECONDS)
-            if await anyio.to_thread.run_sync(self._subscriptions.all):
-                try:
+            try:
+                if await anyio.to_thread.run_sync(self._subscriptions.all):
                     await self.look()
-                except (AtosError, OSError) as error:
-                    logger.warning("callbacks wait: %s", error)
+            except (AtosError, OSError) as error:
+                logger.warning("callbacks wait: %s", error)
 
     async def look(self) -> None:
         """Read the ends since the last look, and put what they become into the outbox."""

@@ -71,7 +71,12 @@ class Outbox:
         """Deliver until cancelled."""
         while True:
             self._more = anyio.Event()
-            await self.deliver()
+            try:
+                await self.deliver()
+            except (
+                OSError
+            ) as error:  # a full disk, no descriptor: the host goes on, and so do the messages
+                logger.warning("messages wait: %s", error)
             with anyio.move_on_after(LOOK_SECONDS):
                 await self._more.wait()
 

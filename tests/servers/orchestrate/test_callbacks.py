@@ -1,10 +1,12 @@
 """Callbacks: signed, once, in order, also after the receiver was down; and who may ask for one."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +15,13 @@ from inline_snapshot import snapshot
 from atos_protocol.errors import BadRequestError, NotFoundError
 from atos_protocol.goals import GoalView, Question, TaskView
 from atos_servers.orchestrate.callbacks import events_of, message_of
+from atos_servers.outbox import outbox as outbox_module
 from atos_servers.outbox.breaker import LONGEST_PAUSE_S, Breaker
-from atos_servers.outbox.messages import Message
+from atos_servers.outbox.messages import Message, Messages
 from atos_servers.outbox.outbox import Outbox
 from atos_servers.outbox.signature import HEADER, signature
 from atos_servers.outbox.subscriptions import Subscription, Subscriptions, check_subscription
+from doubles.eventually import eventually
 from doubles.webhook import Handler, Webhook, webhook_server
 
 CONTRACT: dict[str, Any] = json.loads(
@@ -132,6 +136,29 @@ async def test_after_a_day_a_message_is_given_up(tmp_path: Path) -> None:
         clock.now += 25 * 3600
         await outbox.deliver()
     assert outbox.report() == {"waiting": 0, "away": [], "given_up": 1}
+
+
+async def test_a_full_disk_ends_neither_the_delivery_nor_the_host_that_runs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals, keep = [OSError(errno.ENOSPC, "No space left on device")], Messages.keep
+
+    def on_a_full_disk(messages: Messages, message: Message) -> None:
+        if refusals:
+            raise refusals.pop()
+        keep(messages, message)
+
+    monkeypatch.setattr(outbox_module, "LOOK_SECONDS", 0.05)
+    outbox = Outbox(tmp_path, Clock())
+    with webhook_server() as webhook:
+        webhook.respond = answering(lambda n: 500 if n == 1 else 200)
+        await outbox.put(Message("m", webhook.url, {}))
+        monkeypatch.setattr(Messages, "keep", on_a_full_disk)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outbox.run)
+            await eventually(lambda: outbox.report()["waiting"] == 0)
+            tasks.cancel_scope.cancel()
+    assert (refusals, bodies(webhook)) == ([], ["m", "m"])
 
 
 @given(outcomes=st.lists(st.booleans(), max_size=60))
