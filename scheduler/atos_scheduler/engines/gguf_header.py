@@ -135,11 +135,12 @@ def read_header(path: Path) -> GgufHeader:
             reader = _Reader(file)
             values, parameters = _contents(reader)
             size = os.fstat(file.fileno()).st_size
-    except (OSError, ValueError, struct.error) as error:
+        found = facts(values, parameters, size)
+    except (OSError, ValueError, OverflowError, struct.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         message = f"{path} can't be used as a GGUF model: {reason}"
         raise LoadFailedError(message, next_step="Name a GGUF file that is complete.") from error
-    return replace(facts(values, parameters, size), chat_template=bool(values.get(TEMPLATE)))
+    return replace(found, chat_template=bool(values.get(TEMPLATE)))
 
 
 class _Reader:

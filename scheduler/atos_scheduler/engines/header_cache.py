@@ -7,6 +7,7 @@ are not read yet by their names and sizes.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -24,6 +25,11 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 2
 """Of the file; another number and the file is read anew."""
+
+PASSING = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ESTALE}
+)
+"""Trouble of the machine: it says nothing about a file, which would be left out until somebody changes it."""
 
 Stamp = tuple[int, int]
 """Time of change in ns, and bytes: a file with another stamp is another file."""
@@ -88,7 +94,12 @@ class HeaderCache:
                 result: GgufHeader | str = read_header(Path(path))
             except LoadFailedError as error:
                 logger.warning("GGUF left out", extra={"path": path, "why": error.message})
+                if getattr(error.__cause__, "errno", None) in PASSING:
+                    continue  # the next look tries again
                 result = error.message
+            except Exception as error:  # whatever one file holds, the others are to be read
+                logger.exception("GGUF left out", extra={"path": path})
+                result = f"{path} can't be used as a GGUF model: {error!r}"
             with self._lock:
                 assert self._known is not None
                 self._known[path] = (stamp, result)

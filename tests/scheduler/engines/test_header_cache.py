@@ -1,12 +1,15 @@
 """GGUF headers are read once per file, and the list of models never waits for all of them."""
 
+import errno
 import os
+import struct
 import threading
 from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
 
+from atos_protocol.errors import LoadFailedError
 from atos_protocol.settings import Settings
 from atos_scheduler.engines import header_cache
 from atos_scheduler.engines.gguf_header import GgufHeader, read_header
@@ -45,6 +48,49 @@ def test_a_header_is_parsed_once_also_across_restarts(tmp_path: Path, read: list
     os.utime(model, (1, 1))
     assert again.look([model], 30)[model] == first[model]
     assert sorted(read) == ["a.gguf", "a.gguf", "junk.gguf"]
+
+
+def test_a_file_that_could_not_be_read_for_want_of_descriptors_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_random(tmp_path / "a.gguf", TINY)
+    cache = HeaderCache(tmp_path / "headers.json")
+
+    def scarce(path: Path) -> GgufHeader:
+        raise LoadFailedError(str(path)) from OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as machine:
+        machine.setattr(header_cache, "read_header", scarce)
+        assert cache.look([model], 30)[model] is None
+    assert isinstance(cache.look([model], 30)[model], GgufHeader)
+
+
+def test_a_file_that_nobody_foresaw_keeps_no_other_from_being_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, odd = write_random(tmp_path / "a.gguf", TINY), tmp_path / "odd.gguf"
+    odd.write_bytes(b"odd")
+    cache = HeaderCache(tmp_path / "headers.json")
+
+    def unforeseen(path: Path) -> GgufHeader:
+        raise ZeroDivisionError(path)
+
+    with monkeypatch.context() as machine:
+        machine.setattr(header_cache, "read_header", unforeseen)
+        assert "ZeroDivisionError" in str(cache.look([odd], 30)[odd])
+    assert isinstance(cache.look([model], 30)[model], GgufHeader)
+
+
+def test_a_number_without_end_is_a_reason_like_any_other(tmp_path: Path) -> None:
+    name, place = b"x.block_count", tmp_path / "endless.gguf"
+    pair = struct.pack("<Q", len(name)) + name + struct.pack("<If", 6, float("inf"))
+    architecture = b"general.architecture"
+    first = struct.pack("<Q", len(architecture)) + architecture
+    first += struct.pack("<IQ", 8, 1) + b"x"
+    place.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + first + pair)
+
+    with pytest.raises(LoadFailedError, match="infinity"):
+        read_header(place)
 
 
 def test_a_damaged_cache_is_no_loss(tmp_path: Path) -> None:
