@@ -8,7 +8,8 @@ the caller says that this is harmless.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -25,6 +26,7 @@ from atos_protocol.daemons import ensure
 from atos_protocol.errors import (
     MCP_META_KEY,
     AtosError,
+    BusyError,
     DeadlineError,
     UnreachableError,
     from_wire,
@@ -47,6 +49,10 @@ class ToolClient:
         self._settings = settings
         self._who = client
         self._open: dict[_Key, Client[SocketTransport]] = {}
+        self._calls = Counter[_Key]()
+        """Calls in flight, by connection."""
+        self._lent: set[_Key] = set()
+        """Connections that were handed out by `client`."""
         self._connecting = anyio.Lock()
 
     @property
@@ -102,24 +108,25 @@ class ToolClient:
             UnreachableError: the host can't be started, or was lost and `resend` is False.
             AtosError: the tool failed; its class comes from the code in the answer.
         """
+        key = server, tuple(roots)
         for attempt in range(ATTEMPTS):
             try:
-                client = await self.client(server, roots=roots)
+                client = await self._client(key)
             except UnreachableError:
                 if attempt + 1 == ATTEMPTS:
                     raise
                 continue
             try:
-                with anyio.fail_after(CALL_SECONDS):
+                with self._in_flight(key), anyio.fail_after(CALL_SECONDS):
                     result = await client.call_tool(tool, dict(arguments), raise_on_error=False)
             except TimeoutError as error:
-                await self._drop((server, tuple(roots)))
+                await self._drop(key, client)
                 message = f"{server}.{tool} did not answer within {CALL_SECONDS:.0f} s"
                 raise DeadlineError(message, next_step="Look at logs/servers.log.") from error
             except (MCPError, RuntimeError, OSError, anyio.BrokenResourceError) as error:
                 if isinstance(error, MCPError) and client.is_connected() and not _lost(error):
                     raise _protocol_error(error) from error
-                await self._drop((server, tuple(roots)))
+                await self._drop(key, client)
                 if not resend or attempt + 1 == ATTEMPTS:
                     message = f"the connection was lost during {server}.{tool}: {error}"
                     raise UnreachableError(message, next_step="Ask again.") from error
@@ -135,32 +142,72 @@ class ToolClient:
         Raises:
             UnreachableError: the host can't be started.
         """
-        key = (server, tuple(roots))
+        key = server, tuple(roots)
+        self._lent.add(key)
+        return await self._client(key)
+
+    async def _client(self, key: _Key) -> Client[SocketTransport]:
         async with self._connecting:
             if (known := self._open.get(key)) and known.is_connected():
                 return known
             await self._drop(key)
             await anyio.to_thread.run_sync(ensure, "servers", self._settings)
-            socket = self._settings.servers_socket
-            transport = SocketTransport(socket, server, roots=roots, client=self._who)
-            client = Client(transport)
             try:
-                await client.__aenter__()
-            except (MCPError, RuntimeError, OSError) as error:
-                if transport.refusal is not None:
-                    raise transport.refusal from error
-                message = f"the {server} server did not take the connection: {error}"
-                raise UnreachableError(message, next_step="Ask again.") from error
+                client = await self._connected(key)
+            except BusyError:
+                # Tasks that hold a connection each and wait for another would wait for each other.
+                if not await self._drop_idle():
+                    raise
+                client = await self._connected(key)
             self._open[key] = client
             return client
+
+    async def _connected(self, key: _Key) -> Client[SocketTransport]:
+        server, roots = key
+        socket = self._settings.servers_socket
+        transport = SocketTransport(socket, server, roots=roots, client=self._who)
+        client = Client(transport)
+        try:
+            await client.__aenter__()
+        except (MCPError, RuntimeError, OSError) as error:
+            if transport.refusal is not None:
+                raise transport.refusal from error
+            message = f"the {server} server did not take the connection: {error}"
+            raise UnreachableError(message, next_step="Ask again.") from error
+        return client
 
     async def release(self, roots: Sequence[Path]) -> None:
         """Close the connections that were opened for these directories, once they are done with."""
         for key in [k for k in self._open if k[1] == tuple(roots)]:
+            self._lent.discard(key)
             await self._drop(key)
 
-    async def _drop(self, key: _Key) -> None:
-        """Forget a client; closing a broken one fails, and that is all one can do about it."""
+    @contextlib.contextmanager
+    def _in_flight(self, key: _Key) -> Generator[None]:
+        self._calls[key] += 1
+        try:
+            yield
+        finally:
+            self._calls[key] -= 1
+            if not self._calls[key]:
+                del self._calls[key]
+
+    async def _drop_idle(self) -> bool:
+        """Close the connections that nobody uses now; return whether there were any."""
+        idle = [k for k in self._open if not self._calls[k] and k not in self._lent]
+        for key in idle:
+            await self._drop(key)
+        return bool(idle)
+
+    async def _drop(self, key: _Key, only: Client[SocketTransport] | None = None) -> None:
+        """Forget a client; closing a broken one fails, and that is all one can do about it.
+
+        Args:
+            key: of its connection.
+            only: nothing is done if another call has put a new one in its place already.
+        """
+        if only is not None and self._open.get(key) is not only:
+            return
         client = self._open.pop(key, None)
         if client is not None:
             with contextlib.suppress(Exception), anyio.move_on_after(CLOSE_SECONDS, shield=True):

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 from atos.cli.host_connection import HostClient
 from atos.tools import ToolClient
 from atos.transport import SocketTransport
-from atos_protocol.errors import BadRequestError, NotFoundError, UnreachableError
+from atos_protocol.errors import BadRequestError, BusyError, NotFoundError, UnreachableError
 from atos_protocol.settings import load_settings
 from doubles.line_host import LineHost
 
@@ -79,6 +80,31 @@ async def test_a_refused_connection_says_why(tools: ToolClient, host: LineHost) 
     host.refuse = BadRequestError("no such directory: /nowhere").to_wire()
     with pytest.raises(BadRequestError, match="/nowhere"):
         await tools.call("filesystem", "echo", {"text": "x"}, roots=[Path("/nowhere")])
+
+
+async def test_a_host_without_room_gets_back_what_is_idle_and_nothing_that_is_used(
+    tools: ToolClient, host: LineHost
+) -> None:
+    async def echo(text: str) -> None:
+        while True:
+            with suppress(BusyError):
+                await tools.call("vram", "echo", {"text": text}, roots=[Path("/", text)])
+                return
+            await anyio.sleep(0.01)
+
+    host.room = 2
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tools.call, "vram", "hang", {})
+        with anyio.fail_after(20):
+            await host.hanging.wait()
+            for text in ("a", "b", "c"):
+                await echo(text)
+        host.room = 1
+        await tools.release([Path("/c")])
+        with pytest.raises(BusyError, match="no room"):
+            await tools.call("vram", "echo", {"text": "d"}, roots=[Path("/d")])
+        tasks.cancel_scope.cancel()
+    assert host.calls == ["hang", "a", "b", "c"]
 
 
 async def test_a_host_that_dies_before_it_read_the_opening_is_unreachable_and_leaves_no_socket(

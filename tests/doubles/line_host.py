@@ -12,7 +12,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from fastmcp import FastMCP
 from fastmcp.tools import ToolResult
 
-from atos_protocol.errors import NotFoundError, from_wire
+from atos_protocol.errors import BusyError, NotFoundError, from_wire
 from atos_servers.host.line_stream import LineStream
 from atos_servers.host.mcp_session import serve_mcp
 from atos_servers.host.tool_failures import error_result
@@ -50,6 +50,9 @@ class LineHost:
         self.hanging = anyio.Event()
         self.openings: list[dict[str, Any]] = []
         self.refuse: dict[str, str] | None = None
+        self.room = 1000
+        """So many connections it serves at once."""
+        self._served = 0
         self._server = make_server(self.calls, self.hanging)
         self._live: set[SocketStream] = set()
 
@@ -85,5 +88,13 @@ class LineHost:
                 refusal = {"atos": 1, "error": from_wire(self.refuse).to_wire()}
                 await wire.send(json.dumps(refusal).encode())
                 return
-            await serve_mcp(self._server, wire)
+            if self._served >= self.room:
+                full = {"atos": 1, "error": BusyError("no room").to_wire()}
+                await wire.send(json.dumps(full).encode())
+                return
+            self._served += 1
+            try:
+                await serve_mcp(self._server, wire)
+            finally:
+                self._served -= 1
         self._live.discard(stream)
