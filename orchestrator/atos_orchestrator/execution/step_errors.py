@@ -16,15 +16,9 @@ from typing import Literal, cast
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from atos_orchestrator.shortage import FULL, SCARCE
-from atos_protocol.errors import (
-    AtosError,
-    BusyError,
-    DeadlineError,
-    NoSpaceError,
-    UnreachableError,
-)
+from atos_protocol.errors import AtosError, DeadlineError, UnreachableError
 from atos_protocol.scheduler_api import ONLY_WAITED
+from atos_protocol.shortage import shortage_of
 
 StepErrorClass = Literal["verdict", "transient", "defect"]
 
@@ -92,10 +86,8 @@ def as_atos_error(error: Exception, step: str) -> AtosError:
         return UnreachableError(
             f"the goals database does not work: {reason}", next_step="See `atos-client doctor`."
         )
-    if isinstance(error, OSError) and error.errno in FULL:
-        return NoSpaceError(f"no space left on the disk: {error}", next_step="Free some space.")
-    if isinstance(error, OSError) and error.errno in SCARCE:
-        return BusyError(f"this machine has run out of something: {error}")
+    if (short := shortage_of(error)) is not None:
+        return short
     message = f"{type(error).__name__} in step {step}: {error}"
     return AtosError(message, next_step="See logs/worker.log.")
 

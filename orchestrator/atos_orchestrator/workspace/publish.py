@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import shlex
 
-from atos_orchestrator.shortage import FULL, SCARCE
 from atos_orchestrator.workspace.checkout import Checkout
 from atos_orchestrator.workspace.merging import merged_tree
 from atos_orchestrator.workspace.objects import give_objects
@@ -35,6 +34,7 @@ from atos_orchestrator.workspace.publication import (
 from atos_orchestrator.workspace.repository import GOAL_BRANCH, OWNER, Repository
 from atos_orchestrator.workspace.turns import turn
 from atos_protocol.errors import BusyError, NoSpaceError, WorkspaceError
+from atos_protocol.shortage import FULL, SCARCE
 
 RACES = 5
 """How often to look again when the branch moved meanwhile."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from atos_protocol.shortage import shortage_of
 from atos_servers.code_runner.interpreter import broken_environment
 
 LAUNCHER = Path(__file__).parent / "sandbox" / "launch.py"
@@ -97,13 +98,25 @@ def opened_channels(stdin: Path | None) -> Channels:
     """Open all channels of one launcher; its standard input is a file, or empty."""
     # What a candidate prints goes where its standard input comes from, so that must take it.
     mode = os.O_RDONLY if stdin else os.O_RDWR
-    source = os.open(stdin or os.devnull, mode | os.O_CLOEXEC)
-    (control, theirs_control), (report, theirs_report) = socket.socketpair(), socket.socketpair()
-    (stdout, out), (stderr, err) = os.pipe(), os.pipe()
+    with contextlib.ExitStack() as undo:  # where descriptors are short, none is left open
+        source = os.open(stdin or os.devnull, mode | os.O_CLOEXEC)
+        undo.callback(os.close, source)
+        control, theirs_control = map(undo.enter_context, socket.socketpair())
+        report, theirs_report = map(undo.enter_context, socket.socketpair())
+        stdout, out = _pipe(undo)
+        stderr, err = _pipe(undo)
+        undo.pop_all()
     for descriptor in (stdout, stderr):
         os.set_blocking(descriptor, False)
     theirs = [source, out, err, theirs_control.detach(), theirs_report.detach()]
     return Channels(control, report, stdout, stderr, theirs)
+
+
+def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        undo.callback(os.close, end)
+    return ends
 
 
 def started_afresh(
@@ -112,6 +125,7 @@ def started_afresh(
     """Start an interpreter that runs the launcher.
 
     Raises:
+        BusyError: the machine has no room for another process now.
         SandboxUnavailableError: the interpreter can't be started.
     """
     stdin, stdout, stderr, *others = channels.theirs
@@ -123,4 +137,4 @@ def started_afresh(
         )  # fmt: skip
     except OSError as error:
         why = f"it can't be started: {error.strerror}"
-        raise broken_environment(executable, why) from error
+        raise shortage_of(error) or broken_environment(executable, why) from error

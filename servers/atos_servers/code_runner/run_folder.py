@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atos_protocol.errors import WorkspaceError
+from atos_protocol.shortage import shortage_of
 from atos_servers.code_runner.sandbox import removal
 
 logger = logging.getLogger(__name__)
@@ -40,22 +42,33 @@ class RunFolder:
         return self.path / "scratch"
 
 
-@contextmanager
-def run_folder() -> Generator[RunFolder]:
-    """Make the folders of a run, and remove them afterwards.
-
-    Raises:
-        WorkspaceError: the temporary folder can't be written.
-    """
+def _made() -> RunFolder:
+    folder: RunFolder | None = None
     try:
         folder = RunFolder(Path(tempfile.mkdtemp(prefix=PREFIX)).resolve())
         folder.code.mkdir()
         folder.scratch.mkdir()
     except OSError as error:
+        if folder is not None:
+            shutil.rmtree(folder.path, ignore_errors=True)
         message = (
             f"no folder for the run can be created in {tempfile.gettempdir()}: {error.strerror}"
         )
-        raise WorkspaceError(message, next_step="Free space there, or set TMPDIR.") from error
+        refused = WorkspaceError(message, next_step="Free space there, or set TMPDIR.")
+        raise shortage_of(error) or refused from error
+    return folder
+
+
+@contextmanager
+def run_folder() -> Generator[RunFolder]:
+    """Make the folders of a run, and remove them afterwards.
+
+    Raises:
+        NoSpaceError: the disk of the temporary folder is full.
+        BusyError: the machine is short of something else.
+        WorkspaceError: the temporary folder can't be written.
+    """
+    folder = _made()
     try:
         yield folder
     finally:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atos_protocol.errors import WorkspaceError
+from atos_protocol.shortage import shortage_of
 from atos_servers.code_runner.requests import relative_path
 
 MOST_BYTES = 32 * 2**20
@@ -84,13 +85,13 @@ def opened(path: Path, roots: Sequence[Path]) -> Generator[int]:
     try:
         current = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise _no_folder(path) from error
+        raise shortage_of(error) or _no_folder(path) from error
     try:
         for name in names:
             try:
                 below = os.open(name, DIRECTORY, dir_fd=current)
             except OSError as error:
-                raise _no_folder(path) from error
+                raise shortage_of(error) or _no_folder(path) from error
             os.close(current)
             current = below
         yield current
@@ -153,7 +154,8 @@ def stage_folder(path: Path, roots: Sequence[Path], target: Path) -> None:
             _copy_tree(source, copy, Room(), 0)
         except OSError as error:
             message = f"{path} could not be copied: {error.strerror}"
-            raise WorkspaceError(message, next_step="See that the folder is readable.") from error
+            refused = WorkspaceError(message, next_step="See that the folder is readable.")
+            raise shortage_of(error) or refused from error
         finally:
             os.close(copy)
 
@@ -170,7 +172,8 @@ def stage_file(path: Path, roots: Sequence[Path], target: Path) -> None:
             _copy_file(path.name, source, copy, Room())
         except OSError as error:
             message = f"{path} can't be read as a file: {error.strerror}"
-            raise WorkspaceError(message, next_step="Give an existing plain file.") from error
+            refused = WorkspaceError(message, next_step="Give an existing plain file.")
+            raise shortage_of(error) or refused from error
         finally:
             os.close(copy)
 
@@ -206,4 +209,5 @@ def put(target: Path, files: Mapping[str, str]) -> None:
             place.write_bytes(data)
         except OSError as error:
             message = f"{name!r} can't be written over the copy: {error.strerror}"
-            raise WorkspaceError(message, next_step="Give the path of a file.") from error
+            refused = WorkspaceError(message, next_step="Give the path of a file.")
+            raise shortage_of(error) or refused from error

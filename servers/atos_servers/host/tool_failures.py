@@ -8,6 +8,7 @@ are masked, under an id that stands in the log.
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from pydantic import ValidationError as PydanticError
 from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY, AtosError
 from atos_protocol.printable import printable
+from atos_protocol.shortage import shortage_of
 from atos_servers.host.right_call import right_call
 from atos_servers.host.shown_text import LAYOUT
 
@@ -74,4 +76,15 @@ def explained(name: str, error: Exception, schema: Mapping[str, Any]) -> AtosErr
         return bad_arguments(name, error.__cause__, schema)
     if isinstance(error, ToolError) and error.__cause__ is None:
         return AtosError(str(error))  # a tool's own words
+    if (short := _shortage(error)) is not None:
+        logger.warning("%s can't be done now: %s", name, error.__cause__ or error)
+        return short
     return masked(name, error)
+
+
+def _shortage(error: Exception) -> AtosError | None:
+    """Return what a failure says of the machine, which is short of something; its paths are the host's own."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if not isinstance(cause, OSError) or cause.errno is None:
+        return None
+    return shortage_of(OSError(cause.errno, os.strerror(cause.errno)))

@@ -1,5 +1,6 @@
 """What every tool call passes through: errors a model can act on, extras dropped, a time limit."""
 
+import errno
 import logging
 import re
 
@@ -45,6 +46,11 @@ def make_server(seconds: float = 5) -> FastMCP:
         await anyio.sleep_forever()
         return ""
 
+    @server.tool
+    def starve(number: int) -> str:
+        """Fail because the machine is short of something."""
+        raise OSError(number, "words of the system", "/home/somebody")
+
     @server.resource("thing://{name}")
     async def thing(name: str) -> str:
         """Fail in the way that is named."""
@@ -83,6 +89,18 @@ async def test_an_unforeseen_error_is_masked_under_an_id_that_stands_in_the_log(
     assert record.exc_info[0] is ZeroDivisionError
 
 
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, "no_space"), (errno.EMFILE, "busy"), (errno.EIO, "internal")],
+)
+async def test_a_machine_that_is_short_of_something_is_no_bug_that_a_person_must_mend(
+    number: int, code: str
+) -> None:
+    text = await failure("starve", number=number)
+    assert text.startswith(f"{code}: ")
+    assert "somebody" not in text
+
+
 async def test_a_resource_fails_in_the_same_words() -> None:
     async with Client(make_server()) as client:
         with pytest.raises(MCPError, match=r"^conflict: goal1 changes now Next: Read it again\.$"):
@@ -105,7 +123,7 @@ async def test_wrong_arguments_are_reported_in_one_line() -> None:
 
 async def test_an_unknown_tool_is_answered_with_the_known_ones() -> None:
     assert await failure("gret") == (
-        "not_found: there is no tool 'gret' Next: Use: greet, keep, conflict, crash, linger."
+        "not_found: there is no tool 'gret' Next: Use: greet, keep, conflict, crash, linger, starve."
     )
 
 
