@@ -35,6 +35,10 @@ from atos_servers.code_runner.sandbox.job import IsolationLevel, Job, Limits
 
 Policy = Literal["general", "catalogue"]
 PROBE_SECONDS = 10.0
+DOUBT_SECONDS = 30.0
+"""How long a result counts that trouble of the machine may have weakened."""
+NOT_INSTALLED, NOT_OFFERED = "not installed", "the kernel does not offer it"
+"""Why a level is missing that no second look would find."""
 LEVELS: tuple[IsolationLevel, ...] = ("bwrap", "landlock", "seccomp")
 
 DESCRIPTIONS: Mapping[IsolationLevel, str] = {
@@ -70,6 +74,12 @@ class SandboxProbe:
         if self.level is None:
             return self.broken or "no sandbox: code is not run at all"
         return DESCRIPTIONS[self.level]
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a stronger level was tried and failed: a full disk or want of processes looks the same."""
+        tried = any(why not in {NOT_INSTALLED, NOT_OFFERED} for why in self.missing.values())
+        return self.level not in {"bwrap", "landlock"} and tried
 
     @property
     def remedies(self) -> list[str]:
@@ -171,9 +181,9 @@ async def probe(python: Interpreter | None = None) -> SandboxProbe:
     for level in LEVELS:
         sandbox = SandboxProbe(level, dict(missing), version, bwrap, python)
         if level == "bwrap" and not bwrap:
-            why = "not installed"
+            why = NOT_INSTALLED
         elif level == "landlock" and not version:
-            why = "the kernel does not offer it"
+            why = NOT_OFFERED
         else:
             try:
                 why = await why_not_isolated(level, sandbox)
@@ -186,7 +196,7 @@ async def probe(python: Interpreter | None = None) -> SandboxProbe:
 
 
 class Prober:
-    """Probes once per process; concurrent callers wait for the same result."""
+    """Probes once per process, and again where the result is in doubt; concurrent callers wait for the same result."""
 
     def __init__(
         self, known: SandboxProbe | None = None, python: Interpreter | None = None
@@ -194,18 +204,32 @@ class Prober:
         self._lock = anyio.Lock()
         self._found = known
         self._python = python
+        self._in_doubt_since: float | None = None
+        """On anyio's clock; None while there is none."""
 
     async def sandbox(self) -> SandboxProbe:
         """Return what this machine offers; a broken environment is probed again at each call."""
         async with self._lock:
-            if self._found is None or self._found.broken:
-                self._found = await probe(self._python)
+            if self._found is None:
+                found = await self._probed()
+                return await self._probed() if found.is_doubtful else found
+            if self._found.broken or self._is_doubt_old():
+                return await self._probed()
             return self._found
+
+    async def _probed(self) -> SandboxProbe:
+        found = self._found = await probe(self._python)
+        self._in_doubt_since = anyio.current_time() if found.is_doubtful else None
+        return found
+
+    def _is_doubt_old(self) -> bool:
+        since = self._in_doubt_since
+        return since is not None and anyio.current_time() - since >= DOUBT_SECONDS
 
     async def proven(self) -> SandboxProbe:
         """Try the level once more, and search anew where it no longer holds."""
         sandbox = await self.sandbox()
         async with self._lock:
             if sandbox.level is None or await why_not_isolated(sandbox.level, sandbox):
-                self._found = await probe(self._python)
+                return await self._probed()
             return self._found or sandbox

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from atos_protocol.errors import BusyError, NoSpaceError, SandboxUnavailableError, WorkspaceError
-from atos_servers.code_runner import staging
+from atos_servers.code_runner import sandbox_probe, staging
 from atos_servers.code_runner.launcher_process import opened_channels, started_afresh
 from atos_servers.code_runner.run_folder import run_folder
+from atos_servers.code_runner.sandbox.job import IsolationLevel
+from atos_servers.code_runner.sandbox_probe import Prober, SandboxProbe
 
 
 @pytest.fixture
@@ -76,6 +78,45 @@ def test_a_process_that_can_not_be_started_now_is_started_later(
         started_afresh(sys.executable, {}, channels)
     channels.hand_over()
     channels.close()
+
+
+async def test_a_level_that_failed_in_a_moment_of_trouble_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost = SandboxProbe(None, {"bwrap": "not installed", "landlock": "lost"}, 7, "")
+    good = SandboxProbe("landlock", {"bwrap": "not installed"}, 7, "")
+    found = [lost, lost, good]
+
+    async def probed(_python: object = None) -> SandboxProbe:
+        return found.pop(0)
+
+    monkeypatch.setattr(sandbox_probe, "probe", probed)
+    prober = Prober()
+    at_first = await prober.sandbox()
+    at_once = await prober.sandbox()
+    monkeypatch.setattr(sandbox_probe, "DOUBT_SECONDS", 0.0)
+
+    assert (at_first, at_once, await prober.sandbox()) == (lost, lost, good)
+    assert await prober.sandbox() == good
+
+
+async def test_a_level_that_can_not_be_here_is_not_looked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    missing: dict[IsolationLevel, str] = {
+        "bwrap": "not installed",
+        "landlock": "the kernel does not offer it",
+    }
+    found = [weak := SandboxProbe("seccomp", missing, 0, "")]
+
+    async def probed(_python: object = None) -> SandboxProbe:
+        return found.pop()
+
+    monkeypatch.setattr(sandbox_probe, "probe", probed)
+    monkeypatch.setattr(sandbox_probe, "DOUBT_SECONDS", 0.0)
+    prober = Prober()
+
+    assert [await prober.sandbox() for _ in range(3)] == [weak] * 3
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no list of descriptors")
