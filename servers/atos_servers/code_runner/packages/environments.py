@@ -21,7 +21,9 @@ import anyio
 
 from atos_protocol.errors import ConflictError, PackagesError, from_wire
 from atos_protocol.packages import InstalledPackage
+from atos_protocol.shortage import shortage_of
 from atos_servers.code_runner.packages import install
+from atos_servers.code_runner.packages.pip_failures import passing
 from atos_servers.code_runner.packages.requirements import checked_packages, environment_key
 
 INSTALL_SECONDS = 600.0
@@ -115,7 +117,8 @@ class Environments:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             message = f"{self._root} can't be made: {error.strerror}"
-            raise PackagesError(message, next_step="Make it writable, or set ATOS_HOME.") from error
+            failed = PackagesError(message, next_step="Make it writable, or set ATOS_HOME.")
+            raise shortage_of(error) or failed from error
         self.running[key] = subprocess.Popen(
             [
                 sys.executable, "-I", "-m", install.__name__, str(os.getpid()), str(self._root), key,
@@ -139,4 +142,4 @@ class Environments:
         with contextlib.suppress(FileNotFoundError, ValueError):
             return from_wire(json.loads(install.failure_file(self._root, key).read_bytes()))
         message = f"the installation was ended from outside (exit code {code})"
-        return PackagesError(message, next_step="Call prepare_packages again.")
+        return passing(PackagesError(message, next_step="Call prepare_packages again."))

@@ -29,10 +29,11 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from atos_protocol.errors import PackagesError
+from atos_protocol.errors import AtosError, NoSpaceError, PackagesError
+from atos_protocol.shortage import shortage_of
 from atos_servers.code_runner.packages import pip_process
 from atos_servers.code_runner.packages.index_settings import clean_environment, read_pip_settings
-from atos_servers.code_runner.packages.pip_failures import explain
+from atos_servers.code_runner.packages.pip_failures import explain, passing
 from atos_servers.code_runner.sandbox import kernel
 
 MANIFEST = "manifest.json"
@@ -86,7 +87,7 @@ def locked(root: Path, key: str, deadline: float) -> Generator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     message = "another process is still installing the same packages"
-                    raise PackagesError(message, next_step="Try again later.") from None
+                    raise passing(PackagesError(message, next_step="Try again later.")) from None
                 time.sleep(LOOK_SECONDS)
         yield
     finally:
@@ -117,7 +118,8 @@ def install(order: Order) -> None:
 
     Raises:
         PackagesError: pip could not, or the time is over.
-        OSError: the disk is full or the folder can't be written.
+        NoSpaceError: there is too little room on the disk.
+        OSError: the folder can't be written.
     """
     with locked(order.root, order.key, order.deadline):
         if complete(order.root / order.key) is not None:
@@ -141,7 +143,7 @@ def _require_disk(root: Path) -> None:
         message = (
             f"{free // 2**20} MiB are free in {root}; an installation needs {LEAST_DISK // 2**20}"
         )
-        raise PackagesError(message, next_step="Free space there, then try again.")
+        raise NoSpaceError(message, next_step="Free space there, then try again.")
 
 
 def _build(order: Order, building: Path) -> dict[str, Any]:
@@ -210,7 +212,7 @@ def _run_pip(order: Order, home: Path, options: Sequence[str]) -> None:
         raise explain(done.stderr.decode(errors="replace"), order.requirements)
 
 
-def _leave(order: Order, error: PackagesError) -> None:
+def _leave(order: Order, error: AtosError) -> None:
     fresh = order.root / f"{order.key}.{os.getpid()}.new"
     fresh.write_text(json.dumps(error.to_wire()), encoding="utf-8")
     fresh.replace(failure_file(order.root, order.key))
@@ -223,12 +225,13 @@ def main(parent: str, root: str, key: str, seconds: str, *requirements: str) -> 
     order = Order(Path(root), key, requirements, time.monotonic() + float(seconds))
     try:
         install(order)
-    except PackagesError as error:
+    except AtosError as error:
         _leave(order, error)
         return 1
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         message = f"the installation failed: {type(error).__name__}: {str(error)[:300]}"
-        _leave(order, PackagesError(message, next_step=f"See that {root} can be written."))
+        failed = PackagesError(message, next_step=f"See that {root} can be written.")
+        _leave(order, shortage_of(error) or failed)
         return 1
     return 0
 

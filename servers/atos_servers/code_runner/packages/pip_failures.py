@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from atos_protocol.errors import PackagesError
+from atos_protocol.errors import AtosError, NoSpaceError, PackagesError
 from atos_servers.code_runner.packages.pip_process import REFUSED
 
 QUOTED = 300
@@ -22,9 +22,12 @@ CONFLICT = re.compile(r"ResolutionImpossible|conflicting dependencies|Double req
 WHEELS_ONLY = "Only wheels are installed: a package's own build code is never run."
 
 
-def explain(stderr: str, requirements: Sequence[str]) -> PackagesError:
+def explain(stderr: str, requirements: Sequence[str]) -> AtosError:
     """Return the error for what pip wrote when it failed."""
     named = ", ".join(requirements)
+    if "No space left on device" in stderr:
+        message = f"{named} can't be installed: no space left on the disk"
+        return NoSpaceError(message, next_step="Free some space.")
     if "No module named pip" in stderr:
         message = "pip is missing beside ATOS, so no package can be installed"
         return PackagesError(message, next_step="Install ATOS again, or run `python -m ensurepip`.")
@@ -34,7 +37,7 @@ def explain(stderr: str, requirements: Sequence[str]) -> PackagesError:
     if OFFLINE.search(stderr):
         message = f"no package index can be reached for {named}"
         step = "Check the network, or the index that `pip config list` names; then start again."
-        return PackagesError(message, next_step=step)
+        return passing(PackagesError(message, next_step=step))
     if found := NOT_FOUND.search(stderr):
         message = f"there is no wheel of {found[1][:80]} for this Python on this system"
         return PackagesError(message, next_step=f"Check its name and version. {WHEELS_ONLY}")
@@ -43,6 +46,12 @@ def explain(stderr: str, requirements: Sequence[str]) -> PackagesError:
         return PackagesError(message, next_step="Name other versions.")
     message = f"{named} can't be installed: {_last_line(stderr)}"
     return PackagesError(message, next_step="Try `pip install` with the same names to see more.")
+
+
+def passing(error: PackagesError) -> PackagesError:
+    """Return an error as one of which the same request may succeed a little later."""
+    error.retry = True
+    return error
 
 
 def _last_line(stderr: str) -> str:

@@ -97,8 +97,9 @@ async def test_a_killed_installation_leaves_nothing_that_looks_complete(
     assert [name.startswith(".building-") for name in visible(root)] == [True]
     with pytest.raises(ConflictError):
         environments.folders(["inner"])
-    with pytest.raises(PackagesError, match=r"ended from outside \(exit code -9\)"):
+    with pytest.raises(PackagesError, match=r"ended from outside \(exit code -9\)") as killed:
         await environments.prepare(["inner"])
+    assert killed.value.retry
 
     index.held.set()
     again = await Environments(root).prepare(["inner"])

@@ -32,6 +32,14 @@ def test_a_failure_is_told_in_one_sentence_with_a_next_step(stderr: str, message
     assert error.next_step
 
 
+def test_what_passes_by_itself_is_told_from_what_a_person_must_change() -> None:
+    full = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+
+    assert explain(OFFLINE, ["flask"]).retry
+    assert not explain(NO_WHEEL, ["olddist"]).retry
+    assert explain(full, ["flask"]).code == "no_space"
+
+
 def test_a_password_of_an_index_is_not_repeated() -> None:
     error = explain("ERROR: 403 for https://me:secret@index/simple/flask", ["flask"])
     assert error.message == "flask can't be installed: ERROR: 403 for https://index/simple/flask"
