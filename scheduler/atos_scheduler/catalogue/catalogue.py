@@ -69,6 +69,8 @@ class Catalogue:
         """When there last was a list."""
         self._last: dict[str, list[InstalledModel]] = {}
         """What every engine listed when it last answered."""
+        self._had_models: set[str] = set()
+        """Engines that have ever listed any."""
         self._taken: dict[str, list[InstalledModel]] | None = None
         """What the present deployments were made of."""
         self._lock = anyio.Lock()
@@ -131,6 +133,7 @@ class Catalogue:
         except AtosError as error:
             reason = str(error)
         self._last[engine.name] = models
+        self._had_models |= {engine.name} if models else set[str]()
         shortfall = engine.caps.shortfall
         healthy = kept or not reason
         status = EngineStatus(engine.name, healthy, len(models), redacted(reason), shortfall)
@@ -238,6 +241,9 @@ class Catalogue:
         slow = [status.name for status in self.statuses if status.reason == TOO_SLOW]
         if slow:
             return f"{', '.join(slow)} did not say in time which models there are"
+        away = [s.name for s in self.statuses if not s.ok and s.name in self._had_models]
+        if away:  # it is started again, or has too much to do: its models have not been removed
+            return f"{', '.join(away)} does not answer now"
         unread = sum("unread" in d.installed.details for d in self.deployments.values())
         waits = unread and model.startswith(POOL_PREFIX)  # by its name a file is known unread
         return f"model files are still being read ({unread})" if waits else ""

@@ -68,6 +68,31 @@ async def test_a_pool_whose_models_are_still_being_read_is_to_be_asked_again() -
     assert (waits.value.retry, unknown.value.retry) == (True, False)
 
 
+async def test_the_models_of_an_engine_that_is_away_for_a_moment_are_to_be_asked_for_again() -> (
+    None
+):
+    engine = ScriptedEngine(models(["qwen2.5-coder:7b"]))
+    found = await catalogue(engine)
+    engine.reason = "no server answers"
+    await found.refresh(0.0)
+    for name in ("atos/simple", "qwen2.5-coder:7b"):
+        with pytest.raises(NoModelError, match="does not answer now") as away:
+            await found.candidates(name)
+        assert away.value.retry
+
+    engine.reason = ""
+    await found.refresh(0.0)
+    assert [each.name for each in await found.candidates("atos/simple")] == ["qwen2.5-coder:7b"]
+
+
+async def test_an_engine_that_was_never_there_is_not_waited_for() -> None:
+    engine = ScriptedEngine({})
+    engine.reason = "no server answers"
+    with pytest.raises(NoModelError) as nothing:
+        await (await catalogue(engine)).candidates("atos/simple")
+    assert not nothing.value.retry
+
+
 async def test_other_chat_models_stand_in_where_no_listed_one_is_installed() -> None:
     scripts = {"big": Script(size=3 * GIB), "little": Script(size=GIB)}
     scripts |= {"nomic-embed-text": Script(), "atos-mini": Script(size=1)}
