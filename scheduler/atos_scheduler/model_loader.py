@@ -15,6 +15,7 @@ from tenacity import AsyncRetrying, wait_fixed
 
 from atos_protocol.crash_points import crashpoint, declare
 from atos_protocol.errors import AtosError, LoadFailedError
+from atos_protocol.shortage import shortage_of
 from atos_scheduler.catalogue.contracts import Deployment
 from atos_scheduler.core.events import Evicted, Loaded, LoadFailed
 from atos_scheduler.core.types import Reason
@@ -105,7 +106,8 @@ class ModelLoader:
         except Exception as failure:  # an engine's bug must not end the daemon
             logger.exception("load of %s failed", model)
             message = f"{deployment.engine.name} failed on {model}: {failure!r}"
-            error = LoadFailedError(message, next_step="See logs/scheduler.log.")
+            failed = LoadFailedError(message, next_step="See logs/scheduler.log.")
+            error = shortage_of(failure) or failed
         else:
             crashpoint("scheduler.load.after")
             self.loaded[model] = found

@@ -66,7 +66,7 @@ class EngineProcess:
             await worker.kill()
             message = f"the engine worker was not ready within {seconds:.0f} s{worker._reason}"
             step = "Take a smaller model, or try again when the machine is less busy."
-            raise LoadFailedError(message, next_step=step) from error
+            raise _no_fault_of_the_file(message, step) from error
         except BaseException:
             await worker.kill()
             raise
@@ -202,9 +202,11 @@ class EngineProcess:
         self._errors.close()
 
 
-def _no_fault_of_the_file(message: str) -> LoadFailedError:
+def _no_fault_of_the_file(
+    message: str, step: str = "Try again: another one is started."
+) -> LoadFailedError:
     """Return the error of a load that the machine's trouble ended: another try may succeed."""
-    error = LoadFailedError(message, next_step="Try again: another one is started.")
+    error = LoadFailedError(message, next_step=step)
     error.retry = True
     return error
 

@@ -16,6 +16,7 @@ import psutil
 
 from atos_protocol.errors import LoadFailedError
 from atos_protocol.home_folders import SOCKET_PATH_LIMIT
+from atos_protocol.shortage import shortage_of
 
 SOCKET = ".sock"
 """llama.cpp takes a host name that ends so for the path of a Unix socket."""
@@ -39,7 +40,8 @@ def new_socket(parent: Path) -> Path:
         path.parent.mkdir(mode=0o700)
     except OSError as error:
         message = f"no folder for the engine's socket can be made in {parent}: {error.strerror}"
-        raise LoadFailedError(message, next_step="Make it writable, or free some room.") from error
+        failed = LoadFailedError(message, next_step="Make it writable, or free some room.")
+        raise shortage_of(error) or failed from error
     return path
 
 

@@ -118,7 +118,9 @@ class Ollama:
                     source, prompt="", keep_alive=wire.KEEP_ALIVE, options=options
                 )
         except EngineError as error:
-            raise LoadFailedError(error.message, next_step="See the log of Ollama.") from error
+            failed = LoadFailedError(error.message, next_step="See the log of Ollama.")
+            failed.retry = wire.is_cut_off(error.__cause__)  # the model may be as good as ever
+            raise failed from error
         self._specs[spec.name] = spec
         if (found := await self._resident(source)) is None:
             message = f"Ollama loaded {source} and dropped it at once"

@@ -104,6 +104,11 @@ def chunk(line: str) -> Chunk:
     )
 
 
+def is_cut_off(cause: BaseException | None) -> bool:
+    """Tell whether what failed is the connection, and not what the server said over it."""
+    return type(cause).__module__.partition(".")[0] == "httpx"  # which is imported late
+
+
 def failure(status: int, text: str) -> AtosError:
     """Return the error class for an error reply of Ollama."""
     try:

@@ -1,5 +1,6 @@
 """Which models a pool gets: contracts, what is installed, and who stands in."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from atos_protocol.scheduler_api import EngineStatus, Pool
 from atos_scheduler.catalogue.catalogue import Catalogue
 from atos_scheduler.catalogue.contracts import GPU_SLOTS, deployment_of
 from atos_scheduler.catalogue.entries import ModelEntry, load_entries
+from atos_scheduler.core.events import LoadFailed
 from atos_scheduler.core.types import Candidate
 from atos_scheduler.engines.protocol import InstalledModel, LoadedModel, ModelSpec
 from atos_scheduler.model_loader import ModelLoader
@@ -279,6 +281,21 @@ async def test_a_model_is_loaded_with_the_slots_that_were_decided() -> None:
     await loader.load("a", 5)
     await loader.load("a")
     assert [spec.slots for spec in specs] == [5, 2]
+
+
+async def test_a_machine_without_a_descriptor_for_an_engine_is_not_the_models_fault() -> None:
+    class Starved(ScriptedEngine):
+        async def load(self, spec: ModelSpec) -> LoadedModel:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    engine = Starved(models("a"))
+    (installed,) = await engine.installed()
+    loader = ModelLoader()
+    loader.register(deployment_of(engine, installed, ModelEntry(), "cuda"))
+    failed = await loader.load("a")
+
+    assert isinstance(failed, LoadFailed)
+    assert (failed.reason.code, failed.reason.retry) == ("busy", True)
 
 
 class Slow(ScriptedEngine):

@@ -7,10 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from inline_snapshot import snapshot
+from ollama import ResponseError
 
-from atos_protocol.errors import AtosError, BusyError, EngineError, UnreachableError
+from atos_protocol.errors import (
+    AtosError,
+    BusyError,
+    EngineError,
+    LoadFailedError,
+    UnreachableError,
+)
 from atos_scheduler.engines.ollama import Ollama
 from atos_scheduler.engines.ollama_wire import failure
 from atos_scheduler.engines.protocol import LoadedModel, ModelSpec, Request
@@ -213,3 +221,21 @@ async def test_a_server_that_is_silent_costs_a_second_and_no_more() -> None:
 def test_every_error_of_ollama_has_its_class(status: int, text: str, code: str) -> None:
     error: AtosError = failure(status, text)
     assert error.code == code
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [(httpx.ReadError("cut off"), True), (ResponseError("out of memory", 500), False)],
+)
+async def test_a_load_that_the_end_of_the_server_cut_off_may_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, again: bool
+) -> None:
+    class Server:
+        async def generate(self, *_: object, **__: object) -> None:
+            raise error
+
+    engine = Ollama("http://127.0.0.1:9")
+    monkeypatch.setattr(engine, "_ollama", Server)
+    with pytest.raises(LoadFailedError) as failed:
+        await engine.load(SPEC)
+    assert failed.value.retry is again
