@@ -23,6 +23,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from atos_protocol.errors import DeadlineError
 from atos_servers.code_runner.evidence import Stream
 from atos_servers.code_runner.interpreter import (
     Interpreter,
@@ -81,6 +82,8 @@ class Outcome:
     status: dict[str, Any]
     """The launcher's own messages, merged."""
     flooded: bool = False
+    late: bool = False
+    """Whether the launcher had not said its last word when it was no longer waited for."""
 
     @property
     def cause(self) -> str:
@@ -153,7 +156,7 @@ class Launcher:
         """Read everything until the launcher has closed its ends, or a flood or the time ends it."""
         messages = BoundedOutput(REPORT_BYTES)
         wall = job.limits.wall + GRACE_SECONDS
-        with anyio.move_on_after(wall):
+        with anyio.move_on_after(wall) as limit:
             async with anyio.create_task_group() as readers:
                 streams = (
                     (self._channels.stdout, outcome.stdout),
@@ -166,6 +169,7 @@ class Launcher:
                 )
                 await _drain(lambda: self.control.recv(CHUNK), self.control.fileno(), messages)
                 readers.cancel_scope.deadline = anyio.current_time() + FINAL_READ_SECONDS
+        outcome.late = limit.cancelled_caught
         for line in messages.data.splitlines():
             outcome.status |= json.loads(line)
         self.ended = bool(outcome.status)
@@ -260,10 +264,14 @@ def require_start(stream: Stream, outcome: Outcome, python: Interpreter) -> None
     """Refuse to judge a run that ended before any code of the caller's was reached.
 
     Raises:
+        DeadlineError: the machine had so much to do that the code was not reached in time.
         SandboxUnavailableError: the interpreter, its packages or the launcher does not work here.
     """
     if stream.started or not stream.intact or outcome.cause not in {"", "lost"}:
         return
+    if outcome.late:
+        message = "the machine is too busy: the run had not begun when its time was over"
+        raise DeadlineError(message, next_step="Call again.")
     ended = f"the launcher ended before the code began (exit code {outcome.code})"
     said = f"{ended}: {outcome.last_line[:200]}" if outcome.last_line else ended
     raise broken_environment(python.executable, stream.broken or said)

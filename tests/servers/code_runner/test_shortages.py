@@ -6,13 +6,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from atos_protocol.errors import BusyError, NoSpaceError, SandboxUnavailableError, WorkspaceError
+from atos_protocol.errors import (
+    BusyError,
+    DeadlineError,
+    NoSpaceError,
+    SandboxUnavailableError,
+    WorkspaceError,
+)
 from atos_servers.code_runner import sandbox_probe, staging
+from atos_servers.code_runner.evidence import Stream
+from atos_servers.code_runner.execution import BoundedOutput, Outcome, require_start
+from atos_servers.code_runner.interpreter import this_interpreter
 from atos_servers.code_runner.launcher_process import opened_channels, started_afresh
 from atos_servers.code_runner.run_folder import run_folder
 from atos_servers.code_runner.sandbox.job import IsolationLevel
@@ -78,6 +88,17 @@ def test_a_process_that_can_not_be_started_now_is_started_later(
         started_afresh(sys.executable, {}, channels)
     channels.hand_over()
     channels.close()
+
+
+def test_a_run_that_a_busy_machine_did_not_begin_in_time_is_no_broken_sandbox() -> None:
+    nothing = Stream((), intact=True)
+    outputs = [BoundedOutput(100) for _ in range(3)]
+    ended = Outcome(b"", *outputs, status={})
+
+    with pytest.raises(SandboxUnavailableError):
+        require_start(nothing, ended, this_interpreter())
+    with pytest.raises(DeadlineError, match="too busy"):
+        require_start(nothing, replace(ended, late=True), this_interpreter())
 
 
 async def test_a_level_that_failed_in_a_moment_of_trouble_is_tried_again(
