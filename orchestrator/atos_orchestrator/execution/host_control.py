@@ -41,15 +41,16 @@ class Control:
         )
 
     def send(self, message: dict[str, Any]) -> None:
-        """Queue a message; it is dropped when the host has not read for long."""
-        with contextlib.suppress(anyio.WouldBlock, anyio.BrokenResourceError):
+        """Queue a message; it is dropped when the host is gone, or has not read for long."""
+        gone = (anyio.BrokenResourceError, anyio.ClosedResourceError)
+        with contextlib.suppress(anyio.WouldBlock, *gone):
             self._lines.send_nowait(message)
 
     async def serve(self, receive: Receive) -> None:
         """Send and receive until the host closes its end."""
         self._socket.setblocking(False)
         stream = await SocketStream.from_socket(self._socket)
-        async with stream, anyio.create_task_group() as tasks:
+        async with stream, self._lines, self._waiting, anyio.create_task_group() as tasks:
             tasks.start_soon(self._send, stream)
             await self._receive(stream, receive)
             tasks.cancel_scope.cancel()
