@@ -45,7 +45,14 @@ from atos_orchestrator.debugging.sources import defined_names
 from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import ErrorClause, functions_of, name_of, parameters_of, unshown_errors
+from atos_orchestrator.task import (
+    ErrorClause,
+    functions_of,
+    name_of,
+    parameters_of,
+    speaks_of_result,
+    unshown_errors,
+)
 from atos_orchestrator.web_application import WebApplication, application_of
 from atos_protocol.errors import LengthError
 
@@ -224,6 +231,8 @@ def error_row(
         return None
     called = [name for name in names if name in names_in(source)]
     about = called[0] if clause.name and len(called) == 1 else clause.name
+    if about != clause.name and speaks_of_result(clause.text, about):
+        return None
     return Assertion(source, "error", clause.text, about)
 
 
