@@ -84,7 +84,8 @@ class Versions:
                 _check_unchanged(found, there)
                 return before
 
-            root.change(at.parts, back, note=self._workspace.noting(at.root, "write"))
+            note = self._workspace.noting(at.root, "write")
+            root.change(at.parts, back, note=note, mode=found.mode)
         return Reply(f"Undone: {place} is what it was before change {change}")
 
     def _move_back(self, found: Change, place: Path) -> Reply:

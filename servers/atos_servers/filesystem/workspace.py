@@ -5,7 +5,6 @@ Everything here blocks, as do the operations on top of it; the server calls them
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from atos_protocol.errors import BadRequestError
-from atos_servers.filesystem.errors import FailedError, ProtectedError
+from atos_servers.filesystem.errors import ProtectedError
 from atos_servers.filesystem.journal import Change, Journal, Kind, sha256
 from atos_servers.filesystem.pages import FOR_MODELS, Room
 from atos_servers.filesystem.paths import Parts, RootedPath, locate
@@ -82,14 +81,8 @@ class Workspace:
         Raises:
             FailedError: it can't be written; nothing was changed.
         """
-        if not self.journal:
-            return
-        try:
+        if self.journal:
             self.journal.add(change, before)
-        except sqlite3.Error as error:
-            message = f"the change of {change.path} can't be noted in the journal: {error}"
-            step = "Ask the user to free space in ATOS's home; nothing was changed."
-            raise FailedError(message, next_step=step) from error
 
     def _guard(self, root: Path, parts: Parts) -> None:
         place = Path(pinned(root)).joinpath(*parts)
