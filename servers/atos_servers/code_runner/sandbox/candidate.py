@@ -18,7 +18,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from atos_servers.code_runner.sandbox import assertion, canonical, catalogue_rules, cell, scan
+from atos_servers.code_runner.sandbox import (
+    assertion,
+    canonical,
+    catalogue_rules,
+    cell,
+    scan,
+    seccomp,
+)
 from atos_servers.code_runner.sandbox.assertion import Prepared
 from atos_servers.code_runner.sandbox.job import Job
 from atos_servers.code_runner.sandbox.split import module_name
@@ -59,6 +66,7 @@ class Candidate:
 
     def _serve(self, works: Sequence[Prepared], deadline: float) -> None:
         os.setsid()
+        seccomp.install_staying()  # what it leaves running would meet the candidates after it
         for standard in (1, 2):
             os.dup2(0, standard)  # standard input is /dev/null
         cells = cell.Cells(self._job.scratch, self._writing, deadline)

@@ -64,6 +64,8 @@ ATTRIBUTES = words("getxattr lgetxattr listxattr llistxattr")
 """Tell something of files outside; Landlock covers neither."""
 
 SIGNALS = words("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo")
+LEAVING = words("setsid setpgid")
+"""Leave the process group that is killed at the end."""
 MODES = words("chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat")
 OWNERS = words(
     "chown lchown fchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr "
@@ -260,7 +262,7 @@ def single(pid: int) -> list[Rule]:
     """
     return [
         Rule("clone", errno.EPERM, "equals", value=0, mask=CLONE_THREAD),
-        *_denied(("fork", "vfork", "setsid", "setpgid")),
+        *_denied(("fork", "vfork", *LEAVING)),
         *_only_to_oneself(pid),
     ]
 
@@ -300,6 +302,11 @@ def install_general(provided: Provided) -> None:
 def install_reading(provided: Provided) -> None:
     """Confine tests where nothing but seccomp is available."""
     install(deny_list(reading(provided), architecture()))
+
+
+def install_staying() -> None:
+    """Keep this process, and all that it will start, in its process group."""
+    install(deny_list(_denied(LEAVING), architecture()))
 
 
 PLACE_OF_PID = 0x5EC0_4D1D
