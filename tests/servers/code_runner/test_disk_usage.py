@@ -1,8 +1,13 @@
 """What a folder takes on the disk is measured at any depth, empty files included, links not."""
 
+import os
+import tempfile
 from pathlib import Path
 
+import pytest
+
 from atos_servers.code_runner.sandbox.disk_usage import ENTRY_BYTES, disk_used
+from atos_servers.code_runner.sandbox.open_files import INODE_BYTES, tmpfs_bytes
 from atos_servers.code_runner.sandbox.removal import remove_folder
 from doubles.deep_folders import nest
 
@@ -39,3 +44,17 @@ def test_counting_ends_where_the_limit_is_exceeded(tmp_path: Path) -> None:
 
 def test_a_missing_folder_takes_nothing(tmp_path: Path) -> None:
     assert disk_used(str(tmp_path / "missing"), MUCH) == 0
+
+
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="no file system in memory here")
+def test_files_of_no_size_in_memory_count_as_memory(tmp_path: Path) -> None:
+    (tmp_path / "tmp").symlink_to("/dev/shm")  # stands for a sandbox's own
+    before = tmpfs_bytes(str(tmp_path))
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        for number in range(2_000):
+            Path(folder, str(number)).touch()
+        assert tmpfs_bytes(str(tmp_path)) >= before + 1_900 * INODE_BYTES
+
+
+def test_the_machines_own_file_systems_in_memory_are_not_a_sandboxs() -> None:
+    assert tmpfs_bytes("") == 0
