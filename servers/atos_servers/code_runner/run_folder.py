@@ -39,6 +39,11 @@ class RunFolder:
         """The only folder that tests may write to; home and temporary folder of the code."""
         return self.path / "scratch"
 
+    @property
+    def stdin(self) -> Path:
+        """What a script reads."""
+        return self.path / "stdin"
+
 
 @contextmanager
 def run_folder() -> Generator[RunFolder]:

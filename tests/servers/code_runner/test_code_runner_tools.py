@@ -145,6 +145,16 @@ async def test_run_python_returns_what_a_script_did(client: Client[Any], workspa
     }
 
 
+async def test_arguments_as_long_as_they_may_be_reach_the_script(
+    client: Client[Any], workspace: Path
+) -> None:
+    code = "import sys\nprint(len(sys.argv[1]))"
+    found = await called(
+        client, "run_python", path=str(workspace), code=code, args=["\U0001f600" * 99_999]
+    )
+    assert (found["state"], found["stdout"]) == ("ok", "99999\n")
+
+
 async def test_run_python_shows_a_traceback_of_the_script_alone(
     client: Client[Any], workspace: Path
 ) -> None:
@@ -333,6 +343,21 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
         "run_python",
         {"path": "{ws}", "code": "1", "args": ["a\0b"]},
         "NUL character",
+    ),
+    "many empty arguments": (
+        "run_python",
+        {"path": "{ws}", "code": "1", "args": [""] * 200_000},
+        "the arguments have 199999 characters, more than 100000",
+    ),
+    "too long a target": (
+        "run_pytest",
+        {"path": "{ws}", "tests": ["test_a.py::" + "a" * 100_000]},
+        "1 targets of 100011 characters are more than",
+    ),
+    "too many files of a candidate": (
+        "evaluate",
+        {"path": "{ws}", "candidates": [{f"a{n}.py": "" for n in range(101)}], "assertions": []},
+        "101 files of a candidate are more than 100",
     ),
     "file outside": ("check_syntax", {"path": "/etc/passwd"}, "lies outside"),
 }
