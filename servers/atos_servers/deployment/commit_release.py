@@ -15,7 +15,7 @@ from pathlib import Path
 
 from atos_protocol.errors import BadRequestError, WorkspaceError
 from atos_servers.deployment.release_files import MOST_BYTES, MOST_FILES, git
-from atos_servers.deployment.secret_scan import Finding, secrets_found, secrets_in
+from atos_servers.deployment.secret_scan import secrets_found, secrets_in, secrets_named
 
 REPOSITORY = "repository.git"
 
@@ -59,18 +59,25 @@ def pack_commit(source: Path, staging: Path) -> PackedCommit:
 
 
 def _looked_through(copy: Path, commit: str) -> PackedCommit:
-    whole, size, found = hashlib.sha256(), 0, list[Finding]()
+    whole, size, found = hashlib.sha256(), 0, list(secrets_named(_paths(copy, commit)))
     for name, data in _history(copy, commit):
         size += len(data)
         whole.update(f"{name}\0{len(data)}\0".encode(errors="surrogateescape"))
         whole.update(data)
-        found += secrets_in(name, data)
+        found += (each for each in secrets_in(name, data) if each.line)
     if found:
         raise secrets_found(found)
     listed = git(copy, "ls-tree", "-r", "-z", "--name-only", commit).decode(errors="replace")
     count = int(git(copy, "rev-list", "--count", commit))
     files = tuple(sorted(name for name in listed.split("\0") if name))
     return PackedCommit(commit, files, size, count, whole.hexdigest())
+
+
+def _paths(copy: Path, commit: str) -> list[str]:
+    """Return every path that any commit has: a content that has two of them is listed under one."""
+    log = ("log", "-z", "--format=", "--name-only", "--no-renames", "-m", "--root", commit)
+    named = git(copy, *log).decode(errors="surrogateescape").split("\0")
+    return sorted({name.strip("\n") for name in named} - {""})
 
 
 def _history(copy: Path, commit: str) -> Iterator[tuple[str, bytes]]:

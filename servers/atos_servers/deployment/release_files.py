@@ -73,6 +73,11 @@ def copy_release(source: Path, target: Path) -> Copied:
     except OSError as error:
         message = f"{source} can't be read: {error.strerror or error}"
         raise WorkspaceError(message, next_step="Name a folder that you can read.") from error
+    except RecursionError as error:
+        message = f"{source} is nested too deeply"
+        raise WorkspaceError(
+            message, next_step="Name the subfolder that holds the site."
+        ) from error
     if not copied.files:
         message = f"{source} holds no file that could be deployed"
         raise WorkspaceError(message, next_step="Name the folder of a site, an app or a goal.")

@@ -73,8 +73,7 @@ def secrets_in(file: str, data: bytes) -> Iterator[Finding]:
         file: its path, which may itself say that it holds secrets (`.env`).
         data: its content; what is binary is not looked at.
     """
-    if SECRET_FILES.search(file):
-        yield Finding(file, 0, "a file of this name holds secrets")
+    yield from secrets_named([file])
     head = data[:MOST_BYTES]
     if b"\0" in head:
         return
@@ -82,6 +81,13 @@ def secrets_in(file: str, data: bytes) -> Iterator[Finding]:
         what = next((what for what, shape in SHAPES if shape.search(line)), "")
         if what and not NOBODYS.search(line):
             yield Finding(file, number, what)
+
+
+def secrets_named(files: Iterable[str]) -> Iterator[Finding]:
+    """Yield the paths that say by themselves that they hold secrets."""
+    for file in files:
+        if SECRET_FILES.search(file):
+            yield Finding(file, 0, "a file of this name holds secrets")
 
 
 def check_no_secrets(folder: Path, files: Iterable[str]) -> None:

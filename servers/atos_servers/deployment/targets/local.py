@@ -58,14 +58,19 @@ class Local:
         self, place: Place, old: Release | None, new: Release, applied: Applied
     ) -> Applied:
         """End the old process and have the new one take its port, so that the address stays."""
-        if old is None or old.digest == new.digest:
-            return applied
-        before = server_file(place, old)
-        port = read(before).port if before.exists() else applied.port
-        await end(before)
+        own, port = server_file(place, new), applied.port
+        if (
+            old is not None
+            and old.digest != new.digest
+            and (before := server_file(place, old)).exists()
+        ):
+            port = read(before).port
+        for file in sorted(place.folder.glob("releases/*.server.json")):
+            if file != own:
+                await end(file)  # also what a call has left that was killed before it was verified
         if port == applied.port:
             return applied
-        await end(server_file(place, new))
+        await end(own)
         return await self.apply(place, new, port=port)
 
     async def discard(self, place: Place, release: Release) -> None:
