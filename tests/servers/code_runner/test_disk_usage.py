@@ -10,6 +10,7 @@ from atos_servers.code_runner.sandbox.disk_usage import ENTRY_BYTES, disk_used
 from atos_servers.code_runner.sandbox.open_files import INODE_BYTES, tmpfs_bytes
 from atos_servers.code_runner.sandbox.removal import remove_folder
 from doubles.deep_folders import nest
+from doubles.without_root import as_an_ordinary_user
 
 MUCH = 1 << 30
 
@@ -40,6 +41,27 @@ def test_counting_ends_where_the_limit_is_exceeded(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / str(number)).touch()
     assert disk_used(str(tmp_path), 10 * ENTRY_BYTES) == 11 * ENTRY_BYTES
+
+
+@pytest.mark.parametrize("mode", [0, 0o200, 0o400, 0o600])
+def test_what_an_ordinary_user_may_not_look_into_is_counted_and_keeps_its_mode(mode: int) -> None:
+    def measured() -> bool:
+        with tempfile.TemporaryDirectory() as name:
+            top, shut = Path(name), Path(name, "a", "b")
+            shut.mkdir(parents=True)
+            for number in range(100):
+                (shut / str(number)).touch()
+            folders = (shut, shut.parent, top)
+            for folder in folders:
+                folder.chmod(mode)
+            used = disk_used(name, MUCH)
+            kept = list[int]()
+            for folder in reversed(folders):
+                kept.append(folder.stat().st_mode & 0o777)
+                folder.chmod(0o700)
+        return (used, kept) == (102 * ENTRY_BYTES, [mode] * 3)
+
+    assert as_an_ordinary_user(measured)
 
 
 def test_a_missing_folder_takes_nothing(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from atos_servers.code_runner.sandbox.removal import empty_folder, remove_folder, remove_stale
 from doubles.deep_folders import nest
+from doubles.without_root import as_an_ordinary_user
 
 DEEP = 2_500
 
@@ -50,6 +51,19 @@ def test_a_folder_without_any_permission_is_removed(ground: Path) -> None:
     for folder in (shut, shut.parent, ground / "top"):
         folder.chmod(0)
     assert remove_folder(ground / "top")
+
+
+def test_an_ordinary_user_empties_a_folder_without_any_permission() -> None:
+    def emptied() -> bool:
+        with TemporaryDirectory() as name:
+            shut = Path(name, "a", "b")
+            shut.mkdir(parents=True)
+            (shut / "file").write_text("x")
+            for folder in (shut, shut.parent, Path(name)):
+                folder.chmod(0)
+            return empty_folder(name) and names_in(Path(name)) == []
+
+    assert as_an_ordinary_user(emptied)
 
 
 def test_links_are_removed_and_what_they_point_to_stays(ground: Path) -> None:

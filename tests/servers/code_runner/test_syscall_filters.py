@@ -213,3 +213,26 @@ def test_a_cell_starts_threads_alone_and_signals_itself_alone(machine: str) -> N
     for pid in (1, 76, 0, -1, -77):
         assert asked("kill", pid, 9) == errno.EPERM
     assert asked("setsid") == asked("setpgid", 0, 0) == errno.EPERM
+
+
+@machines
+def test_a_candidate_reaches_nobody_who_goes_on_with_the_others(machine: str) -> None:
+    program = seccomp.deny_list(seccomp.apart((7, 8, -9, -1)), machine)
+
+    def asked(call: str, *arguments: int) -> str | int:
+        return answer(program, TABLES[machine][call], arguments, AUDIT_ARCH[machine])
+
+    for call in ("kill", "tkill", "tgkill", "rt_sigqueueinfo"):
+        assert [asked(call, pid, 19) for pid in (7, 8, -9, -1)] == [errno.EPERM] * 4
+        assert asked(call, 10, 9) == ALLOW  # what it has started itself
+    for call in (
+        "setsid",
+        "setpgid",
+        "pidfd_send_signal",
+        "setpriority",
+        "sched_setaffinity",
+        "setxattr",
+    ):
+        assert asked(call, 7, 0) == errno.EPERM
+    assert (asked("prlimit64", 0), asked("prlimit64", 7)) == (ALLOW, errno.EPERM)
+    assert asked("clone", 17) == ALLOW

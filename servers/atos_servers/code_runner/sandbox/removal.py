@@ -41,7 +41,7 @@ def identity(descriptor: int) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _unlock(name: str, folder: int) -> None:
+def _unlock(name: str | Path, folder: int | None) -> None:
     """Give us all rights on a folder that may not even be opened; a link is not followed."""
     if not hasattr(os, "O_PATH"):
         return
@@ -52,7 +52,7 @@ def _unlock(name: str, folder: int) -> None:
         os.close(handle)
 
 
-def _open(name: str, folder: int) -> int:
+def _open(name: str | Path, folder: int | None) -> int:
     try:
         return os.open(name, FOLDER, dir_fd=folder)
     except PermissionError:
@@ -146,7 +146,7 @@ def empty_folder(folder: str | Path, *, seconds: float = math.inf) -> bool:
     """
     deadline = time.monotonic() + seconds
     with contextlib.suppress(OSError):
-        top = os.open(folder, FOLDER)
+        top = _open(folder, None)
         try:
             removal = Removal(top, deadline)
             try:

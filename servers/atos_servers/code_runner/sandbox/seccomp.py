@@ -304,9 +304,28 @@ def install_reading(provided: Provided) -> None:
     install(deny_list(reading(provided), architecture()))
 
 
-def install_staying() -> None:
-    """Keep this process, and all that it will start, in its process group."""
-    install(deny_list(_denied(LEAVING), architecture()))
+def apart(judges: Iterable[int]) -> list[Rule]:
+    """Return what is refused to a candidate and to all that it starts, on top of `general`.
+
+    It can neither leave the process group that is killed at its end, nor stop, limit or slow down who goes on with
+    the candidates after it.
+
+    Args:
+        judges: what `kill` takes for those processes and for groups with them.
+    """
+    others = (
+        Rule(call, errno.EPERM, "equals", value=each & WHOLE) for call in SIGNALS for each in judges
+    )
+    return [
+        *_denied((*LEAVING, *OTHERS, "pidfd_send_signal", "setxattr", "lsetxattr", "fsetxattr")),
+        Rule("prlimit64", errno.EPERM, "differs", value=0),
+        *others,
+    ]
+
+
+def install_apart(judges: Iterable[int]) -> None:
+    """Confine a candidate of an evaluation, which `install_general` confines already."""
+    install(deny_list(apart(judges), architecture()))
 
 
 PLACE_OF_PID = 0x5EC0_4D1D
