@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -93,14 +92,7 @@ class Versions:
             self._workspace.at(found.moved_to) as (root, now),
             self._workspace.at(str(place)) as (target, then),
         ):
-            real = root.move(now.parts, target, then.parts)
-            self._workspace.record(
-                Change(
-                    0, time.time(), pinned(now.root), "/".join(real), "move", "", "",
-                    moved_to=then.shown,
-                ),
-                None,
-            )  # fmt: skip
+            self._workspace.move(root, now, target, then)
         return Reply(f"Undone: {found.moved_to} is {place} again")
 
     @property

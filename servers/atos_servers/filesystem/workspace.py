@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from atos_protocol.errors import BadRequestError
+from atos_protocol.errors import AtosError, BadRequestError
 from atos_servers.filesystem.errors import ProtectedError
 from atos_servers.filesystem.journal import Change, Journal, Kind, sha256
 from atos_servers.filesystem.pages import FOR_MODELS, Room
@@ -83,6 +83,24 @@ class Workspace:
         """
         if self.journal:
             self.journal.add(change, before)
+
+    def move(
+        self, root: ConfinedRoot, place: RootedPath, target: ConfinedRoot, new: RootedPath
+    ) -> None:
+        """Move a file or folder, and note it; what can't be noted is moved back.
+
+        Raises:
+            AtosError: it can't be moved or noted; nothing was changed.
+        """
+        real = root.move(place.parts, target, new.parts)
+        moved = Change(
+            0, time.time(), pinned(place.root), "/".join(real), "move", "", "", moved_to=new.shown
+        )
+        try:
+            self.record(moved, None)
+        except AtosError:
+            target.move(new.parts, root, place.parts)
+            raise
 
     def _guard(self, root: Path, parts: Parts) -> None:
         place = Path(pinned(root)).joinpath(*parts)

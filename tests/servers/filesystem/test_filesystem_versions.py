@@ -136,6 +136,14 @@ def test_a_journal_that_could_not_be_opened_is_opened_once_there_is_room(tmp_pat
 CHANGE = Change(0, 1.0, "/ws", "x", "write", "", "")
 
 
+def test_a_move_that_can_not_be_noted_is_not_made(workspace: Workspace, folder: Path) -> None:
+    (folder / "x").write_text("x")
+    (folder.parent / "journal.db").mkdir()
+    with pytest.raises(FailedError, match="nothing was changed"):
+        Changes(workspace).move("x", "y")
+    assert [path.name for path in folder.iterdir()] == ["x"]
+
+
 def test_an_undo_does_not_take_back_what_came_later(workspace: Workspace, folder: Path) -> None:
     changes, versions = Changes(workspace), Versions(workspace)
     changes.write("x", "one")
