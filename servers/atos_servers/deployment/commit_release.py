@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atos_protocol.errors import BadRequestError, WorkspaceError
-from atos_servers.deployment.release_files import MOST_BYTES, MOST_FILES, git
+from atos_servers.deployment.release_files import MOST_BYTES, MOST_FILES, git, git_at_most
 from atos_servers.deployment.secret_scan import secrets_found, secrets_in, secrets_named
 
 REPOSITORY = "repository.git"
+MOST_UNPACKED = 4 * MOST_BYTES
+"""Bytes of all files of all commits, which are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def pack_commit(source: Path, staging: Path) -> PackedCommit:
         raise BadRequestError(message, next_step=step)
     commit = git(source, "rev-parse", "--verify", "HEAD^{commit}").decode().strip()
     copy = staging / REPOSITORY
-    pack = git(source, "pack-objects", "--revs", "--stdout", "-q", given=f"{commit}\n".encode())
+    asked = ("pack-objects", "--revs", "--stdout", "-q")
+    pack = git_at_most(source, MOST_BYTES, *asked, given=f"{commit}\n".encode())
     if len(pack) > MOST_BYTES:
         message = f"the history of {source} has more than {MOST_BYTES // 2**20} MiB"
         raise WorkspaceError(message, next_step="Push it with git itself.")
@@ -80,6 +83,20 @@ def _paths(copy: Path, commit: str) -> list[str]:
     return sorted({name.strip("\n") for name in named} - {""})
 
 
+def _check_unpacked(sizes: bytes) -> None:
+    """Refuse a history that is small only as long as it is packed: a megabyte of that may be a gigabyte of zeros.
+
+    Args:
+        sizes: a line for each object, which ends with its bytes.
+    """
+    size = sum(int(line.rpartition(b" ")[2]) for line in sizes.splitlines())
+    if size > MOST_UNPACKED:
+        message = (
+            f"the history has {size // 2**20} MiB unpacked, more than {MOST_UNPACKED // 2**20}"
+        )
+        raise WorkspaceError(message, next_step="Push it with git itself.")
+
+
 def _history(copy: Path, commit: str) -> Iterator[tuple[str, bytes]]:
     """Yield the files of all commits, once for each content; messages of commits as files named after them."""
     lines = git(copy, "rev-list", "--objects", commit).decode(errors="surrogateescape").splitlines()
@@ -88,6 +105,7 @@ def _history(copy: Path, commit: str) -> Iterator[tuple[str, bytes]]:
         raise WorkspaceError(message, next_step="Push it with git itself.")
     names = {line[:40]: line[41:] for line in lines}
     asked = "".join(f"{identity}\n" for identity in names).encode()
+    _check_unpacked(git(copy, "cat-file", "--batch-check", given=asked))
     contents, at = git(copy, "cat-file", "--batch", given=asked), 0
     while at < len(contents):
         end = contents.index(b"\n", at)

@@ -18,8 +18,10 @@ MOST_SHOWN = 5
 MOST_BYTES = 1 << 20
 """A longer file is looked at up to here."""
 
+# Each shape begins where few places of a line can begin it: what is looked through may be one line of a megabyte, and
+# while a pattern is tried from every place to the line's end, this whole process waits.
 ASSIGNED = (
-    r"(?i)\b[a-z0-9_-]*(?:passw(?:or)?d|secret|api_?key|auth_?token|access_?token|private_?key)"
+    r"(?i)(?:passw(?:or)?d|secret|api_?key|auth_?token|access_?token|private_?key)"
     r"['\"]?\s*[:=]\s*['\"][^\s'\"{}$<]{8,}['\"]"
 )
 SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -36,8 +38,11 @@ SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("a Hugging Face token", r"\bhf_[A-Za-z0-9]{30,}"),
         ("a PyPI or npm token", r"\b(?:pypi-AgE[A-Za-z0-9_-]{50,}|npm_[A-Za-z0-9]{36})"),
         ("an ATOS token", r"\batos_[A-Za-z0-9_-]{40,}"),
-        ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-        ("a password in an address", r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]+:[^\s/@'\"{}$<]{6,}@"),
+        (
+            "a JSON web token",
+            r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+        ),
+        ("a password in an address", r"[a-z0-9+.-]://[^\s/:@'\"]+:[^\s/@'\"{}$<]{6,}@"),
         ("a password or key", ASSIGNED),
     )
 )

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from atos_servers.code_runner.sandbox import catalogue_rules, code_process, scan, value_codec
 from atos_servers.code_runner.sandbox.job import Job
@@ -125,7 +125,7 @@ def _raised(kind: type[Exception], message: str) -> Exception:
     try:
         return kind(message)
     except TypeError:
-        told = type(kind.__name__, (kind,), {"__str__": lambda _: message})
+        told = cast("Any", type(kind.__name__, (kind,), {"__str__": lambda _: message}))
         if issubclass(kind, ExceptionGroup):
             return told(message, [RuntimeError(message)])
         return told.__new__(told)

@@ -146,15 +146,21 @@ async def end(file: Path) -> None:
     """
     if not is_served(file):
         return
+    process = 0
     for number in (signal.SIGTERM, signal.SIGKILL):
-        process = read(file).process
-        if process:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, number)  # it holds the file's lock, so the number is its own
+        told = 0
         with anyio.move_on_after(STOP_SECONDS):
-            while is_served(file):  # noqa: ASYNC110 - another process's lock
+            while is_served(file):
+                process = read(file).process  # 0 as long as it is still starting
+                if process != told:
+                    told = process
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(
+                            process, number
+                        )  # it holds the file's lock, so the number is its own
                 await anyio.sleep(POLL_SECONDS)
             write(file, replace(read(file), process=0))
             return
-    message = f"process {read(file).process} does not end"
-    raise DeadlineError(message, next_step=f"End it: kill -9 {read(file).process}")
+    message = f"process {process} does not end" if process else "it is still starting"
+    step = f"End it: kill -9 {process}" if process else "Ask again in a minute."
+    raise DeadlineError(message, next_step=step)
