@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -162,12 +164,17 @@ async def test_only_the_person_approves_what_others_will_see(
     plan = await tools.deployments.plan(_site(tmp_path / "shop"), "public")
     assert plan.planned is not None
     kinds: list[ClientKind] = ["shim", "http", "python", "worker"]
-    for kind in kinds:
+    asked = (
+        partial(tools.deploy, "shop", plan.planned.digest),
+        partial(tools.roll_back, "shop"),
+        partial(tools.start_deployment, "shop"),  # what the person has taken down
+    )
+    for kind, ask in product(kinds, asked):
         with (
             connected(Connection(kind, (tmp_path,))),
             pytest.raises(Exception, match="public is public: only the person can approve shop"),
         ):
-            await tools.deploy("shop", plan.planned.digest)
+            await ask()
     assert journals.known("shop").read().state == "planned"
 
 
