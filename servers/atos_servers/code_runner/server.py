@@ -79,6 +79,15 @@ Run = TypeVar("Run", PytestRun, ScriptRun, EvaluationRun)
 Told = TypeVar("Told", Verdict, ScriptResult, Evaluation, CoverageReport)
 
 
+KINDS: dict[Callable[..., object], str] = {
+    verdict_of: "a verdict",
+    coverage_of: "a coverage report",
+    evaluation_of: "an evaluation",
+    script_result_of: "a script's result",
+}
+"""What makes a run's result -> what that is."""
+
+
 class SandboxStatus(BaseModel):
     """How this machine isolates code."""
 
@@ -269,11 +278,12 @@ class Tools:
         async def work() -> Told:
             return told(await run())
 
-        if self._held.knows(ticket):
+        kind = KINDS[told]
+        if self._held.knows(ticket, kind):
             return cast("Told", await self._held.result(ticket))
         if checked_timeout(seconds) <= LONGEST_SECONDS:
             return await work()
-        return await self._held.begin(work)
+        return await self._held.begin(work, kind)
 
 
 def _lifespan(warm: WarmStart) -> Callable[[FastMCP], AbstractAsyncContextManager[None]]:
