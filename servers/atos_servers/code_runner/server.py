@@ -60,6 +60,7 @@ from atos_servers.code_runner.tool_arguments import (
 from atos_servers.code_runner.tool_results import (
     coverage_of,
     evaluation_of,
+    sayable,
     script_result_of,
     verdict_of,
 )
@@ -245,7 +246,10 @@ class Tools:
         place = Path(path) if path else None
         found = await self._runner.syntax(place, roots(), source, ticket)
         faults = [
-            SyntaxFault(path=f.path, line=f.line, column=f.column, message=f.message) for f in found
+            SyntaxFault(
+                path=sayable(f.path), line=f.line, column=f.column, message=sayable(f.message)
+            )
+            for f in found
         ]
         return SyntaxReport(ok=not faults, errors=tuple(faults[:MOST_FAULTS]))
 

@@ -1,6 +1,7 @@
 """The tools as a client sees them, over an in-memory connection to the real server."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -112,6 +113,18 @@ FAILED test_impl.py::test_wrong
             "coverage": [],
         }
     )
+
+
+async def test_half_a_character_in_a_failure_or_a_name_costs_no_verdict(
+    client: Client[Any], workspace: Path
+) -> None:
+    (workspace / "test_a.py").write_text("def test_a():\n    raise ValueError('\\ud800')\n")
+    Path(os.fsdecode(os.fsencode(workspace) + b"/bad_\xff.py")).write_text("def f(:\n")
+    found = await called(client, "run_pytest", path=str(workspace))
+    assert found["state"] == "failed"
+    assert "ValueError: \\ud800" in found["tests"][0]["why"]
+    found = await called(client, "check_syntax", path=str(workspace))
+    assert [fault["path"] for fault in found["errors"]] == ["bad_\\udcff.py"]
 
 
 async def test_run_pytest_in_split_mode_says_what_that_proves(
