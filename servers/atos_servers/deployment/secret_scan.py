@@ -108,7 +108,8 @@ def check_no_secrets(folder: Path, files: Iterable[str]) -> None:
 
 def secrets_found(found: list[Finding]) -> RefusedError:
     """Return the refusal of what holds these."""
-    shown = "; ".join(str(each) for each in found[:MOST_SHOWN])
+    whole = "; ".join(str(each) for each in found[:MOST_SHOWN])
+    shown = whole.encode(errors="backslashreplace").decode()  # names need not be UTF-8
     more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
     message = f"not public: {len(found)} places look like secrets: {shown}{more}"
     step = (

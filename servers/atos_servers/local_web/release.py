@@ -36,6 +36,6 @@ def digest_of(release: Path) -> str:
     whole = hashlib.sha256()
     for name in files_of(release):
         data = (release / name).read_bytes()
-        whole.update(f"{name}\0{len(data)}\0".encode())
+        whole.update(f"{name}\0{len(data)}\0".encode(errors="surrogateescape"))
         whole.update(data)
     return whole.hexdigest()

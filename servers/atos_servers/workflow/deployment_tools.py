@@ -116,9 +116,13 @@ class DeploymentLog(BaseModel):
 
 
 def _release(release: Release) -> ReleaseView:
+    # no JSON carries the bytes of a name that is not UTF-8
+    files = [
+        name.encode(errors="backslashreplace").decode() for name in release.files[:MOST_FILES_SHOWN]
+    ]
     return ReleaseView(
         digest=release.digest, kind=release.kind, what=release.what,
-        files=list(release.files[:MOST_FILES_SHOWN]), file_count=len(release.files), bytes=release.bytes,
+        files=files, file_count=len(release.files), bytes=release.bytes,
         commit=release.commit, requirements=list(release.requirements), warnings=list(release.warnings),
     )  # fmt: skip
 

@@ -118,8 +118,8 @@ FAILED test_impl.py::test_wrong
 async def test_half_a_character_in_a_failure_or_a_name_costs_no_verdict(
     client: Client[Any], workspace: Path
 ) -> None:
-    (workspace / "test_a.py").write_text("def test_a():\n    raise ValueError('\\ud800')\n")
-    Path(os.fsdecode(os.fsencode(workspace) + b"/bad_\xff.py")).write_text("def f(:\n")
+    raising = "def test_a():\n    raise ValueError('\\ud800')\n"
+    put(workspace, {"test_a.py": raising, os.fsdecode(b"bad_\xff.py"): "def f(:\n"})
     found = await called(client, "run_pytest", path=str(workspace))
     assert found["state"] == "failed"
     assert "ValueError: \\ud800" in found["tests"][0]["why"]

@@ -1,5 +1,6 @@
 """The tools for deployments as their callers meet them: a host's model, an HTTP client, the person."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -154,6 +155,17 @@ class _Public(Local):
 
     name = "public"
     is_public = True
+
+
+async def test_a_name_that_is_not_utf_8_is_planned_and_shown(
+    atos_home: Path, tmp_path: Path
+) -> None:
+    del atos_home
+    site = _site(tmp_path / "shop")
+    (site / os.fsdecode(b"caf\xe9.txt")).write_text("x")
+    async with _client(tmp_path) as client:
+        plan = await _call(client, "plan_deployment", path=str(site))
+    assert plan["planned"]["files"] == ["caf\\udce9.txt", "index.html"]
 
 
 async def test_only_the_person_approves_what_others_will_see(
