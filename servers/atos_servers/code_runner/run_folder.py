@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,9 @@ class RunFolder:
 def run_folder() -> Generator[RunFolder]:
     """Make the folders of a run, and remove them afterwards.
 
+    Meanwhile this process holds their lock: an application lives on for weeks, and whoever starts then would take
+    its folder for one of a run that was killed.
+
     Raises:
         WorkspaceError: the temporary folder can't be written.
     """
@@ -56,6 +61,9 @@ def run_folder() -> Generator[RunFolder]:
         folder = RunFolder(Path(tempfile.mkdtemp(prefix=PREFIX)).resolve())
         folder.code.mkdir()
         folder.scratch.mkdir()
+        handle = os.open(folder.path, removal.FOLDER)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
     except OSError as error:
         message = (
             f"no folder for the run can be created in {tempfile.gettempdir()}: {error.strerror}"
@@ -64,6 +72,7 @@ def run_folder() -> Generator[RunFolder]:
     try:
         yield folder
     finally:
+        os.close(handle)
         if not removal.remove_folder(folder.path, seconds=REMOVAL_SECONDS):
             for started in _start_removal(folder.path.name, older_than=-1.0):
                 threading.Thread(target=started.wait, daemon=True).start()
