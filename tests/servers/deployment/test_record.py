@@ -33,8 +33,12 @@ def test_an_event_of_which_a_part_was_written_first_is_written_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal, write = _journal(tmp_path), os.write
+
+    def in_parts(handle: int, data: bytes) -> int:
+        return write(handle, data[:100])
+
     with monkeypatch.context() as patched:
-        patched.setattr(os, "write", lambda handle, data: write(handle, data[:100]))
+        patched.setattr(os, "write", in_parts)
         journal.plan(_release("a"), source="/src", target="local")
     assert journal.read().planned == _release("a")
 
