@@ -119,6 +119,7 @@ def required_errors(task: Task) -> frozenset[tuple[str, str]]:
     )
 
 
+_SHORTEST_VERB = 3
 _EVERYWHERE = re.compile(r"\bin (?:both|all|each|every|either)\b", re.IGNORECASE)
 
 
@@ -129,9 +130,11 @@ def meant_by(clause: ErrorClause, task: Task) -> tuple[str, ...]:
     """
     if classes_of(task):
         return ("",)
-    heads = {name_of(head): set(parameters_of(head)) for head in task.signatures}
+    every = {name_of(head): set(parameters_of(head)) for head in task.signatures}
+    takers = {name: has for name, has in every.items() if not speaks_of_result(clause.text, name)}
+    heads = takers or every
     words = set(re.findall(r"[^\W\d]\w*", clause.text)) - {"a"}  # which is an article
-    if named := tuple(name for name in heads if name in words):
+    if named := tuple(name for name in every if name in words):
         return named
     spoken_of = words & set[str]().union(*heads.values())
     if _EVERYWHERE.search(clause.text):
@@ -139,6 +142,15 @@ def meant_by(clause: ErrorClause, task: Task) -> tuple[str, ...]:
     # the start and the end: of a function that has both, where another one has a start only
     most = max((len(spoken_of & has) for has in heads.values()), default=0)
     return tuple(name for name, has in heads.items() if most and len(spoken_of & has) == most)
+
+
+def speaks_of_result(clause: str, function: str) -> bool:
+    """Tell whether a clause speaks of what a function returns, which another one takes: "an encoded text", `encode`."""
+    verb = function.partition("_")[0]
+    if len(verb) < _SHORTEST_VERB:
+        return False
+    stems = (verb.removesuffix("e"), verb + verb[-1], verb.removesuffix("y") + "i")
+    return bool(re.search(rf"\b(?:{'|'.join(map(re.escape, stems))})ed\b", clause, re.IGNORECASE))
 
 
 def parameters_of(signature: str) -> list[str]:

@@ -67,6 +67,8 @@ class GoalRun:
     """The ceiling: what was delivered, or one of the candidates, passes the hidden tests."""
     failures: str = field(default="")
     """Which hidden tests what was delivered fails."""
+    at_once: int = 1
+    """Runs that were at work at the same time: only where it was alone do its seconds say anything."""
 
     @property
     def key(self) -> tuple[str, str, int, str]:

@@ -36,10 +36,11 @@ def table(runs: Sequence[GoalRun], texts: Sequence[GoalVariant]) -> list[str]:
 
 def _line(group: str, runs: Sequence[GoalRun]) -> str:
     counts = [sum(run.outcome == outcome for run in runs) for outcome in OUTCOMES]
+    alone = [run.delivery.seconds for run in runs if run.at_once == 1]
     cells = [
         group, runs[0].arm, len(runs), Share(counts[0], len(runs)), *counts,
         sum(run.reachable for run in runs),
-        f"{statistics.median(run.delivery.seconds for run in runs):.0f}",
+        f"{statistics.median(alone):.0f}" if alone else "-",
         round(statistics.mean(run.delivery.costs.tokens for run in runs)),
         f"{statistics.mean(run.delivery.costs.calls for run in runs):.1f}",
     ]  # fmt: skip

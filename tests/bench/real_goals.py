@@ -1,4 +1,4 @@
-"""`make bench NAME=real-goals MODEL=path [SEEDS=3] [GOALS=fresh]`: sample goals with a real model, live.
+"""`make bench NAME=real-goals MODEL=path [SEEDS=3] [GOALS=fresh] [AT_ONCE=1]`: sample goals with a real model, live.
 
 Each text of each goal, each seed, two arms: the model asked once (`bare`), and ATOS. Judged by hidden
 tests that neither of them ever sees. Every run is a line of `build/bench/real-goals/<model>.jsonl`; what
@@ -12,10 +12,12 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from atos import Atos
 from atos.scheduler_client import SchedulerClient
@@ -71,14 +73,24 @@ class Wanted:
         ]
 
 
-async def run_missing(wanted: Wanted, file: RunFile, ask: Ask, judge: Judge) -> None:
-    """Run what is missing, one after the other; print the table after each."""
+async def run_missing(
+    wanted: Wanted, file: RunFile, ask: Ask, judge: Judge, at_once: int = 1
+) -> None:
+    """Run what is missing, so many at a time; print the table after each."""
     todo = wanted.missing(file)
-    for number, (arm, variant, seed) in enumerate(todo, 1):
-        run = await judge(arm, variant, seed, await ask(arm, variant, seed))
-        file.add(run)
-        print(f"\n{number} of {len(todo)}: {said(run)}")
-        print("\n".join(table(current(file.runs, wanted.texts), wanted.texts)), flush=True)
+    places, ended = anyio.Semaphore(at_once), count(1)
+
+    async def run_one(arm: Arm, variant: GoalVariant, seed: int) -> None:
+        async with places:
+            await anyio.lowlevel.checkpoint()  # where another one has failed, none begins
+            run = await judge(arm, variant, seed, await ask(arm, variant, seed))
+            file.add(replace(run, at_once=at_once))
+            print(f"\n{next(ended)} of {len(todo)}: {said(run)}")
+            print("\n".join(table(current(file.runs, wanted.texts), wanted.texts)), flush=True)
+
+    async with anyio.create_task_group() as tasks:
+        for each in todo:
+            tasks.start_soon(run_one, *each)
 
 
 def said(run: GoalRun) -> str:
@@ -126,6 +138,7 @@ def options() -> argparse.Namespace:
     read.add_argument("--model", default=os.environ.get("MODEL", ""), help="path of a GGUF file")
     read.add_argument("--seeds", type=int, default=int(os.environ.get("SEEDS", "1")))
     read.add_argument("--goals", choices=SETS, default=os.environ.get("GOALS") or "sample")
+    read.add_argument("--at-once", type=int, default=int(os.environ.get("AT_ONCE", "1")))
     read.add_argument("--only", default=os.environ.get("ONLY", ""), help="id of one goal")
     read.add_argument("--arm", choices=ARMS, default=os.environ.get("ARM") or None)
     return read.parse_args()
@@ -156,7 +169,7 @@ async def measure(given: argparse.Namespace) -> None:
     file = RunFile(BUILD / "real-goals" / f"{weights.stem}.jsonl")
     for seed in sorted({seed for _, _, seed in wanted.missing(file)}):
         async with live(weights, seed) as ask:
-            await run_missing(wanted.of(seed), file, ask, HiddenTests(weights.stem))
+            await run_missing(wanted.of(seed), file, ask, HiddenTests(weights.stem), given.at_once)
     runs = current(file.runs, texts)
     print("\n".join(["", *table(runs, texts), "", *goal_by_goal(runs, texts)]))
 

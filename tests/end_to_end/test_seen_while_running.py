@@ -114,7 +114,9 @@ def unauthorized(atos: Installation) -> int:
         ("otlp", "hung"),
         pytest.param("otlp", "gone", marks=pytest.mark.long),
         pytest.param("langsmith", "hung", marks=pytest.mark.long),
+        pytest.param("langsmith", "gone", marks=pytest.mark.long),
         pytest.param("wandb:online", "hung", marks=pytest.mark.long),
+        pytest.param("wandb:online", "gone", marks=pytest.mark.long),
     ],
 )
 async def test_a_place_that_hangs_or_is_gone_hurts_no_goal(kind: str, state: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import anyio.lowlevel
 import pytest
 
 from atos_orchestrator.debugging.stubs import stub_source
@@ -52,7 +53,7 @@ async def test_a_killed_benchmark_runs_only_what_is_missing(path: Path, killed_b
     wanted = Wanted(TEXTS[:3], ("bare", "atos"), seeds=2)
     every = [(arm, variant.id, seed) for arm, variant, seed in wanted.missing(RunFile(path))]
     first, second = ScriptedArms(killed_before), ScriptedArms()
-    with pytest.raises(KilledError):
+    with pytest.RaisesGroup(KilledError):
         await run_missing(wanted, RunFile(path), first, judge)
     await run_missing(wanted, RunFile(path), second, judge)
     assert first.asked + second.asked == every
@@ -75,6 +76,24 @@ async def test_what_is_read_back_is_what_was_kept_without_a_line_that_was_cut_of
     assert len(again.runs) == 2
     await run_missing(Wanted(TEXTS[:3], ("bare",), 1), again, ScriptedArms(), judge)
     assert len(RunFile(path).runs) == 3
+
+
+async def test_runs_beside_others_are_never_more_than_wanted_and_say_so(path: Path) -> None:
+    at_work, most = 0, 0
+
+    async def ask(arm: Arm, variant: GoalVariant, seed: int) -> Delivery:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await anyio.lowlevel.checkpoint()
+        at_work -= 1
+        return Delivery({}, "failed", 2.0)
+
+    await run_missing(Wanted(TEXTS[:5], ("bare",), 2), RunFile(path), ask, judge, at_once=3)
+    assert most == 3
+    runs = RunFile(path).runs
+    assert [run.at_once for run in runs] == [3] * 10
+    assert " | - | " in table(runs, TEXTS[:5])[2]  # their seconds say nothing
 
 
 def test_a_goal_whose_tests_were_changed_is_run_anew(path: Path) -> None:

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from atos_orchestrator.debugging.calls import raising_call, usual_opening
+from atos_orchestrator.debugging.calls import calls_in, raising_call, usual_opening
 from atos_orchestrator.debugging.sources import call_of, parse_source
+from atos_orchestrator.task import name_of, parameters_of
 
 MOST_MADE = 3
 """Rows that a rule makes for one clause and function."""
@@ -162,6 +163,31 @@ def calls_one(source: str, methods: Sequence[str]) -> bool:
     called = last.value if isinstance(last, ast.Expr) else None
     name = called.func if isinstance(called, ast.Call) else None
     return not isinstance(name, ast.Attribute) or name.attr in methods
+
+
+def valid_calls(
+    rows: Sequence[str], names: Sequence[str], signatures: Sequence[str], clause: str
+) -> frozenset[str]:
+    """Return the calls that rows show to be valid, and the same ones of functions with the same parameters.
+
+    What `merge(intervals)` is shown to take, `covered(intervals)` takes as well, unless the clause names it: small
+    models copy an example's input into a row about an error.
+
+    Args:
+        rows: assertions that hold; those about errors show nothing valid.
+        names: what is under test.
+        signatures: what the file defines: `merge(intervals)`.
+        clause: what the goal says about an error.
+    """
+    heads = {name_of(head): parameters_of(head) for head in signatures}
+    shown = calls_in([each for each in rows if "raises(" not in each], names)
+    named = set(re.findall(r"[^\W\d]\w*", clause))
+    found = set(shown)
+    for call in shown:
+        name, opened, arguments = call.partition("(")
+        alike = (each for each, has in heads.items() if has and has == heads.get(name))
+        found |= {f"{each}{opened}{arguments}" for each in alike if each not in named}
+    return frozenset(found)
 
 
 def _valid_arguments(name: str, parameters: Sequence[str], known: Sequence[str]) -> list[list[str]]:

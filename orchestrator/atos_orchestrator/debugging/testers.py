@@ -6,7 +6,7 @@ that the goal states, so those are begun by rule, the clause as a comment above 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from atos_orchestrator.agents.model_request import ModelRequest, ask
@@ -30,6 +30,7 @@ from atos_orchestrator.debugging.error_inputs import (
     lacks_what_is_said,
     methods_in,
     refused_calls,
+    valid_calls,
 )
 from atos_orchestrator.debugging.facts import names_in, read_state
 from atos_orchestrator.debugging.file_rows import (
@@ -45,7 +46,14 @@ from atos_orchestrator.debugging.sources import defined_names
 from atos_orchestrator.debugging.state import DebugContext, DebugState
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.ports import Json
-from atos_orchestrator.task import ErrorClause, functions_of, name_of, parameters_of, unshown_errors
+from atos_orchestrator.task import (
+    ErrorClause,
+    functions_of,
+    name_of,
+    parameters_of,
+    speaks_of_result,
+    unshown_errors,
+)
 from atos_orchestrator.web_application import WebApplication, application_of
 from atos_protocol.errors import LengthError
 
@@ -205,25 +213,29 @@ class Testers:
         known: Sequence[str],
     ) -> list[Assertion]:
         methods = methods_in(clause.text, self.context.goal) if not clause.name.islower() else ()
-        found = [error_row(each, clause, names, known) for each in sources]
+        valid = valid_calls(known, names, self.context.task.signatures, clause.text)
+        found = [error_row(each, clause, names, valid) for each in sources]
         return [row for row in found if row and (not methods or calls_one(row.source, methods))]
 
 
 def error_row(
-    source: str, clause: ErrorClause, names: Sequence[str], known: Sequence[str]
+    source: str, clause: ErrorClause, names: Sequence[str], valid: Collection[str]
 ) -> Assertion | None:
-    """Return an assertion as a row about a stated error; None where it is none, or an example says otherwise.
+    """Return an assertion as a row about a stated error; None where it is none, or calls what is known to be valid.
 
     It is about the function that it calls, whichever the reply was begun for.
     """
     if clause.error not in source or "raises(" not in source:
         return None
     calls = calls_in([source], names)
-    values = calls_in([each for each in known if "raises(" not in each], names)
-    if set(calls) & set(values) or any(lacks_what_is_said(clause.text, call) for call in calls):
+    if not set(calls).isdisjoint(valid) or any(
+        lacks_what_is_said(clause.text, call) for call in calls
+    ):
         return None
     called = [name for name in names if name in names_in(source)]
     about = called[0] if clause.name and len(called) == 1 else clause.name
+    if about != clause.name and speaks_of_result(clause.text, about):
+        return None
     return Assertion(source, "error", clause.text, about)
 
 

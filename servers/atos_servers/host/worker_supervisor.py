@@ -29,8 +29,9 @@ ASK_SECONDS = 40.0
 """How long a worker may take to answer; a caller's call lasts 60 s at most."""
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 10.0
-STEADY_SECONDS = 30.0
-"""A worker that lived this long is not in a crash loop: its restart is prompt again."""
+STEADY_SECONDS = 10.0
+"""A worker that lived this long is not in a crash loop: its restart is prompt again. A start takes 2 s of one core,
+so workers that die again and again after so long cost a fifth of one."""
 
 State = Literal["starting", "up", "down", "stopped"]
 TRANSITIONS: Mapping[State, frozenset[State]] = {

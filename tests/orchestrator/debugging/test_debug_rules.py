@@ -36,7 +36,7 @@ from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.strategies.general.strategy import TESTERS, GeneralStrategy
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
 from atos_orchestrator.strategies.strategy import SamplingPlan
-from atos_orchestrator.task import ErrorClause, Task, unshown_errors
+from atos_orchestrator.task import ErrorClause, Task, speaks_of_result, unshown_errors
 from atos_protocol.errors import ConflictError
 from atos_protocol.goals import Complexity
 from atos_protocol.scheduler_api import Pool
@@ -184,6 +184,50 @@ def test_a_clause_that_names_no_function_is_about_every_one_that_no_example_show
         replace(clause, name="median"),
     )
     assert unshown_errors(replace(of_class, examples=())) == (replace(clause, name=""),)
+
+
+@pytest.mark.parametrize(
+    ("clause", "about"),
+    [
+        ("an encoded text that does not begin with a letter raises ValueError", ["decode"]),
+        ("a text with a blank raises ValueError", ["decode", "encode"]),
+        ("encode(text) of an encoded text raises ValueError", ["encode"]),
+    ],
+)
+def test_a_clause_about_what_one_function_returns_is_about_the_one_that_takes_it(
+    clause: str, about: list[str]
+) -> None:
+    stated = ErrorClause("ValueError", clause, "decode")
+    both = replace(task("simple"), signatures=("encode(text)", "decode(text)"), errors=(stated,))
+
+    assert [each.name for each in unshown_errors(both)] == about
+
+
+def test_a_row_about_the_function_that_makes_what_is_refused_is_none() -> None:
+    clause = ErrorClause("ValueError", "an encoded text without a number raises it", "decode")
+
+    def row(source: str) -> Assertion | None:
+        return error_row(source, clause, ["encode", "decode"], [])
+
+    assert row("assert raises(ValueError, lambda: encode('3a'))") is None
+    assert row("assert raises(ValueError, lambda: decode('3a'))") is not None
+
+
+@pytest.mark.parametrize(
+    ("function", "clause", "said"),
+    [
+        ("compress", "a compressed text", True),
+        ("plan_route", "a planned route", True),
+        ("copy", "the copied list", True),
+        ("parse_row", "a row that can't be parsed", True),
+        ("encode", "a text to encode", False),
+        ("f", "fed with nothing", False),
+    ],
+)
+def test_what_a_function_returns_is_told_by_its_participle(
+    function: str, clause: str, said: bool
+) -> None:
+    assert speaks_of_result(clause, function) is said
 
 
 # Forgotten imports ---------------------------------------------------------------------------------
@@ -652,10 +696,10 @@ def test_a_row_begins_as_the_known_calls_do(known: list[str], opening: str) -> N
 
 def test_a_row_that_an_example_contradicts_is_none() -> None:
     clause = ErrorClause("ValueError", "other letters raise ValueError", "f")
-    known = ["assert f('XL') == 40"]
+    valid = {"f('XL')"}
 
     def row(source: str) -> Assertion | None:
-        return error_row(source, clause, ["f", "g"], known)
+        return error_row(source, clause, ["f", "g"], valid)
 
     assert row("assert raises(ValueError, lambda: f('XL'))") is None
     assert row("assert f('Z') == 3") is None

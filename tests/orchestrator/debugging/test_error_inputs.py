@@ -10,6 +10,7 @@ from atos_orchestrator.debugging.error_inputs import (
     lacks_what_is_said,
     methods_in,
     refused_calls,
+    valid_calls,
 )
 
 CLAUSES = [
@@ -92,6 +93,33 @@ def test_a_row_about_a_method_calls_this_method() -> None:
     assert calls_one(f"{begun}delete(1))", methods)
     assert not calls_one(f"{begun}get(1))", methods)
     assert calls_one("assert raises(ValueError, lambda: Cache(0))", ("delete",))
+
+
+@pytest.mark.parametrize(
+    ("clause", "valid"),
+    [
+        (
+            "a pair whose end is before its start raises ValueError",
+            {"merge([(5, 8)])", "covered([(5, 8)])", "gap(1, 2)"},
+        ),
+        ("covered raises ValueError for gaps", {"merge([(5, 8)])", "gap(1, 2)"}),
+    ],
+)
+def test_what_one_function_is_shown_to_take_another_one_with_its_parameters_takes_too(
+    clause: str, valid: set[str]
+) -> None:
+    heads = ["merge(intervals)", "covered(intervals)", "gap(start, end)"]
+    rows = [
+        "assert merge([(5, 8)]) == [(5, 8)]",
+        "assert gap(1, 2) == 1",
+        "assert raises(ValueError, lambda: merge([(2, 1)]))",
+    ]
+
+    assert valid_calls(rows, ["merge", "covered", "gap"], heads, clause) == valid
+
+
+def test_calls_are_valid_without_a_signature_too() -> None:
+    assert valid_calls(["assert f(1) == 2"], ["f"], [], "") == {"f(1)"}
 
 
 @given(

@@ -36,6 +36,11 @@ _CONDITION = re.compile(
     r"|thrown)[ \t\n]+)?"
     r"(?:\([^()\n]{0,60}\)[ \t\n]*)?(?:if|when|whenever|for|on|unless|where|in case)\b"
 )
+_PASSED_ON = re.compile(
+    r"[`*\"']*[ \t\n]+(?:(?:is|are|gets|must be|should be|will be)[ \t\n]+(?:simply[ \t\n]+|just[ \t\n]+)?"
+    r"(?:passed[ \t\n]+(?:on|through|up)|propagated|let[ \t\n]+through|not[ \t\n]+caught)"
+    r"|(?:propagates?|comes?[ \t\n]+through)\b)"
+)
 _OTHER = re.compile(r"[`*\"']*[ \t\n]*(?:or|/)[ \t\n]*(?:an?[ \t\n]+)?[`*\"']*\Z")
 _SUBJECT = re.compile(
     r"\b(?:if|when|whenever|whose|that|with|where|which|unless|on|of|for|not|empty|negative"
@@ -125,13 +130,15 @@ def _clause(text: str, within: Place, error: re.Match[str]) -> Place | None:
         if verb := _VERB.search(lead):
             start = error.start() - len(lead) + verb.start()
         return _trimmed(text, Place(_subject(text, within.start, start), within.end))
-    if not raised:
+    passed_on = _PASSED_ON.match(text, error.end(), within.end)
+    if not raised and not passed_on:
         return None
     start = within.start + _last_start(text[within.start : error.start()])
     quoted = text[error.start() - 1 : error.start()] == text[error.end() : error.end() + 1] == "`"
     so_does = _SO_DOES.match(text, error.end(), within.end)
     everywhere = _EVERYWHERE.match(text, error.end(), within.end)
-    last = everywhere.end() if everywhere else error.end() + quoted
+    ending = everywhere or passed_on
+    last = ending.end() if ending else error.end() + quoted
     said = Place(start, within.end if so_does else last)
     words = text[start : error.start()]
     return _trimmed(text, said) if _SUBJECT.search(words) else None
