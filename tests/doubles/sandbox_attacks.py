@@ -11,12 +11,15 @@ What exhausts memory, disk, processes and time is in `test_sandbox_attacks.py`, 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import secrets
 import shutil
 import socket
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,17 +114,29 @@ ATTACKS: dict[str, tuple[str, str]] = {
     "S71": ("reach the host of a virtual machine", "socket.socket(socket.AF_VSOCK)"),
     "S72": ("change the network's settings", "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)"),
     "S73": ("use the kernel's ciphers", "socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)"),
+    # by numbers, names and types that no path rule covers
+    "S86": ("send to a server by a raw pair, which is a datagram pair",
+        "socket.socketpair(socket.AF_UNIX, socket.SOCK_RAW)[0].sendto(b'x', datagrams)"),
+    "S87": ("have the kernel kill the server, as the owner of a descriptor", "fcntl.fcntl(0, fcntl.F_SETOWN, host)"),
+    "S88": ("have the kernel send another signal than it would", "fcntl.fcntl(0, 10, 9)"),
+    "S89": ("attach a shared segment of another program", "call('shmat', segment, 0, 0o10000)"),
+    "S90": ("remove a shared segment of another program", "call('shmctl', segment, 0, 0)"),
+    "S91": ("look through all shared segments", "call('shmctl', 0, 13, libc_buffer)"),
+    "S92": ("take messages from another program's queue", "call('msgrcv', 0, libc_buffer, 8, 0, 0o4000)"),
+    "S93": ("watch the names of files outside", "call('inotify_add_watch', libc.inotify_init1(0), parent.encode(), 0xfff)"),
+    "S94": ("read what is noted at a file outside", "os.getxattr(secret, 'user.noted')"),
 }  # fmt: skip
 """Id -> what is attempted, and the expression."""
 
 SCRIPT = """
 import ctypes, errno, fcntl, json, os, resource, signal, socket, struct, sys
 given = json.loads(sys.stdin.read())
-numbers, host, secret, folder, site, ours, abstract, port, other = (given[name] for name in (
-    "numbers", "host", "secret", "folder", "site", "ours", "abstract", "port", "other"))
+numbers, host, secret, folder, site, ours, abstract, port, other, datagrams, segment = (given[name] for name in (
+    "numbers", "host", "secret", "folder", "site", "ours", "abstract", "port", "other", "datagrams", "segment"))
 libc = ctypes.CDLL(None, use_errno=True)
+libc_buffer, parent = ctypes.create_string_buffer(1024), os.path.dirname(secret)
 REFUSED = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EAFNOSUPPORT, errno.ENOENT, errno.ESRCH, errno.EROFS,
-    errno.EXDEV, errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.ENETUNREACH}
+    errno.EXDEV, errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.ENOTSUP}
 
 def call(name, *arguments):
     if name not in numbers:
@@ -161,22 +176,39 @@ print(json.dumps({name: said for name, said in found.items() if said != "refused
 """
 
 
+@contextmanager
+def shared_segment() -> Generator[int]:
+    """Make a shared segment that everybody may attach, as other programs of the person have; yield its number."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    segment = libc.shmget(0, 4096, 0o1666)
+    try:
+        yield segment
+    finally:
+        libc.shmctl(segment, 0, None)
+
+
 async def succeeded(level: Any, folder: Path, secret: Path) -> dict[str, str]:
     """Try all attacks at a level; return those that were not refused, with what they came to."""
     sandbox = SandboxProbe(level, {}, landlock.version(), shutil.which("bwrap") or "")
     abstract = f"atos-{secrets.token_hex(6)}"
     with (
         socket.socket(socket.AF_UNIX) as door,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams,
         socket.create_server(("127.0.0.1", 0)) as tcp,
         run_folder() as other,
+        shared_segment() as segment,
     ):
         (other.code / "given.py").write_text("given to another run")
+        datagrams.bind(str(other.path / "datagrams"))
+        (other.path / "datagrams").chmod(0o777)
         door.bind(f"\0{abstract}")
         door.listen()
         given = {
             "numbers": TABLES[architecture()], "host": os.getpid(), "secret": str(secret), "folder": str(folder),
             "site": this_interpreter().site[0], "ours": str(LAUNCHER.parent), "abstract": abstract,
-            "port": tcp.getsockname()[1], "other": str(other.code / "given.py"), "attacks": {name: code for name, (_, code) in ATTACKS.items()},
+            "port": tcp.getsockname()[1], "other": str(other.code / "given.py"),
+            "datagrams": str(other.path / "datagrams"), "segment": segment,
+            "attacks": {name: code for name, (_, code) in ATTACKS.items()},
         }  # fmt: skip
         script = Script(code=SCRIPT, stdin=json.dumps(given))
         run = await Runner(sandbox).script(folder, [folder], script, seconds=30)

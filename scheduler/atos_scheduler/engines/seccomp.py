@@ -1,7 +1,8 @@
 """The filter of system calls in front of an engine worker, as a program for the kernel (seccomp-BPF).
 
 It refuses every socket but Unix streams, and to connect one: the worker listens. It also refuses to change
-modes, owners and attributes, which Landlock leaves alone. Standard library only.
+modes, owners and attributes, and to reach shared memory, queues and keys of the person's other programs by their
+numbers: Landlock leaves all of that alone. Standard library only.
 """
 
 from __future__ import annotations
@@ -23,8 +24,13 @@ REFUSED = {
         90, 91, 268, 452, 92, 93, 94, 260,  # chmod, fchmod, fchmodat, fchmodat2 and likewise chown
         188, 189, 190, 197, 198, 199,  # setxattr, removexattr
         101, 310, 311, 321, 425,  # ptrace, process_vm_*, bpf, io_uring_setup
+        30, 31, 65, 66, 220, 69, 70, 71,  # shmat, shmctl, semop, semctl, semtimedop, msgsnd, msgrcv, msgctl
+        240, 241, 248, 249, 250,  # mq_open, mq_unlink, add_key, request_key, keyctl
     ),
-    "aarch64": (203, 199, 52, 53, 452, 54, 55, 5, 6, 7, 14, 15, 16, 117, 270, 271, 280, 425),
+    "aarch64": (
+        203, 199, 52, 53, 452, 54, 55, 5, 6, 7, 14, 15, 16, 117, 270, 271, 280, 425,
+        196, 195, 193, 191, 192, 189, 188, 187, 180, 181, 217, 218, 219,
+    ),
 }  # fmt: skip
 X32_BIT = 0x4000_0000
 ALLOW, ERRNO, KILL = 0x7FFF_0000, 0x0005_0000, 0x8000_0000

@@ -24,6 +24,7 @@ SYSTEM = (
     "--dev", "/dev",
     "--size", str(TMP_BYTES), "--tmpfs", "/tmp",
     "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm",
+    "--remount-ro", "/dev",  # a file system in memory, which has no size of its own
 )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ from atos_servers.code_runner.sandbox.scan import is_test_file
 from atos_servers.code_runner.sandbox.split import module_name
 
 MOST_CANDIDATES, MOST_ASSERTIONS, MOST_CALLS, MOST_MODULES = 12, 80, 60, 20
+MOST_FILES = 100
+"""Of one candidate."""
 TEXT_BYTES = 64 * 1024
 NO_MODULES = frozenset({"conftest.py", "__main__.py", "setup.py"})
 
@@ -42,7 +44,7 @@ class Evaluated:
     def __post_init__(self) -> None:
         _check_counts(self)
         for candidate in self.candidates:
-            _check_size("a candidate", *candidate.values())
+            _check_size("a candidate", *candidate, *candidate.values())
         for text in self.assertions + self.calls:
             _check_size("an assertion or call", text)
         for name in self.modules:
@@ -69,6 +71,7 @@ def _is_module(path: str) -> bool:
 def _check_counts(asked: Evaluated) -> None:
     counts = (
         ("candidates", len(asked.candidates), MOST_CANDIDATES),
+        ("files of a candidate", max(map(len, asked.candidates), default=0), MOST_FILES),
         ("assertions", len(asked.assertions), MOST_ASSERTIONS),
         ("calls", len(asked.calls), MOST_CALLS),
         ("modules", len(asked.modules), MOST_MODULES),

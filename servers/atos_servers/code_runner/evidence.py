@@ -1,7 +1,8 @@
 """What a run leaves behind to be judged: canary tests and an authenticated stream of records. Pure.
 
 Canary tests have known outcomes under random names: a run that reports them wrong was tampered with.
-A record of the stream is believed only if its MAC continues the chain.
+A record of the stream is believed only if its MAC continues the chain, and if it is one: code in the tests' own
+process may have found the key.
 """
 
 from __future__ import annotations
@@ -10,11 +11,24 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, get_args
 
-from atos_protocol.verdicts import Judged
+from atos_protocol.verdicts import Judged, TestOutcome
+
+OUTCOMES = frozenset(get_args(TestOutcome))
+TEXTS, NUMBERS = (
+    ("id", "when", "outcome", "why", "lines"),
+    ("seconds", "statements", "missed", "candidate"),
+)
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "test": ("id", "outcome"), "noted": ("id",), "not_collected": ("id",), "covered": ("id",),
+    "load": ("candidate", "why"), "cell": ("candidate", "why"),
+}  # fmt: skip
+"""Event -> what its record must hold."""
+MOST = 1e15
+"""No number of a record is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +77,45 @@ class Stream:
 
 
 def read_stream(data: bytes, key: bytes) -> Stream:
-    """Return the authentic records from the beginning up to the first line that is not."""
+    """Return the authentic records from the beginning up to the first line that is not.
+
+    One line is looked at after the other: a list of millions of empty ones would be the host's memory.
+    """
     records: list[dict[str, Any]] = []
-    last = b""
-    *lines, _torn = data.split(b"\n")
-    for line in lines:
-        mac, _, body = line.partition(b" ")
-        expected = hmac.new(key, last + body, hashlib.sha256).digest()
-        if not hmac.compare_digest(mac, expected.hex().encode()):
-            return Stream(tuple(records), intact=False)
-        last = expected
-        records.append(json.loads(body))
+    last, at = b"", 0
     # A killed writer leaves a torn last line; the missing finish record gives it away.
+    while (end := data.find(b"\n", at)) >= 0:
+        mac, _, body = data[at:end].partition(b" ")
+        at, last = end + 1, hmac.new(key, last + body, hashlib.sha256).digest()
+        authentic = hmac.compare_digest(mac, last.hex().encode())
+        if not authentic or (record := _record(body)) is None:
+            return Stream(tuple(records), intact=False)
+        records.append(record)
     return Stream(tuple(records), intact=True)
+
+
+def _record(body: bytes) -> dict[str, Any] | None:
+    """Return a record; None for what the reporter never writes."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    record = cast("dict[str, Any]", found)
+    event = record.get("event")
+    sound = (
+        isinstance(event, str)
+        and all(name in record for name in NEEDED.get(event, ()))
+        and all(isinstance(record.get(name, ""), str) for name in TEXTS)
+        and all(_is_number(record.get(name, 0)) for name in NUMBERS)
+        and record.get("outcome", "passed") in OUTCOMES
+    )
+    return record if sound else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= MOST
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from atos_servers.code_runner.warm_start import WarmStart
 
 OUTPUT_BYTES = 200_000
 FLOOD_FACTOR = 8
-"""Output beyond this many times what is kept ends the run."""
+"""Output, or a report, beyond this many times what is kept ends the run: the host reads no flood to its end."""
 REPORT_BYTES = 8 * 2**20
 START_SECONDS = 3.0
 GRACE_SECONDS = 3.0
@@ -91,7 +91,8 @@ class Outcome:
         if self.flooded:
             return "output_limit"
         if "end" not in self.status:
-            return "lost"
+            unread = "reading" in self.status and "expected" not in self.status
+            return "not_parsed" if unread else "lost"
         return self.status["end"]["cause"]
 
     @property
@@ -132,25 +133,32 @@ async def _drain(read: Callable[[], bytes], descriptor: int, kept: BoundedOutput
             await anyio.lowlevel.checkpoint()  # a flood must not hold the loop
 
 
-def _send(end: socket.socket, message: bytes) -> None:
-    """Hand a message to the launcher, which reads it at once or has died."""
-    end.settimeout(START_SECONDS)
-    with contextlib.suppress(OSError):
-        end.sendall(message)
-    end.setblocking(False)
+async def _send(end: socket.socket, message: bytes) -> None:
+    left = memoryview(message)
+    while left:
+        try:
+            left = left[end.send(left) :]
+        except BlockingIOError:  # a long job, and the launcher is still starting
+            await anyio.wait_writable(end)
 
 
 class Launcher:
     """One launcher process and the host's ends of its channels."""
 
-    def __init__(self, job: Job, channels: Channels, process: LauncherProcess) -> None:
+    def __init__(self, channels: Channels, process: LauncherProcess) -> None:
         self.key = secrets.token_bytes(32)
         self.ended = False
         self.process = process
         self._channels = channels
         self.control, self.report = channels.control, channels.report
-        _send(self.control, job.to_json().encode() + b"\n")
-        _send(self.report, self.key)
+        self.control.setblocking(False)
+        self.report.setblocking(False)
+
+    async def send(self, job: Job) -> None:
+        """Hand over the job and the report's key; a launcher that has died takes neither."""
+        with anyio.move_on_after(START_SECONDS), contextlib.suppress(OSError):
+            await _send(self.control, job.to_json().encode() + b"\n")
+            await _send(self.report, self.key)
 
     async def drain(self, outcome: Outcome, job: Job) -> None:
         """Read everything until the launcher has closed its ends, or a flood or the time ends it."""
@@ -161,16 +169,15 @@ class Launcher:
                 streams = (
                     (self._channels.stdout, outcome.stdout),
                     (self._channels.stderr, outcome.stderr),
+                    (self.report.fileno(), outcome.report),
                 )
                 for descriptor, kept in streams:
                     readers.start_soon(self._drain_output, descriptor, kept, outcome)
-                readers.start_soon(
-                    _drain, lambda: self.report.recv(CHUNK), self.report.fileno(), outcome.report
-                )
                 await _drain(lambda: self.control.recv(CHUNK), self.control.fileno(), messages)
                 readers.cancel_scope.deadline = anyio.current_time() + FINAL_READ_SECONDS
         outcome.late = limit.cancelled_caught
-        for line in messages.data.splitlines():
+        *lines, _torn = bytes(messages.data).split(b"\n")  # a supervisor may be killed in a line
+        for line in lines:
             outcome.status |= json.loads(line)
         self.ended = bool(outcome.status)
 
@@ -217,12 +224,12 @@ async def _launched(job: Job, stdin: Path | None, warm: WarmStart | None) -> Lau
             if process is None:
                 channels.close()
         if process is not None:
-            return Launcher(job, channels, process)
+            return Launcher(channels, process)
     return launched_afresh(job, opened_channels(stdin))
 
 
 def launched_afresh(job: Job, channels: Channels) -> Launcher:
-    """Start a launcher on these channels, which are closed where it can't be.
+    """Start a launcher on these channels, which are closed where it can't be; the job is to be sent yet.
 
     Raises:
         SandboxUnavailableError: the interpreter can't be started.
@@ -234,7 +241,7 @@ def launched_afresh(job: Job, channels: Channels) -> Launcher:
         raise
     finally:
         channels.hand_over()
-    return Launcher(job, channels, process)
+    return Launcher(channels, process)
 
 
 async def execute(job: Job, *, stdin: Path | None = None, warm: WarmStart | None = None) -> Outcome:
@@ -252,6 +259,7 @@ async def execute(job: Job, *, stdin: Path | None = None, warm: WarmStart | None
     sizes = (OUTPUT_BYTES, OUTPUT_BYTES, REPORT_BYTES)
     outcome = Outcome(launcher.key, *map(BoundedOutput, sizes), status={})
     try:
+        await launcher.send(job)
         await launcher.drain(outcome, job)
     finally:
         await launcher.close()

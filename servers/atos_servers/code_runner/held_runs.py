@@ -19,7 +19,13 @@ from typing import TypeVar, cast
 import anyio
 from anyio.abc import TaskGroup
 
-from atos_protocol.errors import AtosError, BusyError, DeadlineError, NotFoundError
+from atos_protocol.errors import (
+    AtosError,
+    BadRequestError,
+    BusyError,
+    DeadlineError,
+    NotFoundError,
+)
 
 WAIT_SECONDS = 40.0
 """How long one call waits: below the 45 s after which it would be cancelled."""
@@ -36,6 +42,7 @@ T = TypeVar("T")
 class _Held:
     """One run."""
 
+    kind: str
     ended: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     result: object = None
@@ -82,8 +89,12 @@ class HeldRuns:
         self._forget()
         return bool(self._held)
 
-    async def begin(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def begin(self, work: Callable[[], Awaitable[T]], kind: str = "") -> T:
         """Begin a run and wait for it.
+
+        Args:
+            work: does it.
+            kind: of its result, in words.
 
         Raises:
             DeadlineError: it goes on; the error's data has the `handle`.
@@ -95,14 +106,22 @@ class HeldRuns:
             message = f"{len(self._held)} long runs go on or wait to be fetched"
             step = f"Fetch one with run_result, or give timeout_s={WAIT_SECONDS:.0f} or less."
             raise BusyError(message, next_step=step)
-        handle, held = secrets.token_hex(16), _Held()
+        handle, held = secrets.token_hex(16), _Held(kind)
         self._held[handle] = held
         self._tasks.start_soon(self._run, held, work)
         return cast("T", await self._wait(handle, held))
 
-    def knows(self, handle: str) -> bool:
-        """Tell whether a run has this handle."""
-        return handle in self._held
+    def knows(self, handle: str, kind: str = "") -> bool:
+        """Tell whether a run has this handle.
+
+        Raises:
+            BadRequestError: it has, and its result is of another kind: it would be used up and not be shown.
+        """
+        held = self._held.get(handle)
+        if held is not None and held.kind != kind:
+            message = f"this handle is that of a run with {held.kind}, not with {kind}"
+            raise BadRequestError(message, next_step="Call run_result with it.")
+        return held is not None
 
     async def result(self, handle: str) -> object:
         """Wait for a run by its handle, which is used up by the result.

@@ -14,7 +14,7 @@ from atos_servers.code_runner.evidence import Canaries, Evidence, new_canaries, 
 from atos_servers.code_runner.execution import Outcome, execute, require_start
 from atos_servers.code_runner.interpreter import Interpreter
 from atos_servers.code_runner.run_contents import stage_tests
-from atos_servers.code_runner.run_folder import run_folder
+from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.runs import PytestRun
 from atos_servers.code_runner.sandbox.job import IsolationLevel, Limits
 from atos_servers.code_runner.sandbox_probe import Policy, SandboxProbe, job_in
@@ -88,16 +88,25 @@ class PytestRuns:
         level, catalogue = call.sandbox.choose(call.policy), call.policy == "catalogue"
         with run_folder() as folder:
             canaries = new_canaries()
-            steering = await anyio.to_thread.run_sync(
-                stage_tests, call.path, call.roots, folder, call.overlay, canaries
-            )
-            require_staged(targets, folder.code, catalogue=catalogue)
+            steering = await anyio.to_thread.run_sync(_staged, call, targets, folder, canaries)
             job = job_in(
                 folder, level, call.sandbox, kind="pytest", arguments=targets, canary=canaries.file,
                 catalogue=catalogue, outside=outside, coverage=coverage, limits=Limits(wall=wall), packages=call.packages,
             )  # fmt: skip
             outcome = await execute(job, warm=self._warm)
-        return _judged(outcome, canaries, steering, level, self._python)
+        # how long that takes is up to the code, whose report has up to 8 MiB
+        return await anyio.to_thread.run_sync(
+            _judged, outcome, canaries, steering, level, self._python
+        )
+
+
+def _staged(
+    call: PytestCall, targets: tuple[str, ...], folder: RunFolder, canaries: Canaries
+) -> list[str]:
+    """Stage the folder and see that it holds the targets; return the files that would steer pytest."""
+    steering = stage_tests(call.path, call.roots, folder, call.overlay, canaries)
+    require_staged(targets, folder.code, catalogue=call.policy == "catalogue")
+    return steering
 
 
 def _judged(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -32,7 +32,7 @@ class Script:
     stdin: str = ""
 
     def __post_init__(self) -> None:
-        if (size := sum(map(len, self.arguments))) > ARGUMENT_CHARACTERS:
+        if (size := _size(self.arguments)) > ARGUMENT_CHARACTERS:
             message = f"the arguments have {size} characters, more than {ARGUMENT_CHARACTERS}"
             raise BadRequestError(message, next_step="Pass long input by `stdin` or in a file.")
         if any("\0" in argument for argument in self.arguments):
@@ -41,6 +41,11 @@ class Script:
         if (size := len(self.stdin.encode(errors="surrogatepass"))) > STDIN_BYTES:
             message = f"stdin has {size} bytes, more than {STDIN_BYTES}"
             raise BadRequestError(message, next_step="Put longer input into a file of the folder.")
+
+
+def _size(texts: Sequence[str]) -> int:
+    """Return the characters of texts with one between them, so that many empty ones are not nothing."""
+    return sum(map(len, texts)) + max(0, len(texts) - 1)
 
 
 def relative_path(text: str) -> PurePosixPath:
@@ -64,8 +69,11 @@ def checked_targets(tests: Iterable[str]) -> tuple[str, ...]:
         BadRequestError: there are too many, or one is not a relative path.
     """
     wanted = tuple(tests)
-    if len(wanted) > MOST_TARGETS:
-        message = f"{len(wanted)} targets are more than {MOST_TARGETS}"
+    if len(wanted) > MOST_TARGETS or _size(wanted) > ARGUMENT_CHARACTERS:
+        message = (
+            f"{len(wanted)} targets of {_size(wanted)} characters are more than {MOST_TARGETS} of "
+            f"{ARGUMENT_CHARACTERS}"
+        )
         raise BadRequestError(message, next_step="Name a folder instead of its tests.")
     checked: list[str] = []
     for target in wanted:

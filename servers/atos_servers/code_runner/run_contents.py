@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from atos_protocol.errors import BadRequestError
+from atos_protocol.errors import BadRequestError, WorkspaceError
 from atos_servers.code_runner import staging
 from atos_servers.code_runner.evidence import Canaries
 from atos_servers.code_runner.requests import Script, relative_path
@@ -37,12 +37,24 @@ def stage_sources(path: Path | None, roots: Sequence[Path], source: str, folder:
         staging.stage_file(path, roots, folder.code)
 
 
-def staged_script(script: Script, folder: RunFolder) -> str:
-    """Return the path of a script within its folder; one that is given as text is put there.
+def stage_script(path: Path, roots: Sequence[Path], script: Script, folder: RunFolder) -> str:
+    """Stage a folder and a script's input; return the path of the script within the folder.
 
     Raises:
         BadRequestError: there is no such file, or not exactly one script.
+        WorkspaceError: the folder is outside the roots, can't be read, or there is no room.
     """
+    staging.stage_folder(path, roots, folder.code)
+    try:
+        folder.stdin.write_bytes(script.stdin.encode(errors="surrogatepass"))
+    except OSError as error:
+        message = f"the script's input can't be written: {error.strerror}"
+        raise WorkspaceError(message, next_step="Free space there, or set TMPDIR.") from error
+    return _staged_script(script, folder)
+
+
+def _staged_script(script: Script, folder: RunFolder) -> str:
+    """Return the path of a script within its folder; one that is given as text is put there."""
     if bool(script.code) == bool(script.file):
         message = "exactly one of `code` and `file` says what to run"
         raise BadRequestError(message, next_step="Give the text of a script, or a file's path.")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,37 +43,50 @@ class RunFolder:
         """The only folder that tests may write to; home and temporary folder of the code."""
         return self.path / "scratch"
 
+    @property
+    def stdin(self) -> Path:
+        """What a script reads."""
+        return self.path / "stdin"
 
-def _made() -> RunFolder:
+
+def _made() -> tuple[RunFolder, int]:
+    """Return the folder of a run, and a descriptor that holds its lock until it is closed."""
     folder: RunFolder | None = None
     try:
         folder = RunFolder(Path(tempfile.mkdtemp(prefix=PREFIX)).resolve())
         folder.code.mkdir()
         folder.scratch.mkdir()
+        handle = os.open(folder.path, removal.FOLDER)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
     except OSError as error:
         if folder is not None:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            shutil.rmtree(folder.path, ignore_errors=True)  # no code has run in it yet
         message = (
             f"no folder for the run can be created in {tempfile.gettempdir()}: {error.strerror}"
         )
         refused = WorkspaceError(message, next_step="Free space there, or set TMPDIR.")
         raise shortage_of(error) or refused from error
-    return folder
+    return folder, handle
 
 
 @contextmanager
 def run_folder() -> Generator[RunFolder]:
     """Make the folders of a run, and remove them afterwards.
 
+    Meanwhile this process holds their lock: an application lives on for weeks, and whoever starts then would take
+    its folder for one of a run that was killed.
+
     Raises:
         NoSpaceError: the disk of the temporary folder is full.
         BusyError: the machine is short of something else.
         WorkspaceError: the temporary folder can't be written.
     """
-    folder = _made()
+    folder, handle = _made()
     try:
         yield folder
     finally:
+        os.close(handle)
         if not removal.remove_folder(folder.path, seconds=REMOVAL_SECONDS):
             for started in _start_removal(folder.path.name, older_than=-1.0):
                 threading.Thread(target=started.wait, daemon=True).start()

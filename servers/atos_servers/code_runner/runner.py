@@ -13,7 +13,6 @@ import anyio
 import anyio.to_thread
 
 from atos_protocol.errors import BadRequestError
-from atos_servers.code_runner import staging
 from atos_servers.code_runner.evaluation import Evaluated, stage
 from atos_servers.code_runner.evaluation_report import Report
 from atos_servers.code_runner.evidence import Stream, read_stream
@@ -32,7 +31,7 @@ from atos_servers.code_runner.requests import (
     checked_targets,
     checked_timeout,
 )
-from atos_servers.code_runner.run_contents import stage_sources, staged_script
+from atos_servers.code_runner.run_contents import stage_script, stage_sources
 from atos_servers.code_runner.run_folder import RunFolder, run_folder
 from atos_servers.code_runner.runs import EvaluationRun, PytestRun, ScriptRun
 from atos_servers.code_runner.sandbox.job import Job, Limits
@@ -223,15 +222,15 @@ class Runner:
         sandbox = await self.sandbox()
         level = sandbox.choose("general")
         async with self._folder(wall, ticket) as folder:
-            await anyio.to_thread.run_sync(staging.stage_folder, path, roots, folder.code)
-            stdin = folder.path / "stdin"
-            stdin.write_bytes(script.stdin.encode(errors="surrogatepass"))
+            staged = await anyio.to_thread.run_sync(stage_script, path, roots, script, folder)
             job = job_in(
-                folder, level, sandbox, kind="script", script=staged_script(script, folder),
-                arguments=script.arguments, limits=Limits(wall=wall), packages=packages,
+                folder, level, sandbox, kind="script", script=staged, arguments=script.arguments,
+                limits=Limits(wall=wall), packages=packages,
             )  # fmt: skip
-            outcome = await execute(job, stdin=stdin, warm=self._warm)
-        require_start(read_stream(bytes(outcome.report.data), outcome.key), outcome, self.python)
+            outcome = await execute(job, stdin=folder.stdin, warm=self._warm)
+        report = bytes(outcome.report.data)
+        stream = await anyio.to_thread.run_sync(read_stream, report, outcome.key)
+        require_start(stream, outcome, self.python)
         return ScriptRun(outcome, level)
 
     async def syntax(

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from atos_protocol.verdicts import VerdictState
 from atos_servers.code_runner.verdict import CaseResult, Judgement, confirmed, digest_of
 
+MOST_NAMED = 500
+"""Of more tests the files are run again as a whole: each name is a target of the second run."""
 ENDED_BY_ITSELF = frozenset({"passed", "unconfirmed", "failed", "incomplete", "no_tests"})
 
 
@@ -38,7 +40,10 @@ def left_over(first: Judgement, outside: Sequence[str], inside: Sequence[str]) -
         return (*outside, *inside)
     if first.state not in ENDED_BY_ITSELF:
         return ()
-    return (*sorted(doubtful(first)), *inside)
+    again = doubtful(first)
+    if len(again) > MOST_NAMED:
+        again = {test.partition("::")[0] for test in again}
+    return (*sorted(again), *inside)
 
 
 def combined(first: Judgement, second: Judgement) -> Judgement:

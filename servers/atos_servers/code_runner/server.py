@@ -60,6 +60,7 @@ from atos_servers.code_runner.tool_arguments import (
 from atos_servers.code_runner.tool_results import (
     coverage_of,
     evaluation_of,
+    sayable,
     script_result_of,
     verdict_of,
 )
@@ -77,6 +78,15 @@ FULL = "full"
 """Tag of the tools that a small model can do without."""
 Run = TypeVar("Run", PytestRun, ScriptRun, EvaluationRun)
 Told = TypeVar("Told", Verdict, ScriptResult, Evaluation, CoverageReport)
+
+
+KINDS: dict[Callable[..., object], str] = {
+    verdict_of: "a verdict",
+    coverage_of: "a coverage report",
+    evaluation_of: "an evaluation",
+    script_result_of: "a script's result",
+}
+"""What makes a run's result -> what that is."""
 
 
 class SandboxStatus(BaseModel):
@@ -236,7 +246,10 @@ class Tools:
         place = Path(path) if path else None
         found = await self._runner.syntax(place, roots(), source, ticket)
         faults = [
-            SyntaxFault(path=f.path, line=f.line, column=f.column, message=f.message) for f in found
+            SyntaxFault(
+                path=sayable(f.path), line=f.line, column=f.column, message=sayable(f.message)
+            )
+            for f in found
         ]
         return SyntaxReport(ok=not faults, errors=tuple(faults[:MOST_FAULTS]))
 
@@ -269,11 +282,12 @@ class Tools:
         async def work() -> Told:
             return told(await run())
 
-        if self._held.knows(ticket):
+        kind = KINDS[told]
+        if self._held.knows(ticket, kind):
             return cast("Told", await self._held.result(ticket))
         if checked_timeout(seconds) <= LONGEST_SECONDS:
             return await work()
-        return await self._held.begin(work)
+        return await self._held.begin(work, kind)
 
 
 def _lifespan(warm: WarmStart) -> Callable[[FastMCP], AbstractAsyncContextManager[None]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 from atos_protocol.verdicts import (
     CoverageReport,
     Evaluation,
+    FileCoverage,
     Isolation,
     Proven,
     ScriptResult,
@@ -43,6 +45,11 @@ EVALUATED = (
 NOTHING = "Nothing: the run did not reach a trustworthy end."
 
 
+def sayable(text: str) -> str:
+    """Return a text as JSON can carry it: halves of characters, and bytes of a name that are no UTF-8, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def isolation_of(level: IsolationLevel) -> Isolation:
     """Return a level with what it protects."""
     return Isolation(level=level, description=DESCRIPTIONS[level])
@@ -65,7 +72,8 @@ def _cases(judged: Judgement) -> list[TestCase]:
         left -= len(test.id) + len(test.why)
         if left < 0:
             break
-        cases.append(TestCase(test.id, test.outcome, test.why, test.judged, round(test.seconds, 4)))
+        said = (sayable(test.id), test.outcome, sayable(test.why), test.judged)
+        cases.append(TestCase(*said, round(test.seconds, 4)))
     return cases
 
 
@@ -79,8 +87,8 @@ def verdict_of(run: PytestRun) -> Verdict:
         passed=judged.passed,
         failed=len(judged.tests) - judged.passed,
         tests=tuple(_cases(judged)),
-        digest=judged.digest,
-        reasons=judged.reasons,
+        digest=sayable(judged.digest),
+        reasons=tuple(map(sayable, judged.reasons)),
         isolation=isolation_of(run.level),
         interpreter=sys.executable,
         uid=os.getuid(),
@@ -89,8 +97,12 @@ def verdict_of(run: PytestRun) -> Verdict:
         explanation=EXPLANATIONS[_proven(judged)],
         limit=LIMITS.get(run.cause, ""),
         cpu_s=round(run.cpu_seconds, 3),
-        coverage=worst_first(run.coverage),
+        coverage=_covered(run),
     )
+
+
+def _covered(run: PytestRun) -> tuple[FileCoverage, ...]:
+    return tuple(replace(file, path=sayable(file.path)) for file in worst_first(run.coverage))
 
 
 def coverage_of(run: PytestRun) -> CoverageReport:
@@ -98,11 +110,11 @@ def coverage_of(run: PytestRun) -> CoverageReport:
     judged = run.judgement
     return CoverageReport(
         percent=total_percent(run.coverage),
-        files=worst_first(run.coverage),
+        files=_covered(run),
         state=judged.state,
         passed=judged.passed,
         failed=len(judged.tests) - judged.passed,
-        digest=judged.digest,
+        digest=sayable(judged.digest),
     )
 
 

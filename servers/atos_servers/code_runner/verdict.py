@@ -87,7 +87,7 @@ def _tests(records: Sequence[dict[str, Any]], judged: Judged) -> dict[str, CaseR
 
 
 def _named(ids: Sequence[str]) -> str:
-    shown = ", ".join(ids[:NAMES_SHOWN])
+    shown = ", ".join(name[:LINE_CHARACTERS] for name in ids[:NAMES_SHOWN])
     return shown if len(ids) <= NAMES_SHOWN else f"{shown} and {len(ids) - NAMES_SHOWN} more"
 
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atos_protocol.errors import BadRequestError, WorkspaceError
-from atos_servers.deployment.release_files import MOST_BYTES, MOST_FILES, git
-from atos_servers.deployment.secret_scan import Finding, secrets_found, secrets_in
+from atos_servers.deployment.release_files import MOST_BYTES, MOST_FILES, git, git_at_most
+from atos_servers.deployment.secret_scan import secrets_found, secrets_in, secrets_named
 
 REPOSITORY = "repository.git"
+MOST_UNPACKED = 4 * MOST_BYTES
+"""Bytes of all files of all commits, which are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def pack_commit(source: Path, staging: Path) -> PackedCommit:
         raise BadRequestError(message, next_step=step)
     commit = git(source, "rev-parse", "--verify", "HEAD^{commit}").decode().strip()
     copy = staging / REPOSITORY
-    pack = git(source, "pack-objects", "--revs", "--stdout", "-q", given=f"{commit}\n".encode())
+    asked = ("pack-objects", "--revs", "--stdout", "-q")
+    pack = git_at_most(source, MOST_BYTES, *asked, given=f"{commit}\n".encode())
     if len(pack) > MOST_BYTES:
         message = f"the history of {source} has more than {MOST_BYTES // 2**20} MiB"
         raise WorkspaceError(message, next_step="Push it with git itself.")
@@ -59,18 +62,39 @@ def pack_commit(source: Path, staging: Path) -> PackedCommit:
 
 
 def _looked_through(copy: Path, commit: str) -> PackedCommit:
-    whole, size, found = hashlib.sha256(), 0, list[Finding]()
+    whole, size, found = hashlib.sha256(), 0, list(secrets_named(_paths(copy, commit)))
     for name, data in _history(copy, commit):
         size += len(data)
         whole.update(f"{name}\0{len(data)}\0".encode(errors="surrogateescape"))
         whole.update(data)
-        found += secrets_in(name, data)
+        found += (each for each in secrets_in(name, data) if each.line)
     if found:
         raise secrets_found(found)
     listed = git(copy, "ls-tree", "-r", "-z", "--name-only", commit).decode(errors="replace")
     count = int(git(copy, "rev-list", "--count", commit))
     files = tuple(sorted(name for name in listed.split("\0") if name))
     return PackedCommit(commit, files, size, count, whole.hexdigest())
+
+
+def _paths(copy: Path, commit: str) -> list[str]:
+    """Return every path that any commit has: a content that has two of them is listed under one."""
+    log = ("log", "-z", "--format=", "--name-only", "--no-renames", "-m", "--root", commit)
+    named = git(copy, *log).decode(errors="surrogateescape").split("\0")
+    return sorted({name.strip("\n") for name in named} - {""})
+
+
+def _check_unpacked(sizes: bytes) -> None:
+    """Refuse a history that is small only as long as it is packed: a megabyte of that may be a gigabyte of zeros.
+
+    Args:
+        sizes: a line for each object, which ends with its bytes.
+    """
+    size = sum(int(line.rpartition(b" ")[2]) for line in sizes.splitlines())
+    if size > MOST_UNPACKED:
+        message = (
+            f"the history has {size // 2**20} MiB unpacked, more than {MOST_UNPACKED // 2**20}"
+        )
+        raise WorkspaceError(message, next_step="Push it with git itself.")
 
 
 def _history(copy: Path, commit: str) -> Iterator[tuple[str, bytes]]:
@@ -81,6 +105,7 @@ def _history(copy: Path, commit: str) -> Iterator[tuple[str, bytes]]:
         raise WorkspaceError(message, next_step="Push it with git itself.")
     names = {line[:40]: line[41:] for line in lines}
     asked = "".join(f"{identity}\n" for identity in names).encode()
+    _check_unpacked(git(copy, "cat-file", "--batch-check", given=asked))
     contents, at = git(copy, "cat-file", "--batch", given=asked), 0
     while at < len(contents):
         end = contents.index(b"\n", at)

@@ -76,7 +76,9 @@ class Deployments:
         with journal.alone():
             release = await _staged(there, source, self._place(journal), destination)
             journal.plan(release, source=str(source), target=target)
-            return journal.read()
+            planned = journal.read()
+            await anyio.to_thread.run_sync(_remove_old, self._place(journal), planned)
+            return planned
 
     async def deploy(
         self, name: str, digest: str, *, by: str, marker: str = "", seconds: float = VERIFY_SECONDS

@@ -83,7 +83,8 @@ class Journal:
         try:
             os.ftruncate(handle, _whole_lines(handle))
             os.lseek(handle, 0, os.SEEK_END)
-            os.write(handle, line)
+            while line:  # on a full disk a part is written first, and the rest is the error
+                line = line[os.write(handle, line) :]
             os.fsync(handle)
         finally:
             os.close(handle)

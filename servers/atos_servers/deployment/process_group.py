@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,5 +60,5 @@ def _ended_as_a_whole(process: subprocess.Popen[str]) -> Generator[None]:
     try:
         yield
     finally:
-        if process.poll() is None:
+        with suppress(ProcessLookupError):  # the program may be gone, and leave what it has started
             os.killpg(process.pid, signal.SIGKILL)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -73,6 +75,11 @@ def copy_release(source: Path, target: Path) -> Copied:
     except OSError as error:
         message = f"{source} can't be read: {error.strerror or error}"
         raise WorkspaceError(message, next_step="Name a folder that you can read.") from error
+    except RecursionError as error:
+        message = f"{source} is nested too deeply"
+        raise WorkspaceError(
+            message, next_step="Name the subfolder that holds the site."
+        ) from error
     if not copied.files:
         message = f"{source} holds no file that could be deployed"
         raise WorkspaceError(message, next_step="Name the folder of a site, an app or a goal.")
@@ -97,15 +104,12 @@ def git(source: Path, *arguments: str, given: bytes = b"") -> bytes:
     Raises:
         WorkspaceError: it can't be read; what git said is in the message.
     """
-    settings = [part for each in SAFE for part in ("-c", each)]
-    environment = GIT | {"PATH": os.environ.get("PATH", os.defpath)}
-    command = ["git", "--no-replace-objects", *settings, "-C", str(source), *arguments]
     try:
         ran = subprocess.run(
-            command,
+            _command(source, arguments),
             input=given,
             capture_output=True,
-            env=environment,
+            env=_environment(),
             timeout=GIT_SECONDS,
             check=False,
         )
@@ -113,10 +117,49 @@ def git(source: Path, *arguments: str, given: bytes = b"") -> bytes:
         message = f"git can't read {source}: {error}"
         raise WorkspaceError(message, next_step="See that git is installed.") from error
     if ran.returncode:
-        said = ran.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        message = f"{source} has no commit that can be read: {''.join(said)[:200]}"
-        raise WorkspaceError(message, next_step="Commit what is to be deployed.")
+        raise _unreadable(source, ran.stderr)
     return ran.stdout
+
+
+def git_at_most(source: Path, most: int, *arguments: str, given: bytes) -> bytes:
+    """Run git as `git` does, and return what it prints; where that is more than `most` bytes, one more than these.
+
+    Raises:
+        WorkspaceError: it can't be read.
+    """
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
+        asked.write(given)
+        asked.seek(0)
+        command = _command(source, arguments)
+        with subprocess.Popen(
+            command, stdin=asked, stdout=subprocess.PIPE, stderr=said, env=_environment()
+        ) as process:
+            late = threading.Timer(GIT_SECONDS, process.kill)
+            late.start()
+            assert process.stdout is not None
+            printed = process.stdout.read(most + 1)
+            late.cancel()
+            if len(printed) > most:
+                process.kill()
+        if process.returncode and len(printed) <= most:
+            said.seek(0)
+            raise _unreadable(source, said.read() or b"git did not end in time")
+    return printed
+
+
+def _command(source: Path, arguments: tuple[str, ...]) -> list[str]:
+    settings = [part for each in SAFE for part in ("-c", each)]
+    return ["git", "--no-replace-objects", *settings, "-C", str(source), *arguments]
+
+
+def _environment() -> dict[str, str]:
+    return GIT | {"PATH": os.environ.get("PATH", os.defpath)}
+
+
+def _unreadable(source: Path, said: bytes) -> WorkspaceError:
+    last = said.decode(errors="replace").strip().splitlines()[-1:]
+    message = f"{source} has no commit that can be read: {''.join(last)[:200]}"
+    return WorkspaceError(message, next_step="Commit what is to be deployed.")
 
 
 def _copy_commit(source: Path, target: Path, copied: Copied) -> None:

@@ -18,8 +18,10 @@ MOST_SHOWN = 5
 MOST_BYTES = 1 << 20
 """A longer file is looked at up to here."""
 
+# Each shape begins where few places of a line can begin it: what is looked through may be one line of a megabyte, and
+# while a pattern is tried from every place to the line's end, this whole process waits.
 ASSIGNED = (
-    r"(?i)\b[a-z0-9_-]*(?:passw(?:or)?d|secret|api_?key|auth_?token|access_?token|private_?key)"
+    r"(?i)(?:passw(?:or)?d|secret|api_?key|auth_?token|access_?token|private_?key)"
     r"['\"]?\s*[:=]\s*['\"][^\s'\"{}$<]{8,}['\"]"
 )
 SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -36,8 +38,11 @@ SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("a Hugging Face token", r"\bhf_[A-Za-z0-9]{30,}"),
         ("a PyPI or npm token", r"\b(?:pypi-AgE[A-Za-z0-9_-]{50,}|npm_[A-Za-z0-9]{36})"),
         ("an ATOS token", r"\batos_[A-Za-z0-9_-]{40,}"),
-        ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-        ("a password in an address", r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]+:[^\s/@'\"{}$<]{6,}@"),
+        (
+            "a JSON web token",
+            r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+        ),
+        ("a password in an address", r"[a-z0-9+.-]://[^\s/:@'\"]+:[^\s/@'\"{}$<]{6,}@"),
         ("a password or key", ASSIGNED),
     )
 )
@@ -73,8 +78,7 @@ def secrets_in(file: str, data: bytes) -> Iterator[Finding]:
         file: its path, which may itself say that it holds secrets (`.env`).
         data: its content; what is binary is not looked at.
     """
-    if SECRET_FILES.search(file):
-        yield Finding(file, 0, "a file of this name holds secrets")
+    yield from secrets_named([file])
     head = data[:MOST_BYTES]
     if b"\0" in head:
         return
@@ -82,6 +86,13 @@ def secrets_in(file: str, data: bytes) -> Iterator[Finding]:
         what = next((what for what, shape in SHAPES if shape.search(line)), "")
         if what and not NOBODYS.search(line):
             yield Finding(file, number, what)
+
+
+def secrets_named(files: Iterable[str]) -> Iterator[Finding]:
+    """Yield the paths that say by themselves that they hold secrets."""
+    for file in files:
+        if SECRET_FILES.search(file):
+            yield Finding(file, 0, "a file of this name holds secrets")
 
 
 def check_no_secrets(folder: Path, files: Iterable[str]) -> None:
@@ -97,7 +108,8 @@ def check_no_secrets(folder: Path, files: Iterable[str]) -> None:
 
 def secrets_found(found: list[Finding]) -> RefusedError:
     """Return the refusal of what holds these."""
-    shown = "; ".join(str(each) for each in found[:MOST_SHOWN])
+    whole = "; ".join(str(each) for each in found[:MOST_SHOWN])
+    shown = whole.encode(errors="backslashreplace").decode()  # names need not be UTF-8
     more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
     message = f"not public: {len(found)} places look like secrets: {shown}{more}"
     step = (

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import stat
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from atos_protocol.errors import BadRequestError
 from atos_servers.filesystem.edits import Edit, Edited, apply, decode, unified_diff
 from atos_servers.filesystem.errors import ChangedError, NotTextError, TooBigError
-from atos_servers.filesystem.journal import Change
 from atos_servers.filesystem.pages import Reply
 from atos_servers.filesystem.paths import RootedPath
 from atos_servers.filesystem.present import Present
-from atos_servers.filesystem.root import ConfinedRoot, pinned
+from atos_servers.filesystem.root import ConfinedRoot
 from atos_servers.filesystem.text_pages import facts_of
 from atos_servers.filesystem.tree_walk import walk
 from atos_servers.filesystem.workspace import Workspace, check_sha256
@@ -146,12 +144,7 @@ class Changes:
             if stat.S_ISDIR(root.stat(place.parts).st_mode):
                 _check_inside(root, place, target, new)
             workspace.count(new.root, 0, new=False)
-            real = root.move(place.parts, target, new.parts)
-            moved = Change(
-                0, time.time(), pinned(place.root), "/".join(real), "move", "", "",
-                moved_to=new.shown,
-            )  # fmt: skip
-            workspace.record(moved, None)
+            workspace.move(root, place, target, new)
         return Reply(f"Successfully moved {source} to {destination}")
 
 

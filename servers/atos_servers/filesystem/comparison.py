@@ -18,30 +18,54 @@ ANCHORS = 20_000
 
 def spans_between(before: bytes, after: bytes) -> list[Span]:
     """Return where `before` must be changed to become `after`, in order."""
-    old, new = _lines(before), _lines(after)
-    anchors = list(_anchors(old[:ANCHORS], new[:ANCHORS]))
+    old, new = _first_lines(before), _first_lines(after)
     starts_old, starts_new = _offsets(old), _offsets(new)
     spans: list[Span] = []
     at_old = at_new = 0
-    for line_old, line_new in [*anchors, (len(old), len(new))]:
-        span = _narrowed(old, new, (at_old, line_old, at_new, line_new))
-        if span[0] < span[1] or span[2] < span[3]:
-            a, b, c, d = span
-            spans.append(Span(starts_old[a], starts_old[b], starts_new[c], starts_new[d]))
-        at_old, at_new = line_old + 1, line_new + 1
-    return spans
+    for line_old, line_new in _anchors(old, new):
+        place = Span(at_old, starts_old[line_old], at_new, starts_new[line_new])
+        spans.append(_narrowed(before, after, place))
+        at_old, at_new = starts_old[line_old + 1], starts_new[line_new + 1]
+    spans.append(_narrowed(before, after, Span(at_old, len(before), at_new, len(after))))
+    return [each for each in spans if each.start < each.end or each.new_start < each.new_end]
 
 
-def _narrowed(
-    old: Sequence[bytes], new: Sequence[bytes], place: tuple[int, int, int, int]
-) -> tuple[int, int, int, int]:
-    """Leave out equal lines at both ends of a place."""
-    a, b, c, d = place
-    while a < b and c < d and old[a] == new[c]:
-        a, c = a + 1, c + 1
-    while a < b and c < d and old[b - 1] == new[d - 1]:
-        b, d = b - 1, d - 1
-    return a, b, c, d
+def _narrowed(before: bytes, after: bytes, place: Span) -> Span:
+    """Leave out equal lines at both ends of a place, which begins at the beginning of a line."""
+    old, new = before[place.start : place.end], after[place.new_start : place.new_end]
+    if old == new:
+        return Span(place.end, place.end, place.new_end, place.new_end)
+    head = old.rfind(b"\n", 0, _same_beginning(old, new)) + 1
+    tail = _same_lines_at_end(old[head:], new[head:])
+    return Span(place.start + head, place.end - tail, place.new_start + head, place.new_end - tail)
+
+
+def _same_beginning(old: bytes, new: bytes) -> int:
+    """Return how many bytes are equal from the beginning; lists of lines would take a hundred times the memory."""
+    low, high = 0, min(len(old), len(new))
+    while low < high:
+        middle = (low + high + 1) // 2
+        same = old[low:middle] == new[low:middle]
+        low, high = (middle, high) if same else (low, middle - 1)
+    return low
+
+
+def _same_lines_at_end(old: bytes, new: bytes) -> int:
+    """Return how many bytes the lines have that are equal at the end."""
+    low, high = 0, min(len(old), len(new))
+    while low < high:
+        middle = (low + high + 1) // 2
+        part_old = old[len(old) - middle : len(old) - low]
+        same = part_old == new[len(new) - middle : len(new) - low]
+        low, high = (middle, high) if same else (low, middle - 1)
+    if not low or all(_begins_line(text, len(text) - low) for text in (old, new)):
+        return low
+    cut = old.find(b"\n", len(old) - low) + 1
+    return len(old) - cut if cut else 0
+
+
+def _begins_line(text: bytes, at: int) -> bool:
+    return at == 0 or text[at - 1 : at] == b"\n"
 
 
 def _anchors(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[tuple[int, int]]:
@@ -81,8 +105,8 @@ def _offsets(lines: Sequence[bytes]) -> list[int]:
     return offsets
 
 
-def _lines(data: bytes) -> list[bytes]:
-    r"""Return the lines with their `\n`: `splitlines` would end one at `\r` too."""
-    lines = [line + b"\n" for line in data.split(b"\n")]
-    last = lines.pop()[:-1]
-    return [*lines, last] if last else lines
+def _first_lines(data: bytes) -> list[bytes]:
+    r"""Return the first lines with their `\n`: `splitlines` would end one at `\r` too."""
+    *lines, rest = data.split(b"\n", ANCHORS)
+    whole = [line + b"\n" for line in lines]
+    return [*whole, rest] if rest and len(lines) < ANCHORS else whole

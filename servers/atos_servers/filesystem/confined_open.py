@@ -93,6 +93,8 @@ def open_beneath(base: int, parts: Parts, flags: int, backend: Backend) -> int:
 
 
 def _walk(base: int, parts: Parts, flags: int) -> int:
+    if ".." in parts:  # `openat2` lets the kernel see that it stays inside; here nobody would
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
     if not parts:
         return os.open(".", flags | os.O_CLOEXEC, dir_fd=base)
     step = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | (O_PATH or os.O_RDONLY)

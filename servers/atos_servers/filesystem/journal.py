@@ -11,9 +11,12 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from atos_servers.filesystem.errors import FailedError
 
 KEPT_BYTES = 256 << 20
 """Most bytes of earlier contents that are kept, all workspaces together."""
@@ -67,7 +70,7 @@ class Journal:
     """The changes of all workspaces; safe to use from several threads.
 
     Raises:
-        sqlite3.Error: the file can't be used.
+        FailedError: the file can't be used.
     """
 
     def __init__(self, file: Path, kept_bytes: int = KEPT_BYTES) -> None:
@@ -82,7 +85,7 @@ class Journal:
             change.at or time.time(), change.root, _raw(change.path), change.kind, before,
             change.before_sha256, change.after_sha256, change.mode, _raw(change.moved_to),
         )  # fmt: skip
-        with self._lock, self._open() as database:
+        with self._using() as database:
             added = database.execute(
                 "INSERT INTO changes (at, root, path, kind, before, before_sha256, after_sha256,"
                 " mode, moved_to) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -109,13 +112,13 @@ class Journal:
         if before:
             where, values = f"{where} AND id < ?", [*values, before]
         query = f"SELECT {_FACTS} FROM changes WHERE {where} ORDER BY id DESC LIMIT ?"
-        with self._lock, self._open() as database:
+        with self._using() as database:
             rows = database.execute(query, [*values, most]).fetchall()
         return [_change(row) for row in rows]
 
     def find(self, roots: Sequence[str], identity: int) -> Change | None:
         """Return one change, if it was made in one of these directories."""
-        with self._lock, self._open() as database:
+        with self._using() as database:
             row = database.execute(
                 f"SELECT {_FACTS} FROM changes WHERE id = ?",
                 (identity,),
@@ -125,7 +128,7 @@ class Journal:
 
     def content_before(self, identity: int) -> bytes | None:
         """Return the content before a change; None where there was none, or it is not kept."""
-        with self._lock, self._open() as database:
+        with self._using() as database:
             row = database.execute(
                 "SELECT before FROM changes WHERE id = ?", (identity,)
             ).fetchone()
@@ -138,12 +141,29 @@ class Journal:
                 self._database.close()
             self._database = None
 
+    @contextmanager
+    def _using(self) -> Generator[sqlite3.Connection]:
+        try:
+            with self._lock, self._open() as database:
+                yield database
+        except (sqlite3.Error, OSError) as error:
+            message = f"the journal {self._file} can't be used: {error}"
+            step = (
+                "Ask the user to free space there, or to move that file away; nothing was changed."
+            )
+            raise FailedError(message, next_step=step) from error
+
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.touch(mode=0o600)
-            self._database = sqlite3.connect(self._file, check_same_thread=False)
-            self._database.executescript(_TABLE)
+            database = sqlite3.connect(self._file, check_same_thread=False)
+            try:
+                database.executescript(_TABLE)
+            except BaseException:  # with a full disk: the next change tries it again
+                database.close()
+                raise
+            self._database = database
         return self._database
 
     def _prune(self, database: sqlite3.Connection) -> None:

@@ -94,10 +94,16 @@ def path_cursor(parts: Parts) -> str:
 
 
 def path_of(cursor: str) -> Parts:
-    """Return the path that a cursor of a walk stands behind; () for the beginning."""
-    if "\0" in (text := os.fsdecode(unquote_to_bytes(cursor.encode("utf-8", "replace")))):
+    """Return the path that a cursor of a walk stands behind; () for the beginning.
+
+    Raises:
+        BadRequestError: no walk comes by such a path.
+    """
+    text = os.fsdecode(unquote_to_bytes(cursor.encode("utf-8", "replace")))
+    parts = tuple(part for part in text.split("/") if part)
+    if "\0" in text or not {".", ".."}.isdisjoint(parts):
         raise bad_cursor(cursor)
-    return tuple(part for part in text.split("/") if part)
+    return parts
 
 
 def bad_cursor(cursor: str) -> BadRequestError:

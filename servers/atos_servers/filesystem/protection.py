@@ -29,6 +29,13 @@ PROTECTED = (
     "**/.coveragerc", "**/pyvenv.cfg",
     # environments and shells that enter folders
     "**/.env*", "**/.envrc", "**/.direnv/**", "**/mise.toml", "**/.mise.toml", "**/.tool-versions",
+    # where a directory is somebody's home: shells, sessions, keys, programs that are found by name
+    "**/.bashrc", "**/.bash_{profile,login,logout,aliases}", "**/.profile", "**/.zshrc", "**/.zshenv", "**/.zprofile",
+    "**/.zlogin", "**/.xprofile", "**/.xinitrc", "**/.xsession*", "**/.pam_environment", "**/.gitconfig", "**/.ssh/**",
+    "**/.config/{autostart,environment.d,fish,git,systemd}/**", "**/.local/bin/**",
+    # debuggers, editors and interpreters that run what they find in a folder
+    "**/.pdbrc*", "**/.gdbinit", "**/.lldbinit", "**/.vimrc", "**/.exrc", "**/.nvim{rc,.lua}", "**/.dir-locals.el",
+    "**/.Rprofile", "**/.irbrc",
     # editors, their tasks, and agents' own configuration
     "**/.vscode/**", "**/.idea/**", "**/.devcontainer/**", "**/.mcp.json", "**/.cursor/**", "**/.claude/**",
     # package managers' settings, which name scripts and registries

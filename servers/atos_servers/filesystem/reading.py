@@ -29,6 +29,8 @@ MAX_FILES = 100
 """Most files that one call of read_multiple_files reads."""
 LEAST_ROOM = 400
 """Bytes below which no further file is begun."""
+FIRST_MOMENT, LAST_MOMENT = -62_135_596_800, 253_402_300_799
+"""Of the years 1 to 9999, in seconds since 1970."""
 
 
 class Range(NamedTuple):
@@ -116,9 +118,9 @@ class Reads:
             known = _text_facts(root, place) if _is_small_file(found) else {}
         facts = {
             "size": found.st_size,
-            "created": _moment(getattr(found, "st_birthtime", found.st_ctime)),
-            "modified": _moment(found.st_mtime),
-            "accessed": _moment(found.st_atime),
+            "created": moment(getattr(found, "st_birthtime", found.st_ctime)),
+            "modified": moment(found.st_mtime),
+            "accessed": moment(found.st_atime),
             "isDirectory": str(stat.S_ISDIR(found.st_mode)).lower(),
             "isFile": str(stat.S_ISREG(found.st_mode)).lower(),
             "permissions": f"{stat.S_IMODE(found.st_mode):o}"[-3:],
@@ -178,5 +180,8 @@ def _is_small_file(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES and found.st_nlink == 1
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """Return a time of a file, in seconds since 1970, as a date; as seconds where that is none."""
+    if not FIRST_MOMENT <= seconds <= LAST_MOMENT:  # file systems keep times that no calendar has
+        return f"{seconds:.0f} s since 1970"
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

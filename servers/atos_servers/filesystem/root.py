@@ -170,6 +170,7 @@ class ConfinedRoot:
         *,
         note: Note = lambda _parts, _before, _after: None,
         new: bool = False,
+        mode: int | None = None,
     ) -> None:
         """Replace a file by what is computed from it, alone among ATOS's writers.
 
@@ -178,6 +179,7 @@ class ConfinedRoot:
             compute: returns the new content; None leaves all as it is. What it raises passes on.
             note: called before the change with the real path, and what it was and will be.
             new: create it, replace nothing.
+            mode: of a file that was not there; None: as the person's umask has it.
 
         Raises:
             ChangedError: somebody else changed it meanwhile.
@@ -199,7 +201,7 @@ class ConfinedRoot:
                     return
                 check_size(after)
                 note((*real, name), before, after)
-                replace(folder, name, after, before)
+                replace(folder, name, after, before, mode)
             self._real_parts(folder, parts[:-1])
 
     def remove(
@@ -232,7 +234,12 @@ class ConfinedRoot:
                 return False
 
     def make_directory(self, parts: Parts) -> None:
-        """Create a folder and its parents; it may exist already."""
+        """Create a folder and its parents; it may exist already.
+
+        Raises:
+            ExistsError: a file has that name.
+            NotAFileError: something else has it that is no folder.
+        """
         for depth in range(1, len(parts) + 1):
             here = parts[:depth]
             with self._errors(here), self._folder(here[:-1]) as (folder, real):
@@ -247,6 +254,8 @@ class ConfinedRoot:
                 if stat.S_ISREG(found.st_mode):
                     message = f"{self.shown(here)} is a file"
                     raise ExistsError(message, next_step="Choose another name for the folder.")
+        with self._folder(parts):  # a pipe or a link that leads nowhere is no folder
+            pass
 
     def guard(self, parts: Parts) -> None:
         """Raise if a path may not be changed."""

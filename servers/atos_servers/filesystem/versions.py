@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,7 +83,8 @@ class Versions:
                 _check_unchanged(found, there)
                 return before
 
-            root.change(at.parts, back, note=self._workspace.noting(at.root, "write"))
+            note = self._workspace.noting(at.root, "write")
+            root.change(at.parts, back, note=note, mode=found.mode)
         return Reply(f"Undone: {place} is what it was before change {change}")
 
     def _move_back(self, found: Change, place: Path) -> Reply:
@@ -92,14 +92,7 @@ class Versions:
             self._workspace.at(found.moved_to) as (root, now),
             self._workspace.at(str(place)) as (target, then),
         ):
-            real = root.move(now.parts, target, then.parts)
-            self._workspace.record(
-                Change(
-                    0, time.time(), pinned(now.root), "/".join(real), "move", "", "",
-                    moved_to=then.shown,
-                ),
-                None,
-            )  # fmt: skip
+            self._workspace.move(root, now, target, then)
         return Reply(f"Undone: {found.moved_to} is {place} again")
 
     @property

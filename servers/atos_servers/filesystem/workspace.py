@@ -5,7 +5,6 @@ Everything here blocks, as do the operations on top of it; the server calls them
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from atos_protocol.errors import BadRequestError
-from atos_servers.filesystem.errors import FailedError, ProtectedError
+from atos_protocol.errors import AtosError, BadRequestError
+from atos_servers.filesystem.errors import ProtectedError
 from atos_servers.filesystem.journal import Change, Journal, Kind, sha256
 from atos_servers.filesystem.pages import FOR_MODELS, Room
 from atos_servers.filesystem.paths import Parts, RootedPath, locate
@@ -82,14 +81,26 @@ class Workspace:
         Raises:
             FailedError: it can't be written; nothing was changed.
         """
-        if not self.journal:
-            return
-        try:
+        if self.journal:
             self.journal.add(change, before)
-        except sqlite3.Error as error:
-            message = f"the change of {change.path} can't be noted in the journal: {error}"
-            step = "Ask the user to free space in ATOS's home; nothing was changed."
-            raise FailedError(message, next_step=step) from error
+
+    def move(
+        self, root: ConfinedRoot, place: RootedPath, target: ConfinedRoot, new: RootedPath
+    ) -> None:
+        """Move a file or folder, and note it; what can't be noted is moved back.
+
+        Raises:
+            AtosError: it can't be moved or noted; nothing was changed.
+        """
+        real = root.move(place.parts, target, new.parts)
+        moved = Change(
+            0, time.time(), pinned(place.root), "/".join(real), "move", "", "", moved_to=new.shown
+        )
+        try:
+            self.record(moved, None)
+        except AtosError:
+            target.move(new.parts, root, place.parts)
+            raise
 
     def _guard(self, root: Path, parts: Parts) -> None:
         place = Path(pinned(root)).joinpath(*parts)

@@ -232,6 +232,7 @@ class Application:
                 channels = opened_channels(folder.path / "requests")
                 launcher = launched_afresh(job, channels)
                 try:
+                    await launcher.send(job)
                     process = _Process(channels, requests)
                     await self._until_ready(process)
                     yield process

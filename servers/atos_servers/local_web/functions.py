@@ -107,10 +107,9 @@ def _exported(tree: ast.Module) -> set[str] | None:
             isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets
         ):
             try:
-                listed = ast.literal_eval(node.value)
-            except ValueError:
+                return {str(name) for name in ast.literal_eval(node.value)}
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 return None
-            return {str(name) for name in listed}
     return None
 
 

@@ -1,7 +1,8 @@
 """The file by which a serving process is started, found and ended: what to serve, and who serves it.
 
 The process holds an exclusive `flock` on it; the kernel drops that however the process ends, so `is_served`
-never trusts a number of a process that is gone.
+never trusts a number of a process that is gone. Who only asks shares the lock for a moment: askers don't take each
+other for the process, and the process that begins waits for them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +18,9 @@ from pathlib import Path
 
 from atos_protocol.errors import BadConfigError, ConflictError
 from atos_servers.local_web.entry import Entry
+
+LOCK_SECONDS = 2.0
+"""How long a process that begins to serve waits for those who only ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +68,20 @@ def write(path: Path, what: ServerFile) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Generator[None]:
-    """Hold the file's lock.
+def locked(path: Path, seconds: float = LOCK_SECONDS) -> Generator[None]:
+    """Hold the file's lock, as who serves it does.
 
     Raises:
         ConflictError: another process serves it.
         BadConfigError: there is no such file.
     """
+    handle, deadline = _opened(path), time.monotonic() + seconds
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise BadConfigError(message, next_step="Deploy again.") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            message = f"{path} is served already"
-            raise ConflictError(message) from error
+        while not _taken(handle, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                message = f"{path} is served already"
+                raise ConflictError(message)
+            time.sleep(0.01)
         yield
     finally:
         os.close(handle)
@@ -89,9 +90,26 @@ def locked(path: Path) -> Generator[None]:
 def is_served(path: Path) -> bool:
     """Tell whether a process lives that serves this file."""
     try:
-        with locked(path):
-            return False
-    except ConflictError:
-        return True
+        handle = _opened(path)
     except BadConfigError:
         return False
+    try:
+        return not _taken(handle, fcntl.LOCK_SH)
+    finally:
+        os.close(handle)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise BadConfigError(message, next_step="Deploy again.") from error
+
+
+def _taken(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -259,7 +259,7 @@ class _Toolkit:
         lines = run.outcome.stdout.text.strip().splitlines()
         try:
             reply = json.loads(lines[-1])
-            return {str(name): str(value) for name, value in reply.items()}
+            return {str(name): _sayable(str(value)) for name, value in reply.items()}
         except (ValueError, IndexError, AttributeError):
             why = run.cause or run.outcome.last_line or f"exit code {run.outcome.code}"
             return {"raised": f"the call gave no value: {why}", "place": "the sandbox"}
@@ -301,5 +301,10 @@ class _Command:
         return (said or "(no output)") + ended * bool(run.outcome.code), not run.outcome.code
 
 
+def _sayable(text: str) -> str:
+    """Return a text that can be sent: half a character, which a docstring or an error may hold, as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _html(text: str) -> Response:
-    return HTMLResponse(text, headers={"content-security-policy": POLICY})
+    return HTMLResponse(_sayable(text), headers={"content-security-policy": POLICY})

@@ -116,9 +116,13 @@ class DeploymentLog(BaseModel):
 
 
 def _release(release: Release) -> ReleaseView:
+    # no JSON carries the bytes of a name that is not UTF-8
+    files = [
+        name.encode(errors="backslashreplace").decode() for name in release.files[:MOST_FILES_SHOWN]
+    ]
     return ReleaseView(
         digest=release.digest, kind=release.kind, what=release.what,
-        files=list(release.files[:MOST_FILES_SHOWN]), file_count=len(release.files), bytes=release.bytes,
+        files=files, file_count=len(release.files), bytes=release.bytes,
         commit=release.commit, requirements=list(release.requirements), warnings=list(release.warnings),
     )  # fmt: skip
 
@@ -141,6 +145,8 @@ def _next(found: Deployment, *, up: bool, public: bool, under_way: bool) -> str:
             same = found.planned is not None and found.planned == found.live
             kept = f" {found.url} still answers{'' if same else ' with the release before'}." * up
             return f"See deployment_log({found.name!r}).{kept}"
+        case "stopped" | "verified" if public:
+            return f"The user can bring it back: atos-client deployments start {found.name}"
         case "stopped" | "verified":
             return f"start_deployment({found.name!r}) brings it back."
         case _:
@@ -210,7 +216,7 @@ class DeploymentTools:
 
     async def roll_back(self, name: Name) -> DeploymentView:
         """Bring back the release before the live one, and verify it."""
-        self._check_approval(self._visible(name))
+        self._check_approval(self._visible(name), f"atos-client deployments rollback {name}")
         by = owner() or client()
         work = partial(self.deployments.roll_back, name, by=by, seconds=DEADLINE_SECONDS)
         return await self._done(name, "roll_back", work)
@@ -227,7 +233,7 @@ class DeploymentTools:
 
     async def start_deployment(self, name: Name) -> DeploymentView:
         """Bring a deployment up again that was stopped, or that ended with the machine."""
-        self._visible(name)
+        self._check_approval(self._visible(name), f"atos-client deployments start {name}")
         work = partial(self.deployments.start, name, seconds=DEADLINE_SECONDS)
         return await self._done(name, "start", work)
 
@@ -268,8 +274,12 @@ class DeploymentTools:
         known = self.deployments.journals.journal(name).read() if name else None
         return self._visible(name).name if known and known.source else name
 
-    def _check_approval(self, found: Deployment) -> None:
+    def _check_approval(self, found: Deployment, command: str = "") -> None:
         """Refuse to let anybody but the person approve what others will see.
+
+        Args:
+            found: the deployment.
+            command: by which the person does it; empty: what deploys its plan.
 
         Raises:
             RefusedError: the target is public, and a program asks.
@@ -278,7 +288,7 @@ class DeploymentTools:
         if target is None or not target.is_public or client() == "cli":
             return
         message = f"{found.target} is public: only the person can approve {found.name}"
-        raise RefusedError(message, next_step=approving(found))
+        raise RefusedError(message, next_step=command or approving(found))
 
 
 def _may_see(found: Deployment) -> bool:

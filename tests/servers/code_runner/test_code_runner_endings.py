@@ -188,6 +188,34 @@ async def test_deeply_nested_folders_of_one_cell_cost_no_other_candidate(
     assert await comes_true(lambda: names_in(private_temporary) == [], 30)
 
 
+FLOOD = """
+import os, stat
+for number in range(3, 64):
+    try:
+        while stat.S_ISSOCK(os.fstat(number).st_mode):
+            os.write(number, b"\\n" * 65536)
+    except OSError:
+        pass
+"""
+
+
+async def test_a_report_without_end_ends_the_run(best_runner: Runner, workspace: Path) -> None:
+    run = await best_runner.script(workspace, [workspace], Script(code=FLOOD), seconds=30)
+    assert (run.cause, run.outcome.stdout.text) == ("output_limit", "")
+
+
+async def test_more_names_of_tests_than_one_message_holds_are_refused(
+    best_runner: Runner, workspace: Path
+) -> None:
+    folder = workspace.joinpath(*["d" * 100] * 2)
+    folder.mkdir(parents=True)
+    tests = "".join(f"def test_{number}(): pass\n" for number in range(35_000))
+    (folder / "test_many.py").write_text(tests)
+    run = await best_runner.tests(workspace, [workspace], seconds=30)
+    assert run.judgement.state == "error"
+    assert "the names of the tests take" in run.judgement.reasons[0]
+
+
 async def test_what_killed_runs_left_is_swept_while_the_server_answers(
     private_temporary: Path, atos_home: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """The tools as a client sees them, over an in-memory connection to the real server."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -114,6 +115,18 @@ FAILED test_impl.py::test_wrong
     )
 
 
+async def test_half_a_character_in_a_failure_or_a_name_costs_no_verdict(
+    client: Client[Any], workspace: Path
+) -> None:
+    raising = "def test_a():\n    raise ValueError('\\ud800')\n"
+    put(workspace, {"test_a.py": raising, os.fsdecode(b"bad_\xff.py"): "def f(:\n"})
+    found = await called(client, "run_pytest", path=str(workspace))
+    assert found["state"] == "failed"
+    assert "ValueError: \\ud800" in found["tests"][0]["why"]
+    found = await called(client, "check_syntax", path=str(workspace))
+    assert [fault["path"] for fault in found["errors"]] == ["bad_\\udcff.py"]
+
+
 async def test_run_pytest_in_split_mode_says_what_that_proves(
     client: Client[Any], workspace: Path
 ) -> None:
@@ -143,6 +156,16 @@ async def test_run_python_returns_what_a_script_did(client: Client[Any], workspa
         "state": "failed",
         "truncated": False,
     }
+
+
+async def test_arguments_as_long_as_they_may_be_reach_the_script(
+    client: Client[Any], workspace: Path
+) -> None:
+    code = "import sys\nprint(len(sys.argv[1]))"
+    found = await called(
+        client, "run_python", path=str(workspace), code=code, args=["\U0001f600" * 99_999]
+    )
+    assert (found["state"], found["stdout"]) == ("ok", "99999\n")
 
 
 async def test_run_python_shows_a_traceback_of_the_script_alone(
@@ -333,6 +356,21 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
         "run_python",
         {"path": "{ws}", "code": "1", "args": ["a\0b"]},
         "NUL character",
+    ),
+    "many empty arguments": (
+        "run_python",
+        {"path": "{ws}", "code": "1", "args": [""] * 200_000},
+        "the arguments have 199999 characters, more than 100000",
+    ),
+    "too long a target": (
+        "run_pytest",
+        {"path": "{ws}", "tests": ["test_a.py::" + "a" * 100_000]},
+        "1 targets of 100011 characters are more than",
+    ),
+    "too many files of a candidate": (
+        "evaluate",
+        {"path": "{ws}", "candidates": [{f"a{n}.py": "" for n in range(101)}], "assertions": []},
+        "101 files of a candidate are more than 100",
     ),
     "file outside": ("check_syntax", {"path": "/etc/passwd"}, "lies outside"),
 }

@@ -250,6 +250,54 @@ async def test_an_import_that_ends_the_run_costs_its_candidate_alone(
     assert found[1].load
 
 
+STAYS = """
+import os, signal, time
+candidate = os.getpid()
+if os.fork() == 0:
+    try:
+        os.setsid()
+    except OSError:
+        pass
+    while os.getppid() == candidate:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    for _ in range(300):
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except OSError:
+            pass
+        time.sleep(0.01)
+    os._exit(0)
+"""
+
+
+async def test_what_a_candidate_leaves_running_meets_no_other(
+    runner: Runner, workspace: Path
+) -> None:
+    slow = "import time\ntime.sleep(2)\n" + ADD
+    found = await outcomes(runner, workspace, [STAYS + ADD, slow], ["assert add(1, 2) == 3"])
+    assert found == [rows("pass"), rows("pass")]
+
+
+async def test_a_candidate_can_not_stop_who_goes_on_with_the_others(
+    runner: Runner, workspace: Path
+) -> None:
+    """What it had told before would be all that the host ever heard."""
+    stops = (
+        """
+import os, signal
+for judge in (os.getppid(), os.getppid() - 1, os.getppid() - 2, -1):
+    try:
+        os.kill(judge, signal.SIGSTOP)
+    except OSError:
+        pass
+"""
+        + ADD
+    )
+    found = await outcomes(runner, workspace, [stops, ADD], ["assert add(1, 2) == 3"], seconds=10.0)
+    assert found == [rows("pass"), rows("pass")]
+
+
 async def test_a_slow_import_is_paid_once(best_runner: Runner, workspace: Path) -> None:
     slow = "import time\ntime.sleep(2)\nA = 1\n"
     found = await outcomes(best_runner, workspace, [slow], ["assert A == 1"] * 10, seconds=15.0)

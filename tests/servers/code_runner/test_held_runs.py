@@ -69,6 +69,24 @@ async def fetched(held: HeldRuns, handle: str) -> object:
             continue
 
 
+async def test_a_result_of_another_kind_is_not_used_up(held: HeldRuns) -> None:
+    gate = anyio.Event()
+
+    async def work() -> str:
+        await gate.wait()
+        return "done"
+
+    with pytest.raises(DeadlineError) as told:
+        await held.begin(work, "a verdict")
+    handle = told.value.data["handle"]
+    with pytest.raises(BadRequestError, match="a run with a verdict, not with an evaluation"):
+        held.knows(handle, "an evaluation")
+    assert held.knows(handle, "a verdict")
+    gate.set()
+    assert await fetched(held, handle) == "done"
+    assert not held.knows(handle, "a verdict")
+
+
 async def test_a_cancelled_call_leaves_its_run_to_the_next_one(held: HeldRuns) -> None:
     gate = anyio.Event()
     handle = await unfinished(held, gate)

@@ -64,6 +64,30 @@ async def test_right_code_passes_in_split_mode_on_every_rung(
     assert (run.judgement.state, run.judgement.passed, run.split) == ("passed", 2, True)
 
 
+async def test_an_error_that_takes_more_than_a_message_is_the_right_one_in_split_mode(
+    best_runner: Runner, workspace: Path
+) -> None:
+    code = "def text(data):\n    return data.decode()\n\n\n"
+    code += "def many():\n    raise ExceptionGroup('both', [ValueError('one')])\n"
+    tests = """\
+import pytest
+from impl import many, text
+
+
+def test_text():
+    with pytest.raises(UnicodeDecodeError, match="can't decode byte 0xff"):
+        text(b"\\xff")
+
+
+def test_many():
+    with pytest.raises(ExceptionGroup, match="both"):
+        many()
+"""
+    files = {"impl.py": code, "test_impl.py": tests}
+    run = await judged(best_runner, workspace, files, policy="catalogue")
+    assert (run.judgement.state, run.judgement.digest) == ("passed", "passed: 2 of 2 tests passed")
+
+
 async def test_catalogue_rules_hold_for_what_the_chosen_tests_reach_and_for_nothing_else(
     best_runner: Runner, workspace: Path
 ) -> None:

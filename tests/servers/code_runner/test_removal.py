@@ -1,6 +1,8 @@
 """Folders that hostile code filled are removed whatever they hold, and nothing else is."""
 
+import fcntl
 import os
+import signal
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from atos_servers.code_runner.run_folder import run_folder
 from atos_servers.code_runner.sandbox.removal import empty_folder, remove_folder, remove_stale
 from doubles.deep_folders import nest
+from doubles.without_root import as_an_ordinary_user
 
 DEEP = 2_500
 
@@ -50,6 +54,19 @@ def test_a_folder_without_any_permission_is_removed(ground: Path) -> None:
     for folder in (shut, shut.parent, ground / "top"):
         folder.chmod(0)
     assert remove_folder(ground / "top")
+
+
+def test_an_ordinary_user_empties_a_folder_without_any_permission() -> None:
+    def emptied() -> bool:
+        with TemporaryDirectory() as name:
+            shut = Path(name, "a", "b")
+            shut.mkdir(parents=True)
+            (shut / "file").write_text("x")
+            for folder in (shut, shut.parent, Path(name)):
+                folder.chmod(0)
+            return empty_folder(name) and names_in(Path(name)) == []
+
+    assert as_an_ordinary_user(emptied)
 
 
 def test_links_are_removed_and_what_they_point_to_stays(ground: Path) -> None:
@@ -144,3 +161,24 @@ def test_stale_folders_of_ours_are_removed_and_everything_else_stays(ground: Pat
     assert names_in(ground) == ["ours-link", "ours-young", "outside", "theirs-old", "top"]
     for name in ("ours-young", "theirs-old"):
         remove_folder(ground / name)
+
+
+def test_the_folder_of_a_run_that_goes_on_is_not_stale_however_old_it_is() -> None:
+    with run_folder() as folder:
+        os.utime(folder.path, (0, 0))
+        remove_stale(folder.path.parent, folder.path.name, 600.0)
+        assert names_in(folder.path) == ["code", "scratch"]
+    assert not folder.path.exists()
+
+
+def test_the_folder_of_a_run_whose_process_was_killed_is_stale(ground: Path) -> None:
+    left = ground / "atos-run-x"
+    left.mkdir()
+    child = os.fork()
+    if child == 0:
+        fcntl.flock(os.open(left, os.O_RDONLY), fcntl.LOCK_SH)
+        os.utime(left, (0, 0))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    remove_stale(ground, "atos-run-", 600.0)
+    assert names_in(ground) == ["outside", "top"]

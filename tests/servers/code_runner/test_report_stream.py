@@ -1,8 +1,12 @@
 """The authenticated report stream, writer and reader together."""
 
+import hashlib
+import hmac
 import os
+import tracemalloc
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +15,10 @@ from atos_servers.code_runner.sandbox.report import RECORD_BYTES, chained_writer
 
 KEY = b"k" * 32
 records = st.lists(
-    st.fixed_dictionaries({"event": st.just("test"), "id": st.text(max_size=40)}), max_size=12
+    st.fixed_dictionaries(
+        {"event": st.just("test"), "id": st.text(max_size=40), "outcome": st.just("passed")}
+    ),
+    max_size=12,
 )
 
 
@@ -68,3 +75,31 @@ def test_a_record_that_is_too_long_loses_its_long_fields_and_stays_json() -> Non
     assert len(line) < RECORD_BYTES
     assert stream.records[0]["outcome"] == "failed"
     assert stream.records[0]["why"] == "(left out: too long)"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[1]", b"null", b'"text"', b"{", b"1" * 5_000, b"[" * 100_000, b"{}", b'{"event": 1}', b'{"event": "test"}',
+        b'{"event": "test", "id": 1, "outcome": "passed"}', b'{"event": "test", "id": "a", "outcome": "great"}',
+        b'{"event": "test", "id": "a", "outcome": ["passed"]}', b'{"event": "test", "id": "a", "outcome": "passed", "why": 1}',
+        b'{"event": "test", "id": "a", "outcome": "passed", "seconds": NaN}', b'{"event": "noted"}',
+        b'{"event": "covered", "id": "a", "statements": "many"}', b'{"event": "not_collected", "id": null}',
+    ],
+)  # fmt: skip
+def test_what_has_the_key_and_is_no_record_is_not_believed(body: bytes) -> None:
+    """Code in the tests' own process may have found the key; that it broke the reader would be the host's failure."""
+    mac = hmac.new(KEY, body, hashlib.sha256).hexdigest().encode()
+    stream = read_stream(mac + b" " + body + b"\n", KEY)
+    assert (stream.records, stream.intact) == ((), False)
+
+
+def test_a_report_of_nothing_but_line_ends_costs_the_host_nothing() -> None:
+    flood = b"\n" * (8 << 20)
+    tracemalloc.start()
+    try:
+        assert not read_stream(flood, KEY).intact
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20

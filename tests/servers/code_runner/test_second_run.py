@@ -34,6 +34,13 @@ def test_a_failure_in_which_objects_took_part_and_files_that_can_not_be_judged_r
     assert left_over(first, (FILE,), (OTHER,)) == ("test_a.py::a", OTHER)
 
 
+def test_of_more_tests_than_can_be_named_the_files_run_again() -> None:
+    many = [case(f"test_a.py::test_{n}", "failed", touched=True) for n in range(501)]
+    first = judgement("failed", *many)
+    assert left_over(first, (FILE,), (OTHER,)) == (FILE, OTHER)
+    assert len(left_over(judgement("failed", *many[:500]), (FILE,), ())) == 500
+
+
 def test_a_file_that_the_wire_could_not_import_runs_again() -> None:
     first = judgement("error")
     assert left_over(first, (FILE,), ()) == ()

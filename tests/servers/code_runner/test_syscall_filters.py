@@ -74,6 +74,9 @@ def test_sockets_are_refused_where_the_network_is_shared(machine: str) -> None:
     assert general(machine, ALONE, "socketpair", socket.AF_UNIX, stream | 0o2000000) == ALLOW
     assert general(machine, ALONE, "socketpair", socket.AF_UNIX, datagram) == errno.EPERM
     assert general(machine, ALONE, "socketpair", socket.AF_UNIX, datagram | 0o4000) == errno.EPERM
+    raw, packets = int(socket.SOCK_RAW), int(socket.SOCK_SEQPACKET)
+    assert general(machine, ALONE, "socketpair", socket.AF_UNIX, raw) == errno.EPERM
+    assert general(machine, ALONE, "socketpair", socket.AF_UNIX, packets | 0o4000) == ALLOW
 
 
 @machines
@@ -96,6 +99,32 @@ def test_code_can_not_hide_what_it_holds_open(machine: str) -> None:
 
 
 @machines
+def test_nobody_is_made_the_owner_of_a_descriptor(machine: str) -> None:
+    for provided in (ALONE, OLD_LANDLOCK, DROPPED, BWRAP):
+        for what in (8, 10, 15):
+            assert general(machine, provided, "fcntl", 3, what, 1) == errno.EPERM
+        for what in (0x8901, 0x8902):
+            assert general(machine, provided, "ioctl", 3, what, 1) == errno.EPERM
+    assert general(machine, ALONE, "fcntl", 3, 4, os.O_NONBLOCK) == ALLOW
+
+
+@machines
+def test_what_other_programs_share_is_reached_by_no_number(machine: str) -> None:
+    for call in ("shmat", "shmctl", "semop", "semctl", "msgrcv", "msgsnd", "msgctl", "mq_unlink"):
+        assert general(machine, ALONE, call, 0, 0, 0) == errno.EPERM
+        assert general(machine, BWRAP, call, 0, 0, 0) == errno.EPERM
+
+
+@machines
+def test_files_outside_are_neither_watched_nor_asked_for_attributes(machine: str) -> None:
+    for provided in (ALONE, DROPPED):
+        assert general(machine, provided, "inotify_add_watch") == errno.EPERM
+        for call in ("getxattr", "lgetxattr", "listxattr", "llistxattr"):
+            assert general(machine, provided, call) == errno.ENOTSUP
+    assert general(machine, BWRAP, "inotify_add_watch") == ALLOW
+
+
+@machines
 def test_limits_of_other_processes_are_out_of_reach(machine: str) -> None:
     assert general(machine, ALONE, "prlimit64", 0) == ALLOW
     assert general(machine, ALONE, "prlimit64", os.getppid()) == errno.EPERM
@@ -113,6 +142,7 @@ def test_signals_are_filtered_where_landlock_does_not_scope_them(machine: str) -
     assert general(machine, OLD_LANDLOCK, "kill", os.getpid(), 9) == ALLOW
     assert general(machine, OLD_LANDLOCK, "kill", 1, 9) == errno.EPERM
     assert general(machine, OLD_LANDLOCK, "kill", -1, 9) == errno.EPERM
+    assert general(machine, OLD_LANDLOCK, "pidfd_send_signal", os.getpid(), 9) == errno.EPERM
     assert general(machine, ALONE, "kill", 1, 9) == ALLOW  # Landlock says no
 
 
@@ -183,3 +213,26 @@ def test_a_cell_starts_threads_alone_and_signals_itself_alone(machine: str) -> N
     for pid in (1, 76, 0, -1, -77):
         assert asked("kill", pid, 9) == errno.EPERM
     assert asked("setsid") == asked("setpgid", 0, 0) == errno.EPERM
+
+
+@machines
+def test_a_candidate_reaches_nobody_who_goes_on_with_the_others(machine: str) -> None:
+    program = seccomp.deny_list(seccomp.apart((7, 8, -9, -1)), machine)
+
+    def asked(call: str, *arguments: int) -> str | int:
+        return answer(program, TABLES[machine][call], arguments, AUDIT_ARCH[machine])
+
+    for call in ("kill", "tkill", "tgkill", "rt_sigqueueinfo"):
+        assert [asked(call, pid, 19) for pid in (7, 8, -9, -1)] == [errno.EPERM] * 4
+        assert asked(call, 10, 9) == ALLOW  # what it has started itself
+    for call in (
+        "setsid",
+        "setpgid",
+        "pidfd_send_signal",
+        "setpriority",
+        "sched_setaffinity",
+        "setxattr",
+    ):
+        assert asked(call, 7, 0) == errno.EPERM
+    assert (asked("prlimit64", 0), asked("prlimit64", 7)) == (ALLOW, errno.EPERM)
+    assert asked("clone", 17) == ALLOW

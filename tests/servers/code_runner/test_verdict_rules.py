@@ -10,6 +10,7 @@ from inline_snapshot import snapshot
 
 from atos_protocol.verdicts import VerdictState
 from atos_servers.code_runner.evidence import Canaries, Evidence, Stream
+from atos_servers.code_runner.execution import BoundedOutput, Outcome
 from atos_servers.code_runner.verdict import DIGEST_LINES, judge
 
 CANARIES = Canaries("test_c.py", "", {"test_c.py::p": "passed", "test_c.py::f": "failed"})
@@ -35,6 +36,15 @@ GOOD = evidence(case("t.py::a"), case("t.py::b[1]"), expected=("t.py::a", "t.py:
 def test_a_whole_honest_run_passes() -> None:
     verdict = judge(GOOD)
     assert (verdict.state, verdict.passed, verdict.reasons) == ("passed", 2, ())
+
+
+def test_a_launcher_that_ends_while_it_reads_the_sources_says_so_of_them() -> None:
+    kept = (BoundedOutput(1),) * 3
+    causes = [
+        Outcome(b"", *kept, status=status).cause
+        for status in ({}, {"reading": True}, {"reading": True, "expected": []})
+    ]
+    assert causes == ["lost", "not_parsed", "lost"]
 
 
 JUDGED: dict[str, tuple[Evidence, VerdictState]] = {

@@ -1,8 +1,11 @@
 """The tools for deployments as their callers meet them: a host's model, an HTTP client, the person."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +157,17 @@ class _Public(Local):
     is_public = True
 
 
+async def test_a_name_that_is_not_utf_8_is_planned_and_shown(
+    atos_home: Path, tmp_path: Path
+) -> None:
+    del atos_home
+    site = _site(tmp_path / "shop")
+    (site / os.fsdecode(b"caf\xe9.txt")).write_text("x")
+    async with _client(tmp_path) as client:
+        plan = await _call(client, "plan_deployment", path=str(site))
+    assert plan["planned"]["files"] == ["caf\\udce9.txt", "index.html"]
+
+
 async def test_only_the_person_approves_what_others_will_see(
     atos_home: Path, tmp_path: Path
 ) -> None:
@@ -162,12 +176,17 @@ async def test_only_the_person_approves_what_others_will_see(
     plan = await tools.deployments.plan(_site(tmp_path / "shop"), "public")
     assert plan.planned is not None
     kinds: list[ClientKind] = ["shim", "http", "python", "worker"]
-    for kind in kinds:
+    asked = (
+        partial(tools.deploy, "shop", plan.planned.digest),
+        partial(tools.roll_back, "shop"),
+        partial(tools.start_deployment, "shop"),  # what the person has taken down
+    )
+    for kind, ask in product(kinds, asked):
         with (
             connected(Connection(kind, (tmp_path,))),
             pytest.raises(Exception, match="public is public: only the person can approve shop"),
         ):
-            await tools.deploy("shop", plan.planned.digest)
+            await ask()
     assert journals.known("shop").read().state == "planned"
 
 

@@ -214,6 +214,20 @@ async def test_a_secret_anywhere_in_the_history_keeps_everything_at_home(
     assert hub.writes == []
 
 
+async def test_a_name_that_says_secret_keeps_everything_at_home_whatever_else_has_its_content(
+    hub: GitHubDouble, deployments: Deployments, tmp_path: Path
+) -> None:
+    (tmp_path / "app" / "config").mkdir(parents=True)
+    for name in ("a.txt", "config/.env"):
+        (tmp_path / "app" / name).write_text("PIN=1234\n")
+    commit(tmp_path / "app")
+    (tmp_path / "app" / "config" / ".env").unlink()
+    commit(tmp_path / "app")
+    with pytest.raises(RefusedError, match=r"config/\.env: a file of this name holds secrets"):
+        await deployments.plan(tmp_path / "app", "github")
+    assert hub.writes == []
+
+
 async def test_another_approval_than_that_of_the_plan_sends_nothing(
     hub: GitHubDouble, deployments: Deployments, tmp_path: Path
 ) -> None:

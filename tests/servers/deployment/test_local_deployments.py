@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from atos_protocol.errors import BadRequestError, ConflictError, NotFoundError, RefusedError
-from atos_servers.deployment.deployments import Deployments
+from atos_servers.deployment.deployments import KEPT_RELEASES, Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
 from atos_servers.deployment.targets.local import Local, server_file
@@ -131,6 +131,30 @@ async def test_an_approval_is_of_exactly_the_files_that_were_planned(
         await deployments.deploy("site", plan.planned.digest, by="test")
     found = deployments.journals.known("site").read()
     assert (found.state, found.live) == ("planned", None)
+
+
+async def test_what_a_killed_call_has_left_serving_ends_with_the_next_deployment(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    plan = await deployments.plan(_site(tmp_path / "site", "one"), "local")
+    assert plan.planned is not None
+    place = Place("site", deployments.journals.root / "site")
+    await deployments.targets["local"].apply(place, plan.planned, port=0)
+    left = server_file(place, plan.planned)
+    assert is_served(left)
+    second = await _deployed(deployments, _site(tmp_path / "site", "two"))
+    assert (second.state, await _text(second.url), is_served(left)) == ("verified", "two", False)
+
+
+async def test_plans_that_are_never_deployed_do_not_fill_the_disk(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    for number in range(KEPT_RELEASES + 4):
+        planned = await deployments.plan(_site(tmp_path / "site", f"page {number}"), "local")
+    kept = [path.name for path in (deployments.journals.root / "site" / "releases").iterdir()]
+    assert planned.planned is not None
+    assert planned.planned.id in kept
+    assert len(kept) == KEPT_RELEASES + 1
 
 
 async def test_what_is_served_is_what_was_planned_whatever_the_folder_has_become(

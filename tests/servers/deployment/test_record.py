@@ -1,5 +1,6 @@
 """A deployment is what its journal tells, whatever was cut short or said twice."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,20 @@ def _up(journal: Journal, release: Release, url: str = "http://u/") -> None:
     journal.append("approved", release, by="cli")
     journal.append("applied", release, port=7)
     journal.append("verified", release, url=url, port=7, evidence=["GET / answers 200"])
+
+
+def test_an_event_of_which_a_part_was_written_first_is_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, write = _journal(tmp_path), os.write
+
+    def in_parts(handle: int, data: bytes) -> int:
+        return write(handle, data[:100])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", in_parts)
+        journal.plan(_release("a"), source="/src", target="local")
+    assert journal.read().planned == _release("a")
 
 
 def test_what_is_live_changes_only_when_another_release_was_verified(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from atos_protocol.errors import WorkspaceError
+from atos_servers.code_runner.sandbox.removal import remove_folder
 from atos_servers.deployment import release_files
 from atos_servers.deployment.release_files import copy_release
 from atos_servers.local_web.release import digest_of, files_of
+from doubles.deep_folders import nest
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -121,3 +123,13 @@ def test_a_digest_tells_names_and_contents_apart(tmp_path: Path) -> None:
             (folder / name).write_text(text)
         digests.add(digest_of(folder))
     assert len(digests) == 4
+
+
+def test_a_folder_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    nest(tmp_path / "deep", 1_200)
+    (tmp_path / "release").mkdir()
+    try:
+        with pytest.raises(WorkspaceError):
+            copy_release(tmp_path / "deep", tmp_path / "release")
+    finally:
+        remove_folder(tmp_path / "deep")

@@ -30,3 +30,13 @@ def test_secrets_are_found_by_their_shape(file: str, text: str, found: list[str]
 def test_binary_files_are_judged_by_their_name_alone() -> None:
     data = b"\0-----BEGIN PRIVATE KEY-----"
     assert [str(each) for each in secrets_in("a.bin", data)] == []
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "part", ["a-", "a.", "eyJ-", "eyJa.", "secret ", "://a:", "-----BEGIN A ", "password='"]
+)
+def test_one_line_of_a_megabyte_is_looked_through_at_once(part: str) -> None:
+    """A pattern that is tried from each place to the end would take hours, and the host with it."""
+    line = (part * (1 << 20))[: 1 << 20]
+    assert len(list(secrets_in("a.js", line.encode()))) <= 1

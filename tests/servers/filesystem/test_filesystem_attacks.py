@@ -69,6 +69,19 @@ def test_no_operation_follows_a_way_out(
         operation(root, at(way))
 
 
+@pytest.mark.parametrize("name", ["read", "stat", "list", "write", "make_directory below"])
+def test_the_folder_above_has_no_name(root: ConfinedRoot, name: str) -> None:
+    for parts in (("..", "outside", "secret"), ("dir", "..", "..", "outside", "secret")):
+        with pytest.raises(REFUSED):
+            OPERATIONS[name](root, parts)
+
+
+def test_what_is_no_folder_is_not_said_to_be_one_that_was_made(root: ConfinedRoot) -> None:
+    for name in ("fifo", "socket", "dangling"):
+        with pytest.raises(REFUSED):
+            root.make_directory((name,))
+
+
 def test_a_link_that_stays_inside_is_followed_by_the_kernel_and_refused_by_the_walk(
     ground: AttackGround,
 ) -> None:

@@ -61,6 +61,13 @@ async def test_the_pages_of_a_search_hold_every_match_once(folder: Path) -> None
     assert found == [*short, *(f"many/long:{n + 1}: {n} needle" for n in range(100))]
 
 
+async def test_a_search_does_not_go_on_in_the_folder_above(folder: Path) -> None:
+    (folder / "secret").write_text("SECRET\n")
+    asked = request(folder / "src", "SECRET", cursor="../secret#1")
+    with pytest.raises(BadRequestError, match="not a cursor of this tool"):
+        await grep(asked)
+
+
 @pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "*", "(?P<x>a)(?P<x>b)", "\\"])
 async def test_what_is_no_pattern_is_refused(folder: Path, pattern: str) -> None:
     with pytest.raises(BadRequestError, match="is no regular expression"):

@@ -153,6 +153,9 @@ def test_patterns_are_matched_in_bounded_time_however_many_there_are() -> None:
         "pyproject.toml", "a/tox.ini", "setup.cfg", "setup.py", ".gitattributes", ".gitmodules", ".husky",
         ".husky/pre-commit", ".pre-commit-config.yaml", "lefthook.yml", ".npmrc", ".claude/settings.json",
         ".github/actions/x/action.yml", ".GitHub/workflows", "a/.cursor/rules/x", "pyvenv.cfg", ".envrc",
+        ".bashrc", "me/.bash_profile", ".Profile", ".zshenv", ".xsessionrc", ".ssh/authorized_keys", ".ssh", ".gitconfig",
+        ".config/autostart/x.desktop", ".config/systemd", "me/.config/fish/config.fish", ".local/bin/ls", ".pdbrc.py",
+        ".gdbinit", ".vimrc", ".nvim.lua", ".Rprofile",
     ],
 )  # fmt: skip
 def test_what_later_runs_on_the_host_is_protected(path: str) -> None:

@@ -123,6 +123,18 @@ def test_what_is_no_cursor_is_refused(tmp_path: Path, cursor: str) -> None:
         Reads(workspace(tmp_path)).text("x", Range(cursor=cursor))
 
 
+@pytest.mark.parametrize("cursor", ["..", "../secret", "a/%2E%2E/%2e%2e/b", "./a", "a%00b"])
+def test_no_walk_comes_by_the_folder_above(tmp_path: Path, cursor: str) -> None:
+    lists = Lists(workspace(tmp_path))
+    for walked in (
+        lambda: lists.directory(".", cursor),
+        lambda: lists.tree(".", (), cursor),
+        lambda: lists.search(".", "**", (), cursor),
+    ):
+        with pytest.raises(BadRequestError, match="not a cursor of this tool"):
+            walked()
+
+
 def test_a_cursor_within_a_character_steps_back_to_its_beginning(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("€uro")
     texts = [Reads(workspace(tmp_path)).text("x", Range(cursor=f"{at}:1")).text for at in range(4)]

@@ -1,6 +1,8 @@
 """What the tools change can be seen and undone; conditions and quotas are kept."""
 
 import hashlib
+import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier, Thread
@@ -17,6 +19,7 @@ from atos_servers.filesystem.edits import Edit
 from atos_servers.filesystem.errors import (
     ChangedError,
     ExistsError,
+    FailedError,
     HardlinkError,
     ProtectedError,
     QuotaError,
@@ -24,7 +27,8 @@ from atos_servers.filesystem.errors import (
 from atos_servers.filesystem.journal import Change, Journal
 from atos_servers.filesystem.protection import Grant
 from atos_servers.filesystem.quotas import HOUR, MINUTE, Limits, Quotas
-from atos_servers.filesystem.reading import Reads
+from atos_servers.filesystem.reading import Reads, moment
+from atos_servers.filesystem.replacements import Span
 from atos_servers.filesystem.versions import Versions
 from atos_servers.filesystem.workspace import Workspace
 from atos_servers.host.confinement import Confinement
@@ -88,6 +92,56 @@ def test_every_kind_of_change_is_in_the_history_and_is_undone(
     )
     numbers = [12, 11, 10, 9, 5, 4, 3, 2, 1]
     assert versions.history("sub/x").facts == versions.history("sub").facts == {"changes": numbers}
+
+
+def test_a_file_that_is_brought_back_has_the_mode_that_it_had(
+    workspace: Workspace, folder: Path
+) -> None:
+    for mode in (0o600, 0o755):
+        (folder / "x").write_text("x")
+        (folder / "x").chmod(mode)
+        Changes(workspace).delete("x")
+        Versions(workspace).undo(Versions(workspace).history("x").facts["changes"][0])
+        assert (folder / "x").stat().st_mode & 0o777 == mode
+        (folder / "x").unlink()
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_a_new_file_has_the_mode_that_the_persons_umask_gives(
+    workspace: Workspace, folder: Path, mask: int, mode: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        Changes(workspace).write("x", "x")
+    finally:
+        os.umask(before)
+    assert (folder / "x").stat().st_mode & 0o777 == mode
+
+
+def test_a_journal_that_could_not_be_opened_is_opened_once_there_is_room(tmp_path: Path) -> None:
+    journal, file = Journal(tmp_path / "journal.db"), tmp_path / "journal.db"
+    file.write_bytes(b"no database" * 100)
+    for use in (
+        lambda: journal.of("/"),
+        lambda: journal.add(CHANGE, b""),
+        lambda: journal.find(["/"], 1),
+    ):
+        with pytest.raises(FailedError, match=r"the journal .* can't be used"):
+            use()
+    file.unlink()
+    assert journal.add(CHANGE, b"") == 1
+    assert journal.of("/ws") == [CHANGE._replace(id=1)]
+
+
+CHANGE = Change(0, 1.0, "/ws", "x", "write", "", "")
+
+
+def test_a_move_that_can_not_be_noted_is_not_made(workspace: Workspace, folder: Path) -> None:
+    (folder / "x").write_text("x")
+    (folder.parent / "journal.db").mkdir()
+    with pytest.raises(FailedError, match="nothing was changed"):
+        Changes(workspace).move("x", "y")
+    assert [path.name for path in folder.iterdir()] == ["x"]
 
 
 def test_an_undo_does_not_take_back_what_came_later(workspace: Workspace, folder: Path) -> None:
@@ -210,6 +264,17 @@ def test_a_reply_says_what_the_file_is_now(workspace: Workspace) -> None:
             "encoding": "utf-8",
             "totalLines": 2,
         }
+    )
+
+
+def test_a_time_that_no_calendar_has_is_shown_as_seconds() -> None:
+    moments = (0.5, 1e15, -1e15)
+    assert [moment(each) for each in moments] == snapshot(
+        [
+            "1970-01-01T00:00:00.500+00:00",
+            "1000000000000000 s since 1970",
+            "-1000000000000000 s since 1970",
+        ]
     )
 
 
@@ -343,3 +408,17 @@ def test_large_contents_are_compared_at_once() -> None:
     after = before.replace(b"100000\n", b"changed\n").replace(b"\n5\n", b"\n\n")
     spans = spans_between(before, after)
     assert [before[span.start : span.end] for span in spans] == [b"5\n", b"100000\n"]
+
+
+@pytest.mark.timeout(10)
+def test_comparing_contents_of_many_lines_takes_a_few_times_their_size() -> None:
+    before = b"a\n" * (4 << 20)
+    after = before[:-2] + b"b\n"
+    tracemalloc.start()
+    try:
+        spans = spans_between(before, after)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert spans == [Span(len(before) - 2, len(before), len(before) - 2, len(after))]
+    assert peak < 8 * len(before)

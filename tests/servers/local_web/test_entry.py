@@ -56,6 +56,12 @@ def test_an_app_is_served_before_a_site_and_a_site_before_a_toolkit() -> None:
     assert kinds == ["app", "static", "toolkit", "command", "nothing"]
 
 
+@pytest.mark.parametrize("listed", ["5", "None", "{[]: 1}", "[name]", "-'a'"])
+def test_a_list_of_names_that_is_none_hides_no_function(listed: str) -> None:
+    (found,) = public_functions({"tools.py": f"__all__ = {listed}\n{TOOLS}"})
+    assert found.name == "add"
+
+
 def test_what_only_tests_or_sets_up_is_not_served() -> None:
     assert (
         _of({"tests/test_a.py": TOOLS, "test_b.py": TOOLS, "setup.py": RUN, "conftest.py": TOOLS})

@@ -137,6 +137,14 @@ async def test_a_function_is_called_from_its_form_and_by_a_program(tmp_path: Pat
         assert (await client.post("/call/os/system", data={"command": "id"})).status_code == 404
 
 
+async def test_half_a_character_breaks_no_page_and_no_reply(tmp_path: Path) -> None:
+    text = "def fail():\n    'Fail with \\ud800.'\n    raise ValueError('\\ud800')\n"
+    async with _page(tmp_path, tools__py=text) as client:
+        assert "Fail with \\ud800." in (await client.get("/")).text
+        failed = await client.post("/call/tools/fail", headers={"accept": "application/json"})
+        assert failed.json() == {"raised": "ValueError: \\ud800", "place": "tools.py, line 3"}
+
+
 async def test_a_call_runs_in_the_sandbox_and_has_an_end(tmp_path: Path) -> None:
     text = "import os\ndef read(): return open('/etc/shadow').read()\ndef leave(): os._exit(0)\n"
     async with _page(tmp_path, tools__py=text) as client:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from atos_protocol.errors import BadRequestError
 
@@ -40,7 +40,7 @@ def _listed(text: str) -> Iterator[str]:
 def _of_project(text: str) -> Iterable[str]:
     try:
         project: Any = tomllib.loads(text).get("project")
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         message = f"{PROJECT} is not TOML: {error}"
         raise BadRequestError(
             message, next_step="Mend it, or name the packages yourself."
@@ -54,12 +54,13 @@ def _of_project(text: str) -> Iterable[str]:
 def _applying(name: str, line: str) -> Iterator[str]:
     try:
         requirement = Requirement(line)
-    except InvalidRequirement as error:
+        applies = requirement.marker is None or requirement.marker.evaluate()
+    except (ValueError, RecursionError) as error:  # of a condition that compares what can't be
         message = f"{name}: {line[:80]!r} is no plain requirement"
         step = (
             "Name the packages themselves in `packages` of prepare_packages; no options, no files."
         )
         raise BadRequestError(message, next_step=step) from error
-    if requirement.marker is None or requirement.marker.evaluate():
+    if applies:
         requirement.marker = None
         yield str(requirement)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import anyio
 
-from atos_protocol.errors import ConflictError, PackagesError, from_wire
+from atos_protocol.errors import BusyError, ConflictError, PackagesError, from_wire
 from atos_protocol.packages import InstalledPackage
 from atos_protocol.shortage import shortage_of
 from atos_servers.code_runner.packages import install
@@ -31,6 +31,8 @@ INSTALL_SECONDS = 600.0
 WAIT_SECONDS = 25.0
 """How long one call waits: well below the 45 s after which a host ends it, even on a busy machine."""
 POLL_SECONDS = 0.1
+AT_ONCE = 4
+"""Installations that one host has going: each is a pip with its downloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Environments:
         Raises:
             BadRequestError: these are no packages.
             PackagesError: they can't be installed; asking again tries again.
+            BusyError: too many others are being installed.
         """
         requirements = checked_packages(asked)
         if not requirements:
@@ -113,6 +116,10 @@ class Environments:
 
     def _start(self, key: str, requirements: tuple[str, ...]) -> subprocess.Popen[bytes]:
         """Start the installation; from the event loop's thread, with which it ends."""
+        going = sum(process.poll() is None for process in self.running.values())
+        if going >= AT_ONCE:
+            message = f"{going} installations of packages are going on"
+            raise BusyError(message, next_step="Ask again in a minute.")
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

@@ -18,7 +18,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from atos_servers.code_runner.sandbox import assertion, canonical, catalogue_rules, cell, scan
+from atos_servers.code_runner.sandbox import (
+    assertion,
+    canonical,
+    catalogue_rules,
+    cell,
+    scan,
+    seccomp,
+)
 from atos_servers.code_runner.sandbox.assertion import Prepared
 from atos_servers.code_runner.sandbox.job import Job
 from atos_servers.code_runner.sandbox.split import module_name
@@ -43,11 +50,14 @@ class Candidate:
             kept_out: the evaluator's own way to report, which no candidate may have.
             deadline: of all cells, on the monotonic clock.
         """
+        judges = (os.getpid(), os.getppid(), -os.getpgrp(), -1)
         child = os.fork()
         if child == 0:
             try:
                 os.close(kept_out)
                 os.close(self.reading)
+                os.setsid()
+                seccomp.install_apart(judges)
                 self._serve(works, deadline)
             finally:
                 os._exit(0)
@@ -58,7 +68,6 @@ class Candidate:
         os.write(self._writing, json.dumps(text).encode() + b"\n")
 
     def _serve(self, works: Sequence[Prepared], deadline: float) -> None:
-        os.setsid()
         for standard in (1, 2):
             os.dup2(0, standard)  # standard input is /dev/null
         cells = cell.Cells(self._job.scratch, self._writing, deadline)

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from atos_servers.code_runner.sandbox import assertion, canonical, cell, kernel, removal
+from atos_servers.code_runner.sandbox import assertion, canonical, cell, confine, kernel, removal
 from atos_servers.code_runner.sandbox.assertion import Prepared
 from atos_servers.code_runner.sandbox.candidate import Candidate
 from atos_servers.code_runner.sandbox.job import Job
@@ -121,7 +121,9 @@ class Evaluator:
         cell.end(child)
         _reap()
         os.close(candidate.reading)
-        removal.empty_folder(self._job.scratch)
+        shared = confine.BWRAP_OWN[1:] if self._job.level == "bwrap" else ()
+        for folder in (self._job.scratch, *shared):
+            removal.empty_folder(folder)
 
     def _completed(self, outcomes: Iterator[str], deadline: float) -> Iterator[str]:
         """Yield an outcome for every cell, whatever the candidate told."""

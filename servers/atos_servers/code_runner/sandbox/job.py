@@ -16,8 +16,6 @@ Cause = Literal[
     "process_limit",
     "disk_limit",
     "cancelled",
-    "not_parsed",
-    "refused_code",
 ]
 MIB = 2**20
 

@@ -22,7 +22,9 @@ for name, folder in (("atos_servers", OURS), ("atos_servers.code_runner", OURS /
 
 import contextlib
 import json
+import math
 import resource
+import signal
 import socket
 from dataclasses import asdict, replace
 from typing import Any, NoReturn
@@ -41,7 +43,9 @@ from atos_servers.code_runner.sandbox import (
 )
 from atos_servers.code_runner.sandbox.job import Job, job_from_json
 
-JOB_BYTES = 1 << 20
+JOB_BYTES = 8 << 20
+EXPECTED_BYTES = 4 << 20
+"""Of the names of all tests together: they go to the host in one message."""
 sys.dont_write_bytecode = True  # ours is cached (a third of the start time), a guest's is not
 
 
@@ -146,25 +150,35 @@ def _parse_only(job: Job) -> list[dict[str, Any]]:
     return [asdict(problem) for problem in scan.problems(job.folder)]
 
 
+def _read_tests(job: Job, control: socket.socket) -> tuple[Job, list[str]]:
+    """Tell the host which tests the sources hold; return the job as it is to be run, and why it may not be."""
+    if job.outside:
+        from atos_servers.code_runner.sandbox import outside
+
+        division = outside.divided(job)
+        _send(control, {"division": asdict(division)})
+        job = replace(job, outside=bool(division.outside))
+        job = replace(job, arguments=division.outside or division.inside)
+    expected = scan.expected_tests(job.folder, job.arguments, job.canary)
+    refused = split.refusals(job) if job.catalogue else []
+    if (size := len(json.dumps(expected))) > EXPECTED_BYTES:
+        most = f"more than the {EXPECTED_BYTES} that one run may have"
+        expected, refused = [], [f"the names of the tests take {size} bytes, {most}"]
+    told = {"expected": expected, "refused": refused, "split": job.catalogue or job.outside}
+    _send(control, told)
+    return job, refused
+
+
 def _run(job: Job, control: socket.socket, channel: socket.socket) -> None:
     if job.kind == "syntax":
         _send(control, {"started": True})
         _send(control, {"problems": _parse_only(job)})
         return
     if job.kind == "pytest":
-        if job.outside:
-            from atos_servers.code_runner.sandbox import outside
-
-            division = outside.divided(job)
-            _send(control, {"division": asdict(division)})
-            job = replace(job, outside=bool(division.outside))
-            job = replace(job, arguments=division.outside or division.inside)
-        expected = scan.expected_tests(job.folder, job.arguments, job.canary)
-        refused = split.refusals(job) if job.catalogue else []
-        _send(
-            control,
-            {"expected": expected, "refused": refused, "split": job.catalogue or job.outside},
-        )
+        _send(control, {"reading": True})
+        signal.alarm(math.ceil(job.limits.wall))  # it ends this process, which nobody watches yet
+        job, refused = _read_tests(job, control)
+        signal.alarm(0)
         if refused:
             return
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)

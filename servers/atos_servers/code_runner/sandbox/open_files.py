@@ -1,8 +1,8 @@
 """What processes hold through descriptors alone: no folder and no process's size shows it.
 
 Files that were deleted while open (or mapped) fill the disk; sockets hold what nobody has received
-in the kernel's memory; and descriptors that were sent over a socket belong to no process until they
-are received.
+in the kernel's memory; descriptors that were sent over a socket belong to no process until they
+are received; and a sandbox's own file systems in memory hold files of no size.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ FREE_SOCKETS = 32
 """An event loop has two, a pool of workers a few more."""
 FREE_IN_FLIGHT = 8
 """Descriptors on their way between processes; `multiprocessing` has one or two."""
+TMPFS = ("/tmp", "/dev/shm")
+INODE_BYTES = 1024
+"""What the kernel keeps of a file on a tmpfs, its name included."""
 MOST_BYTES = 4 * 2**20
 LOOK_WORK, LOOK_CLOCK = 0.25, 0.6
 """Seconds of processor time, and on the clock, for all processes. A fork bomb must not gain time; honest
@@ -95,27 +98,45 @@ def held(pids: Sequence[int], folder: str, *, largest: int) -> Held:
         count = _Count(folder, largest)
     except OSError:
         return Held(0, 0)
-    unix, queued = 0, 0
+    unix = queued = on_tmpfs = 0
     work, clock = time.thread_time() + LOOK_WORK, time.monotonic() + LOOK_CLOCK
     first = time.monotonic_ns() % max(1, len(pids))
     for pid in (*pids[first:], *pids[:first]):
         if time.thread_time() > work or time.monotonic() > clock:
             break
         count.add(pid)
-        if not unix and _has_own_network(pid):
+        if not unix and _has_own("net", pid):
             unix = sum(1 for _ in _lines(f"/proc/{pid}/net/unix"))
             queued = sum(_queued(f"/proc/{pid}/net/{kind}") for kind in INTERNET)
-    return count.held(unix, queued)
+        if not on_tmpfs and _has_own("mnt", pid):
+            on_tmpfs = tmpfs_bytes(f"/proc/{pid}/root")
+    return count.held(unix, queued + on_tmpfs)
 
 
 INTERNET = ("tcp", "tcp6", "udp", "udp6")
 
 
-def _has_own_network(pid: int) -> bool:
+def _has_own(namespace: str, pid: int) -> bool:
     try:
-        return os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")  # noqa: PTH115
+        theirs = os.readlink(f"/proc/{pid}/ns/{namespace}")  # noqa: PTH115
+        return theirs != os.readlink(f"/proc/self/ns/{namespace}")  # noqa: PTH115
     except OSError:
         return False
+
+
+def tmpfs_bytes(root: str) -> int:
+    """Return the memory of a sandbox's own file systems in memory, with what the kernel keeps of each file.
+
+    Their size bounds the content; of empty files there may be as many as half of the machine's memory holds.
+    """
+    total = 0
+    for place in TMPFS:
+        with contextlib.suppress(OSError):
+            if os.stat(root + place).st_dev != os.stat(place).st_dev:  # noqa: PTH116 - see above
+                found = os.statvfs(root + place)
+                total += (found.f_blocks - found.f_bfree) * found.f_frsize
+                total += (found.f_files - found.f_ffree) * INODE_BYTES
+    return total
 
 
 def _queued(table: str) -> int:

@@ -123,6 +123,7 @@ class _Rules:
             id(n.value): n.attr for n in self._nodes if isinstance(n, ast.Attribute)
         }
         self._types = set(_compared_types(self._nodes))
+        self._given = FIXTURES | self._fixtures | _parametrized(self._nodes) | {"self"}
 
     def violations(self) -> Iterator[tuple[int, str]]:
         for node in self._nodes:
@@ -218,8 +219,7 @@ class _Rules:
             return found
         if node.name.startswith("test") or node.name in self._fixtures:
             given = {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
-            known = FIXTURES | self._fixtures | _parametrized(self._nodes) | {"self"}
-            if odd := sorted(given - known):
+            if odd := sorted(given - self._given):
                 return f"the fixture {odd[0]}"
         return ""
 

@@ -41,7 +41,7 @@ def identity(descriptor: int) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _unlock(name: str, folder: int) -> None:
+def _unlock(name: str | Path, folder: int | None) -> None:
     """Give us all rights on a folder that may not even be opened; a link is not followed."""
     if not hasattr(os, "O_PATH"):
         return
@@ -52,7 +52,7 @@ def _unlock(name: str, folder: int) -> None:
         os.close(handle)
 
 
-def _open(name: str, folder: int) -> int:
+def _open(name: str | Path, folder: int | None) -> int:
     try:
         return os.open(name, FOLDER, dir_fd=folder)
     except PermissionError:
@@ -146,7 +146,7 @@ def empty_folder(folder: str | Path, *, seconds: float = math.inf) -> bool:
     """
     deadline = time.monotonic() + seconds
     with contextlib.suppress(OSError):
-        top = os.open(folder, FOLDER)
+        top = _open(folder, None)
         try:
             removal = Removal(top, deadline)
             try:
@@ -176,13 +176,33 @@ def remove_folder(folder: str | Path, *, seconds: float = math.inf) -> bool:
 
 
 def is_stale(entry: os.DirEntry[str], prefix: str, seconds: float) -> bool:
-    """Return whether an entry is a folder of ours that has not been touched for so long."""
+    """Return whether an entry is a folder of ours that has not been touched for so long, and that nobody holds."""
     try:
         found = entry.stat(follow_symlinks=False)
     except OSError:
         return False
     ours = entry.name.startswith(prefix) and found.st_uid == os.geteuid()
-    return ours and stat.S_ISDIR(found.st_mode) and time.time() - found.st_mtime > seconds
+    old = stat.S_ISDIR(found.st_mode) and time.time() - found.st_mtime > seconds
+    return ours and old and not is_held(entry.path)
+
+
+def is_held(folder: str | Path) -> bool:
+    """Return whether a process holds a folder's lock; the kernel drops it however that process ends."""
+    import fcntl  # the launchers, which remove their own folders, should not wait for it
+
+    try:
+        handle = os.open(folder, FOLDER)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 def remove_stale(parent: str | Path, prefix: str, seconds: float) -> None:

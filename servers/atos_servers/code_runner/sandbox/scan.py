@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 SOURCE_BYTES = 1_000_000
+MESSAGE_CHARACTERS = 300
 NOT_SEARCHED = (".*", "*.egg", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
 """Folders that pytest does not look into; it gets the same list."""
 
@@ -55,7 +56,8 @@ def problem(text: bytes, path: str) -> SyntaxProblem | None:
             warnings.simplefilter("ignore")
             compile(text, path, "exec", dont_inherit=True)
     except SyntaxError as error:
-        return SyntaxProblem(path, error.lineno or 0, error.offset or 0, error.msg)
+        message = error.msg[:MESSAGE_CHARACTERS]  # some quote a name, however long that is
+        return SyntaxProblem(path, error.lineno or 0, error.offset or 0, message)
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         why = str(error) or "nested too deeply"
         return SyntaxProblem(path, 0, 0, f"{type(error).__name__}: {why}")

@@ -37,6 +37,7 @@ WHOLE = 0xFFFFFFFF
 CLONE_NEW_ANY = 0x7E020000 | 0x10000000
 CLONE_THREAD = 0x10000
 TIOCSTI = 0x5412
+F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN, SIOCSPGRP = 8, 10, 15, 0x8901, 0x8902
 SEND_TYPE = 0xF
 
 FORBIDDEN = words(
@@ -46,10 +47,11 @@ FORBIDDEN = words(
     "kexec_file_load io_uring_setup io_uring_enter io_uring_register init_module finit_module "
     "delete_module open_by_handle_at name_to_handle_at reboot swapon swapoff personality acct "
     "quotactl quotactl_fd syslog settimeofday clock_settime adjtimex clock_adjtime sethostname "
-    "setdomainname vhangup fanotify_init lookup_dcookie memfd_create memfd_secret shmget semget "
-    "msgget mq_open iopl ioperm"
+    "setdomainname vhangup fanotify_init lookup_dcookie memfd_create memfd_secret shmget shmat "
+    "shmctl semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink iopl ioperm"
 )
-"""Never needed by a test. memfd, SysV and POSIX queues hold memory that no process's size shows."""
+"""Never needed by a test. memfd, SysV and POSIX queues hold memory that no process's size shows; those of the
+person's other programs could be read and removed by numbers and names that no path rule covers."""
 
 OTHERS = words(
     "setpriority sched_setaffinity sched_setscheduler sched_setparam sched_setattr ioprio_set "
@@ -57,7 +59,13 @@ OTHERS = words(
 )
 """Act on any process of the same user; refused where the process ids are not our own."""
 
-SIGNALS = words("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal")
+WATCHES = words("inotify_add_watch")
+ATTRIBUTES = words("getxattr lgetxattr listxattr llistxattr")
+"""Tell something of files outside; Landlock covers neither."""
+
+SIGNALS = words("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo")
+LEAVING = words("setsid setpgid")
+"""Leave the process group that is killed at the end."""
 MODES = words("chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat")
 OWNERS = words(
     "chown lchown fchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr "
@@ -183,18 +191,30 @@ def _denied(calls: Iterable[str], error: int = errno.EPERM) -> list[Rule]:
 def _network_rules() -> list[Rule]:
     """No socket that could reach anybody: Landlock does not cover Unix sockets by path.
 
-    Pairs stay, for event loops; but a datagram pair could be sent to a path.
+    Pairs stay, for event loops; but a datagram pair could be sent to a path, and a raw one is one.
     """
-    datagram = int(socket.SOCK_DGRAM)
+    connected = (int(socket.SOCK_STREAM), int(socket.SOCK_SEQPACKET))
     return [
         Rule("socket", errno.EAFNOSUPPORT),
         *_denied(("connect", "bind")),
-        Rule("socketpair", errno.EPERM, "equals", argument=1, value=datagram, mask=SEND_TYPE),
+        Rule("socketpair", errno.EPERM, "none of", argument=1, mask=SEND_TYPE, values=connected),
     ]
 
 
 def _only_to_oneself(pid: int) -> list[Rule]:
-    return [Rule(call, errno.EPERM, "differs", value=pid) for call in SIGNALS]
+    """By a pidfd to nobody: its number is a descriptor's, so it may be made to equal our own process id."""
+    others = [Rule(call, errno.EPERM, "differs", value=pid) for call in SIGNALS]
+    return [*others, *_denied(("pidfd_send_signal",))]
+
+
+def _no_owner_of_descriptors() -> list[Rule]:
+    """The kernel signals a descriptor's owner, whoever that is, with any signal that was set for it."""
+    settings = (("fcntl", (F_SETOWN, F_SETOWN_EX, F_SETSIG)), ("ioctl", (FIOSETOWN, SIOCSPGRP)))
+    return [
+        Rule(call, errno.EPERM, "equals", argument=1, value=what)
+        for call, kinds in settings
+        for what in kinds
+    ]
 
 
 def general(provided: Provided) -> list[Rule]:
@@ -204,6 +224,7 @@ def general(provided: Provided) -> list[Rule]:
         Rule("clone3", errno.ENOSYS),  # its flags lie in memory; libc falls back to clone
         Rule("clone", errno.EPERM, "bits", value=CLONE_NEW_ANY),
         Rule("ioctl", errno.EPERM, "equals", argument=1, value=TIOCSTI),
+        *_no_owner_of_descriptors(),
         # the supervisor must be able to see what the code holds open
         Rule("prctl", errno.EPERM, "equals", value=kernel.PR_SET_DUMPABLE),
         Rule("socket", errno.EAFNOSUPPORT, "none of", values=FAMILIES),
@@ -212,7 +233,8 @@ def general(provided: Provided) -> list[Rule]:
     if not provided.own_network:
         rules += _network_rules()
     if not provided.own_processes:
-        rules += _denied(OTHERS)
+        rules += _denied(OTHERS) + _denied(WATCHES)
+        rules += _denied(ATTRIBUTES, errno.ENOTSUP)  # what copies files takes that for "has none"
         rules.append(Rule("prlimit64", errno.EPERM, "differs", value=0))
         if provided.landlock < 6 and not provided.own_user:
             rules += _only_to_oneself(os.getpid())
@@ -240,7 +262,7 @@ def single(pid: int) -> list[Rule]:
     """
     return [
         Rule("clone", errno.EPERM, "equals", value=0, mask=CLONE_THREAD),
-        *_denied(("fork", "vfork", "setsid", "setpgid")),
+        *_denied(("fork", "vfork", *LEAVING)),
         *_only_to_oneself(pid),
     ]
 
@@ -280,6 +302,30 @@ def install_general(provided: Provided) -> None:
 def install_reading(provided: Provided) -> None:
     """Confine tests where nothing but seccomp is available."""
     install(deny_list(reading(provided), architecture()))
+
+
+def apart(judges: Iterable[int]) -> list[Rule]:
+    """Return what is refused to a candidate and to all that it starts, on top of `general`.
+
+    It can neither leave the process group that is killed at its end, nor stop, limit or slow down who goes on with
+    the candidates after it.
+
+    Args:
+        judges: what `kill` takes for those processes and for groups with them.
+    """
+    others = (
+        Rule(call, errno.EPERM, "equals", value=each & WHOLE) for call in SIGNALS for each in judges
+    )
+    return [
+        *_denied((*LEAVING, *OTHERS, "pidfd_send_signal", "setxattr", "lsetxattr", "fsetxattr")),
+        Rule("prlimit64", errno.EPERM, "differs", value=0),
+        *others,
+    ]
+
+
+def install_apart(judges: Iterable[int]) -> None:
+    """Confine a candidate of an evaluation, which `install_general` confines already."""
+    install(deny_list(apart(judges), architecture()))
 
 
 PLACE_OF_PID = 0x5EC0_4D1D

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from atos_servers.code_runner.sandbox import catalogue_rules, code_process, scan, value_codec
 from atos_servers.code_runner.sandbox.job import Job
@@ -120,6 +120,17 @@ def exception_of(kinds: Sequence[str]) -> type[Exception]:
     return RuntimeError
 
 
+def _raised(kind: type[Exception], message: str) -> Exception:
+    """Return an error of a class with what it said; some, such as `UnicodeDecodeError`, take other arguments."""
+    try:
+        return kind(message)
+    except TypeError:
+        told = cast("Any", type(kind.__name__, (kind,), {"__str__": lambda _: message}))
+        if issubclass(kind, ExceptionGroup):
+            return told(message, [RuntimeError(message)])
+        return told.__new__(told)
+
+
 class CodeProcess:
     """The connection to the process that runs the code."""
 
@@ -162,7 +173,7 @@ class CodeProcess:
         self._connection.sendall(json.dumps(request).encode() + b"\n")
         answer: dict[str, Any] = json.loads(self._read_line())
         if "raised" in answer:
-            error = exception_of(answer["raised"])(answer["message"])
+            error = _raised(exception_of(answer["raised"]), str(answer["message"]))
             if answer["place"]:
                 error.add_note(f"at {answer['place']}")
             raise error

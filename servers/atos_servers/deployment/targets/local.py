@@ -58,14 +58,19 @@ class Local:
         self, place: Place, old: Release | None, new: Release, applied: Applied
     ) -> Applied:
         """End the old process and have the new one take its port, so that the address stays."""
-        if old is None or old.digest == new.digest:
-            return applied
-        before = server_file(place, old)
-        port = read(before).port if before.exists() else applied.port
-        await end(before)
+        own, port = server_file(place, new), applied.port
+        if (
+            old is not None
+            and old.digest != new.digest
+            and (before := server_file(place, old)).exists()
+        ):
+            port = read(before).port
+        for file in sorted(place.folder.glob("releases/*.server.json")):
+            if file != own:
+                await end(file)  # also what a call has left that was killed before it was verified
         if port == applied.port:
             return applied
-        await end(server_file(place, new))
+        await end(own)
         return await self.apply(place, new, port=port)
 
     async def discard(self, place: Place, release: Release) -> None:
@@ -141,15 +146,21 @@ async def end(file: Path) -> None:
     """
     if not is_served(file):
         return
+    process = 0
     for number in (signal.SIGTERM, signal.SIGKILL):
-        process = read(file).process
-        if process:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, number)  # it holds the file's lock, so the number is its own
+        told = 0
         with anyio.move_on_after(STOP_SECONDS):
-            while is_served(file):  # noqa: ASYNC110 - another process's lock
+            while is_served(file):
+                process = read(file).process  # 0 as long as it is still starting
+                if process != told:
+                    told = process
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(
+                            process, number
+                        )  # it holds the file's lock, so the number is its own
                 await anyio.sleep(POLL_SECONDS)
             write(file, replace(read(file), process=0))
             return
-    message = f"process {read(file).process} does not end"
-    raise DeadlineError(message, next_step=f"End it: kill -9 {read(file).process}")
+    message = f"process {process} does not end" if process else "it is still starting"
+    step = f"End it: kill -9 {process}" if process else "Ask again in a minute."
+    raise DeadlineError(message, next_step=step)

@@ -1,6 +1,7 @@
 """What a project declares becomes its environment: files read without following links, plain requirements only."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,24 @@ def test_options_and_files_are_refused_with_the_line(line: str) -> None:
 def test_a_project_file_that_is_no_toml_says_so() -> None:
     with pytest.raises(BadRequestError, match="is not TOML"):
         declared(PROJECT, "[project\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (REQUIREMENTS, 'flask; sys_platform ~= "linux"'),
+        (REQUIREMENTS, 'flask; platform_release >= "1"'),
+        (REQUIREMENTS, "flask; " + "(" * 5_000),
+        (PROJECT, "[project]\ndependencies = " + "[" * 5_000),
+    ],
+)
+def test_what_can_not_be_compared_or_nests_too_deeply_is_a_refusal_at_worst(
+    name: str, text: str
+) -> None:
+    found: tuple[str, ...] = ()
+    with suppress(BadRequestError):
+        found = declared(name, text)
+    assert set(found) <= {"flask"}
 
 
 @given(st.sampled_from([REQUIREMENTS, PROJECT]), st.text(max_size=200))

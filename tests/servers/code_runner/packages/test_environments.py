@@ -2,14 +2,15 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from atos_protocol.errors import ConflictError, PackagesError
-from atos_servers.code_runner.packages.environments import Environment, Environments
+from atos_protocol.errors import BusyError, ConflictError, PackagesError
+from atos_servers.code_runner.packages.environments import AT_ONCE, Environment, Environments
 from atos_servers.code_runner.packages.requirements import checked_packages, environment_key
 from doubles.package_index import PackageIndex, Wheel, sdist
 
@@ -18,6 +19,11 @@ pytestmark = pytest.mark.timeout(120)
 OUTER = Wheel("outer", {"outer.py": "import inner\nVALUE = inner.VALUE\n"}, needs=["inner>=1"])
 INNER = Wheel("inner", {"inner.py": "VALUE = 7\n"}, version="1.5")
 TELLTALE = "import pathlib; pathlib.Path({!r}).touch()\n"
+
+
+def asleep() -> subprocess.Popen[bytes]:
+    """Start a process that goes on until it is ended."""
+    return subprocess.Popen(["sleep", "60"])
 
 
 def visible(root: Path) -> list[str]:
@@ -45,6 +51,21 @@ async def test_a_package_is_installed_with_what_it_needs(index: PackageIndex, ro
     assert visible(root) == [found.site.parent.name]
     names = {path.name for path in found.site.iterdir()} - {"__pycache__"}
     assert names == {"inner-1.5.dist-info", "inner.py", "outer-1.0.dist-info", "outer.py"}
+
+
+async def test_so_many_installations_at_once_are_enough(index: PackageIndex, root: Path) -> None:
+    index.add(INNER)
+    environments = Environments(root)
+    others = {str(n): asleep() for n in range(AT_ONCE)}
+    environments.running |= others
+    try:
+        with pytest.raises(BusyError, match="4 installations of packages are going on"):
+            await environments.prepare(["inner"])
+    finally:
+        for other in others.values():
+            other.kill()
+            other.wait()
+    assert versions(await environments.prepare(["inner"])) == [("inner", "1.5", True, True)]
 
 
 async def test_it_is_installed_once_however_often_it_is_asked_for(
