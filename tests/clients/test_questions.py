@@ -136,8 +136,8 @@ def test_a_person_is_asked_for_an_example_and_for_an_answer_and_the_goal_goes_on
         code = terminal.ended()
 
     assert asked == snapshot("""\
-One example helps a small model more than a bigger one does: 84 against 71 %
-right. Write it as f(1) -> 2; Enter goes on.
+An example helps a small model most (84 against 58 % right): f(1) -> 2, for
+instance. Enter goes on.
 Example: \
 """)
     assert explained == snapshot("""\

@@ -18,8 +18,8 @@ from atos.cli.progress import Progress
 from atos_protocol.errors import AtosError, BadRequestError, ConflictError, WorkspaceError
 
 WHY = (
-    "One example helps a small model more than a bigger one does: 84 against 71 % right. Write it as"
-    " f(1) -> 2; Enter goes on."
+    "An example helps a small model most (84 against 58 % right): f(1) -> 2, for instance. Enter"
+    " goes on."
 )
 
 PLAN_FORM = (
@@ -63,7 +63,7 @@ def read_text(path: Path) -> str:
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """Return the plan in a JSON file.
+    """Return the plan in a JSON file, or in what `plan --json` prints.
 
     Raises:
         WorkspaceError: it can't be read, or is no JSON object.
@@ -76,7 +76,10 @@ def read_plan(path: Path) -> dict[str, Any]:
     if not isinstance(plan, dict):
         message = f"{path} holds no JSON object with `tasks`"
         raise WorkspaceError(message, next_step=PLAN_FORM)
-    return cast("dict[str, Any]", plan)
+    whole = cast("dict[str, Any]", plan)
+    inner: Any = whole.get("plan")
+    printed = "tasks" not in whole and isinstance(inner, dict)
+    return cast("dict[str, Any]", inner) if printed else whole
 
 
 def ask_examples(orchestrate: HostClient, goal: str) -> list[str]:
