@@ -7,7 +7,7 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from atos.cli.formatting import bytes_text, columns, for_terminal
+from atos.cli.formatting import bytes_text, clean, columns, for_terminal
 from atos.cli.goal_report import GOAL_WIDTH, TASK_WIDTH, goal_report, goals_table, task_table
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos_protocol.daemons import Role, ensure, is_up, stop
@@ -93,7 +93,7 @@ def down(arguments: Namespace, settings: Settings) -> int:
 
 
 def status(arguments: Namespace, settings: Settings) -> int:
-    """Show the daemons, the budget and the goals; with a goal, that goal. Starts nothing."""
+    """Show the daemons, the budget and the goals, starting nothing; or one goal, which the host is started for."""
     if arguments.goal:
         view = HostClient(settings, "orchestrate").call("get_goal", {"goal_id": arguments.goal})
         print(json.dumps(view) if arguments.json else "\n".join(goal_lines(view)))
@@ -167,7 +167,7 @@ def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:
         committed, budget = bytes_text(device["committed"]), bytes_text(device["budget"])
         lines.append(f"  {device['kind']:9}{device_text(device)}{committed} of {budget} committed")
     lines += [
-        f"  model    {r['model']} ({r['engine']}): {r['state']}, {bytes_text(r['bytes'])}"
+        f"  model    {clean(r['model'])} ({r['engine']}): {r['state']}, {bytes_text(r['bytes'])}"
         for r in scheduler.get("residencies", [])
     ]
     return [*lines, *([f"  notice   {scheduler['notice']}"] if scheduler.get("notice") else [])]
