@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from atos.cli.doctor import disk
+from atos_protocol.settings import load_settings
 from doubles.installation import Installation
 
 pytestmark = pytest.mark.timeout(60)
@@ -27,6 +30,13 @@ def test_it_names_rung_models_and_what_to_do_next(atos: Installation) -> None:
     assert found["sandbox"]["detail"].split(":")[0] in {"bwrap", "landlock", "seccomp"}
     assert found["models"]["todo"].startswith("atos-client models pull ")
     assert "qwen2.5-coder:0.5b" in found["would fit"]["detail"]
+
+
+def test_the_disk_of_a_home_that_is_still_to_be_made_is_that_of_the_folder_above(
+    tmp_path: Path,
+) -> None:
+    settings = load_settings({"HOME": str(tmp_path), "ATOS_HOME": str(tmp_path / "a" / "b" / "c")})
+    assert "free for" in disk(settings).detail
 
 
 def test_it_says_what_is_broken_and_exits_1() -> None:
