@@ -6,6 +6,7 @@ host a few milliseconds, and what is left is counted by the next.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Any
 
@@ -23,6 +24,8 @@ from atos_protocol.settings import Settings
 PATH = "/metrics"
 MOST_EVENTS = 2000
 """Events that one scrape folds."""
+STATUS_SECONDS = 5.0
+"""How long the scheduler may take; Prometheus gives a scrape up after ten, and with it what it says of goals."""
 OVERLAP = 200
 """Numbers before the newest that are looked at again: on Postgres a smaller one may become visible later."""
 
@@ -70,11 +73,10 @@ class Scrapes:
         """
         async with self._turn:
             unfinished = await anyio.to_thread.run_sync(self._count)
-        try:
+        status: Status | None = None
+        with contextlib.suppress(AtosError), anyio.move_on_after(STATUS_SECONDS):
             async with SchedulerClient(self._settings, start=False) as scheduler:
                 status = await scheduler.status()
-        except AtosError:
-            status = None
         return self._counters, unfinished, status
 
     def _count(self) -> int:
