@@ -177,7 +177,7 @@ class Atos:
     """ATOS, for programs: goals, and every tool of the five servers.
 
     `Atos.connect()` is entered with `async with` for this class, or with `with` for `SyncAtos`, which has the same
-    methods without `await`:
+    methods without `await` (all but `tools`):
 
     >>> from atos import Atos
     >>> with Atos.connect() as atos:

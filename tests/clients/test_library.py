@@ -54,6 +54,13 @@ def test_an_example_program_ends_well(host: HostProcess, words: list[str]) -> No
     assert not expected.exists() or done.stdout == expected.read_text("utf-8")
 
 
+def test_without_await_there_is_every_method_but_the_one_that_returns_a_client() -> None:
+    def public(of: type) -> set[str]:
+        return {name for name in dir(of) if not name.startswith("_")}
+
+    assert public(Atos) - public(SyncAtos) == {"connect", "tools"}
+
+
 async def test_goals_are_typed_and_say_what_they_are(host: HostProcess) -> None:
     async with Atos.connect() as client:
         goals = await client.goals(limit=5)
