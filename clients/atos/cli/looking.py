@@ -25,6 +25,8 @@ from atos_protocol.settings import Settings
 
 FOLLOW_SECONDS = 20
 """How long one look waits for what comes."""
+NUMBER_WIDTH = 7
+"""Columns of an event's number, by which sentences of a story name it."""
 
 
 def plan(arguments: Namespace, settings: Settings) -> int:
@@ -85,7 +87,7 @@ def _goal_log(arguments: Namespace, settings: Settings) -> int:
         }  # fmt: skip
         news = orchestrate.call("wait_goal", request)
         for event in news["events"]:
-            lines = for_terminal([event_line(event)], 13)
+            lines = for_terminal([f"#{event['seq']:<6}{event_line(event)}"], 13 + NUMBER_WIDTH)
             print(json.dumps(event) if arguments.json else "\n".join(lines), flush=True)
         ended = not arguments.follow or news["goal"]["state"] in FINAL_GOAL_STATES
         if not news["events"] and ended:

@@ -1,4 +1,4 @@
-"""`atos-client trace`: without a place it prints the trace, for people or for programs."""
+"""`atos-client trace` and `logs GOAL`: what they print of a goal, for people or for programs."""
 
 import json
 from collections.abc import Mapping
@@ -28,3 +28,12 @@ def test_what_it_prints_for_programs_is_the_trace(
     found = json.loads(capsys.readouterr().out)
     assert found["goal"] == events()[0].goal
     assert [span["id"] for span in found["trace"]] == [span.id for span in spans_of(events())]
+
+
+def test_the_log_of_a_goal_shows_the_numbers_that_its_story_names(
+    atos_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ScriptedHost(load_settings().servers_socket, {"wait_goal": wait_goal}):
+        assert main(["logs", "g1"]) == 0
+    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert shown == [f"#{event.seq}" for event in events()]
