@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 from typing import Any
 
 import anyio
@@ -21,6 +22,7 @@ from atos_protocol.errors import AtosError, UnsupportedError
 from atos_protocol.scheduler_api import Status
 from atos_protocol.settings import Settings
 
+logger = logging.getLogger(__name__)
 PATH = "/metrics"
 MOST_EVENTS = 2000
 """Events that one scrape folds."""
@@ -31,16 +33,14 @@ OVERLAP = 200
 
 
 def metrics_route(settings: Settings) -> ASGIApp:
-    """Return what answers a scrape.
-
-    Raises:
-        UnsupportedError: Prometheus's client is not installed.
-    """
+    """Return what answers a scrape; where Prometheus's client is not installed, it answers that."""
     try:
         page: Any = importlib.import_module("atos.tracing.prometheus_page")
     except ImportError as error:
         message = f"/metrics can't be answered: {error}"
-        raise UnsupportedError(message, next_step="pip install 'atos[prometheus]'") from error
+        missing = UnsupportedError(message, next_step="pip install 'atos[prometheus]'")
+        logger.warning("%s", missing)
+        return PlainTextResponse(str(missing), status_code=missing.status)
     scrapes = Scrapes(settings)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
