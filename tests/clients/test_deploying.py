@@ -10,7 +10,7 @@ import pytest
 
 from atos_protocol.settings import load_settings
 from doubles.installation import CLIENT
-from doubles.scripted_host import ScriptedHost
+from doubles.scripted_host import ScriptedHost, Tool
 from doubles.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(60)
@@ -32,7 +32,7 @@ def planned(public: bool) -> dict[str, Any]:
 @pytest.fixture(params=[False, True], ids=["local", "public"])
 def host(request: pytest.FixtureRequest, atos_home: Path) -> Iterator[ScriptedHost]:
     plan = planned(request.param)
-    tools = {"plan_deployment": lambda _: plan, "deploy": lambda _: plan}
+    tools: dict[str, Tool] = {"plan_deployment": lambda _: plan, "deploy": lambda _: plan}
     with ScriptedHost(load_settings().servers_socket, tools) as host:
         yield host
 
