@@ -200,6 +200,4 @@ def http_lines(http: dict[str, Any], settings: Settings) -> list[str]:
     if http.get("url"):
         bridge = [f"containers {http['bridge']}"] if http.get("bridge") else []
         return [f"http       {http['url']} (token in {settings.token_file})", *bridge]
-    error = http.get("error")
-    reason = f"{error['message']} {error['next']}" if isinstance(error, dict) else error
-    return [f"http       off: {reason}"]
+    return [f"http       off: {http.get('error')}"]

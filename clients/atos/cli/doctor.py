@@ -134,8 +134,7 @@ def daemons(settings: Settings) -> Iterator[Finding]:
     if url := host["http"].get("url"):
         yield Finding("ok", "http", url)
     else:
-        error: dict[str, str] = host["http"].get("error") or {}
-        yield Finding("missing", "http", error.get("message", "off"), error.get("next", ""))
+        yield Finding("missing", "http", f"off: {host['http'].get('error')}")
 
 
 def database(host: dict[str, Any]) -> Iterator[Finding]:
