@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
+from atos.cli.daemons import scheduler_lines
 from atos.cli.event_lines import event_line
 from atos.cli.formatting import hung
 from atos.cli.goal_report import (
@@ -51,6 +52,11 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     assert os.environ["TZ"] == "UTC"
+
+
+def test_that_all_models_are_paused_is_told_with_what_ends_it() -> None:
+    assert "atos-client scheduler resume" in scheduler_lines({"pid": 1, "paused": True})[1]
+    assert scheduler_lines({"pid": 1, "paused": False}) == ["scheduler  up, pid 1"]
 
 
 def test_events_read_as_sentences() -> None:

@@ -163,6 +163,8 @@ def records_text(kept: dict[str, int]) -> str:
 def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:
     """Render budget and residents."""
     lines = [f"scheduler  up, pid {scheduler['pid']}"]
+    if scheduler.get("paused"):
+        lines.append("  paused   no model is loaded until: atos-client scheduler resume")
     for device in scheduler.get("devices", []):
         committed, budget = bytes_text(device["committed"]), bytes_text(device["budget"])
         lines.append(f"  {device['kind']:9}{device_text(device)}{committed} of {budget} committed")
