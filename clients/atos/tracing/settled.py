@@ -14,13 +14,14 @@ from atos_protocol.goals import Event
 
 ALWAYS = frozenset({"model_call", "load", "sandbox_run"})
 QUESTIONS = frozenset({"asked", "goal_paused", "plan_review"})
+RUN_BOUNDS = frozenset({"goal_submitted", "goal_resumed", "goal_finished"})
 
 
 def settled(spans: Sequence[Span], events: Sequence[Event]) -> list[Span]:
     """Return those of a goal's spans that no later event of this run changes."""
     if not events:
         return []
-    ended = events[-1].kind == "goal_finished"
+    ended = run_is_over(events)
     last = {event.task: event for event in events}
     again = {str(t): e.seq for e in events if e.kind == "goal_resumed" for t in _tasks(e)}
     at_rest = {
@@ -42,6 +43,12 @@ def settled(spans: Sequence[Span], events: Sequence[Event]) -> list[Span]:
         return ended if span.kind == "goal" else span.task in at_rest or ended
 
     return [span for span in spans if over(span)]
+
+
+def run_is_over(events: Sequence[Event]) -> bool:
+    """Tell whether a goal's newest run has ended; a person may have said something to it since."""
+    bounds = (event.kind for event in reversed(events) if event.kind in RUN_BOUNDS)
+    return next(bounds, "") == "goal_finished"
 
 
 def _tasks(event: Event) -> Sequence[object]:
