@@ -103,6 +103,17 @@ def test_events_read_as_sentences() -> None:
     )
 
 
+def test_a_candidate_that_gets_a_check_is_not_said_to_be_taken() -> None:
+    rows: list[dict[str, Any]] = [
+        {"kind": "selected", "task": "T1", "data": {"next": "refuse", "candidate": 0}},
+        {"kind": "code_written", "task": "T1", "data": {"path": "a.py", "round": 1, "guarded": 0}},
+    ]
+    assert [event_line({"seq": 1, "at": 0.0, **each})[13:] for each in rows] == [
+        "candidate 1 does not raise a stated error; a check is written for it",
+        "candidate 2 is a.py of candidate 1 with a check in front",
+    ]
+
+
 def test_what_can_not_be_run_is_said_to_prove_nothing() -> None:
     events: list[dict[str, Any]] = [
         {"kind": "evidence_found", "task": "T1", "data": {"can_be_run": False}},
