@@ -26,7 +26,10 @@ from atos_protocol.versions import SETTLE, mismatch
 
 LOW_DISK = 2 << 30
 """Bytes below which a goal, let alone a model, may run out of room."""
-NO_OFFER = "Set ATOS_GGUF=/path/to/model.gguf, or ATOS_OPENAI_URL=http://..."
+NO_OFFER = (
+    "Write ATOS_GGUF=/path/to/model.gguf, or ATOS_OPENAI_URL=http://..., into ~/.atos/.env;"
+    " then: atos-client down"
+)
 
 LANDLOCK = (
     "It takes Linux 5.13 or newer, with landlock among the boot parameter lsm=. It works without."
