@@ -165,7 +165,7 @@ def _agree(goal: str, digest: str, *, shown: bool) -> None:
         raise UnauthorizedError(message, next_step=f"Approve this very plan: {command}")
     if read_line("Begin? [y/N]:").strip().lower() not in {"y", "yes"}:
         message = f"{goal} goes on waiting"
-        raise ConflictError(message, next_step=f"Later: {command}")
+        raise UnauthorizedError(message, next_step=f"Later: {command}")
 
 
 def _newest(orchestrate: HostClient) -> str:
