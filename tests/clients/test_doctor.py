@@ -44,8 +44,10 @@ def test_the_disk_of_a_home_that_is_still_to_be_made_is_that_of_the_folder_above
 def test_a_port_that_is_taken_is_a_line_of_the_report(
     atos_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    none: dict[str, Any] = {}
-    monkeypatch.setattr("atos.cli.doctor.scheduler_status", lambda _: none)
+    def nothing(*_: object) -> dict[str, Any]:
+        return {}
+
+    monkeypatch.setattr("atos.cli.doctor.scheduler_status", nothing)
     settings = load_settings()
     taken = "port 8756 can't be used: Address already in use"
     with ScriptedHost(settings.servers_socket, {}) as host:

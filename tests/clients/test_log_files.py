@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,11 @@ def test_a_log_that_does_not_exist_yet_is_followed_from_its_first_line(settings:
 def test_a_log_that_is_followed_is_json_line_by_line_where_that_is_asked_for(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def followed(*_: object) -> Iterator[tuple[str, str]]:
+        yield "worker", "after"
+
     add(settings, "before\n")
-    monkeypatch.setattr("atos.cli.log_files.follow", lambda *_: iter([("worker", "after")]))
+    monkeypatch.setattr("atos.cli.log_files.follow", followed)
     assert main(["logs", "worker", "--follow", "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines == [{"worker": ["before"]}, {"worker": ["after"]}]
