@@ -83,13 +83,13 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 
 def ask_examples(orchestrate: HostClient, goal: str) -> list[str]:
-    """Ask for examples where they would help, until an empty line."""
+    """Ask for examples where they would help, until an empty line; Ctrl-C ends the command: nothing was started."""
     known = orchestrate.call("check_goal", {"goal": goal})
     if not known["wants_example"]:
         return []
     say(WHY)
     found: list[str] = []
-    while line := read_line("Another:" if found else "Example:"):
+    while line := read_line("Another:" if found else "Example:", may_end=True):
         try:
             orchestrate.call("check_goal", {"goal": goal, "examples": [line]})
         except BadRequestError as error:
@@ -127,14 +127,16 @@ def asking(view: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((task for task in tasks if question_text(task)), None)
 
 
-def read_line(prompt: str) -> str:
-    """Return one line of the person; empty for Enter, the end of input, or Ctrl-C."""
+def read_line(prompt: str, *, may_end: bool = False) -> str:
+    """Return one line of the person; empty for Enter, the end of input, or Ctrl-C, unless that may end the command."""
     sys.stdout.write(f"{prompt} ")
     sys.stdout.flush()
     try:
         return sys.stdin.readline().strip()
     except KeyboardInterrupt:
         print()
+        if may_end:
+            raise
         return ""
 
 
