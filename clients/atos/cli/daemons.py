@@ -31,8 +31,8 @@ def up(arguments: Namespace, settings: Settings) -> int:
     ensure("scheduler", settings)
     ensure("servers", settings)
     host = HostClient(settings, "host").ask("status")
-    if arguments.json:
-        print(json.dumps(host))
+    if arguments.json:  # with what was done: a new token is told only now
+        print(json.dumps(host | {"notes": said}))
         return 0
     if restarted:
         print(f"restarted, to run version {installed()}: {', '.join(restarted)}")
