@@ -1,8 +1,10 @@
 """What a person reads."""
 
 import os
+import re
 import time
 from typing import Any
+from unicodedata import east_asian_width
 
 import pytest
 from inline_snapshot import snapshot
@@ -291,3 +293,21 @@ def test_where_a_question_follows_the_block_makes_room_so_that_nothing_scrolls_a
     live.keep(below=6)
     room = capsys.readouterr().out.split("\x1b[22F")[-1].count("\n")
     assert (whole, room) == (22, 16)
+
+
+def test_wide_letters_take_two_columns_so_that_the_block_stays_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "20")
+    task = {
+        "id": "T1",
+        "title": "实现一个价格跟踪器" * 8,
+        "complexity": "simple",
+        "state": "running",
+    }
+    asked = {"kind": "goal_submitted", "at": 0.0, "data": {"goal": "实现一个价格跟踪器" * 12}}
+    Live().update({"id": "g", "state": "running", "seconds": 3.0, "tasks": [task]}, [asked])
+    lines = re.sub(r"\x1b\[[0-9]*[A-Z]", "", capsys.readouterr().out).splitlines()
+    wide = [sum(1 + (east_asian_width(c) in "WF") for c in line) for line in lines]
+    assert max(wide) in (58, 59)
