@@ -4,10 +4,12 @@ import errno
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from atos.cli.main import main
+from atos_protocol.settings import load_settings
 from doubles.installation import CLIENT
 
 
@@ -21,6 +23,18 @@ def test_a_reader_that_has_gone_is_no_error(atos_home: object) -> None:
             env=buffered,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_terminal_of_another_encoding_shows_what_it_can(atos_home: Path) -> None:
+    settings = load_settings()
+    settings.prepare()
+    (settings.logs / "worker.log").write_text("done ✓\n", encoding="utf-8")
+    done = subprocess.run(
+        [CLIENT, "logs", "worker"], capture_output=True, check=False, timeout=30,
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b"  done ?\n")
 
 
 @pytest.mark.parametrize(

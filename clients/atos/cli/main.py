@@ -74,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `atos-client`; every error is one clear sentence with the next step."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if replace := getattr(sys.stdout, "reconfigure", None):
+        replace(errors="replace")  # a terminal of another encoding shows ? for what it lacks
     if words == ["--version"]:
         from atos.cli.version import installed_version
 
