@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from atos.tracing.spans import ENDS_OF_A_PERSONS_WAIT, Span
+from atos.tracing.spans import ENDS_OF_A_PERSONS_WAIT, Span, run_is_over
 from atos_protocol.goals import Event
 
 ALWAYS = frozenset({"model_call", "load", "sandbox_run"})
 QUESTIONS = frozenset({"asked", "goal_paused", "plan_review"})
-RUN_BOUNDS = frozenset({"goal_submitted", "goal_resumed", "goal_finished"})
 
 
 def settled(spans: Sequence[Span], events: Sequence[Event]) -> list[Span]:
@@ -43,12 +42,6 @@ def settled(spans: Sequence[Span], events: Sequence[Event]) -> list[Span]:
         return ended if span.kind == "goal" else span.task in at_rest or ended
 
     return [span for span in spans if over(span)]
-
-
-def run_is_over(events: Sequence[Event]) -> bool:
-    """Tell whether a goal's newest run has ended; a person may have said something to it since."""
-    bounds = (event.kind for event in reversed(events) if event.kind in RUN_BOUNDS)
-    return next(bounds, "") == "goal_finished"
 
 
 def _tasks(event: Event) -> Sequence[object]:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from atos.tracing.settled import run_is_over, settled
-from atos.tracing.spans import Span, spans_of
+from atos.tracing.settled import settled
+from atos.tracing.spans import Span, run_is_over, spans_of
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.live_traces.position import Position, load, save
 from atos_protocol.errors import AtosError
