@@ -52,8 +52,13 @@ def _run(command: list[str]) -> int:
     except OSError as error:
         message = f"{command[0]} can't be started: {error.strerror}"
         raise BadRequestError(message, next_step="Check its name and its path.") from error
-    # whoever ends the lease ends the program: without it the program would hold memory that others are given
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+
+    def end(
+        *_: object,
+    ) -> None:  # without the lease the program would hold memory that others are given
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, end)
     while True:
         try:
             code = process.wait()
