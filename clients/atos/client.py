@@ -169,15 +169,17 @@ class Opening:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._thread is not None:
-            self._thread.close()
+        if (
+            self._thread is not None
+        ):  # told of the error, so that a call under way is not waited for
+            self._thread.__exit__(kind, error, trace)
 
 
 class Atos:
     """ATOS, for programs: goals, and every tool of the five servers.
 
     `Atos.connect()` is entered with `async with` for this class, or with `with` for `SyncAtos`, which has the same
-    methods without `await`:
+    methods without `await` (all but `tools`):
 
     >>> from atos import Atos
     >>> with Atos.connect() as atos:

@@ -9,6 +9,7 @@ and no import of the rest of ATOS. What is missing is said in one line that inst
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -90,11 +91,21 @@ def installed(extra: str) -> bool:
 def set_up(extra: str) -> None:
     """Make `.venv` and install the project into it; a set-up that is current costs nothing.
 
+    Two at once, such as `make goal` and `make test` in two terminals, take turns.
+
     Raises:
         Missing: an installation failed; its own output stands above.
     """
     if installed(extra):
         return
+    with (ROOT / "pyproject.toml").open(encoding="utf-8") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not installed(extra):
+            install(extra)
+
+
+def install(extra: str) -> None:
+    """Do it, and leave a mark by which it is known to be current."""
     print("setting up .venv (once; about a minute) ...", file=sys.stderr, flush=True)
     if not PYTHON.exists():
         bare = [] if has_module("ensurepip") else ["--without-pip"]
@@ -144,6 +155,8 @@ def main(argv: list[str]) -> int:
     except Missing as missing:
         print(f"atos: {missing}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     sys.stdout.flush()
     os.chdir(ROOT)

@@ -136,3 +136,14 @@ class SyncAtos:
     def goals(self, limit: int = 20) -> list[GoalView]:
         """List goals, newest first."""
         return self._portal.call(self._atos.goals, limit)
+
+    def call(
+        self,
+        server: str,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        roots: Sequence[Path] = (),
+    ) -> dict[str, Any]:
+        """Call a tool of a server and return its structured result. See `Atos.call`."""
+        return self._portal.call(partial(self._atos.call, server, tool, arguments, roots=roots))

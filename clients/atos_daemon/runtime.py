@@ -16,7 +16,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -35,6 +35,19 @@ REACH_SECONDS = 30.0
 """How often a daemon looks whether its socket is still there: its home may be removed."""
 
 logger = logging.getLogger(__name__)
+
+
+def usage(program: str, about: str, words: Sequence[str]) -> int | None:
+    """Answer words on the command line of a daemon that takes none; return the exit status, None without words.
+
+    Whoever asks for help would start it otherwise, in the foreground.
+    """
+    if not words:
+        return None
+    asked = words[0] in ("-h", "--help")
+    text = f"usage: {program}\n\n{about} It takes no arguments; `atos-client up` starts it.\n"
+    (sys.stdout if asked else sys.stderr).write(text)
+    return 0 if asked else 2
 
 
 def run_daemon(role: str, body: Callable[[Settings], None]) -> int:

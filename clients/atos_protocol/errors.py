@@ -290,4 +290,6 @@ def exit_code(error: AtosError) -> int:
     """Return the exit code that tells a script whose fault an error is."""
     if isinstance(error, NoModelError):
         return 3
+    if isinstance(error, UnauthorizedError):  # of the command line: a person has not agreed
+        return 4
     return 2 if isinstance(error, USAGE_ERRORS) else 1

@@ -163,7 +163,7 @@ class Status:
     notice: str = ""
     """What this machine has and nothing here can use, with the one command that helps; "" if nothing."""
     paused: bool = False
-    """Whether models are kept out of memory until `atos-client resume`."""
+    """Whether models are kept out of memory until `atos-client scheduler resume`."""
     protocol: int = PROTOCOL
 
 

@@ -121,7 +121,7 @@ def read_log_format(text: str) -> str:
 def read_trace_place(text: str) -> str:
     """Return where traces go while goals run; a file is written by `atos-client trace` alone."""
     kind, _, rest = text.strip().partition(":")
-    address = rest.startswith(("http://", "https://"))
+    address = rest.startswith(("http://", "https://")) and not re.search(r"\s", rest)
     known = {
         "": not rest,
         "otlp": address,

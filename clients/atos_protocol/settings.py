@@ -31,8 +31,17 @@ def _setting(default: Any, parse: Callable[[str], Any], expects: str, about: str
 
 
 def home_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the person's home: HOME where it is set, else what the passwd entry says."""
-    return Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+    """Return the person's home: HOME where it is set, else what the passwd entry says.
+
+    Raises:
+        BadConfigError: neither is there, as in a container that runs as a number.
+    """
+    try:
+        return Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        message = f"HOME is not set, and user {os.getuid()} has no entry in passwd"
+        step = "Set HOME to a folder that is yours."
+        raise BadConfigError(message, next_step=step) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ What `data` holds by kind (all of it optional for the fold, which never raises):
     model_call       role, pool, model, engine, started_at, ended_at, prompt_tokens, reused_tokens,
                      prompt_seconds (to read the rest), tokens, seconds (to write them), queued (seconds before
                      started_at, of which loading), load_why, load_victims [model] (only with a load), round
-    code_written     path, sha, round, parts [candidate] where it is put together from others
-    syntax_checked   ok, round
+    code_written     path, sha, round, parts [candidate] where it is put together from others, translated or guarded
+                     (candidate) where it is made of one
+    syntax_checked   ok, round, fault
     tests_run        which (acceptance|model|stub|verify), ok, proven (outside|in-process|nothing), passed, failed,
                      isolation, uid, interpreter, started_at, ended_at, round, untested (there is none to run)
     evidence_found   examples, errors, tests (counts), seeds, can_be_run

@@ -35,6 +35,7 @@ from atos_daemon.runtime import (
     run_daemon,
     until_signal,
     until_unreachable,
+    usage,
 )
 from atos_protocol.daemons import announce_ready
 from atos_protocol.errors import AtosError, UnreachableError
@@ -296,6 +297,9 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Entry point of `atos-scheduler`."""
+    about = "Owns the memory that models live in, until nobody needs it."
+    if (told := usage("atos-scheduler", about, sys.argv[1:])) is not None:
+        return told
     os.umask(0o077)  # it writes nothing of the person's, nor do its engines
     return run_daemon("scheduler", _run)
 

@@ -13,11 +13,13 @@ import pytest
 from inline_snapshot import snapshot
 
 from atos.cli.containers import bridge_address
+from atos.cli.main import main
 from atos_protocol.errors import BadRequestError, NotFoundError
 from atos_protocol.settings import Settings, load_settings
 from atos_protocol.tokens import add_token
 from atos_servers.host.http_server import bind_bridge
 from doubles.host_process import host_process
+from doubles.scripted_host import ScriptedHost
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -37,6 +39,24 @@ class Container:
         done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=40)
         body, _, status = done.stdout.rpartition("\n")
         return int(status or 0), body
+
+
+def test_the_token_of_containers_is_told_to_programs_too(
+    atos_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing(*_: object) -> list[str]:
+        return []
+
+    def opened(_: str, settings: Settings) -> tuple[Settings, list[str]]:
+        return settings, ["  token    atos_abc"]
+
+    for name in ("ensure", "restart_outdated"):
+        monkeypatch.setattr(f"atos.cli.daemons.{name}", nothing)
+    monkeypatch.setattr("atos.cli.containers.open_bridge", opened)
+    with ScriptedHost(load_settings().servers_socket, {}):
+        monkeypatch.setattr("atos.cli.host_connection.ensure", nothing)
+        assert main(["up", "--docker", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == ["  token    atos_abc"]
 
 
 @pytest.fixture

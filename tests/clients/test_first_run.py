@@ -1,7 +1,9 @@
 """What a bare machine is told."""
 
+import fcntl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,16 +53,37 @@ def test_an_old_python_is_refused_with_its_version(monkeypatch: pytest.MonkeyPat
         first_run.check_machine()
 
 
-def test_a_set_up_is_current_until_the_project_changes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    root, venv = tmp_path, tmp_path / ".venv"
-    (root / "pyproject.toml").write_text("one")
+@pytest.fixture
+def checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A checkout with an environment in which nothing is installed."""
+    venv = tmp_path / ".venv"
+    (tmp_path / "pyproject.toml").write_text("one")
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").touch()
-    monkeypatch.setattr(first_run, "ROOT", root)
+    monkeypatch.setattr(first_run, "ROOT", tmp_path)
     monkeypatch.setattr(first_run, "VENV", venv)
     monkeypatch.setattr(first_run, "PYTHON", venv / "bin" / "python")
+    return tmp_path
+
+
+def test_who_waits_for_another_set_up_does_not_do_it_again(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(first_run, "install", done.append)
+    second = threading.Thread(target=first_run.set_up, args=("",))
+    with (checkout / "pyproject.toml").open() as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        second.start()
+        second.join(0.3)
+        waits = second.is_alive()
+        (checkout / ".venv" / ".atos-run").write_text(first_run.stamp(""))
+    second.join(10)
+    assert (waits, second.is_alive(), done) == (True, False, [])
+
+
+def test_a_set_up_is_current_until_the_project_changes(checkout: Path) -> None:
+    root, venv = checkout, checkout / ".venv"
     before = first_run.installed("")
     (venv / ".atos-test").write_text(first_run.stamp("test"))
     assert (before, first_run.installed("")) == (False, True), (

@@ -1,12 +1,15 @@
 """What a person reads."""
 
 import os
+import re
 import time
 from typing import Any
+from unicodedata import east_asian_width
 
 import pytest
 from inline_snapshot import snapshot
 
+from atos.cli.daemons import scheduler_lines
 from atos.cli.event_lines import event_line
 from atos.cli.formatting import hung
 from atos.cli.goal_report import (
@@ -53,6 +56,11 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["TZ"] == "UTC"
 
 
+def test_that_all_models_are_paused_is_told_with_what_ends_it() -> None:
+    assert "atos-client scheduler resume" in scheduler_lines({"pid": 1, "paused": True})[1]
+    assert scheduler_lines({"pid": 1, "paused": False}) == ["scheduler  up, pid 1"]
+
+
 def test_events_read_as_sentences() -> None:
     call = {"role": "coder", "model": "atos-mini", "tokens": 61, "started_at": 5.0, "ended_at": 5.5}
     tests = {"which": "acceptance", "ok": True, "passed": 5, "failed": 0, "isolation": "landlock"}
@@ -95,6 +103,17 @@ def test_events_read_as_sentences() -> None:
             "01:01:14 T1  something_new {'a': 1}",
         ]
     )
+
+
+def test_a_candidate_that_gets_a_check_is_not_said_to_be_taken() -> None:
+    rows: list[dict[str, Any]] = [
+        {"kind": "selected", "task": "T1", "data": {"next": "refuse", "candidate": 0}},
+        {"kind": "code_written", "task": "T1", "data": {"path": "a.py", "round": 1, "guarded": 0}},
+    ]
+    assert [event_line({"seq": 1, "at": 0.0, **each})[13:] for each in rows] == [
+        "candidate 1 does not raise a stated error; a check is written for it",
+        "candidate 2 is a.py of candidate 1 with a check in front",
+    ]
 
 
 def test_what_can_not_be_run_is_said_to_prove_nothing() -> None:
@@ -274,3 +293,21 @@ def test_where_a_question_follows_the_block_makes_room_so_that_nothing_scrolls_a
     live.keep(below=6)
     room = capsys.readouterr().out.split("\x1b[22F")[-1].count("\n")
     assert (whole, room) == (22, 16)
+
+
+def test_wide_letters_take_two_columns_so_that_the_block_stays_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "20")
+    task = {
+        "id": "T1",
+        "title": "实现一个价格跟踪器" * 8,
+        "complexity": "simple",
+        "state": "running",
+    }
+    asked = {"kind": "goal_submitted", "at": 0.0, "data": {"goal": "实现一个价格跟踪器" * 12}}
+    Live().update({"id": "g", "state": "running", "seconds": 3.0, "tasks": [task]}, [asked])
+    lines = re.sub(r"\x1b\[[0-9]*[A-Z]", "", capsys.readouterr().out).splitlines()
+    wide = [sum(1 + (east_asian_width(c) in "WF") for c in line) for line in lines]
+    assert max(wide) in (58, 59)

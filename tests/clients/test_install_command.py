@@ -185,6 +185,35 @@ def test_an_interpreter_that_is_gone_is_told() -> None:
     assert try_entry(gone) == Trial("atos", ok=False, why="there is no /no/python")
 
 
+SILENT = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        print(json.dumps({"id": asked["id"], "result": {"tools": []}}), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "why"),
+    [
+        (sys.executable, ("-c", SILENT), "IndexError"),
+        ("true", (), "it ended without an answer"),  # found as the host finds it, on its PATH
+        ("/etc/passwd", (), "there is no /etc/passwd"),
+        ("/broken", (), "can't be started"),
+    ],
+)
+def test_an_entry_that_does_not_work_is_told_and_raises_nothing(
+    tmp_path: Path, command: str, args: tuple[str, ...], why: str
+) -> None:
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x7fELF and nothing behind it")
+    broken.chmod(0o755)
+    entry = Entry("atos", "all", command.replace("/broken", str(broken)), args, {})
+    found = try_entry(entry)
+    assert (found.ok, why in found.why) == (False, True)
+
+
 @pytest.mark.timeout(240)
 def test_each_entry_is_started_as_its_host_would_and_answers(
     capsys: pytest.CaptureFixture[str],

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
+import anyio
 import pytest
 
 import atos.client
@@ -54,6 +55,13 @@ def test_an_example_program_ends_well(host: HostProcess, words: list[str]) -> No
     assert not expected.exists() or done.stdout == expected.read_text("utf-8")
 
 
+def test_without_await_there_is_every_method_but_the_one_that_returns_a_client() -> None:
+    def public(of: type) -> set[str]:
+        return {name for name in dir(of) if not name.startswith("_")}
+
+    assert public(Atos) - public(SyncAtos) == {"connect", "tools"}
+
+
 async def test_goals_are_typed_and_say_what_they_are(host: HostProcess) -> None:
     async with Atos.connect() as client:
         goals = await client.goals(limit=5)
@@ -73,6 +81,18 @@ def test_a_wrong_tool_is_answered_with_those_that_exist(host: HostProcess) -> No
     with Atos.connect() as client, pytest.raises(AtosError, match="no tool 'status'") as error:
         client.vram.status()
     assert (error.value.code, "vram_status" in error.value.next_step) == ("not_found", True)
+
+
+@pytest.mark.timeout(30)
+def test_an_interrupt_ends_the_block_although_a_call_is_under_way(atos_home: Path) -> None:
+    def interrupted() -> None:
+        with Atos.connect() as client:
+            portal = client._portal  # pyright: ignore[reportPrivateUsage]
+            portal.start_task_soon(anyio.sleep, 600)  # as `goal.result()` would be
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
 
 def test_two_threads_may_use_one_connection(host: HostProcess) -> None:

@@ -1,11 +1,14 @@
 """Logs are followed as they grow: whole lines only, also past the moment at which the file is emptied in place."""
 
+import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from atos.cli.log_files import GrowingLog, follow, tail
+from atos.cli.main import main
 from atos_protocol.settings import Settings, load_settings
 
 
@@ -53,6 +56,19 @@ def test_a_log_that_does_not_exist_yet_is_followed_from_its_first_line(settings:
     assert log.new_lines() == []
     add(settings, "first\n", "scheduler")
     assert log.new_lines() == ["first"]
+
+
+def test_a_log_that_is_followed_is_json_line_by_line_where_that_is_asked_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def followed(*_: object) -> Iterator[tuple[str, str]]:
+        yield "worker", "after"
+
+    add(settings, "before\n")
+    monkeypatch.setattr("atos.cli.log_files.follow", followed)
+    assert main(["logs", "worker", "--follow", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [{"worker": ["before"]}, {"worker": ["after"]}]
 
 
 def test_a_line_without_end_is_shown_in_pieces(settings: Settings) -> None:

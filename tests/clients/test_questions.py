@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -136,8 +137,8 @@ def test_a_person_is_asked_for_an_example_and_for_an_answer_and_the_goal_goes_on
         code = terminal.ended()
 
     assert asked == snapshot("""\
-One example helps a small model more than a bigger one does: 84 against 71 %
-right. Write it as f(1) -> 2; Enter goes on.
+An example helps a small model most (84 against 58 % right): f(1) -> 2, for
+instance. Enter goes on.
 Example: \
 """)
     assert explained == snapshot("""\
@@ -157,6 +158,16 @@ Answer (a number, a value or an example; Enter leaves it open): \
     assert code == 0
     assert "evidence    T1: 2 of 2 examples" in terminal.seen
     assert max(map(len, terminal.seen.splitlines())) <= 80
+
+
+def test_ctrl_c_at_the_first_question_starts_nothing(host: ScriptedHost) -> None:
+    with Terminal(CLIENT_COMMAND, os.environ) as terminal:
+        terminal.until("Example: ")
+        os.kill(terminal._process.pid, signal.SIGINT)  # pyright: ignore[reportPrivateUsage]
+        code = terminal.ended()
+
+    assert code == 130
+    assert "start_goal" not in [name for name, _ in host.calls]
 
 
 def test_enter_leaves_the_question_open_and_says_how_to_answer_later(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from atos_protocol.errors import ConflictError
+from atos_protocol.errors import BadRequestError, ConflictError
 from atos_protocol.settings import load_settings
 from doubles.installation import CLIENT
 from doubles.scripted_host import ScriptedHost, Tool
@@ -48,12 +49,19 @@ def approve_plan(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     return VIEW
 
 
+def edit_plan(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not arguments["plan"]["tasks"]:
+        message = "it has no task"
+        raise BadRequestError(message, next_step="Write one.")
+    return VIEW
+
+
 @pytest.fixture
 def host(atos_home: Path) -> Iterator[ScriptedHost]:
     tools: dict[str, Tool] = {
         "get_plan": lambda _: {"plan": PLAN, "digest": "0123456789ab"},
         "approve_plan": approve_plan,
-        "edit_plan": lambda _: VIEW,
+        "edit_plan": edit_plan,
         "note_goal": lambda _: VIEW,
         "set_limits": lambda _: VIEW,
         "list_goals": lambda _: {"goals": [VIEW]},
@@ -94,7 +102,7 @@ def test_enter_approves_nothing_and_says_how_to_do_it_later(host: ScriptedHost) 
         terminal.until("[y/N]:")
         terminal.type("")
         code = terminal.ended()
-    assert code != 0
+    assert code == 4, "it needs a person"
     assert "atos-client approve g1 0123456789ab" in terminal.seen
     assert "approve_plan" not in [name for name, _ in host.calls]
 
@@ -103,7 +111,7 @@ def test_without_a_terminal_only_a_named_plan_is_approved(host: ScriptedHost) ->
     unasked = run("approve", "g1")
     stale = run("approve", "g1", "ffffffffffff")
     named = run("approve", "g1", "0123456789ab")
-    assert unasked.returncode != 0
+    assert unasked.returncode == 4, "it needs a person"
     assert "atos-client approve g1 0123456789ab" in unasked.stderr
     assert (stale.returncode != 0, "not the one that you saw" in stale.stderr) == (True, True)
     assert (named.returncode, named.stdout) == (0, "g1 goes on\n")
@@ -128,9 +136,42 @@ def test_a_plan_is_edited_in_the_persons_editor(host: ScriptedHost, tmp_path: Pa
 def test_an_editor_that_is_missing_or_fails_changes_nothing(host: ScriptedHost) -> None:
     nothing = run("edit", "g1", VISUAL="", EDITOR="")
     failing = run("edit", "g1", VISUAL="false")
+    absent = run("edit", "g1", VISUAL="/no/such/editor --wait")
     assert (nothing.returncode != 0, "--plan FILE" in nothing.stderr) == (True, True)
     assert (failing.returncode != 0, "stays as it was" in failing.stderr) == (True, True)
+    assert "/no/such/editor --wait can't be started" in absent.stderr
+    assert "Traceback" not in absent.stderr
     assert "edit_plan" not in [name for name, _ in host.calls]
+
+
+@pytest.mark.parametrize(
+    ("left", "why"), [("{", "is no JSON"), ('{"tasks": []}', "it has no task")]
+)
+def test_what_was_written_in_the_editor_is_kept_where_it_is_not_taken(
+    host: ScriptedHost, tmp_path: Path, left: str, why: str
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\nprintf '%s' '{left}' > \"$1\"\n")
+    editor.chmod(0o755)
+    done = run("edit", "g1", VISUAL=str(editor))
+    kept = Path(done.stderr.split("--plan ")[-1].strip())
+    assert (done.returncode, why in done.stderr, kept.read_text()) == (2, True, left)
+    shutil.rmtree(kept.parent)
+
+
+def test_a_plan_that_was_not_shown_is_not_asked_about(host: ScriptedHost) -> None:
+    with Terminal((CLIENT, "approve", "g1", "--json"), os.environ) as terminal:
+        code = terminal.ended()
+    assert code != 0
+    assert "atos-client approve g1 0123456789ab" in terminal.seen
+    assert "[y/N]" not in terminal.seen
+
+
+def test_a_plan_is_taken_as_plan_prints_it(host: ScriptedHost, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({"plan": PLAN, "notes": [], "engine": "ollama"}))
+    assert run("edit", "g1", "--plan", str(file)).returncode == 0
+    assert host.calls[-1] == ("edit_plan", {"goal_id": "g1", "plan": PLAN})
 
 
 def test_a_plan_is_replaced_by_a_file(host: ScriptedHost, tmp_path: Path) -> None:

@@ -68,6 +68,17 @@ def test_it_waits_for_a_predecessor_that_is_ending(atos_home: Path) -> None:
         assert run_daemon("worker", lambda _: None) == 0
 
 
+@pytest.mark.parametrize("module", ["atos_servers.host.main", "atos_scheduler.daemon"])
+@pytest.mark.parametrize(("word", "code"), [("--help", 0), ("--port", 2)])
+def test_whoever_asks_a_daemon_for_help_does_not_start_it(
+    atos_home: Path, module: str, word: str, code: int
+) -> None:
+    command = [sys.executable, "-m", module, word]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "usage: atos-s" in done.stdout + done.stderr) == (code, True)
+    assert not (atos_home / "run").exists()
+
+
 def test_a_logging_level_that_does_not_exist_is_refused() -> None:
     with pytest.raises(BadConfigError, match="ATOS_LOG_LEVEL"):
         log_to_stderr("LOUD")

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,7 +45,8 @@ class ScriptedHost:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rwb") as lines:
+        # a client may go before it is answered
+        with suppress(OSError), connection, connection.makefile("rwb") as lines:
             lines.readline()  # the opening line
             for line in lines:
                 asked = json.loads(line)

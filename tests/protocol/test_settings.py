@@ -34,6 +34,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("ATOS_HTTP_PORT=many", "line 1, ATOS_HTTP_PORT: 'many'", "a port from 0 to 65535"),
         ("\n\nATOS_HTTP_PROT=1", "line 3: 'ATOS_HTTP_PROT' is not a setting", "ATOS_HTTP_PORT"),
         ("ATOS_BUDGET=6 elephants", "line 1, ATOS_BUDGET", "bytes, or a size"),
+        ("ATOS_TRACE_TO=otlp:http://h:1  # x", "line 1, ATOS_TRACE_TO", "otlp:URL"),
         ("just words", "line 1: it is not a setting", "NAME=value"),
     ],
 )
@@ -46,6 +47,18 @@ def test_a_corrupt_file_is_one_error_with_file_line_and_field(
         load_settings({"HOME": str(tmp_path), "ATOS_HOME": str(tmp_path)})
     assert f"{file}, {where}" in raised.value.message
     assert what in raised.value.next_step
+
+
+def test_a_user_without_home_and_passwd_entry_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(BadConfigError, match="HOME is not set") as raised:
+        load_settings({})
+    assert raised.value.next_step == "Set HOME to a folder that is yours."
 
 
 def test_a_home_too_deep_for_a_socket_is_refused_with_the_numbers(tmp_path: Path) -> None:

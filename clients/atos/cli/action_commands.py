@@ -71,7 +71,7 @@ def add_n8n(commands: Any) -> None:
         if action == "setup":
             made.add_argument(
                 "--package", metavar="PATH", default="",
-                help="the packed nodes (.tgz) or their folder; default: of this checkout, else from npm",
+                help="the packed nodes (.tgz) or their folder; default: those of this checkout",
             )  # fmt: skip
             made.add_argument(
                 "--model-url", metavar="URL", default="",

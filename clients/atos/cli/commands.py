@@ -16,7 +16,7 @@ from atos.cli.action_commands import (
 from atos.cli.command_parser import USAGE, Asked, Command, Commands, RawFormatter
 
 EPILOG = """exit codes:
-  0 done (or started, with --detach)   1 the goal failed         2 wrong usage
+  0 done (or started, with --detach)   1 it failed               2 wrong usage
   3 nothing to run it with             4 it needs a person       130 cancelled"""
 
 
@@ -72,7 +72,7 @@ def parser(only: str = "") -> Commands:
         help="among queued goals: high counts as an hour older, low as an hour younger",
     )  # fmt: skip
     for name, about in (
-        ("status", "Show the daemons and goals, or one goal; starts nothing."),
+        ("status", "Show the daemons and goals, starting nothing; or one goal."),
         ("watch", "Follow a goal (default: the newest)."),
         ("cancel", "Cancel a goal (default: the newest)."),
     ):

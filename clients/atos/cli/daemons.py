@@ -7,7 +7,7 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from atos.cli.formatting import bytes_text, columns, for_terminal
+from atos.cli.formatting import bytes_text, clean, columns, for_terminal
 from atos.cli.goal_report import GOAL_WIDTH, TASK_WIDTH, goal_report, goals_table, task_table
 from atos.cli.host_connection import HostClient, scheduler_status
 from atos_protocol.daemons import Role, ensure, is_up, stop
@@ -31,8 +31,8 @@ def up(arguments: Namespace, settings: Settings) -> int:
     ensure("scheduler", settings)
     ensure("servers", settings)
     host = HostClient(settings, "host").ask("status")
-    if arguments.json:
-        print(json.dumps(host))
+    if arguments.json:  # with what was done: a new token is told only now
+        print(json.dumps(host | {"notes": said}))
         return 0
     if restarted:
         print(f"restarted, to run version {installed()}: {', '.join(restarted)}")
@@ -93,7 +93,7 @@ def down(arguments: Namespace, settings: Settings) -> int:
 
 
 def status(arguments: Namespace, settings: Settings) -> int:
-    """Show the daemons, the budget and the goals; with a goal, that goal. Starts nothing."""
+    """Show the daemons, the budget and the goals, starting nothing; or one goal, which the host is started for."""
     if arguments.goal:
         view = HostClient(settings, "orchestrate").call("get_goal", {"goal_id": arguments.goal})
         print(json.dumps(view) if arguments.json else "\n".join(goal_lines(view)))
@@ -163,11 +163,13 @@ def records_text(kept: dict[str, int]) -> str:
 def scheduler_lines(scheduler: dict[str, Any]) -> list[str]:
     """Render budget and residents."""
     lines = [f"scheduler  up, pid {scheduler['pid']}"]
+    if scheduler.get("paused"):
+        lines.append("  paused   no model is loaded until: atos-client scheduler resume")
     for device in scheduler.get("devices", []):
         committed, budget = bytes_text(device["committed"]), bytes_text(device["budget"])
         lines.append(f"  {device['kind']:9}{device_text(device)}{committed} of {budget} committed")
     lines += [
-        f"  model    {r['model']} ({r['engine']}): {r['state']}, {bytes_text(r['bytes'])}"
+        f"  model    {clean(r['model'])} ({r['engine']}): {r['state']}, {bytes_text(r['bytes'])}"
         for r in scheduler.get("residencies", [])
     ]
     return [*lines, *([f"  notice   {scheduler['notice']}"] if scheduler.get("notice") else [])]
@@ -200,6 +202,4 @@ def http_lines(http: dict[str, Any], settings: Settings) -> list[str]:
     if http.get("url"):
         bridge = [f"containers {http['bridge']}"] if http.get("bridge") else []
         return [f"http       {http['url']} (token in {settings.token_file})", *bridge]
-    error = http.get("error")
-    reason = f"{error['message']} {error['next']}" if isinstance(error, dict) else error
-    return [f"http       off: {reason}"]
+    return [f"http       off: {http.get('error')}"]

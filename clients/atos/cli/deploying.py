@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -189,17 +190,26 @@ def _agreed(plan: Mapping[str, Any], arguments: Namespace) -> bool:
     if arguments.yes and not public:
         return True
     if arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        agrees = f"--approve {digest[:LEAST_DIGEST]}" if public else "--yes"
-        to = f" --to {arguments.to}" if arguments.to else ""
-        command = f"atos-client deploy {plan['source']} {plan['target']}{to} {agrees}"
+        agrees = ["--approve", digest[:LEAST_DIGEST]] if public else ["--yes"]
+        named = ["--name", arguments.name] if arguments.name else []
+        to = ["--to", arguments.to] if arguments.to else []
+        words = ["deploy", plan["source"], plan["target"], *named, *to, *agrees]
+        command = f"atos-client {shlex.join(words)}"
         why = (
             "it is public, and --yes is for local" if arguments.yes else "nobody is there to agree"
         )
         print(f"not deployed: {why}\n  → {command}", file=sys.stderr)
         return False
     if public:
-        return input("Make it public? [y/N] ").strip().lower() in {"y", "yes"}
-    return input("Deploy it? [Y/n] ").strip().lower() in {"", "y", "yes"}
+        return _typed("Make it public? [y/N] ") in {"y", "yes"}
+    return _typed("Deploy it? [Y/n] ") in {"", "y", "yes"}
+
+
+def _typed(question: str) -> str:
+    """Ask; return the answer in small letters, `no` where the input has ended (Ctrl-D)."""
+    print(question, end="", flush=True)
+    line = sys.stdin.readline()
+    return line.strip().lower() if line else "no"
 
 
 def _said(view: Mapping[str, Any], arguments: Namespace) -> int:

@@ -18,7 +18,7 @@ WIDTH = 80
 ABOUT = (
     "Every page is what `atos-client COMMAND --help` prints at 80 columns;"
     " `python -m atos.cli.pages docs/commands.md` writes it, and a test finds a stale one. `--json` prints one JSON"
-    " object (`build` and `watch`: one a line)."
+    " value; what goes on (`build`, `watch`, `logs`, `vram --watch`) prints one a line."
 )
 
 

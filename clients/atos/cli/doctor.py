@@ -20,12 +20,16 @@ from atos.cli.models import ask
 from atos.cli.trace_state import trace_state
 from atos_protocol.daemons import ensure
 from atos_protocol.errors import AtosError
+from atos_protocol.printable import printable
 from atos_protocol.settings import Settings
 from atos_protocol.versions import SETTLE, mismatch
 
 LOW_DISK = 2 << 30
 """Bytes below which a goal, let alone a model, may run out of room."""
-NO_OFFER = "Set ATOS_GGUF=/path/to/model.gguf, or ATOS_OPENAI_URL=http://..."
+NO_OFFER = (
+    "Write ATOS_GGUF=/path/to/model.gguf, or ATOS_OPENAI_URL=http://..., into ~/.atos/.env;"
+    " then: atos-client down"
+)
 
 LANDLOCK = (
     "It takes Linux 5.13 or newer, with landlock among the boot parameter lsm=. It works without."
@@ -64,7 +68,10 @@ def doctor(arguments: Namespace, settings: Settings) -> int:
 def _hung(text: str) -> str:
     """Return text whose further lines begin below its first, on a terminal."""
     lines = textwrap.wrap(
-        text, max(40, columns(100_000) - 17), break_long_words=False, break_on_hyphens=False
+        printable(text),
+        max(40, columns(100_000) - 17),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return f"\n{'':15}".join(lines)
 
@@ -108,8 +115,8 @@ def git() -> Finding:
 
 def disk(settings: Settings) -> Finding:
     """Look at the room left below the home."""
-    place = settings.home if settings.home.exists() else settings.home.parent
-    free = shutil.disk_usage(place).free
+    there = (place for place in (settings.home, *settings.home.parents) if place.exists())
+    free = shutil.disk_usage(next(there)).free
     detail = f"{bytes_text(free)} free for {settings.home}"
     if free < LOW_DISK:
         return Finding("missing", "disk", detail, "Free some room, or set ATOS_HOME elsewhere.")
@@ -130,8 +137,7 @@ def daemons(settings: Settings) -> Iterator[Finding]:
     if url := host["http"].get("url"):
         yield Finding("ok", "http", url)
     else:
-        error: dict[str, str] = host["http"].get("error") or {}
-        yield Finding("missing", "http", error.get("message", "off"), error.get("next", ""))
+        yield Finding("missing", "http", f"off: {host['http'].get('error')}")
 
 
 def database(host: dict[str, Any]) -> Iterator[Finding]:

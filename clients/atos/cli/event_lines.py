@@ -60,6 +60,8 @@ def _written(data: Json) -> str:
         return (
             f"{name} is {path} of candidate {int(origin) + 1} with the errors that the goal states"
         )
+    if (origin := data.get("guarded")) is not None:
+        return f"{name} is {clean(data.get('path'))} of candidate {int(origin) + 1} with a check in front"
     if not parts:
         return f"{name} wrote {clean(data.get('path'))}"
     numbers = [str(int(at) + 1) for at in dict.fromkeys(parts)]
@@ -75,12 +77,13 @@ def _selected(data: Json) -> str:
     }
     if (then := str(data.get("next"))) in going_on:
         return f"none can be taken; {going_on[then]}"
+    name = f"candidate {int(data.get('candidate') or 0) + 1}"
     if then == "translate":
-        at = int(data.get("candidate") or 0) + 1
-        return f"candidate {at} raises other errors than the stated ones; they are translated"
+        return f"{name} raises other errors than the stated ones; they are translated"
+    if then == "refuse":
+        return f"{name} does not raise a stated error; a check is written for it"
     if then == "ask":
         return f"none can be taken: {said or 'no candidate meets what decides'}"
-    name = f"candidate {int(data.get('candidate') or 0) + 1}"
     return (
         f"takes {name}"
         + f": {said}" * bool(said)

@@ -24,6 +24,21 @@ def clean(text: object, limit: int = 300) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
+def cut(text: str, width: int) -> str:
+    """Return as much of a text as fits into so many columns: Chinese, Japanese and Korean letters and emoji take two."""
+    if text.isascii():
+        return text[:width]
+    import unicodedata
+
+    taken = 0
+    for at, character in enumerate(text):
+        wide = unicodedata.east_asian_width(character) in "WF"
+        taken += 0 if unicodedata.combining(character) else 1 + wide
+        if taken > width:
+            return text[:at]
+    return text
+
+
 def columns(otherwise: int, stream: TextIO | None = None) -> int:
     """Return how wide the terminal is, less one; where nothing is drawn on one, `otherwise`."""
     if not (stream or sys.stdout).isatty():

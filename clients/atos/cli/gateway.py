@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from argparse import Namespace
 from http.client import HTTPException
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from atos.cli.plugging.host_file import replace
 from atos.cli.scheduler_call import scheduler_call
 from atos.cli.stay import start_at_login
 from atos_protocol.daemons import ensure, stop
@@ -82,8 +82,8 @@ def takeover(arguments: Namespace, settings: Settings) -> int:
     """
     if held := _holder(OLLAMA_PORT):
         ours = scheduler_call(settings, "GET", "/atos/v1/clients") if held == "atos" else {}
-        if any(c["port"] == OLLAMA_PORT for c in ours.get("clients", [])):
-            print(f"port {OLLAMA_PORT} is ATOS's already")
+        if mine := [c for c in ours.get("clients", []) if c["port"] == OLLAMA_PORT]:
+            _print(mine[0], arguments, [f"port {OLLAMA_PORT} is ATOS's already"])
             return 0
         message = f"port {OLLAMA_PORT} is held by {held}"
         raise ConflictError(message, next_step=_how_to_move())
@@ -151,9 +151,7 @@ def _set_ollama(env: Path, url: str | None) -> None:
         step = f"Change it to ATOS_OLLAMA_URL={url} yourself, or remove it; then try again."
         raise BadRequestError(message, next_step=step)
     kept = [line for line in kept if line != MARK] + mine + (theirs if url is None else [])
-    draft = env.with_name(".env.draft")
-    draft.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    os.replace(draft, env)  # noqa: PTH105 - the same on every path
+    replace(env, "".join(f"{line}\n" for line in kept), 0o600)
 
 
 def _path(name: str) -> str:

@@ -106,7 +106,7 @@ def _place(view: Json) -> list[str]:
         rows.append(("sandbox", f"{view['isolation']}{where}"))
     if view.get("models"):
         engine = f" ({view['engine']})" if view.get("engine") else ""
-        rows.append(("models", f"{', '.join(view['models'])}{engine}"))
+        rows.append(("models", f"{clean(', '.join(view['models']))}{engine}"))
     if view.get("repository"):
         rows.append(("repository", view["repository"]))
         if view["state"] == "success":

@@ -37,7 +37,11 @@ def build(arguments: Namespace, settings: Settings) -> int:
         _announce(settings)
     orchestrate = HostClient(settings, "orchestrate")
     request = _request(arguments, orchestrate)
-    view = _start(orchestrate, request, arguments)
+    try:
+        view = _start(orchestrate, request, arguments)
+    except KeyboardInterrupt:
+        _cancel_unanswered(orchestrate, request, settings)
+        return CANCELLED
     if not arguments.json:
         _say_notice(settings)
     if arguments.detach:
@@ -128,6 +132,19 @@ def _start(orchestrate: HostClient, request: dict[str, Any], arguments: Namespac
     orchestrate.close()  # the download may have taken longer than the host keeps a silent client
     # whether an example would help was unknown while there was no model for the goal
     return orchestrate.call("start_goal", request | evidence(arguments, orchestrate))
+
+
+def _cancel_unanswered(
+    orchestrate: HostClient, request: dict[str, Any], settings: Settings
+) -> None:
+    """Cancel a goal of which it is not known whether it was started: the same key finds it, or cancels it at once."""
+    orchestrate.close()
+    if not is_up("servers", settings):
+        return  # nobody can have been told of it
+    print("\ncancelling ...", file=sys.stderr)
+    with suppress(AtosError):  # refused: it was not started
+        view = orchestrate.call("start_goal", request)
+        orchestrate.call("cancel_goal", {"goal_id": view["id"]})
 
 
 def follow(orchestrate: HostClient, goal_id: str, show: Progress) -> int:

@@ -171,6 +171,7 @@ def http_get(connection: socket.socket, path: str) -> dict[str, Any]:
     """
     try:
         with connection:
+            connection.settimeout(STATUS_SECONDS)
             connection.sendall(f"GET {path} HTTP/1.0\r\nhost: atos\r\n\r\n".encode())
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         return json.loads(answer.partition(b"\r\n\r\n")[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -51,6 +52,13 @@ def _run(command: list[str]) -> int:
     except OSError as error:
         message = f"{command[0]} can't be started: {error.strerror}"
         raise BadRequestError(message, next_step="Check its name and its path.") from error
+
+    def end(
+        *_: object,
+    ) -> None:  # without the lease the program would hold memory that others are given
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, end)
     while True:
         try:
             code = process.wait()

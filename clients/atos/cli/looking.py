@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from argparse import Namespace
@@ -24,6 +25,8 @@ from atos_protocol.settings import Settings
 
 FOLLOW_SECONDS = 20
 """How long one look waits for what comes."""
+NUMBER_WIDTH = 7
+"""Columns of an event's number, by which sentences of a story name it."""
 
 
 def plan(arguments: Namespace, settings: Settings) -> int:
@@ -37,7 +40,9 @@ def plan(arguments: Namespace, settings: Settings) -> int:
         print(f"{task['id']:4}{clean(task['title'], 60)} ({task.get('complexity', '')}){after}")
     for note in made["notes"]:
         print(f"note: {clean(note)}")
-    print("to change it first: atos-client plan --json, then atos-client build --plan FILE")
+    goal = shlex.quote(arguments.goal)
+    print(f"to change it first: atos-client plan --json {goal} > plan.json")
+    print(f"and then: atos-client build --plan plan.json {goal}")
     return 0
 
 
@@ -53,19 +58,24 @@ def logs(arguments: Namespace, settings: Settings) -> int:
         return _goal_log(arguments, settings)
     names = [arguments.what] if arguments.what else list(LOGS)
     found = {name: tail(settings, name, arguments.lines) for name in names}
-    if arguments.json and not arguments.follow:
-        print(json.dumps(found))
-        return 0
+    if arguments.json:
+        print(json.dumps(found), flush=True)
+    else:
+        _show_tails(settings, found)
+    if arguments.follow:
+        for name, line in follow(settings, names):
+            told = json.dumps({name: [line]}) if arguments.json else f"{name:14}{clean(line, 1000)}"
+            print(told, flush=True)
+    return 0
+
+
+def _show_tails(settings: Settings, found: Mapping[str, list[str]]) -> None:
     for name, lines in found.items():
         print(
             f"{settings.logs / name}.log" if lines else f"{settings.logs / name}.log: nothing yet"
         )
         for line in lines:
             print(f"  {clean(line, 1000)}", flush=True)
-    if arguments.follow:
-        for name, line in follow(settings, names):
-            print(f"{name:14}{clean(line, 1000)}", flush=True)
-    return 0
 
 
 def _goal_log(arguments: Namespace, settings: Settings) -> int:
@@ -77,7 +87,7 @@ def _goal_log(arguments: Namespace, settings: Settings) -> int:
         }  # fmt: skip
         news = orchestrate.call("wait_goal", request)
         for event in news["events"]:
-            lines = for_terminal([event_line(event)], 13)
+            lines = for_terminal([f"#{event['seq']:<6}{event_line(event)}"], 13 + NUMBER_WIDTH)
             print(json.dumps(event) if arguments.json else "\n".join(lines), flush=True)
         ended = not arguments.follow or news["goal"]["state"] in FINAL_GOAL_STATES
         if not news["events"] and ended:
@@ -163,7 +173,7 @@ def _memory(status: Mapping[str, Any]) -> Iterable[str]:
         yield f"  others   {device_text(device)}{bytes_text(device['foreign'])} used by other programs"
     for lease in status.get("leases", []):
         who = " ".join(filter(None, (lease["goal"], lease["task"], lease.get("client", ""))))
-        what = lease["model"] or lease["pool"]
+        what = clean(lease["model"] or lease["pool"])
         yield f"  request  {what}: {lease['state']} for {lease['seconds']:.0f} s ({clean(who or 'you')})"
     if not status.get("residencies"):
         yield "  no model is in memory; the first request loads one"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -10,6 +12,8 @@ if (
 ):  # `--version` and completion are waited for: whatever they don't need is imported later
     import argparse
     from collections.abc import Sequence
+
+    from atos_protocol.errors import AtosError
 
 MODULES = {
     "answer": "steering",
@@ -70,13 +74,13 @@ def run(arguments: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `atos-client`; every error is one clear sentence with the next step."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if replace := getattr(sys.stdout, "reconfigure", None):
+        replace(errors="replace")  # a terminal of another encoding shows ? for what it lacks
     if words == ["--version"]:
         from atos.cli.version import installed_version
 
         print(f"atos-client {installed_version()}")
         return 0
-    import json
-
     from atos.cli.action_commands import with_default
     from atos.cli.command_parser import NAMES
     from atos.cli.commands import parser
@@ -90,23 +94,48 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     arguments = parser(words[0] if words[0] in NAMES else "").parse_args(with_default(words))
     try:
-        return run(arguments)
-    except AtosError as error:
-        if arguments.json:
-            print(json.dumps({"error": error.to_wire()}))
-        else:
-            from atos.cli.formatting import for_terminal
-            from atos.cli.next_steps import as_commands
-
-            lines = [f"atos-client: {error.message}"]
-            lines += [f"  → {as_commands(error.next_step)}"] if error.next_step else []
-            print("\n".join(for_terminal(lines, 4, sys.stderr)), file=sys.stderr)
-        return exit_code(error)
+        try:
+            code = run(arguments)
+        except AtosError as error:
+            code = exit_code(error)
+            _tell(error, as_json=arguments.json)
+        sys.stdout.flush()  # what fails at the interpreter's own end is told by a traceback
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone, as `| head` does; there is nobody to tell
+    except BrokenPipeError:  # the reader has gone, as `| head` does; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a home that can't be written or read
+        _tell(_of_the_machine(error), as_json=arguments.json)
+        return 1
+    return code
+
+
+def _tell(error: AtosError, *, as_json: bool) -> None:
+    """Print an error with its next step, as the command that does it."""
+    if as_json:
+        import json
+
+        print(json.dumps({"error": error.to_wire()}), flush=True)
+        return
+    from atos.cli.formatting import for_terminal
+    from atos.cli.next_steps import as_commands
+
+    lines = [f"atos-client: {error.message}"]
+    lines += [f"  → {as_commands(error.next_step)}"] if error.next_step else []
+    print("\n".join(for_terminal(lines, 4, sys.stderr)), file=sys.stderr)
+
+
+def _of_the_machine(error: OSError) -> AtosError:
+    """Return what the system refused as an error with a next step."""
+    from atos_protocol.errors import NoSpaceError, WorkspaceError
+
+    place = f"{error.filename}: " if error.filename else ""
+    message = f"{place}{error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpaceError(message, next_step="Make room on that disk, then try again.")
+    step = "See that it can be read and written, or set ATOS_HOME; then try again."
+    return WorkspaceError(message, next_step=step)
 
 
 def _no_command(words: list[str], known: Sequence[str]) -> str | None:

@@ -176,6 +176,6 @@ def _reach(base: str, status: int) -> str:
     if status == 401:
         return f"ATOS answers n8n at {base} and asks for a token"
     if status == 421:
-        return f"ATOS does not go by the name in {base}: set ATOS_BRIDGE_HOSTS, then atos-client down; up"
+        return f"ATOS does not go by the name in {base}: set ATOS_BRIDGE_HOSTS, then: atos-client down; atos-client up"
     said = "nothing answers" if not status else f"HTTP {status}"
     return f"{said} at {base}, as n8n sees it: atos-client up, and in a container --add-host=host.docker.internal:host-gateway"

@@ -22,6 +22,9 @@ COMMANDS = {
     "GET /atos/v1/status": "`atos-client vram`",
     "vram_status": "`atos-client vram`",
     "list_models": "`atos-client models list`",
+    "list_deployments": "`atos-client deployments`",
+    "verify_deployment": "`atos-client deployments verify`",
+    "plan_goal": "`atos-client plan --json`",
 }
 """Tool or route -> the command that does the same."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from atos.cli.event_lines import event_line
-from atos.cli.formatting import MARKS, hung
+from atos.cli.formatting import MARKS, cut, hung
 from atos.cli.goal_report import (
     TASK_WIDTH,
     goal_report,
@@ -168,7 +168,7 @@ class Live:
     def _draw(self, above: Sequence[str], block: Sequence[str]) -> None:
         width = shutil.get_terminal_size().columns - 1
         up = f"\x1b[{self._drawn}F" if self._drawn else ""
-        body = [line[:width] for line in block]
+        body = [cut(line, width) for line in block]
         # line by line: erasing the whole screen at once, a terminal keeps it in its history each time
         text = up + "".join(f"{line}\x1b[K\n" for line in [*hung(above, width), *body]) + "\x1b[J"
         sys.stdout.write(text)

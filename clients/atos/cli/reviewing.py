@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ def approve(arguments: Namespace, settings: Settings) -> int:
         if not arguments.json:
             print("\n".join(plan_lines(shown["plan"])))
         if not arguments.yes:
-            _agree(goal, digest)
+            _agree(goal, digest, shown=not arguments.json)
     request = {"goal_id": goal, "digest": digest}
     return _told(orchestrate.call("approve_plan", request, resend=False), arguments, "goes on")
 
@@ -44,11 +46,11 @@ def edit(arguments: Namespace, settings: Settings) -> int:
     orchestrate = HostClient(settings, "orchestrate")
     goal = arguments.goal or _newest(orchestrate)
     if arguments.plan:
-        plan = read_plan(Path(arguments.plan))
+        view = _put(orchestrate, goal, read_plan(Path(arguments.plan)))
     else:
-        plan = edited(orchestrate.call("get_plan", {"goal_id": goal})["plan"])
-    request = {"goal_id": goal, "plan": plan}
-    view = orchestrate.call("edit_plan", request, resend=False)
+        before = orchestrate.call("get_plan", {"goal_id": goal})["plan"]
+        with edited(before) as plan:
+            view = _put(orchestrate, goal, plan)
     return _told(view, arguments, f"checks the plan; then: atos-client approve {goal}")
 
 
@@ -88,8 +90,8 @@ def approve_on_terminal(orchestrate: HostClient, view: Mapping[str, Any], show: 
             request = {"goal_id": goal, "digest": shown["digest"]}
             orchestrate.call("approve_plan", request, resend=False)
         elif word in {"e", "edit"}:
-            plan = edited(shown["plan"])
-            orchestrate.call("edit_plan", {"goal_id": goal, "plan": plan}, resend=False)
+            with edited(shown["plan"]) as plan:
+                _put(orchestrate, goal, plan)
         else:
             return False
     except ConflictError as error:  # somebody else was faster
@@ -117,35 +119,53 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def edited(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a plan as a person leaves it in $VISUAL or $EDITOR.
+def _put(orchestrate: HostClient, goal: str, plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    return orchestrate.call("edit_plan", {"goal_id": goal, "plan": plan}, resend=False)
+
+
+@contextmanager
+def edited(plan: Mapping[str, Any]) -> Generator[dict[str, Any]]:
+    """Yield a plan as a person leaves it in $VISUAL or $EDITOR; what they wrote is kept where it is not taken.
 
     Raises:
         BadConfigError: there is no editor, or it failed.
-        WorkspaceError: what was left is no JSON.
+        AtosError: what was left is no JSON, or is refused where it is used; the next step names the file.
     """
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
         message = "neither VISUAL nor EDITOR names an editor"
         raise BadConfigError(message, next_step="Set one, or hand in a file: --plan FILE")
-    with tempfile.TemporaryDirectory(prefix="atos-plan-") as folder:
-        file = Path(folder) / "plan.json"
-        file.write_text(json.dumps(plan, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        done = subprocess.run([*shlex.split(editor), str(file)], check=False)
-        if done.returncode:
-            message = f"{editor} ended with {done.returncode}; the plan stays as it was"
-            raise BadConfigError(message, next_step="Try again, or hand in a file: --plan FILE")
-        return read_plan(file)
+    file = Path(tempfile.mkdtemp(prefix="atos-plan-")) / "plan.json"
+    file.write_text(json.dumps(plan, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _edit(editor, file)
+    try:
+        yield read_plan(file)
+    except AtosError as error:
+        error.next_step = f"{error.next_step} What you wrote is in {file}: --plan {file}".strip()
+        raise
+    shutil.rmtree(file.parent, ignore_errors=True)
 
 
-def _agree(goal: str, digest: str) -> None:
+def _edit(editor: str, file: Path) -> None:
+    try:
+        code = subprocess.run([*shlex.split(editor), str(file)], check=False).returncode
+        why = f"ended with {code}" if code else ""
+    except (OSError, ValueError) as error:
+        why = f"can't be started ({error})"
+    if why:
+        shutil.rmtree(file.parent, ignore_errors=True)
+        message = f"{editor} {why}; the plan stays as it was"
+        raise BadConfigError(message, next_step="Try again, or hand in a file: --plan FILE")
+
+
+def _agree(goal: str, digest: str, *, shown: bool) -> None:
     command = f"atos-client approve {goal} {digest}"
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (shown and sys.stdin.isatty() and sys.stdout.isatty()):
         message = f"plan {digest} of {goal} was not approved: nobody is there to be asked"
         raise UnauthorizedError(message, next_step=f"Approve this very plan: {command}")
     if read_line("Begin? [y/N]:").strip().lower() not in {"y", "yes"}:
         message = f"{goal} goes on waiting"
-        raise ConflictError(message, next_step=f"Later: {command}")
+        raise UnauthorizedError(message, next_step=f"Later: {command}")
 
 
 def _newest(orchestrate: HostClient) -> str:

@@ -15,7 +15,7 @@ TEMPLATE = """[Unit]
 Description=ATOS scheduler: models for the programs that have a port of its gateway
 
 [Service]
-ExecStart={python} -m atos_scheduler.daemon
+ExecStart="{python}" -m atos_scheduler.daemon
 Restart=on-failure
 RestartSec=5
 {environment}
@@ -40,16 +40,22 @@ def start_at_login(settings: Settings) -> list[str]:
     if not _systemctl("list-units", "--no-pager"):
         return [f"the scheduler stays up until it is ended; {by_hand}"]
     folder = home_directory() / ".config" / "systemd" / "user"
-    home = f"Environment=ATOS_HOME={settings.home}\n" if "ATOS_HOME" in os.environ else ""
+    given = _literal(f"ATOS_HOME={settings.home}")
+    home = f'Environment="{given}"\n' if "ATOS_HOME" in os.environ else ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        unit = TEMPLATE.format(python=sys.executable, environment=home)
+        unit = TEMPLATE.format(python=_literal(sys.executable), environment=home)
         (folder / UNIT).write_text(unit, encoding="utf-8")
     except OSError as error:
         return [f"no unit was written ({error.strerror}); {by_hand}"]
     if not (_systemctl("daemon-reload") and _systemctl("enable", UNIT)):
         return [f"systemd did not take {UNIT}; {by_hand}"]
     return [f"the scheduler stays up, and systemd starts it at login ({UNIT})"]
+
+
+def _literal(text: str) -> str:
+    """Return a text as it stands between quotes of a unit: systemd reads % and backslashes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
 
 
 def _disable() -> list[str]:

@@ -8,6 +8,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,9 @@ def trace(arguments: Namespace, settings: Settings) -> int:
     goal, events = _goal(arguments, settings)
     spans = spans_of(events, content=arguments.content)
     if not arguments.to:
-        print("\n".join(terminal_lines(spans, columns(WIDTH), most=1000)))
+        shown = "\n".join(terminal_lines(spans, columns(WIDTH), most=1000))
+        whole = {"goal": goal, "trace": [asdict(span) for span in spans]}
+        print(json.dumps(whole) if arguments.json else shown)
         return 0
     try:
         said = send(spans, goal, arguments.to, settings)

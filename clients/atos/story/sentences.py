@@ -167,12 +167,13 @@ class _Teller:
             "repair": f"None could be taken; {name} was repaired.",
             "escalate": "None could be taken; a larger model went on.",
             "translate": f"{name} raised other errors than the stated ones; they were translated.",
+            "refuse": f"{name} did not raise a stated error; a check was written for it.",
             "ask": f"None could be taken: {evidence or 'no candidate meets what decides'}.",
         }
         if then in going_on:
             yield _said(event, going_on[then])
             return
-        if then not in {"", "test"}:
+        if then not in {"", "test", "accept"}:
             yield _said(event, f"None could be taken yet; next: {then}.")
             return
         yield _said(event, f"{name} won" + (f": {evidence}." if evidence else "."))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from atos.tracing.spans import Span
+from atos_protocol.printable import printable
 
 MARKS = {
     "goal": "━",
@@ -80,11 +81,12 @@ def _label(span: Span, width: int) -> str:
 
 
 def short_name(span: Span) -> str:
-    """Return a span's name without the conventions' first word."""
+    """Return a span's name without the conventions' first word; a model's name may hold anything."""
+    name = printable(span.name)
     for word in ("invoke_workflow ", "invoke_agent ", "execute_tool ", "chat "):
-        if span.name.startswith(word):
-            return span.name.removeprefix(word)
-    return span.name
+        if name.startswith(word):
+            return name.removeprefix(word)
+    return name
 
 
 def _bar(span: Span, first: float, whole: float, width: int) -> str:
@@ -113,7 +115,7 @@ def _row(span: Span, at: int, first: float, whole: float) -> str:
     indent, seconds = 8 + 12 * DEPTH.get(span.kind, 3), span.end - span.start
     name = escape(short_name(span)[:30])
     return (
-        f'<g><title>{escape(span.name)}: {seconds:.2f} s</title><text x="{indent}" y="{at * ROW + 13}">{name}</text>'
+        f'<g><title>{escape(printable(span.name))}: {seconds:.2f} s</title><text x="{indent}" y="{at * ROW + 13}">{name}</text>'
         f'<rect x="{x:.1f}" y="{at * ROW + 3}" width="{length:.1f}" height="12" rx="2" fill="{COLOURS[span.kind]}"/>'
         f'<text x="{min(x + length + 4, WIDTH - 52):.1f}" y="{at * ROW + 13}">{seconds:.1f}</text></g>'
     )  # fmt: skip

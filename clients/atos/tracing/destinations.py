@@ -17,6 +17,7 @@ from typing import Any
 
 from atos.tracing.spans import Span
 from atos_protocol.errors import BadRequestError, UnsupportedError
+from atos_protocol.redaction import redacted
 from atos_protocol.settings import Settings
 
 SHOWN = "otlp:URL, langsmith[:PROJECT], wandb[:online] or file:PATH"
@@ -35,7 +36,7 @@ def send(spans: Sequence[Span], goal: str, to: str, settings: Settings) -> str:
         endpoint = rest if kind == "otlp" else to
         _endpoint(endpoint)
         _module("otlp").send(spans, endpoint)
-        return f"{len(spans)} spans sent to {endpoint}"
+        return f"{len(spans)} spans sent to {redacted(endpoint)}"
     if kind == "langsmith":
         _module("langsmith").send(spans, rest)
         return f"{len(spans)} spans sent to LangSmith"

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from atos.tracing.otlp_sink import SEND_SECONDS, export
+from atos.tracing.otlp_sink import SEND_SECONDS, export, session_for
 from atos.tracing.spans import Span
 from atos_protocol.errors import BadConfigError
 from atos_protocol.redaction import learn
@@ -31,4 +31,6 @@ def send(spans: Sequence[Span], project: str = "") -> None:
         raise BadConfigError(message, next_step="LangSmith's settings page makes a key; export it.")
     learn([key])
     theirs: Any = importlib.import_module(PACKAGE)  # it has no types
-    export(theirs.OtelExporter(project=project or None, timeout=SEND_SECONDS), spans, "LangSmith")
+    session = session_for(os.environ.get("LANGSMITH_ENDPOINT", ""))
+    exporter = theirs.OtelExporter(project=project or None, timeout=SEND_SECONDS, session=session)
+    export(exporter, spans, "LangSmith")

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import requests
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -17,6 +18,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from atos.tracing import genai_names as names
 from atos.tracing.spans import Span
 from atos_protocol.errors import UnreachableError
+from atos_protocol.server_url import ServerUrl
 from atos_protocol.versions import installed
 
 SEND_SECONDS = 10.0
@@ -63,7 +65,19 @@ def send(spans: Sequence[Span], endpoint: str) -> None:
     address = endpoint.rstrip("/")
     if not address.endswith("/v1/traces"):
         address += "/v1/traces"
-    export(OTLPSpanExporter(endpoint=address, timeout=SEND_SECONDS), spans, endpoint)
+    session = session_for(address)
+    export(
+        OTLPSpanExporter(endpoint=address, timeout=SEND_SECONDS, session=session), spans, endpoint
+    )
+
+
+def session_for(address: str) -> requests.Session | None:
+    """Return a session without the environment's proxies for what stays on this machine; None: the exporter's own."""
+    if not ServerUrl(address).is_loopback:
+        return None
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 def export(exporter: SpanExporter, spans: Sequence[Span], where: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from atos.tracing.spans import ENDS_OF_A_PERSONS_WAIT, Span
+from atos.tracing.spans import ENDS_OF_A_PERSONS_WAIT, Span, run_is_over
 from atos_protocol.goals import Event
 
 ALWAYS = frozenset({"model_call", "load", "sandbox_run"})
@@ -20,7 +20,7 @@ def settled(spans: Sequence[Span], events: Sequence[Event]) -> list[Span]:
     """Return those of a goal's spans that no later event of this run changes."""
     if not events:
         return []
-    ended = events[-1].kind == "goal_finished"
+    ended = run_is_over(events)
     last = {event.task: event for event in events}
     again = {str(t): e.seq for e in events if e.kind == "goal_resumed" for t in _tasks(e)}
     at_rest = {

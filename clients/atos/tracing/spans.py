@@ -20,6 +20,7 @@ LEAST_WAIT_SECONDS = 0.05
 """A shorter wait for a model is the time that any request takes."""
 FAILED_STATES = frozenset({"failed", "needs_help", "limit_reached"})
 ENDS_OF_A_PERSONS_WAIT = frozenset({"goal_resumed", "goal_unpaused"})
+RUN_BOUNDS = frozenset({"goal_submitted", "goal_resumed", "goal_finished"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ class Span:
     failed: str = ""
     """Why it failed: a state or a code; empty where it did not."""
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def run_is_over(events: Sequence[Event]) -> bool:
+    """Tell whether a goal's newest run has ended; a person may have said something to it since."""
+    bounds = (event.kind for event in reversed(events) if event.kind in RUN_BOUNDS)
+    return next(bounds, "") == "goal_finished"
 
 
 def trace_id(goal: str) -> str:
@@ -113,7 +120,8 @@ class _Derivation:
 
     def goal(self) -> Iterator[Span]:
         first, last = self._events[0], self._events[-1]
-        ends = [event for event in self._events if event.kind == "goal_finished"]
+        over = run_is_over(self._events)
+        ends = [event for event in self._events if over and event.kind == "goal_finished"]
         state = str(ends[-1].data.get("state") or "") if ends else ""
         yield self._span(
             "goal", "", first, first.at, ends[-1].at if ends else last.at, f"{names.WORKFLOW_OPERATION} atos.goal",

@@ -67,7 +67,7 @@ function refusal(status: number, message: string): AtosFailure {
 		return new AtosFailure('unauthorized', `ATOS refused the token (HTTP ${status})`, next);
 	}
 	if (status === 421) {
-		const next = 'Use the base URL that "atos-client doctor" names; in a container: "up --docker".';
+		const next = 'Use the base URL that "atos-client doctor" names; in a container: "atos-client up --docker".';
 		return new AtosFailure('unauthorized', 'ATOS does not go by the host of the base URL', next);
 	}
 	if (status >= 500) {

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from atos.tracing.settled import settled
-from atos.tracing.spans import Span, spans_of
+from atos.tracing.spans import Span, run_is_over, spans_of
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.live_traces.position import Position, load, save
 from atos_protocol.errors import AtosError
@@ -102,7 +102,7 @@ class Exporter:
         known = self._read.setdefault(goal, [])
         news = self._events.read(goal, known[-1].seq if known else 0)
         known += news
-        ended = bool(known) and known[-1].kind == "goal_finished"
+        ended = run_is_over(known)
         if news and (ended or not self._whole):
             self._send_spans(goal, known)
         if ended or not known:

@@ -21,8 +21,8 @@ from atos_protocol.goals import Complexity
 from atos_protocol.scheduler_api import Pool
 
 INSTALL = (
-    "Fetch a model: `atos-client models pull` takes the best one for this machine. Or set ATOS_GGUF to a"
-    " GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server. Then ask again."
+    "Fetch a model: `atos-client models pull` takes the best one for this machine. Or write ATOS_GGUF=FILE, or"
+    " ATOS_OPENAI_URL=URL of an OpenAI-compatible server, into ~/.atos/.env and run `atos-client down`. Then ask again."
 )
 """Next step of every error that says there is no model."""
 

@@ -12,14 +12,15 @@ import os
 import sys
 from functools import partial
 
-from atos_daemon.runtime import run_daemon
+from atos_daemon.runtime import run_daemon, usage
 from atos_protocol.settings import Settings
 from atos_servers.host.goal_worker_process import spawn_worker
 
 
 def main() -> int:
     """Run the host until it is told to end or is idle; return the exit status."""
-    return run_daemon("servers", _run)
+    told = usage("atos-servers", "Holds ATOS's MCP servers until nobody needs them.", sys.argv[1:])
+    return run_daemon("servers", _run) if told is None else told
 
 
 def _run(settings: Settings) -> None:

@@ -6,7 +6,9 @@ host a few milliseconds, and what is left is counted by the next.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import logging
 from typing import Any
 
 import anyio
@@ -20,24 +22,25 @@ from atos_protocol.errors import AtosError, UnsupportedError
 from atos_protocol.scheduler_api import Status
 from atos_protocol.settings import Settings
 
+logger = logging.getLogger(__name__)
 PATH = "/metrics"
 MOST_EVENTS = 2000
 """Events that one scrape folds."""
+STATUS_SECONDS = 5.0
+"""How long the scheduler may take; Prometheus gives a scrape up after ten, and with it what it says of goals."""
 OVERLAP = 200
 """Numbers before the newest that are looked at again: on Postgres a smaller one may become visible later."""
 
 
 def metrics_route(settings: Settings) -> ASGIApp:
-    """Return what answers a scrape.
-
-    Raises:
-        UnsupportedError: Prometheus's client is not installed.
-    """
+    """Return what answers a scrape; where Prometheus's client is not installed, it answers that."""
     try:
         page: Any = importlib.import_module("atos.tracing.prometheus_page")
     except ImportError as error:
         message = f"/metrics can't be answered: {error}"
-        raise UnsupportedError(message, next_step="pip install 'atos[prometheus]'") from error
+        missing = UnsupportedError(message, next_step="pip install 'atos[prometheus]'")
+        logger.warning("%s", missing)
+        return PlainTextResponse(str(missing), status_code=missing.status)
     scrapes = Scrapes(settings)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,11 +73,10 @@ class Scrapes:
         """
         async with self._turn:
             unfinished = await anyio.to_thread.run_sync(self._count)
-        try:
+        status: Status | None = None
+        with contextlib.suppress(AtosError), anyio.move_on_after(STATUS_SECONDS):
             async with SchedulerClient(self._settings, start=False) as scheduler:
                 status = await scheduler.status()
-        except AtosError:
-            status = None
         return self._counters, unfinished, status
 
     def _count(self) -> int:

@@ -99,8 +99,8 @@ class OrchestrateTools:
     ) -> ToolResult:
         """Start building something: plan it, write it, test it, commit it to a git repository.
 
-        Use first, whenever the user wants software built. Write 3 to 5 `examples` yourself: they are worth
-        more to a small model than a bigger model (84 against 71 % right). Returns at once; follow it with
+        Use first, whenever the user wants software built. Write 3 to 5 `examples` yourself: they help a small
+        model most (84 against 58 % right). Returns at once; follow it with
         `wait_goal`. Pass `plan` to have your own plan executed by the local models.
         """
         goals = await self.goals()

@@ -95,7 +95,8 @@ class Page:
         request = _Request(scope, receive)
         with connected(PERSON), self._idle.use():
             try:
-                check_origin(request.headers, self._port)
+                document = request.method == "GET" and path == "/"
+                check_origin(request.headers, self._port, document=document)
                 if request.method == "GET" and path == FEED:
                     self._known(request)
                     return await self._feed(request, send)

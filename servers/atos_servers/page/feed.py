@@ -30,6 +30,8 @@ Tell = Callable[[bytes], Awaitable[None]]
 COALESCE_SECONDS = 0.1
 """Pause after each message about a goal, so that sixty events a second are ten messages."""
 LOOK_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+"""How long the scheduler may take: goals are looked at after it."""
 WAIT_SECONDS = 20.0
 """Longest wait for an event; a comment is sent then, so that a dead connection is noticed."""
 MOST_GOALS = 100
@@ -112,10 +114,11 @@ class Feed:
         return [_row(goal) for goal in found["goals"]]
 
     async def _machine(self) -> Json | None:
-        try:
+        status: Json = {}
+        with suppress(UnreachableError), anyio.move_on_after(ANSWER_SECONDS):
             status = asdict(await self._scheduler.status())
-        except UnreachableError:
-            return None  # it sleeps; the page does not wake it
+        if not status:
+            return None  # it sleeps, or hangs; the page does not wake it
         del status["uptime"]
         for lease in status["leases"]:
             lease["seconds"] = round(lease["seconds"])
@@ -123,10 +126,9 @@ class Feed:
 
     async def _decisions(self, after: int) -> list[Json]:
         """Return the scheduler's decisions after number `after`, with the moment of each."""
-        try:
+        found: list[Json] = []
+        with suppress(AtosError), anyio.move_on_after(ANSWER_SECONDS):
             found = await self._scheduler.decisions()
-        except AtosError:
-            return []
         if found and found[-1]["seq"] < after:
             after = -1  # another scheduler counts anew
         now = time.time()

@@ -1,6 +1,8 @@
 """What a request must look like before the page looks at it, and the replies that it gives. Pure.
 
-The page's own origin is the only one that may call; a cross-site request is refused even without a session.
+The page's own origin is the only one that may call; a cross-site request is refused even without a session. A person may
+come to the document from anywhere: it holds nothing, and `atos-client open` has the browser come from a file, which is
+another site.
 """
 
 from __future__ import annotations
@@ -58,8 +60,13 @@ def refused(error: AtosError) -> Reply:
     return as_json({"error": error.to_wire()}, error.status)
 
 
-def check_origin(headers: Mapping[str, str], port: int) -> None:
+def check_origin(headers: Mapping[str, str], port: int, *, document: bool) -> None:
     """Let a request pass that comes from this very page, or from no page at all.
+
+    Args:
+        headers: of the request.
+        port: that the page is served at.
+        document: whether the document is asked for, to which a tab may be led from another site.
 
     Raises:
         UnauthorizedError: it names another host (DNS rebinding), or another site's page sent it.
@@ -71,7 +78,10 @@ def check_origin(headers: Mapping[str, str], port: int) -> None:
         raise UnauthorizedError(message, next_step="Run `atos-client open`.")
     origin = headers.get("origin")
     site = headers.get("sec-fetch-site", "none")
-    if (origin is not None and origin != f"http://{host}") or site not in ("none", "same-origin"):
+    how = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
+    led_here = document and how == ("navigate", "document")
+    ours = led_here or site in ("none", "same-origin")
+    if (origin is not None and origin != f"http://{host}") or not ours:
         message = "requests of other sites are not accepted"
         raise UnauthorizedError(message, next_step="Run `atos-client open`.")
 

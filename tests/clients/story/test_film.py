@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ def test_the_waterfall_is_a_picture_whose_texts_are_escaped() -> None:
     root = ET.fromstring(svg(SPANS))
     rows = [g for g in root if g.tag.endswith("}g")]
     assert len(rows) == len(SPANS)
+
+
+def test_what_a_models_name_hides_is_shown() -> None:
+    told = replace(SPANS[-1], name="chat \x1b[2J\u202eevil")
+    assert "\\x1b[2J\\u202e" in terminal_lines([told], 80)[0]
+    assert ET.fromstring(svg([told])) is not None
 
 
 def test_a_terminal_shows_the_longest_stretches_in_its_width() -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -151,6 +152,18 @@ def test_the_story_of_a_goal_to_which_everything_happened() -> None:
             " 93.5 -- The goal ended as success.",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        ("accept", "Candidate 1 won."),  # what can't be run
+        ("refuse", "Candidate 1 did not raise a stated error; a check was written for it."),
+    ],
+)
+def test_what_was_taken_and_what_was_sent_back_are_told_apart(then: str, told: str) -> None:
+    chosen = Event(1, "g1", "T1", "selected", 1.0, {"next": then, "candidate": 0})
+    assert [sentence.text for sentence in story_of([chosen])] == [told]
 
 
 ODD: tuple[Any, ...] = (

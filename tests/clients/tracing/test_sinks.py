@@ -74,6 +74,26 @@ def test_a_receiver_of_otlp_gets_every_span_field_by_field(settings: Settings) -
     assert_arrived(receiver, SPANS)
 
 
+def test_a_trace_for_this_machine_goes_through_no_proxy_of_the_environment(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with otlp_receiver() as receiver:
+        send(SPANS, "g1", f"otlp:{receiver.url}", settings)
+        assert_arrived(receiver, SPANS)
+
+
+def test_a_password_in_a_receivers_address_is_not_shown(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with otlp_receiver() as receiver:
+        address = receiver.url.replace("://", "://me:hunter2hunter2@")
+        assert "hunter2" not in send(SPANS, "g1", address, settings)
+
+
 def test_a_trace_that_is_sent_twice_is_the_same_trace(settings: Settings) -> None:
     with otlp_receiver() as receiver:
         for _ in range(2):

@@ -59,6 +59,13 @@ def test_a_goal_at_work_has_the_spans_of_its_events_so_far_under_the_same_ids(ta
     assert all(span.end >= span.start for span in some)
 
 
+def test_a_goal_that_goes_on_has_neither_the_end_nor_the_state_of_its_run_before() -> None:
+    told = events()
+    resumed = next(at for at, event in enumerate(told) if event.kind == "goal_resumed")
+    goal = spans_of(told[: resumed + 3])[0]
+    assert (goal.kind, goal.end, goal.failed) == ("goal", told[resumed + 2].at, "")
+
+
 def test_what_people_and_models_wrote_goes_along_only_where_it_was_asked_for() -> None:
     plain, whole = spans_of(events()), spans_of(events(), content=True)
     assert [s for s in plain if names.TEXT in s.attributes] == []

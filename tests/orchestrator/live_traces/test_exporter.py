@@ -87,6 +87,17 @@ def test_a_goal_that_is_followed_from_event_to_event_arrives_whole_and_each_span
     assert exporter.position.waiting == ()
 
 
+def test_a_note_to_a_goal_that_has_stopped_does_not_hold_up_its_trace(
+    store: EventStore, place: Place, start: Callable[..., Exporter]
+) -> None:
+    exporter = start()
+    append(store, EVENTS[:RESUMED])
+    store.append("g1", "noted", {"text": "Use only ASCII"}, key="noted")
+    exporter.look()
+    assert exporter.position.waiting == ()
+    assert "goal" in {kind for kind, _ in place.newest.values()}
+
+
 def test_while_a_place_is_away_only_ids_are_kept_and_afterwards_all_arrives(
     store: EventStore, place: Place, start: Callable[..., Exporter]
 ) -> None:

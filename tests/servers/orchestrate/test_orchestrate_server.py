@@ -89,7 +89,7 @@ async def test_a_goal_outside_the_catalogue_is_refused_with_what_to_do() -> None
         said = await refused(client, "start_goal", goal="Build a price-tracking SaaS")
 
     assert said == snapshot(
-        "out_of_scope: only the demonstration model atos-mini is here, and this goal is not in the catalogue of atos-mini Next: Fetch a model: `atos-client models pull` takes the best one for this machine. Or set ATOS_GGUF to a GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server. Then ask again. atos-mini itself can, for example: add two numbers; subtract two numbers; multiply two numbers."
+        "out_of_scope: only the demonstration model atos-mini is here, and this goal is not in the catalogue of atos-mini Next: Fetch a model: `atos-client models pull` takes the best one for this machine. Or write ATOS_GGUF=FILE, or ATOS_OPENAI_URL=URL of an OpenAI-compatible server, into ~/.atos/.env and run `atos-client down`. Then ask again. atos-mini itself can, for example: add two numbers; subtract two numbers; multiply two numbers."
     )
 
 
@@ -98,7 +98,7 @@ async def test_without_any_model_a_goal_is_refused_with_what_to_do() -> None:
         said = await refused(client, "start_goal", goal=ADD)
 
     assert said == snapshot(
-        "no_model: no model is installed that could do this Next: Fetch a model: `atos-client models pull` takes the best one for this machine. Or set ATOS_GGUF to a GGUF file, or ATOS_OPENAI_URL to an OpenAI-compatible server. Then ask again."
+        "no_model: no model is installed that could do this Next: Fetch a model: `atos-client models pull` takes the best one for this machine. Or write ATOS_GGUF=FILE, or ATOS_OPENAI_URL=URL of an OpenAI-compatible server, into ~/.atos/.env and run `atos-client down`. Then ask again."
     )
 
 

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from atos.cli.opening import PAGE
 from doubles.host_process import HostProcess, host_process
 from doubles.page_browser import (
     WrittenGoal,
@@ -67,6 +69,16 @@ def test_a_code_opens_the_page_once_and_does_not_stay_in_the_address(
     with opened(browser, address) as second:
         expect(second.get_by_role("alert")).to_contain_text("this code was used already")
         expect(second.get_by_role("alert")).to_contain_text("atos-client open")
+
+
+def test_the_file_with_which_a_browser_is_started_leads_to_the_page(
+    host: HostProcess, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "open.html"
+    file.write_text(PAGE.format(url=page_address(host).replace("&", "&amp;")))
+    with opened(browser, file.as_uri()) as page:
+        expect(page.get_by_role("status").first).to_have_text("live")
+        assert page.url.startswith("http://127.0.0.1:")
 
 
 def test_what_models_and_people_wrote_is_shown_as_text(host: HostProcess, page: Page) -> None:

@@ -144,6 +144,22 @@ async def test_other_hosts_and_other_sites_are_refused_even_with_a_session(
     assert [reply.status_code for reply in replies] == [401, 401]
 
 
+LED_HERE = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "status"),
+    [("/", "document", 200), ("/", "iframe", 401), ("/page/app.js", "document", 401)],
+)
+async def test_a_tab_is_led_to_the_document_from_a_file_and_to_nothing_else(
+    path: str, kind: str, status: int
+) -> None:
+    async with browser(known=False) as client:
+        reply = await client.get(path, headers=LED_HERE | {"sec-fetch-dest": kind})
+        elsewhere = await client.get("/", headers=LED_HERE | {"host": "evil.example:8756"})
+    assert (reply.status_code, elsewhere.status_code) == (status, 401)
+
+
 async def test_a_cookie_without_its_secret_is_nobody() -> None:
     async with browser() as client:
         del client.headers["x-atos-page"]

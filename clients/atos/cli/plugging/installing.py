@@ -59,7 +59,8 @@ def uninstall(arguments: Namespace, settings: Settings) -> int:
     host = host_named(arguments.host)
     if host.name == "n8n":
         revoke_token(settings, host.name)
-        print("the token of n8n is revoked; its workflows can't call ATOS any more")
+        told = "the token of n8n is revoked; its workflows can't call ATOS any more"
+        print(json.dumps({"revoked": host.name}) if arguments.json else told)
         return 0
     if host.file is None:
         message = f"{host.name} has no file that could be changed"

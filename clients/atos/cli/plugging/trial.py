@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 from atos.cli.plugging.entries import Entry
@@ -64,19 +64,23 @@ def host_environment(entry: Entry, environ: Mapping[str, str]) -> dict[str, str]
 
 def try_entry(entry: Entry, environ: Mapping[str, str] = os.environ) -> Trial:
     """Start an entry as its host would, list its tools and call one; it never raises for what it finds."""
-    if not Path(entry.command).is_file():
+    environment = host_environment(entry, environ)
+    if (command := shutil.which(entry.command, path=environment["PATH"])) is None:
         return Trial(entry.name, ok=False, why=f"there is no {entry.command}")
     begun = time.monotonic()
-    process = subprocess.Popen(
-        [entry.command, *entry.args],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=host_environment(entry, environ), cwd="/",
-    )  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            [command, *entry.args],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=environment, cwd="/",
+        )  # fmt: skip
+    except OSError as error:
+        return Trial(entry.name, ok=False, why=f"{command} can't be started: {error.strerror}")
     watchdog = threading.Timer(TRIAL_SECONDS, process.kill)
     watchdog.start()
     try:
         return _spoken_to(entry, process, begun)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         process.kill()
         said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
         why = said.splitlines()[-1] if said else f"{type(error).__name__}: {error}"

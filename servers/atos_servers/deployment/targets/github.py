@@ -290,7 +290,10 @@ class GitHub:
         if self.token:
             return KeySource(self.token, "ATOS_GITHUB_TOKEN_FILE")
         message = "there is no token for GitHub"
-        step = "Write one into a file, chmod 600 it, and set ATOS_GITHUB_TOKEN_FILE to its path."
+        step = (
+            "Write one into a file, chmod 600 it, and write ATOS_GITHUB_TOKEN_FILE=PATH into ~/.atos/.env;"
+            " then: atos-client down"
+        )
         raise BadConfigError(message, next_step=step)
 
     def _api(self, place: Place | None = None) -> RestApi:

@@ -196,7 +196,10 @@ class Heroku:
     def _api(self, place: Place | None = None) -> RestApi:
         if not self.token:
             message = "there is no token for Heroku"
-            step = "Write one into a file (heroku authorizations:create), chmod 600 it, and set ATOS_HEROKU_TOKEN_FILE to its path."
+            step = (
+                "Write one into a file (heroku authorizations:create), chmod 600 it, and write"
+                " ATOS_HEROKU_TOKEN_FILE=PATH into ~/.atos/.env; then: atos-client down"
+            )
             raise BadConfigError(message, next_step=step)
         key = KeySource(self.token, "ATOS_HEROKU_TOKEN_FILE")
         return RestApi(HEROKU, self.url, key, place.folder / LOG if place else None)
