@@ -92,9 +92,12 @@ async def test_a_host_without_room_gets_back_what_is_idle_and_nothing_that_is_us
                 return
             await anyio.sleep(0.01)
 
+    async def hang() -> None:
+        await tools.call("vram", "hang", {})
+
     host.room = 2
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(tools.call, "vram", "hang", {})
+        tasks.start_soon(hang)
         with anyio.fail_after(20):
             await host.hanging.wait()
             for text in ("a", "b", "c"):

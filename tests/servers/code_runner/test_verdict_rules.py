@@ -40,10 +40,8 @@ def test_a_whole_honest_run_passes() -> None:
 
 def test_a_launcher_that_ends_while_it_reads_the_sources_says_so_of_them() -> None:
     kept = (BoundedOutput(1),) * 3
-    causes = [
-        Outcome(b"", *kept, status=status).cause
-        for status in ({}, {"reading": True}, {"reading": True, "expected": []})
-    ]
+    statuses: list[dict[str, Any]] = [{}, {"reading": True}, {"reading": True, "expected": []}]
+    causes = [Outcome(b"", *kept, status=status).cause for status in statuses]
     assert causes == ["lost", "not_parsed", "lost"]
 
 

@@ -125,7 +125,11 @@ def _raised(kind: type[Exception], message: str) -> Exception:
     try:
         return kind(message)
     except TypeError:
-        told = cast("Any", type(kind.__name__, (kind,), {"__str__": lambda _: message}))
+
+        def said(_: object) -> str:
+            return message
+
+        told = cast("Any", type(kind.__name__, (kind,), {"__str__": said}))
         if issubclass(kind, ExceptionGroup):
             return told(message, [RuntimeError(message)])
         return told.__new__(told)
