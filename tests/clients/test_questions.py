@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -163,7 +162,7 @@ Answer (a number, a value or an example; Enter leaves it open): \
 def test_ctrl_c_at_the_first_question_starts_nothing(host: ScriptedHost) -> None:
     with Terminal(CLIENT_COMMAND, os.environ) as terminal:
         terminal.until("Example: ")
-        os.kill(terminal._process.pid, signal.SIGINT)  # pyright: ignore[reportPrivateUsage]
+        terminal.interrupt()
         code = terminal.ended()
 
     assert code == 130

@@ -7,11 +7,13 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Self
 
 DEADLINE = 30.0
@@ -66,6 +68,19 @@ class Terminal:
     def type(self, line: str) -> None:
         """Type a line and Enter."""
         os.write(self._ours, line.encode() + b"\n")
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does, once the command waits for what is typed: a signal just before a read does not end it.
+
+        Raises:
+            AssertionError: it computes on.
+        """
+        deadline = time.monotonic() + DEADLINE
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline, f"it does not wait: {self.seen!r}"
+            time.sleep(0.01)
+        self._process.send_signal(signal.SIGINT)
 
     def ended(self) -> int:
         """Read to the end; return the exit code."""

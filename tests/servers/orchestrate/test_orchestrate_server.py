@@ -342,7 +342,7 @@ async def test_a_cancelled_goal_is_over_for_everybody_and_the_worker_is_notified
 
     assert (view["state"], view["tasks"][0]["state"]) == ("cancelled", "cancelled")
     assert again == view == news["goal"]
-    assert {"op": "cancel", "goal": goal} in TOLD
+    assert {"op": "cancel", "goal": goal, "revision": 1} in TOLD
 
 
 async def test_a_goal_is_paused_and_resumed_and_the_worker_is_told_of_both() -> None:

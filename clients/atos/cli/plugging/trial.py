@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -89,7 +90,8 @@ def try_entry(entry: Entry, environ: Mapping[str, str] = os.environ) -> Trial:
         watchdog.cancel()
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
-                stream.close()
+                with suppress(OSError):  # what it has not read can't be written any more
+                    stream.close()
         process.wait()
 
 
@@ -131,8 +133,9 @@ class _Lines:
         self._id = 0
 
     def send(self, message: dict[str, Any]) -> None:
-        self._stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
-        self._stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended, which reading tells
+            self._stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+            self._stdin.flush()
 
     def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self._id += 1
