@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -27,6 +29,8 @@ from atos_servers.local_web.site import Guard, Served, site
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 128
+LOOK_SECONDS = 10.0
+"""Pause between two looks at the release's file."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +48,7 @@ def bound(port: int) -> socket.socket:
 
 
 async def serve(path: Path, asked: ServerFile) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal comes, or until the release's file is gone."""
     environments = Environments(load_settings().home / "environments")
     packages = installed(environments, asked.requirements) if asked.requirements else nothing
     served = Served(
@@ -56,14 +60,30 @@ async def serve(path: Path, asked: ServerFile) -> None:
     port: int = listener.getsockname()[1]
     server = HttpServer(Guard(site(served, application, Runner()), served, port))
     async with anyio.create_task_group() as tasks:
+
+        def end() -> None:
+            server.stop()
+            tasks.cancel_scope.cancel()
+
         if application:
             tasks.start_soon(application.run)
         tasks.start_soon(server.serve_on, listener)
         write(path, asked.serving(port))
         logger.info("serving %s on http://%s:%d", served.entry.what, LOOPBACK, port)
+        tasks.start_soon(_once_removed, path, end)
         await until_signal()
-        server.stop()
-        tasks.cancel_scope.cancel()
+        end()
+
+
+async def _once_removed(path: Path, end: Callable[[], None]) -> None:
+    """End once a file is gone: where its home was removed, nobody is left who could stop what it describes."""
+    with suppress(OSError):  # of a file system that hangs or refuses: nobody has removed anything
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            if not await anyio.Path(path).exists():
+                break
+        logger.info("%s is gone: it is served no more", path)
+        end()
 
 
 def main(arguments: list[str]) -> int:
