@@ -101,7 +101,7 @@ def svg(spans: Sequence[Span]) -> str:
     first, whole = _scale(spans) if spans else (0.0, 1.0)
     height = ROW * (len(shown) + 2)
     rows = "".join(_row(span, at, first, whole) for at, span in enumerate(shown))
-    foot = f"{whole:.1f} s" + (f", and {left_out} shorter ones" if left_out else "")
+    foot = f"seconds; {whole:.1f} in all" + (f", and {left_out} shorter ones" if left_out else "")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Where the time'
         f' went" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">{rows}'
