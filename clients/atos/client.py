@@ -169,9 +169,8 @@ class Opening:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if (
-            self._thread is not None
-        ):  # told of the error, so that a call under way is not waited for
+        if self._thread is not None:
+            # told of the error, so that a call under way is not waited for
             self._thread.__exit__(kind, error, trace)
 
 

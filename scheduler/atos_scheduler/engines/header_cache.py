@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from atos_protocol.errors import LoadFailedError
+from atos_protocol.shortage import SCARCE
 from atos_scheduler.engines.gguf_header import GgufHeader, read_header
 
 logger = logging.getLogger(__name__)
@@ -26,9 +27,7 @@ logger = logging.getLogger(__name__)
 FORMAT = 2
 """Of the file; another number and the file is read anew."""
 
-PASSING = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ESTALE}
-)
+PASSING = SCARCE | {errno.EIO, errno.ESTALE}
 """Trouble of the machine: it says nothing about a file, which would be left out until somebody changes it."""
 
 Stamp = tuple[int, int]

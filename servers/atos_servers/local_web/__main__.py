@@ -77,13 +77,13 @@ async def serve(path: Path, asked: ServerFile) -> None:
 
 async def _once_removed(path: Path, end: Callable[[], None]) -> None:
     """End once a file is gone: where its home was removed, nobody is left who could stop what it describes."""
-    with suppress(OSError):  # of a file system that hangs or refuses: nobody has removed anything
-        while True:
-            await anyio.sleep(LOOK_SECONDS)
+    while True:
+        await anyio.sleep(LOOK_SECONDS)
+        with suppress(OSError):  # a file system that refuses for a moment has removed nothing
             if not await anyio.Path(path).exists():
                 break
-        logger.info("%s is gone: it is served no more", path)
-        end()
+    logger.info("%s is gone: it is served no more", path)
+    end()
 
 
 def main(arguments: list[str]) -> int:

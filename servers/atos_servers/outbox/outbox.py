@@ -73,9 +73,8 @@ class Outbox:
             self._more = anyio.Event()
             try:
                 await self.deliver()
-            except (
-                OSError
-            ) as error:  # a full disk, no descriptor: the host goes on, and so do the messages
+            except OSError as error:
+                # a full disk, no descriptor: the host goes on, and so do the messages
                 logger.warning("messages wait: %s", error)
             with anyio.move_on_after(LOOK_SECONDS):
                 await self._more.wait()
