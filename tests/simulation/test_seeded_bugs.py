@@ -15,6 +15,7 @@ from atos_orchestrator.execution import (
     goal_input,
     goal_workflow,
     pause_gate,
+    probation,
     reconciler,
     resumption,
     step_errors,
@@ -54,6 +55,10 @@ def ended_goals_are_not_seen(seen: reconciler.Seen) -> reconciler.Findings:
 
 def nobody_is_dead(_self: dbos_runtime.Executor, _executor: str) -> bool:
     return False
+
+
+def nobody_is_held_back(dead: Any) -> dict[str, int]:
+    return {}
 
 
 def any_dependency_will_do(plan: Plan, states: Mapping[str, Any]) -> Next:
@@ -139,6 +144,7 @@ BUGS: dict[str, Bug] = {
         reconciler, "findings", ended_goals_are_not_seen, "every_goal_ends", near=54
     ),
     "dead runs": Bug(dbos_runtime.Executor, "succeeds", nobody_is_dead, "every_goal_ends"),
+    "probation": Bug(probation, "suspects", nobody_is_held_back, "ends_as_if_undisturbed"),
     "dependencies": Bug(
         goal_workflow, "next_tasks", any_dependency_will_do, "dependencies_come_first", near=24
     ),

@@ -14,7 +14,7 @@ tests/orchestrator/execution/test_dbos_contract.py states what they guarantee.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -67,6 +67,8 @@ class Run:
     state: RunState
     executor: str = field(default="", compare=False)
     """Who claimed it last."""
+    starts: int = field(default=0, compare=False)
+    """How often it was claimed, without those times that a worker ended in order."""
 
 
 REVISION = ".r"
@@ -202,6 +204,18 @@ class DbosClient:
 
         return await anyio.to_thread.run_sync(requeued)
 
+    async def forget_starts(self, runs: Collection[Run]) -> None:
+        """Count runs that are executing as begun once."""
+        engine, tables = self.tables
+        table = tables.workflow_status
+        these = (table.c.workflow_uuid.in_([run.id for run in runs]), table.c.status == "PENDING")
+
+        def forgotten() -> None:
+            with engine.begin() as connection:
+                connection.execute(sa.update(table).where(*these).values(recovery_attempts=1))
+
+        await anyio.to_thread.run_sync(forgotten)
+
     async def list(
         self, states: Sequence[RunState] = (), *, body: str = "", ids: Sequence[str] = ()
     ) -> list[Run]:
@@ -220,7 +234,13 @@ class DbosClient:
 
         found = await anyio.to_thread.run_sync(query)
         return [
-            Run(each.workflow_id, each.name, STATES[each.status], each.executor_id or "")
+            Run(
+                each.workflow_id,
+                each.name,
+                STATES[each.status],
+                each.executor_id or "",
+                each.recovery_attempts or 0,
+            )
             for each in found
         ]
 

@@ -44,6 +44,7 @@ from atos_orchestrator.execution.dbos_client import (
     DbosClient,
     root,
 )
+from atos_orchestrator.execution.probation import suspects
 from atos_orchestrator.execution.queue_threads import QueueThreads
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, from_wire
@@ -221,12 +222,14 @@ class DbosRuntime(DbosClient):
             log.info("the start of the runs that are left counts: %s", error)
 
     async def _recover(self) -> None:
-        """Queue again what earlier workers of this name left unfinished."""
+        """Queue again what earlier workers of this name left unfinished, and that `probation` holds back for nobody."""
         dead = [run for run in await self.list(["running"]) if self.executor.succeeds(run.executor)]
-        for run in dead:
+        held = suspects(dead)
+        recovered = [run for run in dead if root(run.id) not in held]
+        for run in recovered:
             await self.requeue(run)
-        if dead:
-            log.info("recovered %d runs that earlier workers left", len(dead))
+        if recovered:
+            log.info("recovered %d runs that earlier workers left", len(recovered))
 
 
 def _end_unused_threads() -> None:

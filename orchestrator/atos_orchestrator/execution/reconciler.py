@@ -1,6 +1,6 @@
 """The reconciler: finds runs that nobody executes and goals that nobody will end, and puts both right.
 
-    run PENDING under a dead executor of this worker's name    -> queued again, at once
+    run PENDING under a dead executor of this worker's name    -> queued again, at once or in its turn (`probation`)
     run PENDING under this executor, without a body here       -> queued again
     goal unfinished by its events, its newest run has ended    -> `goal_finished` is appended
     goal unfinished by its events, without any run             -> likewise
@@ -19,16 +19,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 import anyio.to_thread
 
-from atos_orchestrator.execution.dbos_client import DbosClient, Run, RunState
+from atos_orchestrator.execution.dbos_client import DbosClient, Run, RunState, root
 from atos_orchestrator.execution.dbos_runtime import Executor
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_cancelling import CANCELLED
-from atos_orchestrator.execution.goal_input import finished_key, run_of
+from atos_orchestrator.execution.goal_input import event_key, finished_key, run_of
+from atos_orchestrator.execution.probation import Probation, alone_seconds, suspects
 
 EVERY_SECONDS = 3.0
 """Pause between two looks while there is work; two of them settle a case."""
@@ -112,6 +113,9 @@ class Reconciler:
         self._wake = wake
         self._hold = hold
         self._before = Findings()
+        self._probation = Probation()
+        self._told = set[tuple[str, int]]()
+        """Goals that were told to wait for their turn, after so many starts."""
 
     async def run(self) -> None:
         """Look until cancelled.
@@ -126,15 +130,21 @@ class Reconciler:
 
     async def at_start(self) -> None:
         """Put right what earlier workers left, before this one executes anything."""
-        found = findings(await self._see())
-        await self._put_right(Findings(found.dead, frozenset(), found.ended))
+        seen = await self._see()
+        found = findings(seen)
+        dead = await self._in_turn(seen, found.dead)
+        await self._put_right(Findings(dead, frozenset(), found.ended))
 
     async def look(self) -> bool:
         """Look once, and put right what the look before saw as well; return whether there is work."""
         seen = await self._see()
         found = findings(seen)
         confirmed, self._before = found.confirmed_by(self._before), found
-        await self._put_right(confirmed)
+        dead = await self._in_turn(seen, confirmed.dead)
+        await self._put_right(replace(confirmed, dead=dead))
+        executing = [run for run in seen.pending if run.id in seen.bodies]
+        if proven := self._probation.proven(executing, anyio.current_time()):
+            await self._client.forget_starts(proven)
         return bool(seen.pending or seen.unfinished)
 
     async def hold(self) -> None:
@@ -150,6 +160,29 @@ class Reconciler:
         pending = tuple(await self._client.list(["running"]))
         executor = self._executing()
         return Seen(pending, executor, executor.bodies(), unfinished, states)
+
+    async def _in_turn(self, seen: Seen, dead: Collection[Run]) -> frozenset[Run]:
+        """Return the dead runs that may be queued again now; the goals of the others are told that they wait."""
+        newest_first = [run for run in seen.pending if run in dead]
+        admitted = self._probation.admitted(newest_first, seen.unfinished, anyio.current_time())
+        free = {root(run.id) for run in admitted}
+        for goal, starts in suspects(newest_first).items():
+            if goal in seen.unfinished and (goal in free or (goal, starts) not in self._told):
+                await self._tell(goal, seen.unfinished[goal], starts, goes_on=goal in free)
+                self._told.add((goal, starts))
+        return admitted
+
+    async def _tell(self, goal: str, revision: int, starts: int, *, goes_on: bool) -> None:
+        """Say that a goal waits for its turn, or that this has come."""
+        died = f"the worker died {starts} times while executing it and perhaps others"
+        kind, data = "waiting", {"for": f"its turn: {died}; they are tried one at a time"}
+        if goes_on:
+            alone = f"alone for up to {alone_seconds(starts):.0f} s"
+            kind, data = "announcement", {"text": f"{died}; it is tried again, {alone}"}
+        log.warning("goal %s: %s", goal, *data.values())
+        key = event_key(revision, None, kind, f"probation:{starts}")
+        append = self._events.append
+        await anyio.to_thread.run_sync(lambda: append(goal, kind, data, key=key))
 
     async def _put_right(self, wrong: Findings) -> None:
         for run in sorted(wrong.dead | wrong.lost, key=lambda run: run.id):

@@ -10,7 +10,7 @@ one_commit_per_effect                no effect is on the goal's line twice
 nothing_made_is_lost                 each effect is where a person finds it: on the branch, or on the side
 done_tasks_are_committed             and only they
 dependencies_come_first              a task's folder has what it depends on
-ends_as_if_undisturbed               tasks and goal end as they would on a machine without faults
+ends_as_if_undisturbed               tasks and goal end as they would on a machine without faults, whoever else ends its worker
 green_code_is_not_touched            a task that is done is not begun in a later revision
 limits_count_work                    `limit_reached` says that so much was used, and nothing else does
 paused_goals_rest                    (*) nothing begins for a goal that was paused a while ago
@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from atos_orchestrator.events import GoalFold, fold
+from atos_orchestrator.execution.reconciler import ABANDONED
 from atos_protocol.goals import FINAL_TASK_STATES, RESUMABLE_GOAL_STATES, Event, GoalView
 from doubles.simulation.machine import Machine
 from doubles.simulation.places import Place, Places
@@ -42,6 +43,8 @@ def check_at_the_end(story: Story, here: Machine, places: Places, work: Work) ->
         _views(here, events, view)
         _limits(here, goal, events, view)
         _green(here, events, work)
+        if goal.fatal and view.summary == ABANDONED:
+            continue
         if view.state != "cancelled":
             states = _Undisturbed(goal, events).states()
             _as_if_undisturbed(here, goal, view, states, places.of[goal.id])
@@ -122,6 +125,8 @@ class _Undisturbed:
     def _state(self, task: TaskStory, states: Mapping[str, str], revision: int) -> str:
         if any(states[need] != "done" for need in task.depends_on):
             return "skipped"
+        if task.kills_after >= 0:
+            return "failed"
         end = end_of(task, revision, answered=task.id in self._answered)
         return "done" if end == "done" else "failed"
 

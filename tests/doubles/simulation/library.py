@@ -195,6 +195,7 @@ class Status(NamedTuple):
     name: str
     status: str
     executor_id: str | None
+    recovery_attempts: int
 
 
 class LibraryClient:
@@ -209,8 +210,8 @@ class LibraryClient:
     ) -> list["Status"]:
         self._tables.check()
         return [
-            Status(row.workflow_id, row.name, row.status, row.executor_id)
-            for row in self._tables.runs.values()
+            Status(row.workflow_id, row.name, row.status, row.executor_id, row.starts)
+            for row in reversed(self._tables.runs.values())
             if (not workflow_ids or row.workflow_id in workflow_ids)
             and (not status or row.status in status)
         ]

@@ -3,6 +3,7 @@
 import asyncio  # noqa: TID251  # processes are tasks of a loop of the simulation's own
 from dataclasses import dataclass
 
+from atos_orchestrator.execution.dbos_runtime import MOST_STARTS
 from doubles.simulation import seams
 from doubles.simulation.faults import strike
 from doubles.simulation.invariants import check_at_the_end
@@ -17,6 +18,8 @@ from doubles.simulation.work import Work
 
 PATIENCE_SECONDS = 3600.0
 """Virtual seconds after which a goal that has not ended is lost."""
+DEATH_SECONDS = 10.0
+"""So long at most, without faults, from a worker's end to the next one's work on the same task."""
 LOOKS_SECONDS = 21.0
 """So long after everything has ended, nothing may change any more: some looks of the reconciler (one schedule in ten)."""
 
@@ -90,7 +93,13 @@ class _Schedule:
         await asyncio.gather(*left, return_exceptions=True)
 
     def _longest(self) -> float:
-        return sum(f.seconds for f in self._story.faults if f.kind != "clock jump")
+        faults = sum(f.seconds for f in self._story.faults if f.kind != "clock jump")
+        deaths = sum(
+            DEATH_SECONDS + max(t.kills_after for t in g.tasks)
+            for g in self._story.goals
+            if g.fatal
+        )
+        return faults + (MOST_STARTS + 1) * deaths
 
     def _open(self) -> set[str]:
         """Return what has not ended: runs, and goals by their events."""

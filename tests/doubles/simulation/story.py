@@ -59,6 +59,8 @@ class TaskStory:
     trouble: str = ""
     """Code of an error that a call of it meets first."""
     trouble_s: float = 0.0
+    kills_after: float = -1.0
+    """Seconds of its first call after which it ends its worker, each time; below 0: it does not."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class GoalStory:
     """What a person does in the repository, and when."""
     steering: tuple[str, ...] = ()
     """What is handed in when it has stopped: `retry` or the id of a task that is answered."""
+
+    @property
+    def fatal(self) -> bool:
+        """Whether it ends its worker again and again, until it is abandoned."""
+        return any(task.kills_after >= 0 for task in self.tasks)
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,9 @@ def _goal(chance: Chance, goal: str) -> GoalStory:
     if chance.number("person") < 0.15:
         what = chance.pick("act", ("commit", "commit", "squash", "contradict"))
         told = replace(told, acts=((chance.between("act at", 0.5, 6.0), what),))
+    if chance.number("poison") < 0.02:
+        fatal = replace(tasks[-1], kills_after=chance.pick("kills after", (0.0, 0.5, 30.0, 90.0)))
+        return replace(told, tasks=(*told.tasks[:-1], fatal), cancel_at=0.0)
     stuck = [task.id for task in tasks if task.ends[0] != "done"]
     if stuck and chance.number("steered") < 0.7:
         first = chance.pick("steering", ("retry", "retry", stuck[0]))

@@ -126,6 +126,7 @@ class Tables:
             run.starts += 1
             if run.starts > MOST_STARTS:
                 self._end(run, "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "")
+                self._notify()
                 continue
             run.status, run.executor_id, run.owner = "PENDING", executor, run.owner + 1
             self.claims.append(

@@ -1,5 +1,6 @@
 """What does the work in a schedule: a planner that has the plan, models that answer, tasks that come to what their story says."""
 
+import asyncio  # noqa: TID251  # in the simulation's own time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from atos_orchestrator.task import Task
 from atos_protocol.errors import AtosError, BusyError, from_wire
 from atos_protocol.goals import Question
 from atos_protocol.verdicts import Isolation, Verdict
-from doubles.simulation.machine import machine
+from doubles.simulation.machine import PROCESS, machine
 from doubles.simulation.story import GoalStory, Story, TaskStory
 
 CALL_SECONDS = 5.0
@@ -125,6 +126,11 @@ class Work:
         """Fail for as long as the story says, from the first try on."""
         here = machine()
         await here.takes("trouble")
+        if task.kills_after >= 0:
+            await asyncio.sleep(task.kills_after)
+            here.note(f"{emit.goal} {task.id} ends its worker")
+            PROCESS.get().kill()
+            here.check_alive()
         began = self._since.setdefault((emit.goal, task.id, emit.revision), here.now)
         if task.trouble and here.now - began < task.trouble_s:
             raise error_of(task.trouble)

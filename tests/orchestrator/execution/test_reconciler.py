@@ -14,7 +14,7 @@ from atos_orchestrator.execution.dbos_client import GOALS, Run, RunState
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime, Executor
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_cancelling import CANCELLED
-from atos_orchestrator.execution.goal_input import GOAL
+from atos_orchestrator.execution.goal_input import GOAL, finished_key
 from atos_orchestrator.execution.reconciler import (
     MISSING,
     Findings,
@@ -99,13 +99,17 @@ class Ground:
         self.events.append(goal, "goal_submitted", {}, key="submitted")
         await self.runtime.submit(GOAL, goal, {"run": goal}, queue=GOALS)
 
-    def claim(self, run: str, executor: str) -> None:
+    def claim(self, run: str, executor: str, starts: int = 1) -> None:
         """Have an executor claim a run and lose it, as DBOS does when its next write fails."""
         statement = sa.text(
-            "UPDATE workflow_status SET status='PENDING', executor_id=:e WHERE workflow_uuid=:r"
+            "UPDATE workflow_status SET status='PENDING', executor_id=:e, recovery_attempts=:s"
+            " WHERE workflow_uuid=:r"
         )
         with self.engine.begin() as connection:
-            connection.execute(statement, {"e": executor, "r": run})
+            connection.execute(statement, {"e": executor, "r": run, "s": starts})
+
+    def told(self, goal: str) -> list[str]:
+        return [e.kind for e in self.events.read(goal)]
 
     async def states(self) -> dict[str, str]:
         return {run.id: run.state for run in await self.runtime.list()}
@@ -199,3 +203,35 @@ async def test_at_start_what_an_earlier_worker_left_needs_no_second_look(ground:
 
     assert await ground.states() == {"g1": "queued", "g2": "cancelled"}
     assert ground.ended("g2") == [("cancelled", CANCELLED)]
+
+
+async def test_goals_whose_workers_died_often_are_taken_up_one_at_a_time(ground: Ground) -> None:
+    for goal in ("g1", "g2", "g3"):
+        await ground.submit(goal)
+    ground.claim("g1", "worker#earlier", starts=5)
+    ground.claim("g2", "worker#earlier", starts=6)
+    ground.claim("g3", "worker#earlier", starts=2)
+
+    await ground.reconciler.at_start()
+    await ground.reconciler.look()
+    one_alone = await ground.states()
+    async with ground.runtime.worker({GOAL: ground.body}):
+        await ground.runtime.result("g2")
+        ground.events.append("g2", "goal_finished", {"state": "success"}, key=finished_key(1))
+        await ground.reconciler.look()
+        await ground.runtime.result("g1")
+
+    assert one_alone == {"g1": "running", "g2": "queued", "g3": "queued"}
+    assert ground.told("g1") == ["goal_submitted", "waiting", "announcement"]
+    assert ground.told("g2") == ["goal_submitted", "announcement", "goal_finished"]
+    assert ground.told("g3") == ["goal_submitted"]
+
+
+async def test_starts_of_what_lives_on_are_forgotten(ground: Ground) -> None:
+    await ground.submit("g1")
+    ground.claim("g1", ground.runtime.executor.id, starts=9)
+    (run,) = await ground.runtime.list()
+
+    await ground.runtime.forget_starts([run])
+
+    assert [(run.starts, each.starts) for each in await ground.runtime.list()] == [(9, 1)]
