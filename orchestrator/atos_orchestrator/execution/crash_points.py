@@ -80,7 +80,7 @@ def _strike(file: Path, name: str) -> None:
         if where != name:
             return
         file.rename(file.with_suffix(STRUCK))
-    except FileNotFoundError:
+    except OSError:  # there is none; or no descriptor, which is a fault of another test
         return
     os.kill(_pid(target.strip()), signal.SIGKILL)
 

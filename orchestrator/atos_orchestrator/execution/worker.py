@@ -5,7 +5,7 @@
 A child of the server host, connected to it by a control socket (`--control-fd N`), or started by
 hand. It ends when the host closes the socket or on SIGTERM: running steps are cancelled, so models and
 sandboxes are released, and the next worker repeats whatever was not recorded. Being killed at any
-moment has the same effect. A database that is away ends nothing: the runtime's threads and every loop
+moment has the same effect, and so has a loop that stands still (`stalled_loop`). A database that is away ends nothing: the runtime's threads and every loop
 of the worker wait until it is back (`database_health`), and what was lost meanwhile is found by the `reconciler`.
 """
 
@@ -25,6 +25,7 @@ import anyio.to_thread
 
 from atos.scheduler_client import SchedulerClient
 from atos_daemon.runtime import run_daemon
+from atos_daemon.stalled_loop import end_when_stalled
 from atos_orchestrator.execution.crash_points import point
 from atos_orchestrator.execution.database import Database
 from atos_orchestrator.execution.database_health import PROBE_SECONDS, Health
@@ -87,6 +88,7 @@ async def serve(settings: Settings, control: Control | None, open_deps: OpenDeps
     """Work until the control socket or a signal says to end; the caller holds the role's lock."""
     link = HostLink(control)
     async with anyio.create_task_group() as tasks:
+        tasks.start_soon(end_when_stalled)
         tasks.start_soon(link.run)
         opened = await _open_patiently(settings, link)
         if opened is not None:
