@@ -12,6 +12,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -48,6 +49,19 @@ class Postgres:
         """Stop it at once; whoever is connected is cut off."""
         self._server.send_signal(signal.SIGINT)
         self._server.wait(20)
+
+    def pause(self) -> None:
+        """Have it stand still, as a paused container does: connections stay, and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End the pause."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        server = psutil.Process(self._server.pid)
+        for process in (server, *server.children(recursive=True)):
+            process.send_signal(number)
 
     def new_database(self) -> str:
         """Make an empty database and return its URL."""

@@ -10,7 +10,7 @@ SQLite is the default and needs care:
   Ubuntu 22.04 3.37. There `pysqlite3` (a newer SQLite in a wheel) is used, and where it has no wheel
   (Linux on ARM) the connections of the standard library get that one function from this module.
 
-On Postgres every wait has an end (`TIMEOUTS`): a server that hangs, or a network that swallows packets, is
+On Postgres every wait has an end (`TIMEOUTS`, `postgres_connection`): a server that hangs, or a network that swallows packets, is
 a fault like one that refuses. What becomes of faults: `database_health`.
 """
 
@@ -37,6 +37,7 @@ from atos_orchestrator.execution.database_health import (
     Fault,
 )
 from atos_orchestrator.execution.guarded_engine import GuardedPool, guard
+from atos_orchestrator.execution.postgres_connection import use_answered_connections
 from atos_orchestrator.execution.sqlite_file import PROBE_STATEMENTS, SqliteFile
 from atos_protocol.errors import BadConfigError, UnreachableError
 from atos_protocol.settings import Settings
@@ -162,6 +163,8 @@ class Database:
             _tune(engine, patch=self._module.sqlite_version_info < SUBSECOND_UNIXEPOCH)
         else:
             engine = sa.create_engine(_bounded(url), pool_pre_ping=True, **options)
+            if "options" not in url.query and engine.dialect.driver == "psycopg":
+                use_answered_connections(engine)
         guard(engine, self.health, patient=patient)
         return engine
 

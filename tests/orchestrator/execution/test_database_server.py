@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from atos_orchestrator.execution import database_health
+from atos_orchestrator.execution import database_health, postgres_connection
 from atos_orchestrator.execution.database import Database
 from atos_orchestrator.execution.event_store import EventStore
 from atos_protocol.errors import UnreachableError
@@ -55,6 +55,15 @@ def read_only(server: Postgres, url: str) -> Generator[None]:
         connection.execute("SELECT pg_reload_conf()")
 
 
+@contextmanager
+def paused(server: Postgres, url: str) -> Generator[None]:
+    server.pause()
+    try:
+        yield
+    finally:
+        server.go_on()
+
+
 @asynccontextmanager
 async def watched() -> AsyncGenerator[tuple[Database, EventStore]]:
     database = await anyio.to_thread.run_sync(Database, load_settings())
@@ -84,11 +93,13 @@ async def refusal(events: EventStore) -> str:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [(stopped, "server"), (read_only, "accepts no writes now")]
+    ("fault", "said"),
+    [(stopped, "server"), (read_only, "accepts no writes now"), (paused, "can't be reached")],
 )
 async def test_a_server_that_is_away_refuses_calls_makes_the_patient_wait_and_is_well_afterwards(
-    server: Postgres, url: str, fault: Any, said: str
+    server: Postgres, url: str, fault: Any, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postgres_connection, "ANSWER_SECONDS", 3.0)
     done = threading.Event()
 
     def patiently(database: Database) -> None:
@@ -133,6 +144,28 @@ async def test_a_database_that_was_dropped_is_not_made_anew(server: Postgres, ur
 
     assert "is away since" in refused
     assert found == (0,)
+
+
+def test_a_server_that_does_not_answer_is_an_outage_and_one_that_answers_slowly_is_not(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connection, "ANSWER_SECONDS", 1.0)
+    database = Database(load_settings())
+    with database.engine.connect() as connection:
+        slow = connection.exec_driver_sql("SELECT 1 FROM pg_sleep(0.5)").scalar()
+    with (
+        pytest.raises(UnreachableError, match="has not answered for 1 s"),
+        database.engine.connect() as connection,
+    ):
+        connection.exec_driver_sql("SELECT pg_sleep(20)")
+    with database.engine.connect() as connection:
+        again = connection.exec_driver_sql("SELECT 1").scalar()
+    with database.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        list(driver.notifies(timeout=1.5))
+    database.dispose()
+
+    assert (slow, again) == (1, 1)
 
 
 async def test_every_wait_for_the_server_has_an_end_and_the_urls_own_words_count(

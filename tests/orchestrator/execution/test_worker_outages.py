@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from atos_orchestrator.execution.postgres_connection import ANSWER_SECONDS
 from atos_protocol.settings import load_settings
 from atos_protocol.versions import RUNNING
 from doubles.house import House
@@ -147,6 +148,28 @@ async def test_a_server_that_is_away_ends_neither_worker_nor_goal(
 
     assert away["state"] == "degraded"
     assert back["why"] == ""
+    assert took < 10
+    assert alive
+    assert house.events.count("g1", "goal_finished") == 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(240)
+async def test_a_server_that_hangs_ends_neither_worker_nor_goal(
+    postgres: Postgres, house: House
+) -> None:
+    await house.submit()
+    with HostedWorker(house.log, DOUBLE_SECONDS="1") as worker:
+        first_task_runs(house)
+        postgres.pause()
+        away = worker.until(ANSWER_SECONDS + 30, op="database", state="degraded")
+        postgres.go_on()
+        begun = time.monotonic()
+        worker.until(op="database", state="ok")
+        took = time.monotonic() - begun
+        alive = succeeded(house, worker)
+
+    assert "the server" in away["why"]
     assert took < 10
     assert alive
     assert house.events.count("g1", "goal_finished") == 1
