@@ -12,6 +12,7 @@ import pytest
 from atos_orchestrator.events import GoalFold
 from atos_orchestrator.execution import (
     dbos_runtime,
+    goal_effects,
     goal_input,
     goal_workflow,
     pause_gate,
@@ -86,6 +87,22 @@ def commit_without_looking(onto: places.Commits, message: str, key: str) -> str:
     return onto[-1][0]
 
 
+async def published_without_a_commit(self: Any, task: str, returned: Any, repository: Any) -> Any:
+    if "error" in returned:
+        return await _integrate(self, task, returned, repository)
+    self.emit(task)("task_done", {"state": "done", "rounds": 0, "commit": ""}, key="end")
+    return {}
+
+
+def nothing_can_be_recorded(_self: Any, state: str) -> Any:
+    raise KeyError(state)
+
+
+async def lost_runs_are_unheard_of(self: Any, wrong: reconciler.Findings) -> None:
+    assert not wrong.lost
+    await _put_right(self, wrong)
+
+
 async def nothing_is_waited_for(*_: Any) -> None:
     """Let a step end before its events are on disk."""
 
@@ -135,6 +152,8 @@ _findings, _next_tasks = reconciler.findings, goal_workflow.next_tasks
 _event_key, _place_of = goal_input.event_key, store.place_of
 _resumption = resumption._resumption  # pyright: ignore[reportPrivateUsage]
 _plus = GoalFold.plus
+_integrate = goal_effects.GoalEffects.integrate
+_put_right = reconciler.Reconciler._put_right  # pyright: ignore[reportPrivateUsage]
 _turns, _hours = count(), count()
 _impatient = dict.fromkeys(step_errors.PATIENCE, 0.5)
 
@@ -144,7 +163,9 @@ BUGS: dict[str, Bug] = {
         reconciler, "findings", ended_goals_are_not_seen, "every_goal_ends", near=54
     ),
     "dead runs": Bug(dbos_runtime.Executor, "succeeds", nobody_is_dead, "every_goal_ends"),
-    "probation": Bug(probation, "suspects", nobody_is_held_back, "ends_as_if_undisturbed"),
+    "probation": Bug(
+        probation, "suspects", nobody_is_held_back, "ends_as_if_undisturbed", near=375
+    ),
     "dependencies": Bug(
         goal_workflow, "next_tasks", any_dependency_will_do, "dependencies_come_first", near=24
     ),
@@ -158,7 +179,26 @@ BUGS: dict[str, Bug] = {
     "keys by revision": Bug(
         steps, "event_key", one_key_for_all_revisions, "ends_as_if_undisturbed", near=8
     ),
-    "effects": Bug(places, "_commit", commit_without_looking, "one_commit_per_effect", near=7),
+    "effects": Bug(places, "_commit", commit_without_looking, "one_commit_per_effect", near=18),
+    "forgotten commits": Bug(
+        goal_effects.GoalEffects,
+        "integrate",
+        published_without_a_commit,
+        "done_tasks_are_committed",
+    ),
+    "a failed body": Bug(
+        goal_workflow._GoalRun,  # pyright: ignore[reportPrivateUsage]
+        "record",
+        nothing_can_be_recorded,
+        "bodies_never_fail",
+    ),
+    "a failed loop": Bug(
+        reconciler.Reconciler,
+        "_put_right",
+        lost_runs_are_unheard_of,
+        "workers_never_end_by_themselves",
+        near=3,
+    ),
     "no patience": Bug(
         step_errors, "PATIENCE", _impatient, "trouble_of_the_machine_is_never_recorded", near=6
     ),
@@ -172,7 +212,7 @@ BUGS: dict[str, Bug] = {
         goal_workflow, "delivered", what_is_kept_is_not_told, "ends_as_if_undisturbed", near=43
     ),
     "folding": Bug(GoalFold, "plus", forget_what_was_folded, "views_are_folds", near=2),
-    "keys of events": Bug(steps, "event_key", a_key_for_each_try, "one_end_per_revision", near=49),
+    "keys of events": Bug(steps, "event_key", a_key_for_each_try, "one_end_per_revision", near=81),
     "pauses": Bug(pause_gate.PauseGate, "close_for", no_goal_is_held, "paused_goals_rest", near=24),
     "publication": Bug(places, "missing", everything_is_missing, "nothing_made_is_lost"),
 }
