@@ -102,7 +102,10 @@ class Settings:
         900.0, float, "seconds", "a daemon without goals, shims or leases ends after this long"
     )
     database_url: str = _setting(
-        "", str, "a SQLAlchemy URL", "goals database of this home alone; empty means a SQLite file below it"
+        "",
+        str,
+        "a SQLAlchemy URL",
+        "goals database of this home alone; empty means a SQLite file below it",
     )
     ollama_url: str = _setting(
         "http://127.0.0.1:11434",

@@ -21,6 +21,12 @@ from atos_servers.host.tool_middleware import HandledFailures, ToolMiddleware
 Suite = dict[str, FastMCP]
 """Name of a server -> the server."""
 
+AT_THE_FIRST_CALL = (
+    "fastmcp.server.providers.prefab_payload",
+    "fastmcp.server.providers.prefab_synthesis",
+)
+"""What fastmcp imports there, around all middleware: without a descriptor to spare, calls would fail in words of its own."""
+
 
 def build_suite(services: Services, names: tuple[str, ...] = SERVERS) -> Suite:
     """Build the servers; one that can't be built fails the whole start.
@@ -29,6 +35,8 @@ def build_suite(services: Services, names: tuple[str, ...] = SERVERS) -> Suite:
         BadConfigError: names the server and the reason; no server is left out silently.
     """
     quiet_fastmcp()
+    for module in AT_THE_FIRST_CALL:
+        importlib.import_module(module)
     suite = {name: _build(name, services) for name in names}
     if set(names) >= set(SERVERS):
         suite[ALL] = finished(combine(suite), plain=True)
@@ -64,7 +72,8 @@ def finished(
     server: FastMCP, *, plain: bool = False, dropped: Counter[str] | None = None
 ) -> FastMCP:
     """Return the server behind the suite's middleware, with the version of ATOS."""
-    server.add_middleware(ToolMiddleware(server, plain=plain, dropped=dropped))
+    # Around fastmcp's own, so that their failures are told too.
+    server.middleware.insert(0, ToolMiddleware(server, plain=plain, dropped=dropped))
     low_level(server).version = version("atos")
     return server
 

@@ -76,13 +76,13 @@ def explained(name: str, error: Exception, schema: Mapping[str, Any]) -> AtosErr
         return bad_arguments(name, error.__cause__, schema)
     if isinstance(error, ToolError) and error.__cause__ is None:
         return AtosError(str(error))  # a tool's own words
-    if (short := _shortage(error)) is not None:
+    if (short := shortage(error)) is not None:
         logger.warning("%s can't be done now: %s", name, error.__cause__ or error)
         return short
     return masked(name, error)
 
 
-def _shortage(error: Exception) -> AtosError | None:
+def shortage(error: Exception) -> AtosError | None:
     """Return what a failure says of the machine, which is short of something; its paths are the host's own."""
     cause = error if isinstance(error, OSError) else error.__cause__
     if not isinstance(cause, OSError) or cause.errno is None:

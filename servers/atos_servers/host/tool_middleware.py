@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from typing import Any
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import NotFoundError
@@ -22,10 +23,12 @@ from atos_protocol import errors
 from atos_protocol.errors import MCP_META_KEY
 from atos_servers.host.call_gate import CALL_SECONDS, N8N_EXTRAS, CallGate, without_extras
 from atos_servers.host.heartbeat import heartbeat
-from atos_servers.host.tool_failures import foreseen, masked
+from atos_servers.host.tool_failures import foreseen, masked, shortage
 
 Call = MiddlewareContext[CallToolRequestParams]
 Read = MiddlewareContext[ReadResourceRequestParams]
+
+logger = logging.getLogger(__name__)
 
 HANDLED = ("call_tool", "read_resource")
 """Methods of FastMCP, whose failures pass through this middleware."""
@@ -67,6 +70,19 @@ class ToolMiddleware(Middleware):
                 return await call_next(await self._without_extras(context))
 
         return await self.gate.answer(context.message.name, run)
+
+    async def on_request(
+        self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]
+    ) -> Any:
+        """Say that the machine is short of something, such as descriptors, whatever was asked for."""
+        try:
+            return await call_next(context)
+        except OSError as error:
+            if (short := shortage(error)) is None:
+                raise
+            logger.warning("%s can't be done now: %s", context.method, error)
+            wire = {MCP_META_KEY: short.to_wire()}
+            raise MCPError(INTERNAL_ERROR, short.to_text(), wire) from error
 
     async def on_read_resource(
         self, context: Read, call_next: CallNext[ReadResourceRequestParams, ResourceResult]

@@ -3,15 +3,18 @@
 import errno
 import logging
 import re
+from collections.abc import Sequence
 
 import anyio
 import pytest
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
+from fastmcp.server.middleware import Middleware
+from fastmcp.tools import Tool
 from mcp import MCPError
 from pydantic import Field
 
-from atos_protocol.errors import ConflictError
+from atos_protocol.errors import MCP_META_KEY, BusyError, ConflictError
 from atos_servers.host.connection import Connection, connected
 from atos_servers.host.suite import quiet_fastmcp
 from atos_servers.host.tool_middleware import ToolMiddleware
@@ -165,3 +168,21 @@ async def test_fastmcp_does_not_log_what_the_middleware_reports(
         await failure("conflict")
         await failure("greet")
     assert caplog.records == []
+
+
+async def test_a_list_that_needs_what_the_machine_lacks_is_to_be_asked_for_again() -> None:
+    class Starving(Middleware):
+        async def on_list_tools(self, context: object, call_next: object) -> Sequence[Tool]:
+            raise OSError(errno.EMFILE, "words of the system", "/home/somebody/module.py")
+
+    server = make_server()
+    server.add_middleware(Starving())
+    async with Client(server) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.list_tools()
+
+    assert caught.value.data == {
+        MCP_META_KEY: BusyError(
+            "this machine has run out of something: [Errno 24] Too many open files"
+        ).to_wire()
+    }
