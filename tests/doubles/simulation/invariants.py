@@ -23,7 +23,6 @@ from collections import Counter
 from collections.abc import Mapping
 
 from atos_orchestrator.events import GoalFold, fold
-from atos_orchestrator.execution.reconciler import ABANDONED
 from atos_protocol.goals import FINAL_TASK_STATES, RESUMABLE_GOAL_STATES, Event, GoalView
 from doubles.simulation.machine import Machine
 from doubles.simulation.places import Place, Places
@@ -43,8 +42,8 @@ def check_at_the_end(story: Story, here: Machine, places: Places, work: Work) ->
         _views(here, events, view)
         _limits(here, goal, events, view)
         _green(here, events, work)
-        if goal.fatal and view.summary == ABANDONED:
-            continue
+        if goal.fatal and view.state in {"failed", "needs_help"}:
+            continue  # it, or tasks of it, were abandoned, and may be tried again
         if view.state != "cancelled":
             states = _Undisturbed(goal, events).states()
             _as_if_undisturbed(here, goal, view, states, places.of[goal.id])
@@ -125,8 +124,6 @@ class _Undisturbed:
     def _state(self, task: TaskStory, states: Mapping[str, str], revision: int) -> str:
         if any(states[need] != "done" for need in task.depends_on):
             return "skipped"
-        if task.kills_after >= 0:
-            return "failed"
         end = end_of(task, revision, answered=task.id in self._answered)
         return "done" if end == "done" else "failed"
 
