@@ -14,7 +14,7 @@ import anyio
 
 STALLED_SECONDS = 45.0
 """Longer than any statement of a database may take (30 s), which at the start runs in the loop's thread."""
-SIGN_SECONDS = 5.0
+SIGN_SECONDS = 10.0
 """Between two signs of life."""
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ class Callbacks:
         self._subscriptions = Subscriptions(folder)
         self._cursor = folder / "cursor"
         self._looking = anyio.Lock()
+        self._subscribed = anyio.Event()
         self._goals, self._owner, self._hosts = goals, owner, hosts
         one = f"{PREFIX}/{{id}}"
         self.app = Router(
@@ -96,12 +98,17 @@ class Callbacks:
     async def watch(self) -> None:
         """Put a callback into the outbox for every end of a goal, until cancelled."""
         while True:
-            await anyio.sleep(LOOK_SECONDS)
+            self._subscribed = anyio.Event()
+            pause = LOOK_SECONDS
             try:
                 if await anyio.to_thread.run_sync(self._subscriptions.all):
                     await self.look()
+                else:
+                    pause = math.inf  # only this process adds one
             except (AtosError, OSError) as error:
                 logger.warning("callbacks wait: %s", error)
+            with anyio.move_on_after(pause):
+                await self._subscribed.wait()
 
     async def look(self) -> None:
         """Read the ends since the last look, and put what they become into the outbox."""
@@ -160,6 +167,7 @@ class Callbacks:
                 self._cursor.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 await anyio.to_thread.run_sync(self._keep_cursor, newest)
             await anyio.to_thread.run_sync(self._subscriptions.add, made)
+            self._subscribed.set()
             if made.goal and (view := await goals.get(made.goal)).state in FINAL_GOAL_STATES:
                 await self._put(made, 0, view)
         return JSONResponse(made.shown(), status_code=201)
