@@ -28,8 +28,8 @@ except BaseException as error:
     rows, values = [why] * len(asked["assertions"]), [why] * len(asked["calls"])
     print(json.dumps({"load": canonical.described(error), "rows": rows, "values": values}))
 else:
-    rows = [assertion.prepared_assertion(text)(names) for text in asked["assertions"]]
-    values = [assertion.prepared_call(text)(names) for text in asked["calls"]]
+    rows = [assertion.prepared_assertion(text)(assertion.space_of(names)) for text in asked["assertions"]]
+    values = [assertion.prepared_call(text)(assertion.space_of(names)) for text in asked["calls"]]
     print(json.dumps({"load": "", "rows": rows, "values": values}))
 """
 

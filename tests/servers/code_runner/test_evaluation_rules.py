@@ -16,6 +16,7 @@ from atos_servers.code_runner.sandbox.assertion import (
     names_of,
     prepared_assertion,
     prepared_call,
+    space_of,
 )
 from atos_servers.code_runner.sandbox.canonical import canonical, cut, described, printable
 from atos_servers.code_runner.sandbox.comparison import close
@@ -69,7 +70,7 @@ OUTCOMES = {
 
 @pytest.mark.parametrize("text", OUTCOMES)
 def test_an_assertion_has_one_of_the_known_outcomes(text: str) -> None:
-    assert prepared_assertion(text)({}) == OUTCOMES[text]
+    assert prepared_assertion(text)(space_of({})) == OUTCOMES[text]
 
 
 VALUES = {
@@ -85,7 +86,7 @@ VALUES = {
 
 @pytest.mark.parametrize("text", VALUES)
 def test_a_call_shows_its_value_or_its_error(text: str) -> None:
-    assert prepared_call(text)({}) == VALUES[text]
+    assert prepared_call(text)(space_of({})) == VALUES[text]
 
 
 def test_a_call_of_a_broken_object_is_an_error() -> None:
@@ -93,7 +94,7 @@ def test_a_call_of_a_broken_object_is_an_error() -> None:
         def __repr__(self) -> str:
             raise LookupError("no")
 
-    assert prepared_call("it")({"it": Broken()}) == "error: LookupError: no"
+    assert prepared_call("it")(space_of({"it": Broken()})) == "error: LookupError: no"
 
 
 EQUALS: list[tuple[object, object]] = [

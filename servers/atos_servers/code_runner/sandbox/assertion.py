@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -74,14 +75,27 @@ def names_of(modules: Mapping[str, ModuleType]) -> dict[str, Any]:
     return found
 
 
-def _space(names: Mapping[str, Any], comparisons: Comparisons) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What one assertion or call sees, for one use.
+
+    It is made before the fork of the cell that uses it: each page that a cell is the first to touch is a page fault.
+    """
+
+    variables: dict[str, Any]
+    comparisons: Comparisons
+
+
+def space_of(names: Mapping[str, Any]) -> Space:
+    """Return a space with these names, and with those that assertions use."""
+    comparisons = Comparisons()
     module = ModuleType("cell")
     sys.modules["cell"] = module  # dataclasses look their module up
     extra: dict[str, Any] = {"raises": comparisons.raises, "approx": _approx}
     extra["pytest"] = SimpleNamespace(**extra)
     extra |= {BEGIN: comparisons.begin, EQUAL: comparisons.equal, DIFFER: comparisons.differ}
     vars(module).update({**names, **extra})
-    return vars(module)
+    return Space(vars(module), comparisons)
 
 
 def _failure(error: AssertionError, shown: str) -> str:
@@ -89,9 +103,8 @@ def _failure(error: AssertionError, shown: str) -> str:
     return f"fail: {cut(printable(why), MESSAGE_CHARACTERS)}" if why else "fail"
 
 
-Names = Mapping[str, Any]
-Prepared = Callable[[Names], str]
-"""An assertion or call that is ready to run with some names; returns the outcome, never raises."""
+Prepared = Callable[[Space], str]
+"""An assertion or call that is ready to run in a space; returns the outcome, never raises."""
 
 
 def prepared_assertion(source: str) -> Prepared:
@@ -100,7 +113,7 @@ def prepared_assertion(source: str) -> Prepared:
         code = compile(tolerant(source), "<assertion>", "exec", dont_inherit=True)
     except Exception as error:  # noqa: BLE001 - whatever the compiler says of such a text
         return _always(f"error: {described(error)}")
-    return lambda names: _check(code, names)
+    return lambda space: _check(code, space)
 
 
 def prepared_call(source: str) -> Prepared:
@@ -114,29 +127,27 @@ def prepared_call(source: str) -> Prepared:
         after = compile(wanted, "<call>", "eval", dont_inherit=True)
     except Exception as error:  # noqa: BLE001 - as above
         return _always(f"error: {described(error)}")
-    return lambda names: _value(before, after, names)
+    return lambda space: _value(before, after, space.variables)
 
 
 def _always(outcome: str) -> Prepared:
-    return lambda _names: outcome
+    return lambda _space: outcome
 
 
-def _check(code: CodeType, names: Names) -> str:
-    comparisons = Comparisons()
+def _check(code: CodeType, space: Space) -> str:
     try:
-        exec(code, _space(names, comparisons))  # noqa: S102 - what this process is for
+        exec(code, space.variables)  # noqa: S102 - what this process is for
     except AssertionError as error:
-        return _failure(error, comparisons.shown)
+        return _failure(error, space.comparisons.shown)
     except BaseException as error:  # noqa: BLE001 - whatever it raises is the outcome
         return f"error: {described(error)}"
     return "pass"
 
 
-def _value(before: CodeType, after: CodeType, names: Names) -> str:
-    space = _space(names, Comparisons())
+def _value(before: CodeType, after: CodeType, variables: dict[str, Any]) -> str:
     try:
-        exec(before, space)  # noqa: S102 - what this process is for
-        found = eval(after, space)
+        exec(before, variables)  # noqa: S102 - what this process is for
+        found = eval(after, variables)
         return cut(printable(f"= {canonical(found)}"), VALUE_CHARACTERS)
     except BaseException as error:  # noqa: BLE001 - whatever it raises is the outcome
         return f"error: {described(error)}"

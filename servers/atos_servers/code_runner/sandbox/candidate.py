@@ -13,10 +13,9 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from atos_servers.code_runner.sandbox import (
     assertion,
@@ -26,7 +25,7 @@ from atos_servers.code_runner.sandbox import (
     scan,
     seccomp,
 )
-from atos_servers.code_runner.sandbox.assertion import Prepared
+from atos_servers.code_runner.sandbox.assertion import Prepared, Space
 from atos_servers.code_runner.sandbox.job import Job
 from atos_servers.code_runner.sandbox.split import module_name
 
@@ -78,8 +77,9 @@ class Candidate:
         if why:
             return
         cells.prepare()
+        space = assertion.space_of(assertion.names_of(modules))
         gc.freeze()  # a collection would write to every page that the cells share
-        for text in _outcomes(cells, works, assertion.names_of(modules)):
+        for text in _outcomes(cells, works, space):
             self._tell(text)
 
     def _refusal(self) -> str:
@@ -117,12 +117,10 @@ class Candidate:
         importlib.invalidate_caches()
 
 
-def _outcomes(
-    cells: cell.Cells, works: Sequence[Prepared], names: Mapping[str, Any]
-) -> Iterator[str]:
+def _outcomes(cells: cell.Cells, works: Sequence[Prepared], space: Space) -> Iterator[str]:
     timeouts = 0
     for work in works:
         late = timeouts >= MOST_TIMEOUTS
-        text = "timeout" if late else cells.run(lambda work=work: work(names))
+        text = "timeout" if late else cells.run(lambda work=work: work(space))
         timeouts += text == "timeout"
         yield text

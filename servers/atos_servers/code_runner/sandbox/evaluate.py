@@ -47,7 +47,7 @@ LINE_BYTES = 20_000
 def _prepared(source: str, prepare: Callable[[str], Prepared]) -> Prepared:
     """Compile a source for all candidates; a long one in each cell, where it can do no harm."""
     if len(source) > SAFE_CHARACTERS:
-        return lambda names: prepare(source)(names)
+        return lambda space: prepare(source)(space)
     return prepare(source)
 
 

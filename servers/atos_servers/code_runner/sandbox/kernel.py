@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -47,11 +48,26 @@ def prctl(option: int, *arguments: int) -> int:
     Raises:
         OSError: with the kernel's errno.
     """
+    return prepared_prctl(option, *arguments)()
+
+
+def prepared_prctl(option: int, *arguments: int) -> Callable[[], int]:
+    """Return a function that changes an attribute of the process that calls it, and does nothing else.
+
+    Raises:
+        OSError: with the kernel's errno; so does the function.
+    """
     if not hasattr(_libc, "prctl"):
         raise OSError(errno.ENOSYS, "prctl is not available on this system")
-    padded = (*arguments, 0, 0, 0, 0)[:4]
-    words = [ctypes.c_ulong(argument) for argument in padded]
-    return _checked(_libc.prctl(ctypes.c_int(option), *words), f"prctl {option}")
+    call = _libc.prctl
+    words = [ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]]
+    given, what = (ctypes.c_int(option), *words), f"prctl {option}"
+
+    def change() -> int:
+        result: int = call(*given)
+        return result if result >= 0 else _checked(result, what)
+
+    return change
 
 
 def die_with(parent: int) -> None:

@@ -338,9 +338,10 @@ class SingleFilter:
         program = deny_list(single(PLACE_OF_PID), architecture())
         address, self._program = kernel.pointer_to(program)
         head = struct.pack("HxxxxxxQ", len(program) // 8, address)
-        self._head, self._keep = kernel.pointer_to(head)
-        marked = struct.pack("I", PLACE_OF_PID)
-        self._places = [i for i in range(0, len(program), 4) if program[i : i + 4] == marked]
+        head_address, self._keep = kernel.pointer_to(head)
+        self._words = memoryview(self._program).cast("B").cast("I")
+        self._places = [at for at, word in enumerate(self._words) if word == PLACE_OF_PID]
+        self._install = kernel.prepared_prctl(kernel.PR_SET_SECCOMP, 2, head_address)
 
     def install(self, pid: int) -> None:
         """Confine one cell of an evaluation, which `install_general` confines already.
@@ -349,8 +350,8 @@ class SingleFilter:
             OSError: the kernel refused.
         """
         for place in self._places:
-            struct.pack_into("I", self._program, place, pid)
-        kernel.prctl(kernel.PR_SET_SECCOMP, 2, self._head)
+            self._words[place] = pid
+        self._install()
 
 
 def install_pure() -> None:
