@@ -46,6 +46,7 @@ from atos_orchestrator.execution.dbos_client import (
 )
 from atos_orchestrator.execution.probation import suspects
 from atos_orchestrator.execution.queue_threads import QueueThreads
+from atos_orchestrator.execution.step_errors import is_trouble_between_steps
 from atos_orchestrator.ports import Json
 from atos_protocol.errors import AtosError, from_wire
 
@@ -192,6 +193,11 @@ class DbosRuntime(DbosClient):
             except (dbos_error.DBOSWorkflowConflictIDError, dbos_error.DBOSWorkflowCancelledError):
                 self._forget(task)  # DBOS goes on waiting for whoever owns the run now
                 raise
+            except Exception as error:
+                if not is_trouble_between_steps(error):
+                    raise
+                log.warning("%s is left, and will be begun again: %s", DBOS.workflow_id, error)
+                raise asyncio.CancelledError from error  # for which DBOS records nothing
 
         return run
 

@@ -42,7 +42,7 @@ from atos_orchestrator.execution.result_aggregator import (
     ended_by,
     goal_outcome,
 )
-from atos_orchestrator.execution.step_errors import as_atos_error
+from atos_orchestrator.execution.step_errors import as_atos_error, is_trouble_between_steps
 from atos_orchestrator.execution.steps import DurableSteps
 from atos_orchestrator.execution.task_workflow import task_argument
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
@@ -80,6 +80,8 @@ class GoalWorkflow:
         except AtosError as error:
             outcome = ended_by(error.to_wire(), goal)
         except Exception as error:
+            if is_trouble_between_steps(error):
+                raise  # the runtime has the run begun again
             log.exception("goal %s failed", goal)
             outcome = ended_by(as_atos_error(error, "goal").to_wire(), goal)
         await run.steps("aggregate", lambda: run.effects.aggregate(outcome, run.repository))

@@ -6,7 +6,8 @@
     goal unfinished by its events, without any run             -> likewise
     goal paused or resumed, and the word of it was lost        -> its steps wait, or go on
 
-The second kind is what DBOS loses when a write of its own fails after it has claimed a run. Except for the first
+The second kind is what DBOS loses when a write of its own fails after it has claimed a run, and what met trouble of
+the machine between two steps (`step_errors.is_trouble_between_steps`). Except for the first
 (the worker holds the lock of its name, so earlier ones are dead), everything is in doubt for a moment while
 it is begun or ended properly. So it is put right only when two looks in succession saw it, and an outage
 of the database begins the count anew. Being wrong costs a repetition, never a result: DBOS refuses the commits
@@ -185,6 +186,8 @@ class Reconciler:
         await anyio.to_thread.run_sync(lambda: append(goal, kind, data, key=key))
 
     async def _put_right(self, wrong: Findings) -> None:
+        if wrong.lost:
+            await self._client.forget_starts(wrong.lost)  # no worker has died of them
         for run in sorted(wrong.dead | wrong.lost, key=lambda run: run.id):
             if await self._client.requeue(run):
                 whose = "an earlier worker" if run in wrong.dead else "this process"

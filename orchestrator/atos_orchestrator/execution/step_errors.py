@@ -92,6 +92,18 @@ def as_atos_error(error: Exception, step: str) -> AtosError:
     return AtosError(message, next_step="See logs/worker.log.")
 
 
+def is_trouble_between_steps(error: Exception) -> bool:
+    """Tell whether a body met trouble of the machine outside of its steps: what a step could not wait out is an `AtosError`.
+
+    It is nothing to conclude from, least of all where steps are recorded beyond it: the body has to run again.
+    """
+    if isinstance(error, ExceptionGroup):
+        error = _first_foreseen(cast("ExceptionGroup[Exception]", error))
+    return (
+        not isinstance(error, AtosError) and class_of(as_atos_error(error, "").code) == "transient"
+    )
+
+
 def is_database_trouble(error: BaseException) -> bool:
     """Tell whether the database itself failed: away, locked, full, read-only or damaged."""
     # SQLite's "file is not a database" has the base class and no other.

@@ -26,7 +26,7 @@ from atos_orchestrator.debugging.task_workspace import TaskWorkspace
 from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.execution.goal_input import GoalInput, Resumption
 from atos_orchestrator.execution.package_environment import prepared
-from atos_orchestrator.execution.step_errors import as_atos_error
+from atos_orchestrator.execution.step_errors import as_atos_error, is_trouble_between_steps
 from atos_orchestrator.execution.steps import DurableEmit, DurableSteps
 from atos_orchestrator.execution.task_routing import N8N, TaskRouting, Ticket, with_route
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
@@ -82,6 +82,8 @@ class TaskWorkflow:
         except AtosError as error:
             wire = error.to_wire()
         except Exception as error:
+            if is_trouble_between_steps(error):
+                raise  # the runtime has the run begun again
             log.exception("task %s of goal %s failed", run.task.id, run.goal_input.goal)
             wire = as_atos_error(error, "task").to_wire()
         else:

@@ -5,7 +5,7 @@
 
 import asyncio  # noqa: TID251  # bodies are tasks of it, as the library has them
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from dbos import error as dbos_error
 
 from atos_orchestrator.execution import queue_threads
-from atos_orchestrator.execution.dbos_client import GOALS, QUEUES, Body
+from atos_orchestrator.execution.dbos_client import GOALS, QUEUES, Body, Run
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime
 from atos_orchestrator.execution.step_errors import class_of
 from atos_orchestrator.ports import Json
@@ -196,6 +196,19 @@ class Status(NamedTuple):
     status: str
     executor_id: str | None
     recovery_attempts: int
+
+
+async def forget_starts(_client: Any, runs: Collection[Run]) -> None:
+    """Count these as begun once; the real one changes the library's table."""
+    here = machine()
+
+    def forgotten() -> None:
+        here.tables.check()
+        for run in runs:
+            if (row := here.tables.runs[run.id]).status == "PENDING":
+                row.starts = 1
+
+    await here.in_thread(forgotten)
 
 
 class LibraryClient:

@@ -93,6 +93,7 @@ def simulated() -> Generator[None]:
         (dbos_runtime, "DBOS", library.Library()),
         (dbos_runtime, "SetWorkflowID", library.SetWorkflowID),
         (dbos_client, "DBOSClient", library.LibraryClient),
+        (dbos_client.DbosClient, "forget_starts", library.forget_starts),
         (anyio.to_thread, "run_sync", _in_thread),
     ]
     before = logging.root.manager.disable

@@ -1,5 +1,6 @@
 """Goals from input to outcome, on the real runtime, database and git; models and sandbox are doubles."""
 
+import errno
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from atos_orchestrator.execution import goal_effects
 from atos_orchestrator.execution.dbos_client import GOALS
 from atos_orchestrator.execution.goal_input import GOAL, TASK, GoalInput, Limits
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
+from atos_orchestrator.execution.reconciler import Reconciler
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps
 from atos_orchestrator.plan import Plan
@@ -251,3 +253,40 @@ async def test_a_goal_that_was_interrupted_ends_like_one_that_was_not(atos_home:
         "task_started": 2,
         "task_done": 2,
     }
+
+
+def failing_at_first(work: Callable[..., Any], times: int) -> Callable[..., Any]:
+    """Have some work fail between two steps, for want of descriptors, so many times."""
+    left = [times]
+
+    async def call(*arguments: Any) -> Any:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(errno.EMFILE, "Too many open files", "some/module.py")
+        return await work(*arguments)
+
+    return call
+
+
+async def test_what_the_machine_lacks_between_two_steps_has_a_run_begun_again_and_fails_nothing(
+    atos_home: Path,
+) -> None:
+    deps = deps_of(load_settings(), Plan((task(1), task(2))), TimedWork())
+    struck = replace(
+        deps, plan=failing_at_first(deps.plan, 2), debug=failing_at_first(deps.debug, 1)
+    )
+    runtime = deps.runtime
+    reconciler = Reconciler(runtime, deps.events, lambda: runtime.executor, runtime.wake)
+    async with working(struck):
+        await submit(deps)
+        with anyio.fail_after(40):
+            while (await view_of(deps)).state != "success":
+                await reconciler.look()
+                await anyio.sleep(0.05)
+        runs = {run.id: (run.state, run.starts) for run in await runtime.list()}
+
+    assert runs.keys() == {"g1", "g1:T1", "g1:T2"}
+    assert max(starts for _, starts in runs.values()) <= 2
+    assert sorted(log_of((await view_of(deps)).repository)) == [
+        "Add the execution log", "Part 1", "Part 2", "Set up the repository",
+    ]  # fmt: skip
