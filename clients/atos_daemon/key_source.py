@@ -16,6 +16,7 @@ from typing import Any
 
 from atos_protocol import redaction
 from atos_protocol.errors import BadConfigError
+from atos_protocol.shortage import shortage_of
 
 KEYRING = "keyring:"
 MOST_BYTES = 4096
@@ -69,7 +70,7 @@ class KeySource:
         except OSError as error:
             message = f"{self._named_by}: {path} can't be read: {error.strerror}"
             step = f"Write the key into it, then: chmod 600 {path}"
-            raise BadConfigError(message, next_step=step) from error
+            raise shortage_of(error) or BadConfigError(message, next_step=step) from error
 
     def _check(self, path: Path, found: os.stat_result) -> None:
         """Refuse what others could have read or written, as ssh does."""

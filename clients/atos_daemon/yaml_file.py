@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from atos_protocol.errors import BadConfigError
+from atos_protocol.shortage import shortage_of
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_BYTES = 256 * 1024
@@ -94,7 +95,8 @@ def _read(path: Path, limit: int) -> bytes:
         return b""
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}"
-        raise BadConfigError(message, next_step="Fix its permissions, or remove it.") from error
+        wrong = BadConfigError(message, next_step="Fix its permissions, or remove it.")
+        raise shortage_of(error) or wrong from error
     if len(raw) > limit:
         message = f"{path} has more than {limit} bytes"
         raise BadConfigError(message, next_step="Shorten the file, or remove it.")

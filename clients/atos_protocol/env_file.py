@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from atos_protocol.errors import BadConfigError
+from atos_protocol.shortage import shortage_of
 
 
 def read_env_file(path: Path, known: Collection[str]) -> dict[str, tuple[str, int]]:
@@ -16,6 +17,7 @@ def read_env_file(path: Path, known: Collection[str]) -> dict[str, tuple[str, in
         known: names of the settings that may be written there.
 
     Raises:
+        BusyError: this machine has run out of something, such as descriptors.
         BadConfigError: a line is not an assignment, or names a setting that is not known.
     """
     try:
@@ -24,7 +26,8 @@ def read_env_file(path: Path, known: Collection[str]) -> dict[str, tuple[str, in
         return {}
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} can't be read: {error}"
-        raise BadConfigError(message, next_step="Correct or remove the file.") from error
+        wrong = BadConfigError(message, next_step="Correct or remove the file.")
+        raise shortage_of(error) or wrong from error
     found: dict[str, tuple[str, int]] = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from atos_protocol.errors import BadConfigError
+from atos_protocol.shortage import shortage_of
 
 SOCKET_PATH_LIMIT = 107
 """Bytes that fit into `sockaddr_un.sun_path` on Linux, less the final NUL."""
@@ -33,7 +34,7 @@ def prepare_home(folders: Sequence[Path], sockets: Sequence[Path]) -> None:
     except OSError as error:
         message = f"{error.filename} can't be made: {error.strerror}"
         step = "ATOS keeps sockets and goals there. Make it writable, or set ATOS_HOME."
-        raise BadConfigError(message, next_step=step) from error
+        raise shortage_of(error) or BadConfigError(message, next_step=step) from error
 
 
 def _check_depth(home: Path, sockets: Sequence[Path]) -> None:

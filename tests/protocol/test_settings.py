@@ -1,5 +1,6 @@
 """Settings: one place, one precedence, one clear error."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from atos_protocol.daemons import Singleton, ensure
-from atos_protocol.errors import BadConfigError
+from atos_protocol.env_file import read_env_file
+from atos_protocol.errors import BadConfigError, BusyError
 from atos_protocol.settings import TUNABLE, Settings, load_settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -136,3 +138,14 @@ def test_the_example_file_names_every_setting_and_can_be_used(tmp_path: Path) ->
     uncommented = "\n".join(line.removeprefix("# ") for line in text.splitlines() if "=" in line)
     (tmp_path / ".env").write_text(uncommented)
     load_settings({"HOME": str(tmp_path), "ATOS_HOME": str(tmp_path)})
+
+
+def test_a_file_that_no_descriptor_is_left_for_is_the_machines_trouble_and_no_mistake_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starving(*_: object, **__: object) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "read_text", starving)
+    with pytest.raises(BusyError):
+        read_env_file(tmp_path / ".env", ())
