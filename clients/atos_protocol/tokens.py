@@ -24,6 +24,7 @@ from typing import Any
 
 from atos_protocol.errors import BadConfigError, BadRequestError, ConflictError, NotFoundError
 from atos_protocol.settings import Settings
+from atos_protocol.shortage import shortage_of
 
 DEFAULT = "default"
 """Name of the token in `run/token`."""
@@ -66,7 +67,7 @@ def read_private(path: Path) -> str:
         raise
     except OSError as error:
         message = f"the token file {path} can't be used: {error.strerror}"
-        raise BadConfigError(message, next_step=step) from error
+        raise shortage_of(error) or BadConfigError(message, next_step=step) from error
     with os.fdopen(handle, "rb") as file:
         facts = os.fstat(file.fileno())
         if facts.st_uid != os.geteuid() or facts.st_mode & 0o077:

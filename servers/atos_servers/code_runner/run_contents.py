@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from atos_protocol.errors import BadRequestError, WorkspaceError
+from atos_protocol.shortage import shortage_of
 from atos_servers.code_runner import staging
 from atos_servers.code_runner.evidence import Canaries
 from atos_servers.code_runner.requests import Script, relative_path
@@ -49,7 +50,8 @@ def stage_script(path: Path, roots: Sequence[Path], script: Script, folder: RunF
         folder.stdin.write_bytes(script.stdin.encode(errors="surrogatepass"))
     except OSError as error:
         message = f"the script's input can't be written: {error.strerror}"
-        raise WorkspaceError(message, next_step="Free space there, or set TMPDIR.") from error
+        refused = WorkspaceError(message, next_step="Free space there, or set TMPDIR.")
+        raise shortage_of(error) or refused from error
     return _staged_script(script, folder)
 
 
