@@ -77,8 +77,13 @@ def new_event(
 
 def create_table(connection: sa.Connection) -> None:
     """Create the table if it is missing; several processes may do so at once."""
-    _lock(connection, common=True, goals=())
+    take_turn(connection)
     METADATA.create_all(connection, checkfirst=True)
+
+
+def take_turn(connection: sa.Connection) -> None:
+    """Wait until nobody else changes what tables there are; until the end of the caller's transaction."""
+    _lock(connection, common=True, goals=())
 
 
 def insert(connection: sa.Connection, events: Iterable[NewEvent]) -> list[int]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,11 @@ from atos_orchestrator.execution.goal_pausing import GoalPausing
 from atos_orchestrator.execution.goal_queue import GoalQueue, goals_at_once
 from atos_orchestrator.execution.goal_steering import GoalSteering
 from atos_orchestrator.execution.goal_views import GoalViews, in_thread
+from atos_orchestrator.execution.home_claim import claim
 from atos_orchestrator.execution.plan_requests import PlanRequests
 from atos_orchestrator.execution.plan_review import plan_under_review
 from atos_orchestrator.execution.task_routing import RouteAnswers
+from atos_orchestrator.execution.worker_name import worker_name
 from atos_orchestrator.goal import validate_goal
 from atos_orchestrator.task_report import task_report
 from atos_orchestrator.workspace.delivered_files import Delivered, read_delivered
@@ -78,6 +81,7 @@ class Goals(GoalViews):
         events = EventStore(engine)
         super().__init__(database, events, queue, waiter)
         self._home = settings.home
+        self._name = worker_name(settings)
         self._notify = notify
         self._intake = GoalIntake(settings)
         self._acceptance = GoalAcceptance(engine, events, self._client)
@@ -88,7 +92,12 @@ class Goals(GoalViews):
         self.plans = PlanRequests(self._intake, self._client, notify)
 
     def prepare(self) -> None:
-        """Bring the database up to date."""
+        """Bring the database up to date.
+
+        Raises:
+            UnreachableError: it is another home's, or away.
+        """
+        self.database.prepare(partial(claim, self.database.engine, self._name))
         self.database.prepare(self._events.create)
         self.database.prepare(self._client.prepare)
 

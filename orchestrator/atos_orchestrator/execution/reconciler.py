@@ -167,6 +167,7 @@ class Reconciler:
         newest_first = [run for run in seen.pending if run in dead]
         admitted = self._probation.admitted(newest_first, seen.unfinished, anyio.current_time())
         free = {root(run.id) for run in admitted}
+        self._told = {told for told in self._told if told[0] in seen.unfinished}
         for goal, starts in suspects(newest_first).items():
             if goal in seen.unfinished and (goal in free or (goal, starts) not in self._told):
                 await self._tell(goal, seen.unfinished[goal], starts, goes_on=goal in free)

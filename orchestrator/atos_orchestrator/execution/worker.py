@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import anyio
@@ -36,6 +37,7 @@ from atos_orchestrator.execution.goal_input import GOAL, PLAN, TASK, run_of
 from atos_orchestrator.execution.goal_queue import goals_at_once
 from atos_orchestrator.execution.goal_removal import GoalRemoval
 from atos_orchestrator.execution.goal_workflow import GoalWorkflow
+from atos_orchestrator.execution.home_claim import claim
 from atos_orchestrator.execution.host_control import Control
 from atos_orchestrator.execution.host_link import HostLink
 from atos_orchestrator.execution.pause_gate import PauseGate
@@ -250,6 +252,7 @@ def _opened(settings: Settings) -> tuple[Database, EventStore]:
     database = Database(settings)
     events = EventStore(database.engine)
     try:
+        database.prepare(partial(claim, database.engine, worker_name(settings)))
         database.prepare(events.create)
         client = DbosClient(database.engine, retries=False)
         database.prepare(client.prepare)

@@ -1,4 +1,4 @@
-"""The name of a home's workers, by which each knows the runs that earlier ones left.
+"""The name of a home's workers, by which each knows the runs that earlier ones left, and a server's database whose it is.
 
 It is made once, of the machine's name and the home's path, and kept in the home. Made anew at every start it would be another
 one as soon as a network renames the laptop, a container is made again over the same volume, or the home is moved,
@@ -8,6 +8,7 @@ and what the worker before had begun would be nobody's for ever.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from pathlib import Path
 
@@ -17,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def worker_name(settings: Settings) -> str:
-    """Return the name; the caller holds the lock of the home's worker."""
+    """Return the name; host and worker may ask at the same time, and make the same one."""
     kept = settings.state / "worker-name"
     if known := _read(kept):
         return known
     name = f"{socket.gethostname()}:{settings.home}"
-    fresh = kept.with_suffix(".new")
+    fresh = kept.with_suffix(f".{os.getpid()}")
     try:
         fresh.write_text(name, encoding="utf-8", errors="surrogateescape")
         fresh.replace(kept)

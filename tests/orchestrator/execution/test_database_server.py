@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import sqlalchemy as sa
 from atos_orchestrator.execution import database_health, postgres_connection
 from atos_orchestrator.execution.database import Database
 from atos_orchestrator.execution.event_store import EventStore
+from atos_orchestrator.execution.goals import Goals, open_goals
+from atos_orchestrator.execution.home_claim import claim
 from atos_protocol.errors import UnreachableError
 from atos_protocol.settings import load_settings
 from doubles.eventually import eventually
@@ -187,3 +191,69 @@ async def test_every_wait_for_the_server_has_an_end_and_the_urls_own_words_count
     assert ours == ["30s", "10s", "30s"]
     assert theirs == ["7s", "0", "0"]
     assert bounded.engine.url.query["tcp_user_timeout"] == "15000"
+
+
+@pytest.mark.parametrize("earlier", ["", "this", "other"])
+def test_a_database_on_a_server_belongs_to_the_home_that_used_it_first(
+    url: str, earlier: str
+) -> None:
+    database = Database(load_settings())
+    if earlier:
+        claim(database.engine, earlier)
+
+    if earlier == "other":
+        with pytest.raises(UnreachableError, match="belongs to the home other; this one is this"):
+            claim(database.engine, "this")
+    else:
+        claim(database.engine, "this")
+        with pytest.raises(UnreachableError, match="belongs to the home this") as refused:
+            claim(database.engine, "later")
+        assert "DELETE FROM atos_home" in refused.value.next_step
+    database.dispose()
+
+
+def test_of_homes_that_come_at_the_same_moment_one_gets_the_database(url: str) -> None:
+    database = Database(load_settings())
+    together = threading.Barrier(12)
+
+    def owner(name: str) -> str:
+        together.wait()
+        try:
+            claim(database.engine, name)
+        except UnreachableError as error:
+            return error.message.partition(" belongs to the home ")[2].partition(";")[0]
+        return name
+
+    with ThreadPoolExecutor(12) as threads:
+        owners = set(threads.map(owner, [f"home{n % 3}" for n in range(12)]))
+    database.dispose()
+
+    assert len(owners) == 1
+
+
+class Patience:
+    """Whoever waits for an event here gets none."""
+
+    async def wait(self, goal: str, after_seq: int, seconds: float) -> bool:
+        return False
+
+
+async def ignored(message: dict[str, Any]) -> None:
+    """No worker is there."""
+
+
+async def test_a_second_home_starts_no_goal_in_the_database_of_the_first(
+    url: str, tmp_path: Path
+) -> None:
+    async def opened(home: Path) -> Goals:
+        settings = replace(load_settings(), home=home)
+        settings.prepare()
+        return await open_goals(settings, ignored, Patience())
+
+    first = await opened(tmp_path / "first")
+    with pytest.raises(UnreachableError, match="two homes would execute each other's goals"):
+        await opened(tmp_path / "second")
+    again = await opened(tmp_path / "first")
+
+    for goals in (first, again):
+        goals.database.dispose()
