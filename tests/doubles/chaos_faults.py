@@ -141,27 +141,37 @@ class Struck:
 
 
 class Faults:
-    """Deals faults in a sequence that its seed repeats."""
+    """Deals so many faults, one after the other, in a sequence that its seed repeats."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, number: int) -> None:
         self._chance = random.Random(seed)
+        self._number = number
         self.struck = list[Struck]()
+        self.missed = list[str]()
+        """Kinds that met no daemon, and why; each is dealt again at the end."""
+        self.over = False
 
     @contextlib.asynccontextmanager
-    async def during(self, house: ChaosHouse, *, number: int) -> AsyncGenerator[None]:
-        """Strike so many times while the block runs, one fault after the other."""
+    async def during(self, house: ChaosHouse) -> AsyncGenerator[None]:
+        """Strike while the block runs; it ends when the last fault has ended."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._strike, house, number)
+            tasks.start_soon(self._strike, house)
             yield
 
-    async def _strike(self, house: ChaosHouse, number: int) -> None:
-        kinds = list(KINDS) * (number // len(KINDS) + 1)
+    async def _strike(self, house: ChaosHouse) -> None:
+        kinds = list(KINDS) * (self._number // len(KINDS) + 1)
         self._chance.shuffle(kinds)
-        for kind in kinds[:number]:
+        dealt = kinds[: self._number]
+        while dealt and len(self.missed) < self._number:
+            kind = dealt.pop(0)
             await anyio.sleep(self._chance.uniform(0.2, 2.0))
             seconds = self._chance.uniform(0.5, 4.0)
-            self.struck.append(Struck(kind, time.time(), seconds))
+            began = time.time()
             try:
                 await KINDS[kind](house, seconds)
             except (OSError, TimeoutError) as missed:  # nobody needed that daemon
-                self.struck[-1] = Struck(f"{kind} (missed: {type(missed).__name__})", 0.0, 0.0)
+                self.missed.append(f"{kind}: {type(missed).__name__}")
+                dealt.append(kind)
+            else:
+                self.struck.append(Struck(kind, began, seconds))
+        self.over = True

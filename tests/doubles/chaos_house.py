@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -143,12 +144,12 @@ class ChaosHouse:
         return time.time()
 
     async def start(self, goal: str = TOOLKIT, key: str = "") -> str:
-        """Start a goal; return its id."""
+        """Start a goal, or a task where a key is given; return its id. Whatever strikes, it is started once."""
+        tool, request = "start_goal", {"goal": goal, "key": uuid.uuid4().hex}
+        if key:
+            tool, request = "run_task", {"task": goal, "key": key}
         async with ToolClient(self.settings) as tools:
-            if key:
-                request = {"task": goal, "key": key}
-                return (await self._persistent(tools, "run_task", request))["id"]
-            return (await tools.call("orchestrate", "start_goal", {"goal": goal}))["id"]
+            return (await self._persistent(tools, tool, request))["id"]
 
     async def cancel(self, goal: str) -> dict[str, Any]:
         """Cancel a goal."""
