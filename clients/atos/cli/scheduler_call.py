@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
@@ -50,7 +51,10 @@ def open_call(
     connection.sock.settimeout(seconds)
     try:
         content = None if body is None else json.dumps(body)
-        connection.request(method, path, content, {"connection": "close"})
+        with suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # it may answer before it has read all
+            connection.request(method, path, content, {"connection": "close"})
         return connection, connection.getresponse()
     except (OSError, HTTPException) as error:
         connection.close()
