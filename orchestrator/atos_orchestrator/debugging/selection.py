@@ -258,14 +258,15 @@ def distinguishing(
 ) -> tuple[str, tuple[str, ...]] | None:
     """Return the shortest call on which two candidates differ, and what each of them gives.
 
-    One that ends in an error of which the goal speaks comes last: its author has said when to raise it. None where
-    they never differ on a call, or only by running too long.
+    One that ends in an error of which the goal speaks comes later: its author has said when to raise it. Last comes one
+    that neither can take: whether `f([1])` raises TypeError or AttributeError is nothing that a person wants to decide.
+    None where they never differ on a call, or only by running too long.
     """
     if best < 0 or rival < 0:
         return None
     differing = [
         (
-            not stated.isdisjoint((error_of(mine), error_of(other))),
+            _less_telling(mine, other, stated),
             len(call),
             call,
             (_answer(mine), _answer(other)),
@@ -279,6 +280,14 @@ def distinguishing(
         return None
     _, _, call, answers = min(differing)
     return call, answers
+
+
+def _less_telling(mine: str, other: str, stated: frozenset[str]) -> int:
+    """Return how late to ask about a call on which two candidates differ."""
+    errors = (error_of(mine), error_of(other))
+    if not stated.isdisjoint(errors):
+        return 1
+    return 2 if all(errors) else 0
 
 
 def _answer(value: str) -> str:

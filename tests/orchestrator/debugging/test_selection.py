@@ -40,6 +40,21 @@ def test_an_input_is_asked_for_rather_than_an_error_of_which_the_goal_speaks() -
     )
 
 
+def test_what_neither_candidate_can_take_is_asked_last() -> None:
+    calls = ["merge([1])", "merge([(1, 3), (2, 4)])"]
+    one = Column(values=("error: TypeError: int", "= [(1, 4)]"))
+    other = Column(values=("error: AttributeError: int", "= [(1, 3), (2, 4)]"))
+    asked = ("merge([(1, 3), (2, 4)])", ("[(1, 4)]", "[(1, 3), (2, 4)]"))
+
+    only = [Column(values=each.values[:1]) for each in (one, other)]
+
+    assert distinguishing([one, other], calls, 0, 1) == asked
+    assert distinguishing(only, calls[:1], 0, 1) == (
+        "merge([1])",
+        ("raises TypeError", "raises AttributeError"),
+    )
+
+
 @pytest.mark.parametrize(
     ("answers", "text"),
     [
