@@ -77,7 +77,12 @@ REVISION = ".r"
 
 def root(run: str) -> str:
     """Return the goal that a run belongs to: `G` for `G`, `G:T1`, `G.r2` and `G.r2:T1`."""
-    return run.partition(":")[0].partition(REVISION)[0]
+    return parent(run).partition(REVISION)[0]
+
+
+def parent(run: str) -> str:
+    """Return the goal's run that a task's run belongs to: `G.r2` for `G.r2:T1`, and for itself."""
+    return run.partition(":")[0]
 
 
 def options(body: str, run: str, queue: str, place: int = 0) -> EnqueueOptions:
@@ -204,15 +209,16 @@ class DbosClient:
 
         return await anyio.to_thread.run_sync(requeued)
 
-    async def forget_starts(self, runs: Collection[Run]) -> None:
-        """Count runs that are executing as begun once."""
+    async def forget_starts(self, runs: Collection[Run], *, only_last: bool = False) -> None:
+        """Count runs that are executing as begun once, or else as begun once less."""
         engine, tables = self.tables
         table = tables.workflow_status
         these = (table.c.workflow_uuid.in_([run.id for run in runs]), table.c.status == "PENDING")
+        counted = table.c.recovery_attempts - 1 if only_last else 1
 
         def forgotten() -> None:
             with engine.begin() as connection:
-                connection.execute(sa.update(table).where(*these).values(recovery_attempts=1))
+                connection.execute(sa.update(table).where(*these).values(recovery_attempts=counted))
 
         await anyio.to_thread.run_sync(forgotten)
 

@@ -4,10 +4,11 @@
     run PENDING under this executor, without a body here       -> queued again
     goal unfinished by its events, its newest run has ended    -> `goal_finished` is appended
     goal unfinished by its events, without any run             -> likewise
+    task's run PENDING, and its goal's run is another or none  -> cancelled
     goal paused or resumed, and the word of it was lost        -> its steps wait, or go on
 
 The second kind is what DBOS loses when a write of its own fails after it has claimed a run, and what met trouble of
-the machine between two steps (`step_errors.is_trouble_between_steps`). Except for the first
+the machine between two steps (`step_errors.is_trouble_between_steps`). The last is what an abandoned goal leaves. Except for the first
 (the worker holds the lock of its name, so earlier ones are dead), everything is in doubt for a moment while
 it is begun or ended properly. So it is put right only when two looks in succession saw it, and an outage
 of the database begins the count anew. Being wrong costs a repetition, never a result: DBOS refuses the commits
@@ -25,7 +26,7 @@ from dataclasses import dataclass, replace
 import anyio
 import anyio.to_thread
 
-from atos_orchestrator.execution.dbos_client import DbosClient, Run, RunState, root
+from atos_orchestrator.execution.dbos_client import DbosClient, Run, RunState, parent, root
 from atos_orchestrator.execution.dbos_runtime import Executor
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_cancelling import CANCELLED
@@ -67,10 +68,17 @@ class Findings:
     dead: frozenset[Run] = frozenset()
     lost: frozenset[Run] = frozenset()
     ended: frozenset[Ended] = frozenset()
+    orphans: frozenset[Run] = frozenset()
+    """Runs of tasks whose goal has ended or goes on as another run."""
 
     def confirmed_by(self, earlier: Findings) -> Findings:
         """Return what an earlier look saw too; what is dead needs no second look."""
-        return Findings(self.dead, self.lost & earlier.lost, self.ended & earlier.ended)
+        return Findings(
+            self.dead,
+            self.lost & earlier.lost,
+            self.ended & earlier.ended,
+            self.orphans & earlier.orphans,
+        )
 
 
 def findings(seen: Seen) -> Findings:
@@ -86,7 +94,10 @@ def findings(seen: Seen) -> Findings:
         if (state := states.get(run, "")) not in {"queued", "running"}
     }
     lost = {run for run in here if run.id not in seen.bodies}
-    return Findings(frozenset(dead), frozenset(lost), frozenset(ended))
+    orphans = {run for run in dead | here if ":" in run.id and parent(run.id) not in newest}
+    return Findings(
+        frozenset(dead - orphans), frozenset(lost - orphans), frozenset(ended), frozenset(orphans)
+    )
 
 
 class Reconciler:
@@ -134,7 +145,7 @@ class Reconciler:
         seen = await self._see()
         found = findings(seen)
         dead = await self._in_turn(seen, found.dead)
-        await self._put_right(Findings(dead, frozenset(), found.ended))
+        await self._put_right(replace(found, dead=dead, lost=frozenset()))
 
     async def look(self) -> bool:
         """Look once, and put right what the look before saw as well; return whether there is work."""
@@ -187,8 +198,12 @@ class Reconciler:
         await anyio.to_thread.run_sync(lambda: append(goal, kind, data, key=key))
 
     async def _put_right(self, wrong: Findings) -> None:
+        for run in sorted(wrong.orphans, key=lambda run: run.id):
+            log.warning("run %s is cancelled: its goal has ended", run.id)
+            await self._client.cancel(run.id)
         if wrong.lost:
-            await self._client.forget_starts(wrong.lost)  # no worker has died of them
+            # No worker has died of them; those that had died before still count.
+            await self._client.forget_starts(wrong.lost, only_last=True)
         for run in sorted(wrong.dead | wrong.lost, key=lambda run: run.id):
             if await self._client.requeue(run):
                 whose = "an earlier worker" if run in wrong.dead else "this process"

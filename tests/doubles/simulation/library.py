@@ -198,15 +198,15 @@ class Status(NamedTuple):
     recovery_attempts: int
 
 
-async def forget_starts(_client: Any, runs: Collection[Run]) -> None:
-    """Count these as begun once; the real one changes the library's table."""
+async def forget_starts(_client: Any, runs: Collection[Run], *, only_last: bool = False) -> None:
+    """Count these as begun once, or once less; the real one changes the library's table."""
     here = machine()
 
     def forgotten() -> None:
         here.tables.check()
         for run in runs:
             if (row := here.tables.runs[run.id]).status == "PENDING":
-                row.starts = 1
+                row.starts = row.starts - 1 if only_last else 1
 
     await here.in_thread(forgotten)
 
