@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atos_orchestrator.execution.database import open_database
-from atos_orchestrator.execution.dbos_client import GOALS, Run, RunState
+from atos_orchestrator.execution.dbos_client import GOALS, TASKS, Run, RunState
 from atos_orchestrator.execution.dbos_runtime import DbosRuntime, Executor
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.goal_cancelling import CANCELLED
-from atos_orchestrator.execution.goal_input import GOAL, finished_key
+from atos_orchestrator.execution.goal_input import GOAL, TASK, finished_key
 from atos_orchestrator.execution.reconciler import (
     MISSING,
     Findings,
@@ -47,6 +47,20 @@ def test_earlier_workers_runs_and_bodiless_ones_are_found_and_those_of_others_ar
     assert findings(seen) == Findings(dead=frozenset({pending[2]}), lost=frozenset({pending[1]}))
 
 
+def test_tasks_of_goals_that_have_ended_or_go_on_as_another_run_are_nobodys() -> None:
+    pending = (
+        running("a:T1", "box:/home#1"),
+        running("b:T1", "box:/home#2"),
+        running("b.r2:T1", "box:/home#1"),
+        running("c:T1", "other:/home#1"),
+    )
+    seen = Seen(pending, ME, {"b:T1"}, {"b": 2}, {"b.r2": "running"})
+
+    assert findings(seen) == Findings(
+        dead=frozenset({pending[2]}), orphans=frozenset({pending[0], pending[1]})
+    )
+
+
 def test_earlier_workers_are_known_where_the_path_of_the_home_contains_the_sign() -> None:
     me = Executor("box:/home/C#/atos", "box:/home/C#/atos#2", frozenset)
 
@@ -70,12 +84,13 @@ def test_only_what_two_looks_saw_is_put_right_and_the_dead_at_once(
 ) -> None:
     def looked(names: set[str]) -> Findings:
         runs = frozenset(running(name, ME.id) for name in names)
-        return Findings(runs, runs, frozenset((name, 1, "error") for name in names))
+        return Findings(runs, runs, frozenset((name, 1, "error") for name in names), runs)
 
     confirmed = looked(second).confirmed_by(looked(first))
 
     assert {run.id for run in confirmed.dead} == second
     assert {run.id for run in confirmed.lost} == first & second
+    assert {run.id for run in confirmed.orphans} == first & second
     assert {goal for goal, _, _ in confirmed.ended} == first & second
 
 
@@ -95,9 +110,12 @@ class Ground:
         self.calls.append(argument["run"])
         return {"state": "success"}
 
-    async def submit(self, goal: str) -> None:
+    async def submit(self, goal: str, task: str = "") -> None:
         self.events.append(goal, "goal_submitted", {}, key="submitted")
         await self.runtime.submit(GOAL, goal, {"run": goal}, queue=GOALS)
+        if task:
+            run = f"{goal}:{task}"
+            await self.runtime.submit(TASK, run, {"run": run}, queue=TASKS)
 
     def claim(self, run: str, executor: str, starts: int = 1) -> None:
         """Have an executor claim a run and lose it, as DBOS does when its next write fails."""
@@ -235,3 +253,31 @@ async def test_starts_of_what_lives_on_are_forgotten(ground: Ground) -> None:
     await ground.runtime.forget_starts([run])
 
     assert [(run.starts, each.starts) for each in await ground.runtime.list()] == [(9, 1)]
+
+
+async def test_a_lost_body_takes_back_its_own_start_and_no_other(ground: Ground) -> None:
+    await ground.submit("g1")
+    ground.claim("g1", ground.runtime.executor.id, starts=9)
+
+    for _ in range(2):
+        await ground.reconciler.look()
+
+    (run,) = await ground.runtime.list()
+    assert (run.state, run.starts) == ("queued", 8)
+
+
+async def test_the_tasks_of_an_abandoned_goal_are_cancelled_when_it_has_ended(
+    ground: Ground,
+) -> None:
+    await ground.submit("g1", task="T1")
+    await ground.submit("g2", task="T1")
+    for goal in ("g1", "g2"):
+        ground.claim(f"{goal}:T1", "worker#earlier", starts=2)
+    ground.events.append("g1", "goal_finished", {"state": "failed"}, key=finished_key(1))
+
+    await ground.reconciler.look()
+    once = await ground.states()
+    await ground.reconciler.look()
+
+    assert (once["g1:T1"], once["g2:T1"]) == ("running", "queued")
+    assert (await ground.states())["g1:T1"] == "cancelled"
