@@ -71,3 +71,4 @@ async def test_no_goal_fails_for_reasons_of_the_machine(
     for goal, course in found:
         course.check_against(alone[goal])
     assert len(faults.struck) == FAULTS
+    assert len({struck.kind for struck in faults.struck}) >= 5

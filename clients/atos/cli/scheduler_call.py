@@ -51,9 +51,8 @@ def open_call(
     connection.sock.settimeout(seconds)
     try:
         content = None if body is None else json.dumps(body)
-        with suppress(
-            BrokenPipeError, ConnectionResetError
-        ):  # it may answer before it has read all
+        # It may answer, and hang up, before it has read all.
+        with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, path, content, {"connection": "close"})
         return connection, connection.getresponse()
     except (OSError, HTTPException) as error:

@@ -44,7 +44,7 @@ def claim(engine: sa.Engine, name: str) -> None:
             connection.execute(HOME.insert().values(number=1, name=name))
     if owner != name:
         message = (
-            f"the goals database {engine.url.render_as_string()} belongs to the home {owner}; "
+            f"the goals database {engine.url.database} belongs to the home {owner}; "
             f"this one is {name}, and two homes would execute each other's goals"
         )
         step = (

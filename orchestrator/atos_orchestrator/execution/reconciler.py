@@ -8,7 +8,7 @@
     goal paused or resumed, and the word of it was lost        -> its steps wait, or go on
 
 The second kind is what DBOS loses when a write of its own fails after it has claimed a run, and what met trouble of
-the machine between two steps (`step_errors.is_trouble_between_steps`). The last is what an abandoned goal leaves. Except for the first
+the machine between two steps (`step_errors.is_trouble_between_steps`). A task without its goal is what an abandoned goal leaves. Except for the first
 (the worker holds the lock of its name, so earlier ones are dead), everything is in doubt for a moment while
 it is begun or ended properly. So it is put right only when two looks in succession saw it, and an outage
 of the database begins the count anew. Being wrong costs a repetition, never a result: DBOS refuses the commits
