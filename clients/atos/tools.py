@@ -1,7 +1,7 @@
 """One supervised client for every MCP server of the host.
 
 A FastMCP client stays broken once its connection is lost, so a lost one is thrown away and the next
-call connects anew, starting the host if need be. A call that was in flight is sent again only where
+call connects anew, starting the host if need be and allowed. A call that was in flight is sent again only where
 the caller says that this is harmless.
 """
 
@@ -22,7 +22,7 @@ from mcp import MCPError
 from mcp.types import TextContent
 
 from atos.transport import SocketTransport
-from atos_protocol.daemons import ensure
+from atos_protocol.daemons import START_SECONDS, ensure, is_up
 from atos_protocol.errors import (
     MCP_META_KEY,
     AtosError,
@@ -37,17 +37,28 @@ CALL_SECONDS = 60.0
 """No call of an ATOS tool lasts longer than 45 s; past this the connection is taken for dead."""
 
 CLOSE_SECONDS = 2.0
+LOOK_SECONDS = 0.05
+"""How often a client that starts no host looks whether there is one."""
 ATTEMPTS = 3
 
 _Key = tuple[str, tuple[Path, ...]]
 
 
 class ToolClient:
-    """Calls tools by server and name; use as an async context manager."""
+    """Calls tools by server and name; use as an async context manager.
 
-    def __init__(self, settings: Settings, *, client: str = "python") -> None:
+    Args:
+        settings: whose host is called.
+        client: who calls, as the host is told.
+        start: whether a missing host is started. A worker does not: its host is its parent, so one that does not answer
+            is still starting, or has ended and takes the worker along; another one, started by a worker that ends
+            itself, would be in the way of whoever starts the next.
+    """
+
+    def __init__(self, settings: Settings, *, client: str = "python", start: bool = True) -> None:
         self._settings = settings
         self._who = client
+        self._start = start
         self._open: dict[_Key, Client[SocketTransport]] = {}
         self._calls = Counter[_Key]()
         """Calls in flight, by connection."""
@@ -105,7 +116,7 @@ class ToolClient:
                 False for tools that must not run twice.
 
         Raises:
-            UnreachableError: the host can't be started, or was lost and `resend` is False.
+            UnreachableError: the host can't be started (or does not come), or was lost and `resend` is False.
             AtosError: the tool failed; its class comes from the code in the answer.
         """
         key = server, tuple(roots)
@@ -151,7 +162,7 @@ class ToolClient:
             if (known := self._open.get(key)) and known.is_connected():
                 return known
             await self._drop(key)
-            await anyio.to_thread.run_sync(ensure, "servers", self._settings)
+            await self._host()
             try:
                 client = await self._connected(key)
             except BusyError:
@@ -161,6 +172,14 @@ class ToolClient:
                 client = await self._connected(key)
             self._open[key] = client
             return client
+
+    async def _host(self) -> None:
+        """Return when the host answers."""
+        if self._start:
+            return await anyio.to_thread.run_sync(ensure, "servers", self._settings)
+        with anyio.move_on_after(START_SECONDS):  # then the connection fails, and says so
+            while not is_up("servers", self._settings):  # noqa: ASYNC110 - another process's doing
+                await anyio.sleep(LOOK_SECONDS)
 
     async def _connected(self, key: _Key) -> Client[SocketTransport]:
         server, roots = key

@@ -4,7 +4,9 @@
        |refused
     take the role's start lock -> connect again (somebody else may have started it) --ok--> done
        |refused
-    spawn it detached, holding the write end of a pipe -> wait until it says "ready" or ends
+    spawn it detached, holding the write end of a pipe -> wait until it says "ready" or ends --ready--> done
+       |ended
+    connect once more --ok--> done: the start lock's last holder died, and the daemon that it had spawned came first
 
 A daemon proves that it is alone by a lifetime `flock` (`Singleton`), which the kernel drops when it
 dies; pid files are never trusted, and who answers a socket is asked of the kernel (`peer_pid`).
@@ -135,8 +137,13 @@ def ensure(role: Role, settings: Settings, seconds: float = START_SECONDS) -> No
         return
     settings.prepare()
     with _start_lock(role, settings, seconds):
-        if not is_up(role, settings):
+        if is_up(role, settings):
+            return
+        try:
             _spawn(role, settings, seconds)
+        except UnreachableError:
+            if not is_up(role, settings):
+                raise
 
 
 @contextlib.contextmanager

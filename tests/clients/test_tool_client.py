@@ -110,6 +110,22 @@ async def test_a_host_without_room_gets_back_what_is_idle_and_nothing_that_is_us
     assert host.calls == ["hang", "a", "b", "c"]
 
 
+async def test_a_client_that_may_not_start_a_host_waits_for_it(atos_home: Path) -> None:
+    settings = load_settings()
+    settings.prepare()
+    host = LineHost(settings.servers_socket)
+    async with (
+        ToolClient(settings, client="worker", start=False) as tools,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(tools.call, "vram", "echo", {"text": "early"})
+        await anyio.wait_all_tasks_blocked()
+        async with host.running():
+            assert await tools.call("vram", "echo", {"text": "later"}) == {"text": "later"}
+    assert host.calls == ["early", "later"]
+    assert not settings.logs.joinpath("servers.log").exists()  # nobody has started a real one
+
+
 async def test_a_host_that_dies_before_it_read_the_opening_is_unreachable_and_leaves_no_socket(
     atos_home: Path,
 ) -> None:

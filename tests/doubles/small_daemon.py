@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from atos_protocol.daemons import Singleton, announce_ready
+from atos_protocol.daemons import announce_ready, take_role
 from atos_protocol.settings import load_settings
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     if behaviour == "broken":
         sys.stderr.write("first line\nthe disk is full\n")
         return 1
-    Singleton("servers", settings)
+    take_role("servers", settings)
     if behaviour == "slow":
         time.sleep(0.5)
     if behaviour == "mute":

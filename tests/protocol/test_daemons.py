@@ -79,6 +79,20 @@ def test_many_who_ask_at_once_get_one_daemon(
     assert len(starts(settings)) == 1
 
 
+def test_a_daemon_whose_starter_was_killed_is_found_by_the_next(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMALL_DAEMON", "slow")
+    starter = subprocess.Popen([sys.executable, "-c", ENSURE], stdout=subprocess.PIPE)
+    while not _started(settings):
+        time.sleep(0.005)
+    starter.kill()
+    starter.communicate()
+    assert not is_up("servers", settings)  # it is still starting, and nobody holds the start lock
+    ensure("servers", settings)
+    assert starts(settings)[0] == pid(settings)
+
+
 def test_a_stale_socket_and_a_killed_daemon_are_no_obstacle(settings: Settings) -> None:
     ensure("servers", settings)
     first = pid(settings)

@@ -105,7 +105,7 @@ async def open_workflow_deps(
     from atos_orchestrator.debugging.graph import debug_task
     from atos_orchestrator.planning.graph import make_plan
 
-    async with ToolClient(settings, client="worker") as tools:
+    async with ToolClient(settings, client="worker", start=False) as tools:
         yield WorkflowDeps(
             settings=settings,
             runtime=runtime,

@@ -1,7 +1,8 @@
 """The host killed while a goal's events are read in pages: every event exactly once, over every transport."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import ClientTransport
 
-from doubles.host_process import HostProcess, host_process
+from doubles.host_process import HostProcess, host_process, wait_gone
 from doubles.host_transports import http, sse, stdio
 
 pytestmark = pytest.mark.timeout(240)
@@ -63,6 +64,18 @@ class Reader:
                     return
 
 
+def hosts_of(person: Path) -> list[int]:
+    """Return the server hosts, ready or starting, whose HOME this is."""
+    found = list[int]()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            variables = (process / "environ").read_bytes().split(b"\0")
+            if b"atos_servers.host.main" in words and f"HOME={person}".encode() in variables:
+                found.append(int(process.name))
+    return found
+
+
 @pytest.mark.parametrize(
     "way",
     [
@@ -111,3 +124,18 @@ async def test_a_client_in_mid_call_hears_of_it_and_reads_on(host: HostProcess) 
     assert failed
     assert reader.seen == sorted(set(reader.seen))
     assert reader.seen[-1] == whole["seq"]
+
+
+async def test_a_worker_whose_host_was_killed_starts_no_other(host: HostProcess) -> None:
+    """It ends itself; a host of its making would be in the way of whoever starts the next one."""
+    reader = Reader(host, "http, modern")
+    async with reader.client() as client:
+        asked = [{"goal": GOAL, "key": f"orphan {number}"} for number in range(12)]
+        started = [await client.call_tool("start_goal", each) for each in asked]
+    last = (started[-1].structured_content or {})["id"]
+    await reader.read(last, until=1)  # all are being planned
+    worker = host.status()["worker"]["pid"]
+    assert len(hosts_of(host.person)) == 1
+    await anyio.to_thread.run_sync(host.kill)
+    await anyio.to_thread.run_sync(wait_gone, worker)
+    assert not hosts_of(host.person)
