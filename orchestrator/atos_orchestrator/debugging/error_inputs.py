@@ -1,4 +1,4 @@
-"""Inputs of which a clause about an error says in plain words what they hold: something empty, a negative number. Pure.
+"""Inputs of which a clause about an error says in plain words what they hold: something empty, a strange letter. Pure.
 
 A small model that is to write `raises(ValueError, lambda: spread(...))` for "an empty list raises ValueError" writes
 `spread([1])` as readily as `spread([])`. Where the words say what the input must hold, rows without it are no rows, and
@@ -41,7 +41,9 @@ _AFTER = (
 _BOUND = (
     rf"(?P<bound>-?\d+(?:\.\d+)?){_AFTER}"  # `more than 3 words` counts words: no bound of a value
 )
-_NOT = re.compile(r"\b(?:not|never|non|isn't|aren't|except|unless|other than)[ -]+(?:an? )?\Z")
+_NOT = re.compile(
+    r"\b(?:not?|never|non|without|isn't|aren't|except|unless|other than)[ -]+(?:an? )?\Z"
+)
 _SEVERAL = re.compile(r"\b(?:or|and)\b")
 _DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -109,6 +111,16 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Held]], ...] = (
 )
 
 
+_SIGN = r"(letter|character|symbol|sign|token|operator)s?"
+_STRANGE = re.compile(
+    rf"\b(?:{_SIGN} (?:(?:that|which) (?:is|are) (?:no|not)|other than|different from)"
+    rf"|(?:unknown|invalid|illegal|unexpected|foreign|other|another) {_SIGN})\b",
+    re.IGNORECASE,
+)
+_SIGNS = {True: "ZQJKW", False: "?#@~"}
+"""Signs that texts seldom hold, letters or not."""
+
+
 def lacks_what_is_said(clause: str, call: str) -> bool:
     """Tell whether a call holds nothing of what a clause says: `spread([1])` for "an empty list raises ValueError".
 
@@ -137,15 +149,44 @@ def refused_calls(
     words = set(re.findall(r"[^\W\d]\w*", clause)) - {"a"}  # which is an article
     spoken_of = [at for at, each in enumerate(parameters) if each in words]
     made: dict[str, None] = {}
-    for held in held_inputs(clause):
+    for change in list(map(_to_held, held_inputs(clause))) or _to_strange(clause, known):
         for arguments in _valid_arguments(name, parameters, known):
-            fitting = [at for at, each in enumerate(arguments) if _fits(each, held)]
+            fitting = {at: text for at, each in enumerate(arguments) if (text := change(each))}
             named = [at for at in fitting if at in spoken_of]
             for at in named or (fitting if len(fitting) == 1 else []):  # of two, who knows which
-                text = next(text for text in held.texts if _kind(text) == _kind(arguments[at]))
-                changed = [*arguments[:at], text, *arguments[at + 1 :]]
+                changed = [*arguments[:at], fitting[at], *arguments[at + 1 :]]
                 made.setdefault(f"{name}({', '.join(changed)})")
     return list(made)[:MOST_MADE]
+
+
+_Change = Callable[[str], str]
+"""Turns the source of an argument into that of a refused one; "" where it is of another type."""
+
+
+def _to_held(held: Held) -> _Change:
+    return lambda argument: next((t for t in held.texts if _kind(t) == _kind(argument)), "")
+
+
+def _to_strange(clause: str, known: Sequence[str]) -> list[_Change]:
+    """Return the change that puts a sign into a text which a clause refuses, and which no known call has."""
+    found = _STRANGE.search(clause)
+    if not found or _NOT.search(clause[: found.start()]):
+        return []
+    noun = str(found[1] or found[2]).lower()
+    values = [value for call in known for value in _values(call) or ()]
+    texts = [each for value in values for each in _within(value) if isinstance(each, str)]
+    used = set("".join(texts).upper())
+    sign = next((each for each in _SIGNS[noun == "letter"] if each not in used), "")
+
+    def change(argument: str) -> str:
+        if not sign or _kind(argument) != "str":
+            return ""
+        text = str(ast.literal_eval(argument))
+        if noun in {"token", "operator"}:
+            return repr(" ".join([*text.split()[:-1], sign]))
+        return repr(text[:-1] + (sign.lower() if text.islower() else sign))
+
+    return [change]
 
 
 def methods_in(clause: str, goal: str) -> tuple[str, ...]:
@@ -204,10 +245,6 @@ def _valid_arguments(name: str, parameters: Sequence[str], known: Sequence[str])
     if len(parameters) == 1 and (empty := _OPENED.get(usual_opening(parameters[0]))):
         return [[empty]]
     return []
-
-
-def _fits(argument: str, held: Held) -> bool:
-    return any(_kind(text) == _kind(argument) for text in held.texts)
 
 
 def _kind(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from atos_orchestrator.debugging.argument_probes import is_probe, is_spared
 from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.calls import gives_something_empty
+from atos_orchestrator.debugging.input_shapes import looks_valid
 from atos_orchestrator.debugging.selection import Column, error_of, kind
 from atos_orchestrator.debugging.sources import parse_source
 from atos_orchestrator.debugging.state import Candidate, DebugState
@@ -100,20 +101,26 @@ class Facts:
     def believed(self) -> frozenset[int]:
         """Rows about stated errors that count when code is taken, by index.
 
-        Where some candidate meets a row of a clause, the clause's rows that nobody meets are left out: checks
-        written for the clause alone do not see it in them, so it is likelier that a model misread it there.
+        What only candidates meet that fail the function's examples, nobody meets: code that refuses everything does. Where
+        some candidate meets a row of a clause, the clause's rows that nobody meets are left out, and so are those whose
+        input looks like an example's: checks written for the clause alone do not see it in them, so it is likelier that a
+        model misread it there.
         """
-        met = {
-            number: any(column.passes(number) for column in self.columns)
-            for number, row in enumerate(self.assertions)
-            if row.origin == "error"
-        }
-        owners = {(self.assertions[n].clause, self.assertions[n].about) for n in met if met[n]}
+        rows = {at: row for at, row in enumerate(self.assertions) if row.origin == "error"}
+        met = {at: self._is_met(at, row) for at, row in rows.items()}
+        owners = {(row.clause, row.about) for at, row in rows.items() if met[at]}
+        shown = [self.assertions[at].source for at in self.examples]
         return frozenset(
-            n
-            for n in met
-            if met[n] or (self.assertions[n].clause, self.assertions[n].about) not in owners
+            at
+            for at, row in rows.items()
+            if met[at]
+            or not ((row.clause, row.about) in owners or looks_valid(row.source, row.about, shown))
         )
+
+    def _is_met(self, number: int, row: Assertion) -> bool:
+        """Tell whether a candidate passes a row about an error, and the examples of its function."""
+        laws = [at for at in self.examples if row.about in names_in(self.assertions[at].source)]
+        return any(each.passes(number) and all(map(each.passes, laws)) for each in self.columns)
 
     def error_rows(self, at: int) -> int:
         """Return how many rows about stated errors a candidate passes."""

@@ -5,7 +5,8 @@ assertions vouch for each other (CodeT's dual agreement, arXiv 2207.10397): cand
 assertions are a group, whose score is the root of its size times the assertions that it passes; agreement of outputs
 breaks ties (MBR-exec, 2204.11454). Independent errors seldom agree, shared misconceptions do: so a group
 is accepted only if it has `MIN_GROUP` members and passes more assertions than every other candidate; or as
-many, if it has `MIN_TIED` members and more than its rival.
+many, if it has `MIN_TIED` members and more than its rival. Nearly all candidates (`NEARLY_ALL`) are believed whatever the
+assertions say: of a small model's assertions about a third is right.
 
 Where no group is enough, a candidate may still be right alone, as wrong ones err on different inputs: it is accepted
 if it passes more assertions than every candidate that behaves otherwise, and on nearly every input another one gives
@@ -22,6 +23,10 @@ from dataclasses import dataclass, field
 
 MIN_GROUP = 2
 MIN_TIED = 3
+NEARLY_ALL = 4
+OTHERS = 3
+"""Members of a group that needs no assertions: so many, and so many times as many as all others together. In 85 problems of HumanEval
+without their examples 32 groups were of that kind, and 29 right; 9 of the 11 that assertions do not confirm (`docs/decisions/0009`)."""
 MIN_SHOWN = 3
 """Assertions that hold and values: one `FileNotFoundError` that all raise says nothing about the rest."""
 MIN_VOTERS = 3
@@ -122,7 +127,8 @@ def is_enough(choice: Choice, *, further: bool) -> bool:
     Each further look at more candidates is another chance for a wrong group to lead, so then the group must also
     have more members than its rival.
     """
-    led = choice.accepted and choice.passed >= MIN_PASSED
+    nearly_all = _is_nearly_all(choice.group, choice.of)
+    led = choice.accepted and (choice.passed >= MIN_PASSED or nearly_all)
     return led and (not further or choice.group > choice.rivals or choice.inputs > 0)
 
 
@@ -187,17 +193,23 @@ def _by_groups(
     def score(at: int) -> tuple[float, float, int]:
         return math.sqrt(sizes[kinds[at]]) * sum(kinds[at]), alike[at], -at
 
-    best = max(good, key=score)
-    group = [at for at in good if same(columns[at], columns[best], rows, stated)]
+    def alike_to(best: int) -> list[int]:
+        return [at for at in good if same(columns[at], columns[best], rows, stated)]
+
+    groups = {at: alike_to(at) for at in good}
+    nearly_all = [at for at in good if _is_nearly_all(len(groups[at]), len(good))]
+    best = max(nearly_all or good, key=score)
+    group = groups[best]
     others = [at for at in good if at not in group]
     best = min(group, key=lambda at: (len(columns[at].spoiled), at != best, at))
     rival = max(others, key=score, default=-1)
-    rivals = [at for at in others if same(columns[at], columns[rival], rows, stated)]
+    rivals = [at for at in groups.get(rival, ()) if at in others]
     passed = sum(kinds[best])
     lead = passed - max((sum(kinds[at]) for at in others), default=0)
     return Choice(
         best,
-        accepted=_leads(len(group), len(rivals), lead) and _shows_something(columns[best], passed),
+        accepted=bool(nearly_all or _leads(len(group), len(rivals), lead))
+        and _shows_something(columns[best], passed),
         group=len(group),
         passed=passed,
         lead=lead,
@@ -210,6 +222,10 @@ def _by_groups(
 
 def _leads(group: int, rivals: int, lead: int) -> bool:
     return group >= MIN_GROUP if lead > 0 else lead == 0 and group >= MIN_TIED and group > rivals
+
+
+def _is_nearly_all(group: int, of: int) -> bool:
+    return group >= NEARLY_ALL and group >= OTHERS * (of - group)
 
 
 def _shows_something(column: Column, passed: int) -> bool:

@@ -961,31 +961,49 @@ def test_count_levels():
     )
 
 
+TIMES = RIGHT.replace("a + b", "a * b")
+
+
 async def test_candidates_that_agree_are_believed_only_where_assertions_hold(
     tmp_path: Path,
 ) -> None:
     few = "assert add(1, 2) == 3\nassert add(1, 1) == 7\n"
-    coders = [code(RIGHT), code(OTHER), code(RIGHT), code(WRONG), code(OTHER)]
+    coders = [code(RIGHT), code(OTHER), code(RIGHT), code(WRONG), code(TIMES)]
     more = ["assert add(5, 1) == 6\n", "assert add(2, 2) == 4\n"]
     loop = Loop(tmp_path, {"coder": coders, "tester": [code(few)] * 3 + [code(e) for e in more]})
 
     result = await loop.run(add_task())
 
     assert (result.outcome, result.proof) == ("done", "agreed")
-    assert result.evidence.startswith("3 assertions that 4 of 5 candidates pass")
+    assert result.evidence.startswith("3 assertions that 3 of 5 candidates pass")
     assert [call.begin for call in loop.chat.asked[-2:]] == [f"{FENCE}assert add("] * 2
 
 
 async def test_candidates_that_agree_without_assertions_are_asked_about(tmp_path: Path) -> None:
     few = "assert add(1, 2) == 3\nassert add(1, 1) == 7\n"
-    loop = Loop(tmp_path, {"coder": [code(RIGHT)] * 5, "tester": [code(few)] * 5})
+    coders = [code(each) for each in (RIGHT, WRONG, RIGHT, TIMES, RIGHT)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(few)] * 5})
 
     result = await loop.run(add_task())
 
     assert (result.outcome, result.rounds) == ("needs_help", 4), (
         "another sample would change nothing"
     )
-    assert result.digest.startswith("not enough to accept: 1 assertion that 5 of 5 candidates pass")
+    assert result.digest.startswith("not enough to accept: 1 assertion that 3 of 5 candidates pass")
+
+
+async def test_where_nearly_all_agree_no_assertion_is_needed(tmp_path: Path) -> None:
+    few = "assert add(1, 2) == 3\nassert add(1, 1) == 7\n"
+    coders = [code(each) for each in (RIGHT, OTHER, WRONG, RIGHT, OTHER)]
+    loop = Loop(tmp_path, {"coder": coders, "tester": [code(few)] * 3})
+
+    result = await loop.run(add_task())
+
+    assert (result.outcome, result.proof) == ("done", "agreed")
+    assert result.evidence.startswith("1 assertion that 4 of 5 candidates pass")
+    tests = (tmp_path / "tests/test_add.py").read_text()
+    assert "# Values that independent candidates give; nobody else has confirmed them." in tests
+    assert "assert add(1, 1) == 2" in tests
 
 
 async def test_no_candidate_that_stands_alone_is_accepted(tmp_path: Path) -> None:

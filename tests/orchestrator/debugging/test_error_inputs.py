@@ -27,6 +27,14 @@ CLAUSES = [
     ("an unknown unit raises ValueError", "convert", "value, unit", "convert(1, 'm')"),
     ("an empty basket raises ValueError", "total", "basket", "total({'a': 1})"),
     ("an empty list raises ValueError", "merge", "left, right", "merge([1], [2])"),
+    ("a text with a letter that is no numeral raises ValueError", "roman", "text", "roman('XIV')"),
+    ("a letter other than a, c, g and t raises ValueError", "count", "dna", "count('zat')"),
+    ("an unknown token raises ValueError", "evaluate", "expression", "evaluate('1 2 +')"),
+    ("an invalid character raises ValueError", "parse", "text, base", "parse('12?', 10)"),
+    ("a text without another letter raises ValueError", "pair", "text", "pair('ab')"),
+    ("an unknown symbol raises KeyError", "price", "symbol, shares", "price('AB', 3)"),
+    ("unknown letters raise ValueError", "match", "one, other", "match('a', 'b')"),
+    ("another letter raises ValueError", "half", "size", "half(3)"),
 ]
 
 
@@ -58,6 +66,16 @@ def test_the_words_of_a_clause_make_the_call_that_it_refuses() -> None:
             "an unknown unit raises ValueError | convert(1, 'm')": [],
             "an empty basket raises ValueError | total({'a': 1})": ["total({})"],
             "an empty list raises ValueError | merge([1], [2])": [],
+            "a text with a letter that is no numeral raises ValueError | roman('XIV')": [
+                "roman('XIZ')"
+            ],
+            "a letter other than a, c, g and t raises ValueError | count('zat')": ["count('zaq')"],
+            "an unknown token raises ValueError | evaluate('1 2 +')": ["evaluate('1 2 ?')"],
+            "an invalid character raises ValueError | parse('12?', 10)": ["parse('12#', 10)"],
+            "a text without another letter raises ValueError | pair('ab')": [],
+            "an unknown symbol raises KeyError | price('AB', 3)": ["price('A?', 3)"],
+            "unknown letters raise ValueError | match('a', 'b')": [],
+            "another letter raises ValueError | half(3)": [],
         }
     )
 

@@ -5,8 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from atos_orchestrator.debugging.refusals import parameters, with_check
+from atos_orchestrator.debugging.assertions import Assertion
+from atos_orchestrator.debugging.facts import Facts
+from atos_orchestrator.debugging.refusals import parameters, unconfirmed, with_check
+from atos_orchestrator.debugging.selection import Column
 from atos_orchestrator.debugging.sources import parse_source
+from atos_orchestrator.debugging.state import Candidate
 
 MODULE = '''"""Money."""
 
@@ -128,3 +132,33 @@ def test_whatever_is_written_the_result_is_python_or_nothing(text: str, reply: s
     for name in ("f", "pay"):
         made = with_check(text, name, reply, "ValueError", CLAUSE)
         assert made is None or parse_source(made) is not None
+
+
+LONE = "a letter without a number raises ValueError"
+EXAMPLE = Assertion('assert decode("x2y10") == "xxyyyyyyyyyy"', "example")
+
+
+def error_row(call: str) -> Assertion:
+    return Assertion(f"assert raises(ValueError, lambda: {call})", "error", LONE, "decode")
+
+
+@pytest.mark.parametrize(
+    ("call", "others", "held_up"),
+    [
+        ("decode('ab')", "--", True),
+        ("decode('x2y100')", "--", False),
+        ("decode('x2y100')", "-+", False),
+        ("decode('x2y100')", "++", True),
+    ],
+    ids=["nobody sees it", "it looks valid", "one that refuses everything", "somebody sees it"],
+)
+def test_a_row_that_looks_like_an_example_counts_only_where_good_code_meets_it(
+    call: str, others: str, held_up: bool
+) -> None:
+    """What the other candidate does with the example and with the row about the error: `+` passes."""
+    rows, required = (EXAMPLE, error_row(call)), frozenset(((LONE, "decode"),))
+    outcomes = tuple("pass" if mark == "+" else "fail" for mark in others)
+    columns = Column(("pass", "fail")), Column(outcomes)
+    facts = Facts((Candidate({"a.py": "1"}),) * 2, rows, columns, weak=False)
+
+    assert unconfirmed(facts, 0, required) == ([1] if held_up else [])

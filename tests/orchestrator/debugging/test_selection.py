@@ -106,6 +106,22 @@ def test_a_rival_that_passes_more_assertions_is_never_outvoted() -> None:
     assert not choose(columns, [], list(range(9))).accepted
 
 
+def test_nearly_all_candidates_are_believed_whatever_the_assertions_say() -> None:
+    many, few = column("-----", "123"), column("+++++", "456")
+    other = column("+----", "789")
+
+    four = choose([many] * 4 + [few], [], list(range(5)))
+    six = choose([few, *[many] * 6, other], [], list(range(5)))
+
+    assert (four.candidate, four.accepted, four.group, four.lead) == (0, True, 4, -5)
+    assert (six.candidate, six.accepted, six.group) == (1, True, 6)
+    assert is_enough(four, further=True)
+    assert not choose([many] * 4 + [few, other], [], list(range(5))).accepted
+    assert not choose([many] * 3 + [few], [], list(range(5))).accepted
+    failing = Column(("fail",) * 5, ("error: TypeError: int",) * 3)
+    assert not choose([failing] * 5, [], list(range(5))).accepted, "to fail alike is no agreement"
+
+
 def test_candidates_that_pass_the_same_but_give_other_values_are_no_group() -> None:
     chosen = choose([column("+++", "1"), column("+++", "2")], [], [0, 1, 2])
 
