@@ -32,9 +32,28 @@ def argument_probes(calls: Sequence[str]) -> list[str]:
 
 def _probe(call: ast.Call, place: int) -> str:
     texts = [ast.unparse(each) for each in call.args]
+    texts[place] = ast.unparse(_unsorted(call.args[place]))
     value, texts[place] = texts[place], NAME
     texts += [ast.unparse(each) for each in call.keywords]
     return f"{NAME} = {value}\n{ast.unparse(call.func)}({', '.join(texts)})\n{NAME}"
+
+
+def _unsorted(argument: ast.expr) -> ast.expr:
+    """Return a list that is in order the other way round: testers write `[1, 2, 3]`, which `sort()` leaves as it is."""
+    if not isinstance(argument, ast.List):
+        return argument
+    try:
+        values = [ast.literal_eval(each) for each in argument.elts]
+        if values != sorted(values):
+            return argument
+    except (
+        ValueError,
+        TypeError,
+        MemoryError,
+        RecursionError,
+    ):  # no plain values, or of several kinds
+        return argument
+    return ast.List(argument.elts[::-1], argument.ctx)
 
 
 def is_probe(call: str) -> bool:

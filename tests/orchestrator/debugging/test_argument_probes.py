@@ -28,6 +28,19 @@ def test_each_function_is_called_once_with_its_longest_collection() -> None:
 
 
 @pytest.mark.parametrize(
+    ("call", "asked"),
+    [
+        ("f([1, 2, 3])", "[3, 2, 1]"),
+        ("f([2, 1, 3])", "[2, 1, 3]"),
+        ("f([1, 'a'])", "[1, 'a']"),
+        ("f([1, x])", "[1, x]"),
+    ],
+)
+def test_a_list_that_is_in_order_is_turned_round(call: str, asked: str) -> None:
+    assert argument_probes([call]) == [f"argument = {asked}\nf(argument)\nargument"]
+
+
+@pytest.mark.parametrize(
     ("value", "spared"),
     [
         ("= [3, 1.0]", True),
