@@ -148,7 +148,7 @@ class Database:
                 pass
         except Exception as error:  # each driver has its own classes
             self.dispose()
-            raise self._cannot_open(error) from error
+            raise self._cannot_open(parsed, error) from error
 
     def _engine(self, url: sa.URL, *, patient: bool) -> sa.Engine:
         options: dict[str, Any] = {
@@ -168,10 +168,10 @@ class Database:
         guard(engine, self.health, patient=patient)
         return engine
 
-    def _cannot_open(self, error: Exception) -> UnreachableError:
+    def _cannot_open(self, url: sa.URL, error: Exception) -> UnreachableError:
         why = getattr(error, "orig", None) or error.__cause__ or error
         why = getattr(why, "orig", None) or why
-        message = f"the goals database {self.engine.url.render_as_string()} can't be opened: {why}"
+        message = f"the goals database {url.render_as_string()} can't be opened: {why}"
         step = "Restore the file from a backup, or move it away to start without its goals."
         if self._settings.database_url:
             step = "Start that database, or remove ATOS_DATABASE_URL to use a SQLite file."
