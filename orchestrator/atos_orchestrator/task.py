@@ -93,7 +93,8 @@ def unshown_errors(task: Task) -> tuple[ErrorClause, ...]:
         meant = meant_by(clause, task) or functions
         return tuple(sorted(meant, key=lambda name: name != clause.name))  # the likeliest first
 
-    found = [replace(clause, name=name) for clause in task.errors for name in names(clause)]
+    clauses = map(_with_subject, task.errors)
+    found = [replace(clause, name=name) for clause in clauses for name in names(clause)]
 
     def is_shown(clause: ErrorClause) -> bool:
         """Tell whether there are as many examples of this error as the function has clauses about it."""
@@ -114,11 +115,19 @@ def required_errors(task: Task) -> frozenset[tuple[str, str]]:
     """
     return frozenset(
         (clause.text, name)
-        for clause in task.errors
+        for clause in map(_with_subject, task.errors)
         for name in meant_by(clause, task) or (clause.name,)
     )
 
 
+def _with_subject(clause: ErrorClause) -> ErrorClause:
+    """Return a clause that begins with its verb with the name of what it is about: `delete(key) removes a key and raises ...`."""
+    if not (clause.name and _BEGINS_WITH_VERB.match(clause.text)):
+        return clause
+    return replace(clause, text=f"{clause.name} {clause.text}")
+
+
+_BEGINS_WITH_VERB = re.compile(r"(?:raises?|throws?)\b", re.IGNORECASE)
 _SHORTEST_VERB = 3
 _EVERYWHERE = re.compile(r"\bin (?:both|all|each|every|either)\b", re.IGNORECASE)
 

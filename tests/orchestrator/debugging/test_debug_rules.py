@@ -36,7 +36,13 @@ from atos_orchestrator.durable_json import decode, encode
 from atos_orchestrator.strategies.general.strategy import TESTERS, GeneralStrategy
 from atos_orchestrator.strategies.mini.strategy import MiniStrategy
 from atos_orchestrator.strategies.strategy import SamplingPlan
-from atos_orchestrator.task import ErrorClause, Task, speaks_of_result, unshown_errors
+from atos_orchestrator.task import (
+    ErrorClause,
+    Task,
+    required_errors,
+    speaks_of_result,
+    unshown_errors,
+)
 from atos_protocol.errors import ConflictError
 from atos_protocol.goals import Complexity
 from atos_protocol.scheduler_api import Pool
@@ -184,6 +190,16 @@ def test_a_clause_that_names_no_function_is_about_every_one_that_no_example_show
         replace(clause, name="median"),
     )
     assert unshown_errors(replace(of_class, examples=())) == (replace(clause, name=""),)
+
+
+def test_a_clause_that_begins_with_its_verb_is_about_what_it_was_found_at() -> None:
+    """`delete(key) removes a key and raises KeyError if it is not there`: no row about `get` is one about it."""
+    clause = ErrorClause("KeyError", "raises KeyError if it is not there", "delete")
+    task = Task("T1", "Cache", files=("cache.py",), signatures=("class Cache",), errors=(clause,))
+    said = "delete raises KeyError if it is not there"
+
+    assert unshown_errors(task) == (ErrorClause("KeyError", said, ""),)
+    assert required_errors(task) == {(said, "")}
 
 
 @pytest.mark.parametrize(
