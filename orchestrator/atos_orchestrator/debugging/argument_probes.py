@@ -46,12 +46,8 @@ def _unsorted(argument: ast.expr) -> ast.expr:
         values = [ast.literal_eval(each) for each in argument.elts]
         if values != sorted(values):
             return argument
-    except (
-        ValueError,
-        TypeError,
-        MemoryError,
-        RecursionError,
-    ):  # no plain values, or of several kinds
+    # no plain values, or of several kinds
+    except (ValueError, TypeError, MemoryError, RecursionError):
         return argument
     return ast.List(argument.elts[::-1], argument.ctx)
 
