@@ -78,7 +78,7 @@ class DatabaseHealth:
     """
 
     def __init__(self, inspect: Callable[[], Fault | None] = lambda: None) -> None:
-        self._inspect = inspect
+        self.inspect = inspect
         self._changed = threading.Condition()
         self._exempt = threading.local()
         self._fault: Fault | None = None
@@ -129,7 +129,7 @@ class DatabaseHealth:
         """
         if not self.watched or getattr(self._exempt, "here", False):
             return
-        if self._fault is None and (found := self._inspect()) is not None:
+        if self._fault is None and (found := self.inspect()) is not None:
             self.report(found)
         if self._fault is not None and patient:
             with self._changed:
@@ -170,7 +170,7 @@ class DatabaseHealth:
         self.watched = True
         try:
             while True:
-                if self._fault is None and (found := self._inspect()) is not None:
+                if self._fault is None and (found := self.inspect()) is not None:
                     self.report(found)
                 self._tell()
                 if self._fault is not None and await self._is_back(probe):

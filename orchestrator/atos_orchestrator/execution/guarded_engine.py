@@ -73,6 +73,8 @@ def guard(engine: sa.Engine, health: DatabaseHealth, *, patient: bool) -> None:
         fault = fault_of(context.original_exception)
         if fault is None or context.is_pre_ping:  # the pool connects anew after a failed ping
             return None
+        # A file that went away after `enter` looked: a look now says what happened, the driver what it led to.
+        fault = fault if fault.corrupt else health.inspect() or fault
         health.report(fault)
         context.is_disconnect = True
         # A damaged file must not be written to, which closing its last connection may do.

@@ -269,6 +269,22 @@ async def test_a_deleted_file_is_not_made_anew_while_the_process_is_up(atos_home
     assert "Put it back" in health.todo
 
 
+async def test_a_file_that_goes_away_between_the_look_and_its_opening_is_said_to_be_gone(
+    atos_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_health, "LOOK_SECONDS", 60)
+
+    def looked_before(_self: DatabaseHealth, *, patient: bool) -> None:
+        """The look of `enter`, a moment ago."""
+
+    async with opened() as house:
+        monkeypatch.setattr(DatabaseHealth, "enter", looked_before)
+        house.database.engine.dispose()
+        house.file.rename(house.file.with_name("elsewhere"))
+        with pytest.raises(UnreachableError, match="is gone"):
+            await anyio.to_thread.run_sync(house.append, "meanwhile")
+
+
 def test_whoever_gets_no_connection_is_refused_as_if_it_were_away() -> None:
     def connection() -> Any:  # the driver's own class lacks what SQLAlchemy's protocol has
         return sqlite3.connect(":memory:")
