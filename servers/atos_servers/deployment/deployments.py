@@ -7,11 +7,8 @@ roll back   the same with the release before
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -25,13 +22,13 @@ from atos_protocol.errors import (
 )
 from atos_servers.deployment.journal import Journal, Journals
 from atos_servers.deployment.record import Deployment, Release
+from atos_servers.deployment.release_store import remove_old, staged
 from atos_servers.deployment.targets.target import Applied, Place, Seen, Target
 from atos_servers.deployment.verification import until_ok
 
 VERIFY_SECONDS = 30.0
 PATIENCE_SECONDS = 900.0
 PLAN_SECONDS = 3600.0
-KEPT_RELEASES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +71,10 @@ class Deployments:
             message = f"{known.name} is {known.source} on {known.target}"
             raise ConflictError(message, next_step="Give another name.")
         with journal.alone():
-            release = await _staged(there, source, self._place(journal), destination)
+            release = await staged(there, source, self._place(journal), destination)
             journal.plan(release, source=str(source), target=target)
             planned = journal.read()
-            await anyio.to_thread.run_sync(_remove_old, self._place(journal), planned)
+            await anyio.to_thread.run_sync(remove_old, self._place(journal), planned)
             return planned
 
     async def deploy(
@@ -238,7 +235,7 @@ class Deployments:
             undone = await self._take_back(journal, release, found)
             seen = replace(seen, reason=seen.reason + undone)
         _tell(journal, release, found, seen, applied)
-        await anyio.to_thread.run_sync(_remove_old, place, journal.read())
+        await anyio.to_thread.run_sync(remove_old, place, journal.read())
         return journal.read()
 
     async def _tried(
@@ -321,35 +318,3 @@ def _tell(
         journal.append("verified", release, url=applied.url, port=applied.port, evidence=evidence)
     else:
         journal.append("failed", release, reason=seen.reason)
-
-
-async def _staged(target: Target, source: Path, place: Place, destination: str) -> Release:
-    """Copy what would go out, and keep it under its digest.
-
-    Raises:
-        AtosError: it can't be deployed there.
-    """
-    releases = place.folder / "releases"
-    releases.mkdir(mode=0o700, parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix="staging-", dir=releases))
-    try:
-        release = await target.stage(source, staging, place, destination)
-        await anyio.to_thread.run_sync(_keep, staging, place.release(release))
-        return release
-    finally:
-        await anyio.to_thread.run_sync(partial(shutil.rmtree, staging, ignore_errors=True))
-
-
-def _keep(staging: Path, kept: Path) -> None:
-    if not kept.is_dir():
-        staging.rename(kept)
-
-
-def _remove_old(place: Place, found: Deployment) -> None:
-    """Remove the files of releases that nobody returns to."""
-    kept = {each.id for each in (found.planned, found.live, found.previous) if each}
-    folders = [path for path in (place.folder / "releases").iterdir() if path.is_dir()]
-    old = sorted((p for p in folders if p.name not in kept), key=lambda path: path.stat().st_mtime)
-    for path in old[:-KEPT_RELEASES]:
-        shutil.rmtree(path, ignore_errors=True)
-        path.with_name(f"{path.name}.server.json").unlink(missing_ok=True)

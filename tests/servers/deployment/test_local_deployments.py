@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from atos_protocol.errors import BadRequestError, ConflictError, NotFoundError, RefusedError
-from atos_servers.deployment.deployments import KEPT_RELEASES, Deployments
+from atos_servers.deployment.deployments import Deployments
 from atos_servers.deployment.journal import Journals
 from atos_servers.deployment.record import Deployment
+from atos_servers.deployment.release_store import KEPT_RELEASES
 from atos_servers.deployment.targets.local import Local, server_file
 from atos_servers.deployment.targets.target import Place
 from atos_servers.local_web.server_file import is_served, read
