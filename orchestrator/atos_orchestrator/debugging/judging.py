@@ -144,17 +144,18 @@ class Judging:
         """Decide what comes next; an event says what was picked, what was dropped, and why."""
         context, task = self.context, self.context.task
         supplied = bool(context.strategy.supplied_tests(task))
+        errors = frozenset((clause.text, clause.name) for clause in unshown_errors(task))
+        required = required_errors(task)
         move = next_move(
             state,
             context.plans,
             supplied=supplied or task.kind == "test",
             judged=can_be_run(task),
-            stated_errors=bool(unshown_errors(task)),
+            stated_errors=bool(errors),
             functions=functions_of(task),
-            required=required_errors(task),
+            required=required,
         )
-        clauses = [clause.text for clause in unshown_errors(task)]
-        move = with_untested(move, read_state(state), clauses) if not supplied else move
+        move = with_untested(move, read_state(state), errors, required) if not supplied else move
         if move.proof == "tests":
             own = "its tests pass on the code and fail on a stub of it"
             evidence = own if task.kind == "test" else context.strategy.supplied_evidence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -90,12 +90,28 @@ def is_new(facts: Facts, picks: tuple[int, ...]) -> bool:
     return len(set(picks)) > 1 and all(each.parts != picks for each in facts.candidates)
 
 
-def with_untested(move: Move, facts: Facts, clauses: Collection[str]) -> Move:
-    """Return a move whose evidence says how many of the goal's clauses about errors have no row at all."""
-    untested = set(clauses) - {row.clause for row in facts.assertions if row.origin == "error"}
-    if move.node != "test" or not move.evidence or not untested:
+def with_untested(
+    move: Move,
+    facts: Facts,
+    errors: frozenset[tuple[str, str]],
+    required: frozenset[tuple[str, str]],
+) -> Move:
+    """Return a move whose evidence says how many of the goal's stated errors have no row.
+
+    Args:
+        move: the move.
+        facts: what is known.
+        errors: errors that no example shows: clause, and a function that may raise it.
+        required: those of which the goal clearly says which function raises them.
+    """
+    if move.node != "test" or not move.evidence:
         return move
-    words = "1 stated error" if len(untested) == 1 else f"{len(untested)} stated errors"
+    tested = {clause for clause, _ in facts.errors}
+    silent = {clause for clause, _ in errors} - tested
+    partly = {each for each in (errors & required) - facts.errors if each[0] in tested and each[1]}
+    if not (count := len(silent) + len(partly)):
+        return move
+    words = "1 stated error" if count == 1 else f"{count} stated errors"
     return replace(move, evidence=f"{move.evidence}, {words} untested")
 
 

@@ -35,6 +35,28 @@ CLAUSES = [
     ("an unknown symbol raises KeyError", "price", "symbol, shares", "price('AB', 3)"),
     ("unknown letters raise ValueError", "match", "one, other", "match('a', 'b')"),
     ("another letter raises ValueError", "half", "size", "half(3)"),
+    (
+        "a pair whose end is before its start raises ValueError",
+        "merge",
+        "pairs",
+        "merge([(5, 8), (1, 3)])",
+    ),
+    (
+        "a trip that ends before it starts raises ValueError",
+        "add",
+        "trip",
+        "add(('2020-01', '2020-02'))",
+    ),
+    (
+        "a pair whose end is not before its start raises ValueError",
+        "keep",
+        "pairs",
+        "keep([(1, 3)])",
+    ),
+    ("reversed pairs raise ValueError", "join", "pairs", "join([])"),
+    ("low above high raises ValueError", "clamp", "value, low, high", "clamp([5, 6], 0, 10)"),
+    ("a start later than the end raises ValueError", "book", "end_day, start_day", "book(9, 2)"),
+    ("a start > end raises ValueError", "cut", "text, start, end", "cut('abc')"),
 ]
 
 
@@ -76,6 +98,17 @@ def test_the_words_of_a_clause_make_the_call_that_it_refuses() -> None:
             "an unknown symbol raises KeyError | price('AB', 3)": ["price('A?', 3)"],
             "unknown letters raise ValueError | match('a', 'b')": [],
             "another letter raises ValueError | half(3)": [],
+            "a pair whose end is before its start raises ValueError | merge([(5, 8), (1, 3)])": [
+                "merge([(8, 5), (1, 3)])"
+            ],
+            "a trip that ends before it starts raises ValueError | add(('2020-01', '2020-02'))": [
+                "add(('2020-02', '2020-01'))"
+            ],
+            "a pair whose end is not before its start raises ValueError | keep([(1, 3)])": [],
+            "reversed pairs raise ValueError | join([])": [],
+            "low above high raises ValueError | clamp([5, 6], 0, 10)": ["clamp([5, 6], 10, 0)"],
+            "a start later than the end raises ValueError | book(9, 2)": ["book(2, 9)"],
+            "a start > end raises ValueError | cut('abc')": [],
         }
     )
 

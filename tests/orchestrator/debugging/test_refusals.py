@@ -7,6 +7,7 @@ from inline_snapshot import snapshot
 
 from atos_orchestrator.debugging.assertions import Assertion
 from atos_orchestrator.debugging.facts import Facts
+from atos_orchestrator.debugging.moves import Move, with_untested
 from atos_orchestrator.debugging.refusals import parameters, unconfirmed, with_check
 from atos_orchestrator.debugging.selection import Column
 from atos_orchestrator.debugging.sources import parse_source
@@ -162,3 +163,59 @@ def test_a_row_that_looks_like_an_example_counts_only_where_good_code_meets_it(
     facts = Facts((Candidate({"a.py": "1"}),) * 2, rows, columns, weak=False)
 
     assert unconfirmed(facts, 0, required) == ([1] if held_up else [])
+
+
+BOTH = "in both, a pair whose end is before its start raises ValueError"
+
+
+@pytest.mark.parametrize(
+    ("errors", "required", "tested", "said"),
+    [
+        (
+            [(BOTH, "merge"), (BOTH, "covered")],
+            [(BOTH, "merge"), (BOTH, "covered")],
+            "covered",
+            "1",
+        ),
+        ([(BOTH, "merge"), (BOTH, "covered")], [(BOTH, "covered")], "covered", ""),
+        ([(BOTH, "merge"), (BOTH, "covered")], [(BOTH, "merge")], "", "1"),
+        ([(BOTH, ""), (LONE, "decode")], [(BOTH, ""), (LONE, "decode")], "merge", "1"),
+        ([(BOTH, ""), (LONE, "decode")], [], "", "2"),
+    ],
+    ids=["of two", "perhaps of two", "no row", "of whatever it is", "two clauses"],
+)
+def test_evidence_says_of_how_many_errors_there_is_no_row(
+    errors: list[tuple[str, str]], required: list[tuple[str, str]], tested: str, said: str
+) -> None:
+    rows = (Assertion("assert raises(ValueError, lambda: f())", "error", BOTH, tested),)
+    facts = Facts((), rows if tested else (), (), weak=False)
+    move = with_untested(
+        Move("test", 0, "examples", "3 of 3 examples"),
+        facts,
+        frozenset(errors),
+        frozenset(required),
+    )
+
+    errors_said = "1 stated error" if said == "1" else f"{said} stated errors"
+    assert move.evidence == "3 of 3 examples" + (f", {errors_said} untested" if said else "")
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_what_no_longer_comes_back_is_no_error_that_is_only_added(*, comes_back: bool) -> None:
+    """Written anew for its clause, `decode` refuses one text more; that may be what `encode` gives."""
+    trip = Assertion("assert decode(encode('')) == ''", "round_trip", about="decode")
+    before = Column(("pass", "fail", "pass"), ("= ''", "= 'aa'"))
+    after = Column(
+        ("pass", "pass", "pass" if comes_back else "error: ValueError"),
+        ("raised: ValueError", "= 'aa'"),
+    )
+    facts = Facts(
+        (Candidate({"a.py": "1"}),) * 2,
+        (EXAMPLE, error_row("decode('ab')"), trip),
+        (before, after),
+        weak=False,
+        calls=("decode('')", "decode('a2')"),
+    )
+
+    assert facts.only_adds(1, 0) is comes_back
+    assert not facts.only_adds(0, 1)
