@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.agents.replies import ReplyError, read_files
+from atos_protocol.errors import RepetitionError
 from bench.goal_runs import Costs, Delivery, Files
 from bench.sample_goals import GoalVariant
 
@@ -47,15 +48,19 @@ def files_in(text: str, modules: Sequence[str]) -> Files:
 async def ask_bare(
     scheduler: SchedulerClient, model: str, variant: GoalVariant, seed: int
 ) -> Delivery:
-    """Ask a model once."""
+    """Ask a model once; a reply that repeats itself is a failure, whose tokens nobody has counted."""
     start = time.monotonic()
-    answer = await scheduler.chat(
-        model,
-        messages_of(variant),
-        max_tokens=MAX_TOKENS,
-        temperature=TEMPERATURE if seed else 0.0,
-        seed=seed,
-    )
+    try:
+        answer = await scheduler.chat(
+            model,
+            messages_of(variant),
+            max_tokens=MAX_TOKENS,
+            temperature=TEMPERATURE if seed else 0.0,
+            seed=seed,
+        )
+    except RepetitionError as error:
+        seconds = time.monotonic() - start
+        return Delivery({}, "failed", seconds, Costs(calls=1), why=error.message)
     files = files_in(answer.text, variant.sample.modules)
     return Delivery(
         files=files,

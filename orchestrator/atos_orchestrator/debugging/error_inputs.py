@@ -1,4 +1,4 @@
-"""Inputs of which a clause about an error says in plain words what they hold: something empty, a strange letter, a reversed pair. Pure.
+"""Inputs of which a clause about an error says in plain words what they hold: something empty, a strange letter. Pure.
 
 A small model that is to write `raises(ValueError, lambda: spread(...))` for "an empty list raises ValueError" writes
 `spread([1])` as readily as `spread([])`. Where the words say what the input must hold, rows without it are no rows, and
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from atos_orchestrator.debugging.calls import calls_in, raising_call, usual_opening
-from atos_orchestrator.debugging.reversed_inputs import refuses_reversed, swapped, turned_round
+from atos_orchestrator.debugging.changed_inputs import changed_arguments
 from atos_orchestrator.debugging.sources import call_of, parse_source
 from atos_orchestrator.task import name_of, parameters_of
 
@@ -151,27 +151,21 @@ def refused_calls(
     spoken_of = [at for at, each in enumerate(parameters) if each in words]
     made: dict[str, None] = {}
     valid = _valid_arguments(name, parameters, known)
-    if refuses_reversed(clause):
-        bounds = [swapped(parameters, each) for each in valid]
-        made = {f"{name}({', '.join(each)})": None for each in bounds if each}
-    for change in [] if made else _changes(clause, known):
+    for change in list(map(_to_held, held_inputs(clause))) or _to_strange(clause, known):
         for arguments in valid:
             fitting = {at: text for at, each in enumerate(arguments) if (text := change(each))}
             named = [at for at in fitting if at in spoken_of]
             for at in named or (fitting if len(fitting) == 1 else []):  # of two, who knows which
                 changed = [*arguments[:at], fitting[at], *arguments[at + 1 :]]
                 made.setdefault(f"{name}({', '.join(changed)})")
+    for arguments in valid if not made else []:
+        for changed in changed_arguments(clause, parameters, arguments):
+            made.setdefault(f"{name}({', '.join(changed)})")
     return list(made)[:MOST_MADE]
 
 
 _Change = Callable[[str], str]
 """Turns the source of an argument into that of a refused one; "" where it is of another type."""
-
-
-def _changes(clause: str, known: Sequence[str]) -> list[_Change]:
-    if held := held_inputs(clause):
-        return list(map(_to_held, held))
-    return _to_strange(clause, known) or [turned_round] * refuses_reversed(clause)
 
 
 def _to_held(held: Held) -> _Change:

@@ -56,6 +56,12 @@ CLAUSES = [
     ("reversed pairs raise ValueError", "join", "pairs", "join([])"),
     ("low above high raises ValueError", "clamp", "value, low, high", "clamp([5, 6], 0, 10)"),
     ("a start later than the end raises ValueError", "book", "end_day, start_day", "book(9, 2)"),
+    ("Rows of different lengths raise ValueError", "turn", "rows", "turn([[1, 2], [3, 4]])"),
+    ("rows of unequal length raise ValueError", "mul", "a, b", "mul([[1, 2]], [[3], [4]])"),
+    ("vectors that differ in length raise ValueError", "dot", "a, b", "dot([1, 2], [3, 4])"),
+    ("texts of different lengths raise ValueError", "distance", "a, b", "distance('ab', 'ba')"),
+    ("lists of different lengths raise ValueError", "pair", "a, b", "pair([1, 2], [1])"),
+    ("a ragged matrix raises ValueError", "turn", "rows", "turn([[]])"),
     ("a start > end raises ValueError", "cut", "text, start, end", "cut('abc')"),
 ]
 
@@ -108,6 +114,20 @@ def test_the_words_of_a_clause_make_the_call_that_it_refuses() -> None:
             "reversed pairs raise ValueError | join([])": [],
             "low above high raises ValueError | clamp([5, 6], 0, 10)": ["clamp([5, 6], 10, 0)"],
             "a start later than the end raises ValueError | book(9, 2)": ["book(2, 9)"],
+            "Rows of different lengths raise ValueError | turn([[1, 2], [3, 4]])": [
+                "turn([[1, 2], [3]])"
+            ],
+            "rows of unequal length raise ValueError | mul([[1, 2]], [[3], [4]])": [
+                "mul([[1, 2], [1, 2, 2]], [[3], [4]])"
+            ],
+            "vectors that differ in length raise ValueError | dot([1, 2], [3, 4])": [
+                "dot([1, 2], [3])"
+            ],
+            "texts of different lengths raise ValueError | distance('ab', 'ba')": [
+                "distance('ab', 'b')"
+            ],
+            "lists of different lengths raise ValueError | pair([1, 2], [1])": [],
+            "a ragged matrix raises ValueError | turn([[]])": [],
             "a start > end raises ValueError | cut('abc')": [],
         }
     )
