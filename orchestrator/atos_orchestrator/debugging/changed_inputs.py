@@ -50,11 +50,13 @@ def changed_arguments(
     return [[repr(value) for value in each] for each in made]
 
 
-def _in_one(values: Sequence[object], change: Callable[[object], object]) -> Iterator[list[object]]:
-    """Yield the values with the first of them changed that can be."""
+def _in_one(
+    values: Sequence[object], change: Callable[[object], list[Any]]
+) -> Iterator[list[object]]:
+    """Yield the values with the first of them that can be changed, in each way."""
     for at, value in enumerate(values):
-        if (changed := change(value)) is not None:
-            yield [*values[:at], changed, *values[at + 1 :]]
+        if made := change(value):
+            yield from ([*values[:at], changed, *values[at + 1 :]] for changed in made)
             return
 
 
@@ -70,12 +72,14 @@ def _swapped(parameters: Sequence[str], values: Sequence[object]) -> Iterator[li
             yield changed
 
 
-def _uneven(value: object) -> object:
-    """Return rows of which the last one lacks a value, or one more row that is too long; None for anything else."""
+def _uneven(value: object) -> list[Any]:
+    """Return rows of which the last or the first lacks a value; of a single one, that with another one."""
     rows = _rows(value)
-    if not rows or not rows[-1]:
-        return None
-    return [*rows[:-1], rows[-1][:-1]] if len(rows) > 1 else [*rows, [*rows[0], rows[0][-1]]]
+    if not rows or not rows[0]:
+        return []
+    if len(rows) == 1:
+        return [[*rows, [*rows[0], rows[0][-1]]], [*rows, rows[0][:-1]]]
+    return [[*rows[:-1], rows[-1][:-1]], [rows[0][:-1], *rows[1:]]]
 
 
 def _rows(value: object) -> list[list[Any]]:
@@ -99,16 +103,34 @@ def _is_named(parameter: str, words: str) -> bool:
     return any(re.fullmatch(words, part) for part in parameter.split("_"))
 
 
-def _turned(value: object) -> object:
-    if not isinstance(value, list | tuple):
-        return None
-    parts = list(cast("Sequence[Any]", value))
-    made: list[Any] | None = [*reversed(parts)] if _ascends(parts) else None
-    for at, part in enumerate([] if made else parts):
-        if (turned := _turned(part)) is not None:
-            made = [*parts[:at], turned, *parts[at + 1 :]]
-            break
-    return made if made is None or isinstance(value, list) else tuple(made)
+def _turned(value: object) -> list[Any]:
+    """Return a pair turned round; or pairs of which the first is, or the last, or the only one that is left.
+
+    Code that compares neighbours instead refuses one of them by chance.
+    """
+    if pair := _reversed(value):
+        return [pair]
+    parts = _parts(value)
+    turned = {at: pair for at, part in enumerate(parts) if (pair := _reversed(part))}
+    if not turned:
+        return []
+    first, last = min(turned), max(turned)
+    made = [[*parts[:at], turned[at], *parts[at + 1 :]] for at in (first, last)]
+    return [_alike(value, each) for each in (*made, [turned[first]])]
+
+
+def _reversed(pair: object) -> Any:
+    """Return a pair that ascends turned round; None for anything else."""
+    parts = _parts(pair)
+    return _alike(pair, parts[::-1]) if _ascends(parts) else None
+
+
+def _parts(value: object) -> list[Any]:
+    return list(cast("Sequence[Any]", value)) if isinstance(value, list | tuple) else []
+
+
+def _alike(value: object, parts: list[Any]) -> Any:
+    return tuple(parts) if isinstance(value, tuple) else parts
 
 
 def _ascends(pair: Sequence[Any]) -> bool:
