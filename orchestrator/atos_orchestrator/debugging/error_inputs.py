@@ -151,14 +151,15 @@ def refused_calls(
     spoken_of = [at for at, each in enumerate(parameters) if each in words]
     made: dict[str, None] = {}
     valid = _valid_arguments(name, parameters, known)
-    for change in list(map(_to_held, held_inputs(clause))) or _to_strange(clause, known):
+    held = list(map(_to_held, held_inputs(clause)))
+    for change in held or _to_strange(clause, known):
         for arguments in valid:
             fitting = {at: text for at, each in enumerate(arguments) if (text := change(each))}
             named = [at for at in fitting if at in spoken_of]
             for at in named or (fitting if len(fitting) == 1 else []):  # of two, who knows which
                 changed = [*arguments[:at], fitting[at], *arguments[at + 1 :]]
                 made.setdefault(f"{name}({', '.join(changed)})")
-    for arguments in valid if not made else []:
+    for arguments in [] if made or held else valid:
         for changed in changed_arguments(clause, parameters, arguments):
             made.setdefault(f"{name}({', '.join(changed)})")
     return list(made)[:MOST_MADE]
