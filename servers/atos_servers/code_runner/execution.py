@@ -92,7 +92,8 @@ class Outcome:
             return "output_limit"
         if "end" not in self.status:
             unread = "reading" in self.status and "expected" not in self.status
-            return "not_parsed" if unread else "lost"
+            gone = "timeout" if self.late else "lost"
+            return "not_parsed" if unread else gone
         return self.status["end"]["cause"]
 
     @property
@@ -275,7 +276,8 @@ def require_start(stream: Stream, outcome: Outcome, python: Interpreter) -> None
         DeadlineError: the machine had so much to do that the code was not reached in time.
         SandboxUnavailableError: the interpreter, its packages or the launcher does not work here.
     """
-    if stream.started or not stream.intact or outcome.cause not in {"", "lost"}:
+    silent = {"timeout", "lost"} if "end" not in outcome.status else {""}
+    if stream.started or not stream.intact or outcome.cause not in silent:
         return
     if outcome.late:
         message = "the machine is too busy: the run had not begun when its time was over"

@@ -45,6 +45,14 @@ def test_a_launcher_that_ends_while_it_reads_the_sources_says_so_of_them() -> No
     assert causes == ["lost", "not_parsed", "lost"]
 
 
+def test_a_launcher_that_is_still_silent_when_the_time_is_over_has_not_ended() -> None:
+    """A fork bomb may leave it no time to say what it saw."""
+    kept = (BoundedOutput(1),) * 3
+    statuses: list[dict[str, Any]] = [{}, {"reading": True}, {"end": {"cause": "process_limit"}}]
+    causes = [Outcome(b"", *kept, status=status, late=True).cause for status in statuses]
+    assert causes == ["timeout", "not_parsed", "process_limit"]
+
+
 JUDGED: dict[str, tuple[Evidence, VerdictState]] = {
     "a failure": (evidence(case("t.py::a", "failed")), "failed"),
     "a failing set-up": (evidence(case("t.py::a", "error")), "failed"),
