@@ -44,4 +44,4 @@ async def test_a_cancelled_goal_is_over_at_once_and_leaves_no_process(
 
     assert (view["state"], course.view["state"]) == ("cancelled", "cancelled")
     assert sorted(house.installation.processes()) == daemons, at_work
-    assert not list((house.settings.home / "worktrees").iterdir())
+    await house.until_swept()

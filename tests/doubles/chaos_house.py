@@ -162,6 +162,13 @@ class ChaosHouse:
             while sorted(self.installation.processes()) != left:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
 
+    async def until_swept(self) -> None:
+        """Wait until nothing of a goal is left in the home's private folder: that comes after its processes ended."""
+        trees = anyio.Path(self.settings.home / "worktrees")
+        with anyio.fail_after(GOAL_SECONDS):
+            while [each async for each in trees.iterdir()]:  # noqa: ASYNC110
+                await anyio.sleep(0.02)
+
     async def until_event(self, goal: str, kind: str) -> None:
         """Wait until an event of a kind has come."""
         seq = 0

@@ -1,5 +1,6 @@
 """A goal's repository with real git, what tasks do in it, and what a person does there."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from atos_orchestrator.workspace import (
     open_worktree,
     publish,
 )
+from atos_orchestrator.workspace.repository import WRITING
 
 AT = 1_700_000_000.0
 PERSON = {
@@ -61,3 +63,23 @@ async def integrated(repository: Repository, task: str) -> str:
     commit = await integrate(repository, task, key=f"{repository.goal}:{task}")
     await publish(repository)
     return commit
+
+
+def cut_off(repository: Repository, file: str, half: str) -> None:
+    """Have the newest publication cut off in its middle, as a kill does, with one file half written."""
+    before, head = (git(repository.path, "rev-parse", name) for name in ("main^", "main"))
+    git(repository.path, "update-ref", "refs/heads/main", before)
+    (repository.path / file).write_text(half)
+    (repository.path / ".git" / "index.lock").write_text(f"ATOS: {repository.goal}\n")
+    (repository.trees / WRITING).write_text(json.dumps([before, head]))
+    repository.unpublished.touch()
+
+
+def persons(folder: Path) -> Path:
+    """Make a repository of a person's own."""
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "dev")
+    (folder / "app.py").write_text("print('app')\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "Mine")
+    return folder

@@ -39,13 +39,14 @@ from atos_orchestrator.plan import Next, Plan
 from atos_orchestrator.ports import Json, Tools
 from atos_orchestrator.strategies.registry import strategy_named
 from atos_orchestrator.workspace.candidates import drop_candidates, keep_candidates
+from atos_orchestrator.workspace.closing import close_repository
 from atos_orchestrator.workspace.commits import commit_files, find_effect, integrate
 from atos_orchestrator.workspace.opening import open_repository, reopen_repository
 from atos_orchestrator.workspace.publication import Publication
 from atos_orchestrator.workspace.publish import publish
 from atos_orchestrator.workspace.repository import Repository
 from atos_orchestrator.workspace.scaffold import record_path
-from atos_orchestrator.workspace.worktrees import close_repository, open_result
+from atos_orchestrator.workspace.worktrees import open_result
 from atos_protocol.errors import PackagesError
 from atos_protocol.packages import PackagesReport
 from atos_protocol.verdicts import Verdict

@@ -49,7 +49,7 @@ from atos_orchestrator.execution.run_records import RunRecords
 from atos_orchestrator.execution.task_workflow import TaskWorkflow
 from atos_orchestrator.execution.worker_name import worker_name
 from atos_orchestrator.execution.workflow_deps import WorkflowDeps, open_workflow_deps
-from atos_orchestrator.workspace.worktrees import sweep
+from atos_orchestrator.workspace.closing import sweep
 from atos_protocol.errors import UnreachableError
 from atos_protocol.records import clean_request
 from atos_protocol.settings import Settings

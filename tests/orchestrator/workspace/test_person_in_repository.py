@@ -28,7 +28,7 @@ from atos_orchestrator.workspace.opening import reopen_repository
 from atos_orchestrator.workspace.publish import is_standing
 from atos_orchestrator.workspace.repository import WRITING
 from atos_protocol.errors import BusyError, NoSpaceError, UnreachableError, WorkspaceError
-from doubles.goal_repository import git, integrated, opened, work
+from doubles.goal_repository import git, integrated, opened, persons, work
 
 TEXT = "Add two numbers"
 
@@ -42,15 +42,6 @@ async def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Reposito
     await work(found, "T1", {"one.py": "a = 1\nb = 2\nc = 3\nd = 4\ne = 5\n"})
     await integrated(found, "T1")
     return found
-
-
-def persons(folder: Path) -> Path:
-    folder.mkdir()
-    git(folder, "init", "-q", "-b", "dev")
-    (folder / "app.py").write_text("print('app')\n")
-    git(folder, "add", ".")
-    git(folder, "commit", "-q", "-m", "Mine")
-    return folder
 
 
 def commit(repository: Repository, file: str, text: str, message: str = "By hand") -> str:

@@ -1,7 +1,6 @@
 """Repositories of goals, with the real git program."""
 
 import errno
-import json
 import os
 import time
 from pathlib import Path
@@ -20,12 +19,11 @@ from atos_orchestrator.workspace import (
     open_result,
     open_worktree,
     publish,
-    sweep,
 )
 from atos_orchestrator.workspace import git as git_module
-from atos_orchestrator.workspace.repository import DECISION, OWNER, WRITING
+from atos_orchestrator.workspace.repository import DECISION, OWNER
 from atos_protocol.errors import ConflictError, WorkspaceError
-from doubles.goal_repository import AT, git, integrated, opened, work
+from doubles.goal_repository import AT, cut_off, git, integrated, opened, work
 
 
 def test_a_repository_survives_the_trip_through_json(tmp_path: Path) -> None:
@@ -448,14 +446,9 @@ async def test_a_kill_between_the_goals_line_and_the_persons_branch_is_made_good
     tmp_path: Path,
 ) -> None:
     repository = await opened(tmp_path)
-    scaffold = git(repository.path, "rev-parse", "main")
     await work(repository, "T1", {"one.py": "x = 1\n"})
-    head = await integrated(repository, "T1")
-    # As if the process had ended before anything of the checkout was done, or in its middle.
-    git(repository.path, "update-ref", "refs/heads/main", scaffold)
-    (repository.path / "one.py").write_text("x = ")
-    (repository.path / ".git" / "index.lock").write_text("ATOS: g1\n")
-    (repository.trees / WRITING).write_text(json.dumps([scaffold, head]))
+    await integrated(repository, "T1")
+    cut_off(repository, "one.py", "x = ")
 
     await integrated(repository, "T1")
 
@@ -476,50 +469,6 @@ async def test_an_opening_that_was_cut_off_after_its_decision_goes_on(tmp_path: 
 
     assert again == whole
     assert git(again.path, "status", "--porcelain") == ""
-
-
-async def test_sweeping_removes_the_folders_of_goals_that_have_ended(tmp_path: Path) -> None:
-    ended = await opened(tmp_path)
-    live = await opened(tmp_path, goal="g2")
-
-    async def unfinished() -> list[str]:
-        return ["g2"]
-
-    swept = await sweep(tmp_path / "h", unfinished)
-
-    assert swept == ["g1"]
-    assert not ended.trees.exists()
-    assert live.trees.exists()
-    assert (ended.path / "README.md").is_file()
-
-
-async def test_a_goal_that_goes_on_while_others_are_swept_keeps_its_folder(tmp_path: Path) -> None:
-    goals = [await opened(tmp_path, goal=goal) for goal in ("g1", "g2", "g3")]
-    asked = list[int]()
-
-    async def unfinished() -> list[str]:
-        asked.append(len(asked))
-        return ["g2"] if len(asked) > 1 else []  # it is resumed while the first folder is removed
-
-    await sweep(tmp_path / "h", unfinished)
-
-    assert [goal.trees.exists() for goal in goals] == [False, True, False]
-
-
-async def test_a_lock_that_a_killed_worker_left_goes_with_its_cancelled_goal(
-    tmp_path: Path,
-) -> None:
-    repository, other = await opened(tmp_path), await opened(tmp_path, goal="g2")
-    locks = [each.path / ".git" / "index.lock" for each in (repository, other)]
-    locks[0].write_text("ATOS: g1\n")
-    locks[1].write_text("")  # of a git that the person runs
-
-    async def unfinished() -> list[str]:
-        return []
-
-    await sweep(tmp_path / "h", unfinished)
-
-    assert [lock.exists() for lock in locks] == [False, True]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
