@@ -16,6 +16,12 @@ OUTDATED_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 """Longest pause between two looks, so that work which ends is noticed soon."""
 
+RESTING_SECONDS = 60.0
+"""How long a daemon is idle before it looks seldom."""
+
+SELDOM = 6
+"""How many times longer the pauses are then."""
+
 BusyCheck = Callable[[], Awaitable[bool]]
 """Tells whether work is under way that must outlive its callers' connections, such as a goal."""
 
@@ -75,7 +81,8 @@ class IdleShutdown:
             if left <= 0:
                 logger.info("ending after %.0f idle seconds", seconds)
                 return
-            await anyio.sleep(min(left, self._look))
+            pause = self._look if idle < RESTING_SECONDS else SELDOM * self._look
+            await anyio.sleep(min(left, pause))
 
     async def _is_busy(self) -> bool:
         """Ask every check; one that can't tell, because its database is away, may have work."""

@@ -1,5 +1,6 @@
 """Finding the processes of a test by a word among their arguments."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +16,29 @@ def running_with(word: str) -> list[int]:
             continue
         try:
             arguments = (entry / "cmdline").read_bytes().decode(errors="replace")
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if word in arguments and state != "Z":
+        if word in arguments and alive(int(entry.name)):
             found.append(int(entry.name))
     return found
+
+
+def children_with(word: str) -> list[int]:
+    """Return those that this process has started."""
+    return [pid for pid in running_with(word) if _stat(pid)[1:2] == [str(os.getpid())]]
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process is there and is no zombie."""
+    return _stat(pid)[:1] not in ([], ["Z"])
+
+
+def _stat(pid: int) -> list[str]:
+    """Return state, parent and what follows; nothing of a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it may go between opening and reading, too
+        return []
 
 
 def looked_until(condition: Callable[[], bool], seconds: float) -> bool:

@@ -19,6 +19,7 @@ from atos_protocol.scheduler_api import Status
 from atos_protocol.settings import Settings, load_settings
 from atos_scheduler.dispatcher import GRANT_POINTS
 from atos_scheduler.model_loader import LOAD_POINTS
+from doubles.marked_processes import alive
 from doubles.tiny_gguf import SMALL, write_random
 
 HI = [{"role": "user", "content": "hi"}]
@@ -52,14 +53,6 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def alive(pid: int) -> bool:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    return text.rpartition(")")[2].split()[0] != "Z"
 
 
 def children(pid: int) -> list[int]:

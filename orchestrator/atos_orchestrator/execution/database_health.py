@@ -31,8 +31,8 @@ State = Literal["ok", "degraded"]
 
 PROBE_SECONDS = 1.0
 """Pause between two probes of a database that is away."""
-LOOK_SECONDS = 2.0
-"""Pause between two looks at a database that is fine; a look at a file is one `stat`."""
+LOOK_SECONDS = 10.0
+"""Pause between two looks at a database that is fine and that nobody uses: every use looks for itself (`enter`)."""
 LOOP_SECONDS = 0.05
 """Pause before a loop that waited for the database goes on."""
 WAIT_SECONDS = 4 * 3600.0

@@ -1,13 +1,13 @@
 """Plan hints: what goals are about to need, published to the scheduler as a fold of their events.
 
-A goal's hint is published when it changes, and all of them every 10 s, because the scheduler forgets them. Nothing
-depends on them: a failure is logged and the next turn tries again. The scheduler stores them and does
-not use them yet; its issue on anticipation is the first reader, which is why this module stays.
+A goal's hint is published when it changes, and all of them every 10 s while there are any, because the
+scheduler forgets them. Nothing depends on them: a failure is logged and the next turn tries again.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -120,18 +120,19 @@ class HintPublisher:
                 await anyio.sleep(QUIET_SECONDS)
             self._changed = anyio.Event()
             changes, self._changes = self._changes, set()
-            if anyio.current_time() < due:
-                await self._publish(changes)
-                continue
-            await self.publish()
-            due = anyio.current_time() + EVERY_SECONDS
+            all_are_due = anyio.current_time() >= due
+            at_work = await self._publish(None if all_are_due else changes)
+            if not at_work:
+                due = math.inf  # until a goal changes
+            elif all_are_due or due == math.inf:
+                due = anyio.current_time() + EVERY_SECONDS
 
     async def publish(self) -> None:
         """Publish every unfinished goal's hint once, and withdraw those of finished goals."""
         await self._publish(None)
 
-    async def _publish(self, changes: Collection[str] | None) -> None:
-        """Publish the hints of the goals that changed; None: of all."""
+    async def _publish(self, changes: Collection[str] | None) -> bool:
+        """Publish the hints of the goals that changed (None: of all); return whether any is published or should be."""
         unfinished = set(await anyio.to_thread.run_sync(self._events.unfinished))
         unfinished -= await anyio.to_thread.run_sync(self._events.paused)
         self._folds = {goal: each for goal, each in self._folds.items() if goal in unfinished}
@@ -147,6 +148,7 @@ class HintPublisher:
                     self._known.add(goal)
         except AtosError as error:
             log.info("plan hints were not published: %s", error)
+        return bool(unfinished or self._known)
 
     async def _read(self, goals: Sequence[str]) -> None:
         """Read what is new of these goals."""

@@ -22,8 +22,8 @@ from dbos._queue import queue_worker_thread
 
 BUSY_SECONDS = 1.0
 """Pause between two looks while something is executed."""
-IDLE_SECONDS = 5.0
-"""The same at other times."""
+IDLE_SECONDS = 15.0
+"""The same at other times; whoever submits a run rings the bell."""
 AGAIN_SECONDS = 1.0
 """Pause before a thread is begun again that ended because its queue was missing, in a database that was replaced."""
 END_SECONDS = 10.0

@@ -35,8 +35,8 @@ from atos_orchestrator.execution.probation import Probation, alone_seconds, susp
 
 EVERY_SECONDS = 3.0
 """Pause between two looks while there is work; two of them settle a case."""
-IDLE_SECONDS = 10.0
-"""The same at other times."""
+IDLE_SECONDS = 30.0
+"""The same at other times: what gets lost then is lost with a process, and the one that follows it looks at once."""
 ABANDONED = "Abandoned: its worker died too often while executing it. See logs/worker.log."
 MISSING = "The database has no run of it any more, perhaps because it was restored from a backup."
 SUMMARIES = {"": MISSING, "cancelled": CANCELLED, "success": "Its own summary was lost."}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ from atos_servers.outbox.messages import Message, Messages
 from atos_servers.outbox.signature import HEADER, signature
 
 LOOK_SECONDS = 5.0
-"""How often waiting messages are looked at without a new one."""
+"""How often messages that wait are looked at without a new one; where none waits, nothing is looked at."""
 POST_SECONDS = 15.0
 LONGEST_SECONDS = 24 * 3600.0
 
@@ -71,19 +72,25 @@ class Outbox:
         """Deliver until cancelled."""
         while True:
             self._more = anyio.Event()
+            waiting = True
             try:
-                await self.deliver()
+                waiting = await self.deliver()
             except OSError as error:
                 # a full disk, no descriptor: the host goes on, and so do the messages
                 logger.warning("messages wait: %s", error)
-            with anyio.move_on_after(LOOK_SECONDS):
+            with anyio.move_on_after(LOOK_SECONDS if waiting else math.inf):
                 await self._more.wait()
 
-    async def deliver(self) -> None:
-        """Try once what waits and may be sent now; a receiver's later messages wait for its earlier ones."""
+    async def deliver(self) -> bool:
+        """Try once what waits and may be sent now; a receiver's later messages wait for its earlier ones.
+
+        Returns:
+            Whether any message waits for its next try.
+        """
         held: set[str] = set()
         for message in await anyio.to_thread.run_sync(self._messages.waiting):
             if message.url in held or not self._lets_through(message.url):
+                held.add(message.url)
                 continue
             status = await self._post(message)
             delivered = 200 <= status < 300
@@ -96,6 +103,7 @@ class Outbox:
             else:
                 held.add(message.url)
             await anyio.to_thread.run_sync(self._note, message, delivered)
+        return bool(held)
 
     def _lets_through(self, url: str) -> bool:
         """Tell whether neither the receiver nor this address of it is left alone now."""

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import anyio
+import pytest
 
 from atos.scheduler_client import SchedulerClient
 from atos_orchestrator.durable_json import encode
+from atos_orchestrator.execution import plan_hints
 from atos_orchestrator.execution.database import open_database
 from atos_orchestrator.execution.event_store import EventStore
 from atos_orchestrator.execution.plan_hints import CALLS, HintPublisher, hint_of
@@ -14,6 +16,7 @@ from atos_orchestrator.task import Task
 from atos_protocol.daemons import is_up
 from atos_protocol.goals import Event
 from atos_protocol.settings import load_settings
+from doubles.eventually import eventually
 from doubles.running_scheduler import scheduler
 
 PLAN = Plan((Task("T1", "One"), Task("T2", "Two", depends_on=("T1",), complexity="complex")))
@@ -54,6 +57,16 @@ def test_a_plan_that_is_not_understood_is_no_plan() -> None:
     assert hint_of([Event(1, "g", "", "plan_ready", 1.0, {"tasks": [{"no": "id"}]})]) is None
 
 
+class LookedAt(EventStore):
+    """Counts the looks at which goals are unfinished."""
+
+    looks = 0
+
+    def unfinished(self) -> list[str]:
+        self.looks += 1
+        return super().unfinished()
+
+
 async def test_an_unfinished_goals_hint_reaches_the_scheduler_and_is_withdrawn_at_its_end() -> None:
     async with scheduler([]) as running:
         engine = open_database(running.settings)
@@ -70,6 +83,26 @@ async def test_an_unfinished_goals_hint_reaches_the_scheduler_and_is_withdrawn_a
         engine.dispose()
 
     assert (published, withdrawn) == (("g",), ())
+
+
+async def test_hints_are_looked_at_only_while_a_goal_is_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan_hints, "EVERY_SECONDS", 0.01)
+    async with scheduler([]) as running, anyio.create_task_group() as tasks:
+        engine = open_database(running.settings)
+        store = LookedAt(engine)
+        store.create()
+        publisher = HintPublisher(store, running.client)
+        tasks.start_soon(publisher.run)
+        await eventually(lambda: store.looks == 1)
+        await anyio.sleep(0.2)
+        assert store.looks == 1
+        store.append("g", "goal_submitted", {}, key="submitted")
+        publisher.note_change("g")
+        await eventually(lambda: store.looks >= 5)
+        tasks.cancel_scope.cancel()
+        engine.dispose()
 
 
 async def test_a_scheduler_that_is_down_is_neither_waited_for_nor_started(atos_home: Path) -> None:

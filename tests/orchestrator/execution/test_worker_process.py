@@ -12,6 +12,7 @@ from atos_orchestrator.execution.goal_input import GOAL
 from atos_protocol.settings import load_settings
 from atos_protocol.versions import RUNNING
 from doubles.house import House
+from doubles.marked_processes import alive
 from doubles.worker_harness import HostedWorker
 
 pytestmark = pytest.mark.timeout(90)
@@ -31,11 +32,6 @@ def git(repository: str, *command: str) -> str:
 def effects(repository: str) -> list[str]:
     """The effect keys of all commits, each as often as it occurs."""
     return sorted(git(repository, "log", "--format=%(trailers:key=Atos-Effect,valueonly)").split())
-
-
-def alive(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def tree(repository: str) -> str:

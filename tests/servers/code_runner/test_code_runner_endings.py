@@ -26,7 +26,7 @@ from atos_servers.code_runner.server import build
 from atos_servers.host.connection import Connection, connected
 from atos_servers.host.services import Services
 from doubles.deep_folders import nest
-from doubles.marked_processes import comes_true, gone, running_with
+from doubles.marked_processes import children_with, comes_true, gone, running_with
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -132,16 +132,11 @@ async def test_a_killed_supervisor_is_noticed_and_takes_the_code_with_it(
     async with anyio.create_task_group() as group:
         group.start_soon(run)
         await started(marker, 1)
-        for supervisor in children_running("launch.py"):
+        for supervisor in children_with("launch.py"):
             os.kill(supervisor, signal.SIGKILL)
     assert causes == ["lost"]
-    assert children_running("launch.py") == []
+    assert children_with("launch.py") == []
     assert await gone(marker)
-
-
-def children_running(word: str) -> list[int]:
-    parent = f"PPid:\t{os.getpid()}\n"
-    return [pid for pid in running_with(word) if parent in Path(f"/proc/{pid}/status").read_text()]
 
 
 async def test_a_call_whose_turn_never_comes_is_refused_in_time(workspace: Path) -> None:

@@ -13,7 +13,7 @@ from atos_servers.code_runner.interpreter import this_interpreter
 from atos_servers.code_runner.requests import Script
 from atos_servers.code_runner.runner import Runner
 from atos_servers.code_runner.warm_start import WarmStart
-from doubles.marked_processes import comes_true, running_with
+from doubles.marked_processes import children_with, comes_true
 from doubles.runners import ready_zygote, sandbox_at
 
 pytestmark = pytest.mark.timeout(60)
@@ -112,9 +112,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def zygotes() -> list[int]:
-    me = f"PPid:\t{os.getpid()}\n"
-    found = running_with("--zygote")
-    return [pid for pid in found if me in Path(f"/proc/{pid}/status").read_text()]
+    return children_with("--zygote")
 
 
 async def test_a_killed_zygote_costs_no_run(

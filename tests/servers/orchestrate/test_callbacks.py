@@ -161,6 +161,34 @@ async def test_a_full_disk_ends_neither_the_delivery_nor_the_host_that_runs_it(
     assert (refusals, bodies(webhook)) == ([], ["m", "m"])
 
 
+async def test_messages_are_looked_at_only_while_one_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, waiting = list[int](), Messages.waiting
+
+    def looked_at(messages: Messages) -> list[Message]:
+        found = waiting(messages)
+        looks.append(len(found))
+        return found
+
+    monkeypatch.setattr(outbox_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(Messages, "waiting", looked_at)
+    outbox = Outbox(tmp_path)
+    with webhook_server() as webhook:
+        webhook.respond = answering(lambda n: 500 if n < 3 else 200)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outbox.run)
+            await eventually(lambda: looks == [0])
+            await anyio.sleep(0.2)
+            assert looks == [0]
+            await outbox.put(Message("m", webhook.url, {}))
+            await eventually(lambda: looks == [0, 1, 1, 1])
+            await anyio.sleep(0.2)
+            tasks.cancel_scope.cancel()
+
+    assert (looks, bodies(webhook)) == ([0, 1, 1, 1], ["m"] * 3)
+
+
 @given(outcomes=st.lists(st.booleans(), max_size=60))
 def test_a_breaker_never_shuts_longer_than_five_minutes_and_opens_with_an_answer(
     outcomes: list[bool],
