@@ -15,6 +15,8 @@ from typing import Any, cast
 DEEPEST = 60
 MESSAGE_CHARACTERS = 120
 VALUE_CHARACTERS = 300
+WHOLE = 1e15
+"""Floats above are written with an exponent or may lack their last digits, so they keep their own form."""
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 
 
@@ -46,11 +48,18 @@ def canonical(value: object, depth: int = 0) -> str:
     if depth > DEEPEST:
         return "<nested too deeply>"
     if type(value) is float:
-        return repr(float(f"{value:.9g}") + 0.0)  # -0.0 equals 0.0
+        return _float(value)
     if isinstance(value, list | tuple | set | frozenset | dict):
         return _container(cast("Any", value), depth + 1)
     text = repr(value)
     return f"<{type(value).__name__}>" if ADDRESS.search(text) else text
+
+
+def _float(value: float) -> str:
+    """Return a float's text, rounded; a whole number looks like the int that it is equal to."""
+    rounded = float(f"{value:.9g}")
+    whole = rounded.is_integer() and abs(rounded) < WHOLE
+    return repr(int(rounded)) if whole else repr(rounded)
 
 
 def _container(value: Any, depth: int) -> str:
