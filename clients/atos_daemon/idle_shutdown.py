@@ -16,7 +16,7 @@ OUTDATED_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 """Longest pause between two looks, so that work which ends is noticed soon."""
 
-RESTING_SECONDS = 60.0
+RESTING_SECONDS = 20.0
 """How long a daemon is idle before it looks seldom."""
 
 SELDOM = 6
