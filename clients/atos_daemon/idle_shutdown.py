@@ -19,8 +19,8 @@ LOOK_SECONDS = 5.0
 RESTING_SECONDS = 20.0
 """How long a daemon is idle before it looks seldom."""
 
-SELDOM = 6
-"""How many times longer the pauses are then."""
+RESTING_LOOK_SECONDS = 30.0
+"""Longest pause between two looks then."""
 
 BusyCheck = Callable[[], Awaitable[bool]]
 """Tells whether work is under way that must outlive its callers' connections, such as a goal."""
@@ -81,7 +81,8 @@ class IdleShutdown:
             if left <= 0:
                 logger.info("ending after %.0f idle seconds", seconds)
                 return
-            pause = self._look if idle < RESTING_SECONDS else SELDOM * self._look
+            resting = idle >= RESTING_SECONDS
+            pause = max(self._look, RESTING_LOOK_SECONDS) if resting else self._look
             await anyio.sleep(min(left, pause))
 
     async def _is_busy(self) -> bool:

@@ -1,9 +1,8 @@
 """Closes a goal's repository: removes what only the work needed, and keeps what is nowhere else.
 
-closed by its goal        everything is published    the private folder goes
-something could not be     it is reduced to the goal's branch, for a later run
-found by `sweep`          its goal was cancelled,    what it had begun to publish is published first
-or a worker was killed
+A goal closes its own: where everything is published the private folder goes; where something could not be, the folder
+is reduced to the goal's branch, for a later run. What a cancelled goal or a killed worker left is found by `sweep`, which
+first brings to its end what was being published. Sweeps may run side by side: what another one removed is gone.
 """
 
 from __future__ import annotations
@@ -100,7 +99,9 @@ async def sweep(home: Path, unfinished: Callable[[], Awaitable[Collection[str]]]
 
 
 def _is_reduced(trees: Path) -> bool:
-    left = {each.name for each in trees.iterdir()} if trees.is_dir() else set[str]()
+    left = set[str]()
+    with suppress(OSError):  # another sweep may have removed it
+        left = {each.name for each in trees.iterdir()}
     return UNPUBLISHED in left and left <= STAYING
 
 
@@ -124,7 +125,8 @@ async def _close_abandoned(trees: Path) -> None:
             await _publish_rest(known)
         await close_repository(known)
     except (AtosError, OSError) as error:
-        log.warning("%s can't be closed now: %s", trees, error)
+        if await anyio.Path(trees).exists():
+            log.warning("%s can't be closed now: %s", trees, error)
 
 
 async def _publish_rest(repository: Repository) -> None:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import anyio
+
 from atos_orchestrator.workspace import integrate, open_worktree, sweep
 from atos_orchestrator.workspace.repository import GOAL_BRANCH
 from doubles.goal_repository import cut_off, git, integrated, opened, persons, work
@@ -165,3 +167,20 @@ async def test_a_cancelled_goal_whose_repository_is_busy_is_published_by_the_nex
 
     assert (first, second) == ([], ["g1"])
     assert (repository.path / "one.py").read_text() == "x = 1\n"
+
+
+async def test_twelve_goals_that_are_cancelled_at_once_are_all_published_and_closed(
+    tmp_path: Path,
+) -> None:
+    goals = [await opened(tmp_path, goal=f"g{number}") for number in range(12)]
+    for goal in goals:
+        await work(goal, "T1", {"one.py": "x = 1\n"})
+        await integrate(goal, "T1", key=f"{goal.goal}:T1")
+
+    async with anyio.create_task_group() as sweeps:
+        for _ in goals:
+            sweeps.start_soon(swept_but, tmp_path)
+
+    assert not any(goal.trees.exists() for goal in goals)
+    assert [git(goal.path, "log", "-1", "--format=%s") for goal in goals] == ["Do T1"] * 12
+    assert [git(goal.path, "status", "--porcelain") for goal in goals] == [""] * 12
